@@ -1,0 +1,107 @@
+# usher: build, install, try, test. `make help` lists what there is.
+# SPDX-License-Identifier: GPL-2.0-only
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= bpftool
+B := build
+
+LIBS := libbpf libnl-3.0 libnl-route-3.0 json-c libcrypto libmicrohttpd libcap-ng libseccomp
+WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
+CPPFLAGS += -Iinclude -Iuser -I$(B) -D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu11 $(WARN) -fno-strict-aliasing
+LDLIBS += $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm -lpthread
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wshadow -Werror -Iinclude -Ibpf \
+	-I/usr/include/$(shell $(CC) -print-multiarch)
+
+# ---- what there is -----------------------------------------------------------------------------------------
+
+MAINS := user/daemon/main.c user/cli/main.c
+LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard user/*/*.c)))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
+# A directory under tests/ with a main.c is one program; a *.bpf.c in it becomes a skeleton that it may include.
+TEST_PROGRAMS := $(patsubst tests/%/main.c,$(B)/tests/%.test,$(wildcard tests/*/main.c))
+TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c))
+
+.PHONY: all tests demo test lint install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(B)/usherd $(B)/usher ## build the daemon and the command (no root needed)
+
+tests: all $(UNIT_TESTS) $(TEST_PROGRAMS) ## build the tests without running them
+
+# ---- kernel ------------------------------------------------------------------------------------------------
+
+$(B)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+	@llvm-strip -g $@
+
+$(B)/usher.skel.h: $(B)/bpf/usher.bpf.o
+	$(BPFTOOL) gen skeleton $< name usher_bpf > $@
+
+$(B)/tests/%.skel.h: $(B)/tests/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@
+
+# ---- user space --------------------------------------------------------------------------------------------
+
+$(B)/%.o: %.c | $(B)/usher.skel.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/libusher.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/usherd: $(B)/user/daemon/main.o $(B)/libusher.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(B)/usher: $(B)/user/cli/main.o $(B)/libusher.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# ---- tests -------------------------------------------------------------------------------------------------
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libusher.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+$(filter $(B)/tests/%.o,$(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/*/*.c)))): $(TEST_SKELETONS)
+
+define TEST_PROGRAM
+$(B)/tests/$(1).test: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))) $(B)/libusher.a
+	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
+endef
+$(foreach program,$(patsubst tests/%/main.c,%,$(wildcard tests/*/main.c)),$(eval $(call TEST_PROGRAM,$(program))))
+
+demo: ## tell the story on a laboratory of network namespaces (root; KEEP=1 leaves it running)
+	@scripts/packages build lab
+	@$(MAKE) --no-print-directory -s all
+	@KEEP=$(KEEP) scripts/demo
+
+test: ## unit, packet-vector, differential and laboratory tests (root)
+	@scripts/packages build lab test
+	@$(MAKE) --no-print-directory -s tests
+	@tests/run $(SUITES)
+
+lint: ## format, static analysis, include order
+	@scripts/packages build test lint
+	@$(MAKE) --no-print-directory -s $(B)/usher.skel.h
+	@tests/lint/run
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	install -D -m 0755 $(B)/usherd $(DESTDIR)$(PREFIX)/sbin/usherd
+	install -D -m 0755 $(B)/usher $(DESTDIR)$(PREFIX)/bin/usher
+	install -D -m 0644 policies/schema.json $(DESTDIR)$(PREFIX)/share/usher/schema.json
+	install -d $(DESTDIR)$(PREFIX)/share/usher/examples
+	install -m 0644 policies/examples/*.json $(DESTDIR)$(PREFIX)/share/usher/examples/
+
+clean: ## remove what was built
+	rm -rf $(B)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

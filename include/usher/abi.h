@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the kernel program and user space: keys and values of the maps, and event records.
+ *
+ * Fixed-width, explicit padding, sizes asserted. `_be` in a name means network byte order; all else is native.
+ * Addresses are 16 bytes; IPv4 ones are mapped (::ffff:a.b.c.d), so that both families share every table.
+ *
+ * Everything that a publish writes has two slots. Where a table has N entries a slot, entry i of slot s is at
+ * s * N + i. Arrays of small numbers are packed in 64-byte lines, because the kernel rounds every array element
+ * up to 8 bytes.
+ */
+#ifndef USHER_ABI_H
+#define USHER_ABI_H
+
+#include <linux/types.h>
+
+#include "flow_hash.h"
+#include "limits.h"
+#include "reasons.h"
+
+/* Raised whenever a pinned map of an older program could be misread by a newer one. */
+#define USHER_ABI_VERSION 1
+
+#define USHER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
+
+struct usher_address {
+	union {
+		__u8 bytes[16];
+		__u32 words[4];
+		__u64 halves[2]; /* native loads of the bytes: only for hashing and comparing */
+	};
+};
+USHER_ASSERT_SIZE(struct usher_address, 16);
+
+struct usher_line16 {
+	__u16 value[32];
+};
+USHER_ASSERT_SIZE(struct usher_line16, 64);
+
+/* ---- what lives as long as the pins -------------------------------------------------------------------- */
+
+/* Map `boot`, one entry: written once before the program is attached, read again by a daemon that adopts. */
+struct usher_boot {
+	__u32 abi_version;
+	__u32 flow_lines; /* power of two */
+	__u64 boot_id;	  /* random; tells the sequence numbers of one run from the next */
+	__u64 hash_key[USHER_HASH_KEYS];
+	__u64 dry_run_token; /* random; see usher_dry_run */
+	__u32 half_open_max; /* a tenant */
+	__u32 replies_max;   /* resets and ICMP answers a class, CPU and tick */
+	__u32 interface;     /* index */
+	__u32 padding;
+};
+USHER_ASSERT_SIZE(struct usher_boot, 80);
+
+/* Map `control`, one entry, mmapped: the only thing a packet reads that is not immutable or its own. */
+struct usher_control {
+	__u32 active; /* slot of the published generation; stored last, loaded once a packet */
+	__u32 padding;
+	__u64 deadline; /* CLOCK_MONOTONIC ns; refreshed by the daemon; 0 = none */
+};
+USHER_ASSERT_SIZE(struct usher_control, 16);
+
+/* ---- one generation ------------------------------------------------------------------------------------- */
+
+enum usher_loss_action { USHER_LOSS_HOLD, USHER_LOSS_DENY_NEW };
+
+/* Map `generations`, USHER_SLOTS entries. */
+struct usher_generation {
+	__u64 number;
+	__u32 epoch;
+	__u32 endpoint_salt; /* added to the address hash: chosen so that USHER_ENDPOINT_PROBES suffice */
+	__u32 class_stride;  /* classes a service's row in route_index has; a multiple of 32 */
+	__u32 source4_lines;
+	__u32 source6_lines;
+	__u8 loss_action;
+	__u8 nat4_count;
+	__u8 nat6_count;
+	__u8 padding;
+	__u8 nat4[USHER_NAT_ADDRESSES_MAX]; /* indices into nat_addresses, by family */
+	__u8 nat6[USHER_NAT_ADDRESSES_MAX];
+};
+USHER_ASSERT_SIZE(struct usher_generation, 96);
+
+/*
+ * Map `endpoints`: open addressing, linear probes from usher_hash_address(address, port word + salt) & mask.
+ * An address that is usher's has one entry with port and protocol 0 besides one for each of its services.
+ */
+enum usher_endpoint_kind { USHER_ENDPOINT_EMPTY, USHER_ENDPOINT_SERVICE, USHER_ENDPOINT_ADDRESS, USHER_ENDPOINT_NAT };
+
+struct usher_endpoint {
+	struct usher_address address;
+	__u16 port_be;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 kind;
+	__u16 service; /* of USHER_ENDPOINT_SERVICE; of USHER_ENDPOINT_NAT: index into nat_addresses */
+	__u16 padding[5];
+};
+USHER_ASSERT_SIZE(struct usher_endpoint, 32);
+
+/* The word that an endpoint's port and protocol contribute to its hash. */
+#define USHER_ENDPOINT_WORD(port_be, protocol, salt)                                                                   \
+	(((__u64)(salt) << 32) | ((__u64)(protocol) << 16) | (__u64)(port_be))
+
+/*
+ * Sources: the prefixes as disjoint intervals, sorted by first address, in an implicit B-tree laid out in
+ * breadth-first order: line n has children n * (K + 1) + 1 + i. Position n * K + i of the class lines is the class
+ * of the interval that starts at key i of line n. The answer is the last key passed that is <= the address.
+ * Unused keys hold the largest address and the class of the last interval.
+ */
+#define USHER_SOURCE4_KEYS 16
+#define USHER_SOURCE6_KEYS 4
+#define USHER_SOURCE4_LINES (2 * USHER_PREFIXES_MAX / USHER_SOURCE4_KEYS + 1)
+#define USHER_SOURCE6_LINES (2 * USHER_PREFIXES_MAX / USHER_SOURCE6_KEYS + 1)
+#define USHER_SOURCE4_CLASS_LINES ((USHER_SOURCE4_LINES * USHER_SOURCE4_KEYS + 31) / 32)
+#define USHER_SOURCE6_CLASS_LINES ((USHER_SOURCE6_LINES * USHER_SOURCE6_KEYS + 31) / 32)
+
+struct usher_source4_line {
+	__u32 first[USHER_SOURCE4_KEYS]; /* host byte order */
+};
+USHER_ASSERT_SIZE(struct usher_source4_line, 64);
+
+struct usher_source6_line {
+	struct {
+		__u64 high, low; /* host byte order */
+	} first[USHER_SOURCE6_KEYS];
+};
+USHER_ASSERT_SIZE(struct usher_source6_line, 64);
+
+#define USHER_NONE 0xffffu /* no tenant, rule, service or backend */
+
+#define USHER_TENANT_UNKNOWN 0
+/* A class is (tenant, region, address family). These two are what no prefix covers. */
+#define USHER_CLASS_UNKNOWN4 0
+#define USHER_CLASS_UNKNOWN6 1
+#define USHER_SET_EMPTY 0
+
+#define USHER_CLASS_AUDIT_REQUIRED 0x1
+
+struct usher_class {
+	__u16 tenant;
+	__u16 flags;
+	__u32 padding;
+};
+USHER_ASSERT_SIZE(struct usher_class, 8);
+
+#define USHER_SERVICE_STICKY_CLIENT 0x1
+#define USHER_SERVICE_AUDIT_REQUIRED 0x2 /* by the tenant that owns it */
+
+struct usher_service {
+	__u64 seed;   /* of its name; the same on every gateway */
+	__u16 tenant; /* that owns it, or USHER_NONE */
+	__u8 flags;
+	__u8 protocol;
+	__u32 padding;
+};
+USHER_ASSERT_SIZE(struct usher_service, 16);
+
+enum usher_answer { USHER_ANSWER_RESET, USHER_ANSWER_DROP };
+
+/* Map `route_index`: usher_line16 packed; number service * class_stride + class is a route. */
+#define USHER_ROUTE_INDEX_LINES (USHER_SERVICES_MAX * USHER_CLASSES_MAX / 32)
+
+/* What new flows of a (service, class) get, and by which set open ones are judged. */
+struct usher_route {
+	__u8 reason; /* USHER_REASON_ADMITTED or _REROUTED, or why not */
+	__u8 answer; /* to a refusal */
+	__u8 arms;
+	__u8 padding;
+	__u16 rule;   /* that decided: position in the policy, or USHER_NONE */
+	__u16 target; /* service whose backends answer: itself, or where a reroute leads */
+	__u32 first_arm;
+	__u16 set; /* constraint set */
+	__u16 padding2;
+};
+USHER_ASSERT_SIZE(struct usher_route, 16);
+
+struct usher_arm {
+	__u32 ring;	 /* first slot; slots are backend ids in usher_line16s */
+	__u32 ring_size; /* at least 1 */
+	__u32 weight;	 /* at least 1 */
+	__u32 seed;	 /* of its version's name */
+};
+USHER_ASSERT_SIZE(struct usher_arm, 16);
+
+#define USHER_RING_LINES (USHER_RING_SLOTS_MAX / 32)
+
+/* Map `sets`: bit b of a set says that backend b is in it. */
+struct usher_set {
+	__u64 word[USHER_BACKENDS_MAX / 64];
+};
+USHER_ASSERT_SIZE(struct usher_set, 512);
+
+enum usher_forward { USHER_FORWARD_NAT, USHER_FORWARD_L2 };
+
+#define USHER_BACKEND_REACHABLE 0x1
+
+struct usher_backend {
+	struct usher_address address;
+	__u16 port_be;
+	__u16 incarnation;
+	__u8 forward;
+	__u8 flags;
+	__u8 next_hop[6]; /* destination MAC */
+	__u8 own_mac[6];  /* source MAC */
+	__u16 padding;
+	__u32 interface;
+	__u32 padding2[6];
+};
+USHER_ASSERT_SIZE(struct usher_backend, 64);
+
+struct usher_nat_address {
+	struct usher_address address;
+	__u8 used;
+	__u8 padding[7];
+};
+USHER_ASSERT_SIZE(struct usher_nat_address, 24);
+
+/* ---- flows ---------------------------------------------------------------------------------------------- */
+
+/*
+ * The tag of a flow line, one 64-bit word, changed by compare-and-swap only:
+ *   status 3 | protocol 1 (UDP) | kind 1 (return) | displacement 5 | version 6 | fingerprint 16 | epoch 32
+ */
+enum usher_flow_status {
+	USHER_FLOW_EMPTY,
+	USHER_FLOW_BUSY,      /* claimed, being filled */
+	USHER_FLOW_HALF_OPEN, /* TCP without a proven handshake, UDP without an answer: may be evicted */
+	USHER_FLOW_LIVE,
+	USHER_FLOW_CUT, /* tombstone: revoked */
+};
+
+#define USHER_TAG_STATUS(tag) ((__u32)(tag)&0x7)
+#define USHER_TAG_STATUS_MASK 0x7ULL
+#define USHER_TAG_UDP 0x8ULL
+#define USHER_TAG_RETURN 0x10ULL
+#define USHER_TAG_DISPLACEMENT(tag) (((__u32)(tag) >> 5) & 0x1f)
+#define USHER_TAG_VERSION(tag) (((__u32)(tag) >> 10) & 0x3f)
+#define USHER_TAG_FINGERPRINT(tag) ((__u16)((tag) >> 16))
+#define USHER_TAG_EPOCH(tag) ((__u32)((tag) >> 32))
+#define USHER_TAG_EPOCH_MASK 0xffffffff00000000ULL
+#define USHER_TAG_MAKE(status, udp, ret, displacement, version, fingerprint, epoch)                                    \
+	((__u64)(status) | ((__u64)(udp) << 3) | ((__u64)(ret) << 4) | ((__u64)(displacement) << 5) |                  \
+	 ((__u64)((version)&0x3f) << 10) | ((__u64)(__u16)(fingerprint) << 16) | ((__u64)(epoch) << 32))
+
+/* Home of a hash: its low bits. Fingerprint: its top 16. */
+#define USHER_FLOW_FINGERPRINT(hash) ((__u16)((hash) >> 48))
+
+/* Time in a flow: bpf_ktime_get_coarse_ns() >> 30, a tick of 1.07 s, modulo 2^16 (19 hours). */
+#define USHER_TICK_SHIFT 30
+
+struct usher_flow_key {
+	struct usher_address source;
+	struct usher_address destination;
+	__u16 source_port_be;
+	__u16 destination_port_be;
+	__u8 protocol;
+	__u8 is_return; /* a NAT flow's way back: backend to NAT address */
+	__u16 padding;
+};
+USHER_ASSERT_SIZE(struct usher_flow_key, 40);
+
+/* Word of ports and protocol for usher_hash_flow. */
+#define USHER_FLOW_WORD(key)                                                                                           \
+	(((__u64)(key)->is_return << 40) | ((__u64)(key)->protocol << 32) |                                            \
+	 ((__u64)(key)->destination_port_be << 16) | (__u64)(key)->source_port_be)
+
+#define USHER_TCP_CLIENT_FIN 0x01
+#define USHER_TCP_BACKEND_FIN 0x02
+#define USHER_TCP_RESET 0x04
+#define USHER_TCP_ANSWERED 0x08 /* NAT: the backend has spoken */
+
+#define USHER_CUT_CLIENT 0x01 /* the reset for this end has gone out */
+#define USHER_CUT_BACKEND 0x02
+
+/* Value of a line client -> service. */
+struct usher_flow_forward {
+	__u16 backend;
+	__u16 incarnation;
+	__u16 tenant;
+	__u16 class_id;
+	__u16 nat_port_be;
+	__u16 seen; /* tick */
+	__u8 service;
+	__u8 nat_index;
+	__u8 tcp; /* USHER_TCP_* */
+	__u8 cut; /* USHER_CUT_* */
+};
+USHER_ASSERT_SIZE(struct usher_flow_forward, 16);
+
+/* Value of a line backend -> NAT address. It lives as long as its forward line does. */
+struct usher_flow_return {
+	__u32 forward_line;
+	__u32 backend_next; /* TCP: sequence number after the SYN-ACK, which the client must acknowledge */
+	__u8 client_mac[6];
+	__u16 forward_fingerprint;
+};
+USHER_ASSERT_SIZE(struct usher_flow_return, 16);
+
+#define USHER_FLOW_LINE_NONE 0xffffffffu
+
+/* One cache line. `hint` belongs to the line as a home, all else to the entry that lives in it. */
+struct usher_flow {
+	__u64 tag;
+	__u32 hint; /* bit d: an entry whose home is here lives at XOR distance d; bit 0: insert lock */
+	__u16 source_port_be;
+	__u16 destination_port_be;
+	struct usher_address source;
+	struct usher_address destination;
+	union {
+		struct usher_flow_forward forward;
+		struct usher_flow_return back;
+	};
+};
+USHER_ASSERT_SIZE(struct usher_flow, 64);
+
+/* Map `tenants`, by tenant id; shared by all CPUs. */
+struct usher_tenant_state {
+	__s64 half_open;
+};
+USHER_ASSERT_SIZE(struct usher_tenant_state, 8);
+
+/* ---- counters (per CPU) --------------------------------------------------------------------------------- */
+
+/* Slot of packets that are for no service. */
+#define USHER_SERVICE_NONE USHER_SERVICES_MAX
+
+struct usher_counter {
+	__u64 packets;
+	__u64 bytes;
+};
+USHER_ASSERT_SIZE(struct usher_counter, 16);
+
+/* Map `verdicts`: service * USHER_REASON_MAX + reason. Map `received`: service. Both with USHER_SERVICE_NONE. */
+#define USHER_VERDICT_SLOTS ((USHER_SERVICES_MAX + 1) * USHER_REASON_MAX)
+
+struct usher_backend_counter {
+	__u64 flows; /* admitted */
+	__u64 packets_to, bytes_to;
+	__u64 packets_from, bytes_from; /* NAT only: in direct return nobody here sees them */
+};
+USHER_ASSERT_SIZE(struct usher_backend_counter, 40);
+
+enum usher_ring { USHER_RING_EVENTS, USHER_RING_REQUIRED, USHER_RINGS };
+
+/* Map `sequences`, by ring: numbers taken, and how many of them found no room. */
+struct usher_sequence {
+	__u64 taken;
+	__u64 lost;
+};
+USHER_ASSERT_SIZE(struct usher_sequence, 16);
+
+/* Map `gauges`, one entry. Flows alive = inserted - removed, summed over CPUs. */
+struct usher_flow_counter {
+	__u64 inserted;
+	__u64 expired;
+	__u64 evicted;
+	__u64 replaced; /* by a new SYN */
+	__u64 deleted;
+	__u64 replies;		  /* resets and ICMP answers sent */
+	__u64 replies_suppressed; /* by the rate cap */
+};
+USHER_ASSERT_SIZE(struct usher_flow_counter, 56);
+
+/* ---- events --------------------------------------------------------------------------------------------- */
+
+/* One decision. What its numbers are called is known to the generation that it names. */
+struct usher_event {
+	__u64 sequence; /* of this CPU and ring, taken before room is asked for; from 0 */
+	__u64 time;	/* CLOCK_MONOTONIC ns, at the granularity of the coarse clock */
+	__u64 generation;
+	__u64 flow_tag; /* 0: no flow */
+	struct usher_address client;
+	struct usher_address service_address;
+	__u32 flow_line;
+	__u32 client_next;  /* revoked TCP: sequence number that a reset to the client must carry */
+	__u32 backend_next; /* the same towards the backend */
+	__u16 client_port_be;
+	__u16 service_port_be;
+	__u16 rule;
+	__u16 class_id;
+	__u16 tenant;
+	__u16 service;
+	__u16 target;
+	__u16 backend;
+	__u16 incarnation;
+	__u16 nat_port_be;
+	__u16 cpu;
+	__u8 protocol;
+	__u8 reason;
+	__u8 nat_index;
+	__u8 ring;
+	__u8 cut; /* revoked: which ends this packet's verdict has reset */
+	__u8 client_mac[6];
+	__u8 padding[3];
+};
+USHER_ASSERT_SIZE(struct usher_event, 112);
+
+/* ---- dry runs ------------------------------------------------------------------------------------------- */
+
+/*
+ * `usher explain` hands the loaded program a packet through BPF_PROG_TEST_RUN with this as XDP metadata. A packet
+ * whose metadata holds the token changes no counter, flow or record; its verdict is written to map `explanation`.
+ */
+struct usher_dry_run {
+	__u64 token;
+};
+USHER_ASSERT_SIZE(struct usher_dry_run, 8);
+
+struct usher_explanation {
+	__u64 generation;
+	__u32 ring_slot;
+	__u32 route_id;
+	struct usher_route route;
+	__u16 class_id;
+	__u16 tenant;
+	__u16 service;
+	__u16 arm; /* of the route, or USHER_NONE */
+	__u16 backend;
+	__u16 incarnation;
+	__u8 reason;
+	__u8 padding[3];
+};
+USHER_ASSERT_SIZE(struct usher_explanation, 48);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every maximum, once: it sizes the maps and bounds the policy. */
+#ifndef USHER_LIMITS_H
+#define USHER_LIMITS_H
+
+/* What a policy may hold. `usher check` reports each of these by name. */
+#define USHER_SERVICES_MAX 256
+#define USHER_SERVICE_ADDRESSES_MAX 8
+#define USHER_TENANTS_MAX 1024
+#define USHER_CLASSES_MAX 65536
+#define USHER_BACKENDS_MAX 4096
+#define USHER_RULES_MAX 4096
+#define USHER_PREFIXES_MAX 65536
+#define USHER_MODELS_MAX 1024
+#define USHER_VERSIONS_MAX 4096 /* of all models together */
+#define USHER_REGION_SETS_MAX 1024
+#define USHER_LABELS_MAX 64 /* on one version, or in one require */
+#define USHER_ARMS_MAX 16   /* versions that one split may name */
+#define USHER_NAT_ADDRESSES_MAX 32
+#define USHER_WEIGHT_MAX 10000 /* of a backend's capacity and of a split's share */
+
+/* What a document may be. */
+#define USHER_POLICY_BYTES_MAX (32u << 20)
+#define USHER_POLICY_DEPTH_MAX 16
+#define USHER_NAME_MAX 63
+#define USHER_STRING_MAX 1024
+
+/* What the compiler may make of it. One slot is one generation; there are two. */
+#define USHER_SLOTS 2
+#define USHER_ROUTES_MAX 65536
+#define USHER_ROUTE_ARMS_MAX 131072
+#define USHER_SETS_MAX 4096		/* distinct constraint sets; set 0 is the empty one */
+#define USHER_RING_SLOTS_MAX (8u << 20) /* of all rings together */
+#define USHER_RING_SIZE_MAX (1u << 20)	/* of one ring */
+#define USHER_ENDPOINT_SLOTS 16384	/* open addressing, at most an eighth full */
+#define USHER_ENDPOINT_PROBES 8
+#define USHER_SOURCE_LEVELS_MAX 7 /* of the interval trees */
+#define USHER_TABLE_BYTES_MAX (512u << 20)
+
+/* The flow table. A set is the neighbourhood a key may live in. */
+#define USHER_FLOW_SET 32
+#define USHER_FLOW_LINES_MIN 1024
+#define USHER_FLOW_LINES_DEFAULT (1u << 20)
+#define USHER_FLOW_LINES_MAX (1u << 22)
+
+/* IPv6 extension headers walked before a packet is called malformed. */
+#define USHER_IPV6_EXTENSIONS_MAX 4
+
+#define USHER_EVENT_RING_BYTES (16u << 20)
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is known about the world, apart from the policy. Filled by the daemon, judged by decide.c. */
+#ifndef USHER_GOVERN_FACTS_H
+#define USHER_GOVERN_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/model.h"
+
+enum health_state {
+	HEALTH_UNKNOWN, /* not probed yet: not good enough to start flows once probes are asked for */
+	HEALTH_UP,
+	HEALTH_DOWN,
+};
+
+struct next_hop {
+	bool resolved;
+	uint8_t mac[6];	    /* of the backend, or of the router towards it */
+	uint8_t own_mac[6]; /* of the interface */
+	uint32_t interface;
+};
+
+struct backend_facts {
+	enum health_state health;
+	bool draining; /* by an operator */
+	struct next_hop next_hop;
+};
+
+struct facts {
+	struct backend_facts *backends; /* by policy backend index */
+	size_t backend_count;
+};
+
+#endif

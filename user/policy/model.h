@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A policy as a program sees it: every name resolved to an index, every default filled in, every list sorted as
+ * stated. parse.c builds it, validate.c has checked it before anyone else sees it, nobody changes it afterwards.
+ * All of its memory belongs to its arena.
+ */
+#ifndef USHER_POLICY_MODEL_H
+#define USHER_POLICY_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "usher/abi.h"
+
+#include "base/arena.h"
+
+#define POLICY_NONE SIZE_MAX
+
+/* Where a thing stands in the document, from 1. */
+struct place {
+	uint32_t line, column;
+};
+
+/* ISO 3166-1 alpha-2, optionally with an ISO 3166-2 subdivision ("DE", "HE"). An empty country is `unknown`. */
+struct region {
+	char country[3];
+	char subdivision[4];
+};
+
+/* A set of regions, flattened: named sets and single codes of a list come out as one. Sorted, no duplicates. */
+struct region_list {
+	const struct region *items;
+	size_t count;
+};
+
+struct index_list { /* sorted, no duplicates; count 0 with `given` set matches nothing */
+	const size_t *items;
+	size_t count;
+	bool given;
+};
+
+struct region_set {
+	const char *name;
+	struct place place;
+	struct region_list regions; /* includes resolved */
+	const char *basis;	    /* or NULL */
+	int64_t recheck_by;	    /* seconds since the epoch, end of that day, UTC; 0: none */
+};
+
+struct source {
+	struct usher_address address; /* host bits are zero */
+	uint8_t bits;		      /* 0..128; of an IPv4 prefix 96..128 */
+	struct region region;
+	struct place place;
+};
+
+enum audit_mode { AUDIT_EVERY_FLOW, AUDIT_REQUIRED };
+
+struct tenant {
+	const char *name;
+	struct place place;
+	const struct source *sources; /* as written */
+	size_t source_count;
+	enum audit_mode audit;
+};
+
+enum stage { STAGE_DEVELOPMENT, STAGE_CANARY, STAGE_PRODUCTION, STAGE_ARCHIVED, STAGES };
+extern const char *const stage_names[STAGES];
+
+struct label {
+	const char *name;
+	const char *evidence;
+	int64_t expires; /* as recheck_by */
+};
+
+struct version {
+	const char *name;
+	struct place place;
+	size_t model;
+	enum stage stage;
+	const char *digest;	    /* "sha256:…", or NULL */
+	const struct label *labels; /* sorted by name */
+	size_t label_count;
+	bool validated;
+	double score; /* 0..1 */
+	uint64_t samples;
+	int64_t validation_expires;
+};
+
+struct model {
+	const char *name;
+	struct place place;
+	struct index_list versions; /* into policy.versions */
+};
+
+struct health {
+	bool enabled;
+	uint32_t interval_ms, timeout_ms;
+	uint32_t rise, fall;
+};
+
+struct backend {
+	const char *name;
+	struct place place;
+	struct usher_address address;
+	uint16_t port;
+	size_t version;
+	struct region region;
+	uint32_t capacity; /* 1..USHER_WEIGHT_MAX; its weight in a ring */
+	enum usher_forward forward;
+	struct health health;
+};
+
+struct service_address {
+	struct usher_address address;
+	uint16_t port;
+	struct place place;
+};
+
+struct service {
+	const char *name;
+	struct place place;
+	const struct service_address *addresses;
+	size_t address_count;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	size_t model;
+	size_t tenant; /* that owns it, or POLICY_NONE */
+	bool sticky_client;
+	bool announce;
+};
+
+enum rule_effect { RULE_ALLOW, RULE_DENY, RULE_DENY_BACKENDS, RULE_REQUIRE, RULE_SPLIT, RULE_REROUTE };
+
+/* Keys are and-ed; a list that is not given matches everything. */
+struct rule_when {
+	struct index_list tenants; /* tenant POLICY_UNKNOWN_TENANT is `unknown` */
+	struct index_list services;
+	struct region_list client_regions;
+	bool client_regions_given;
+	bool unknown_region; /* "unknown" is one of client_regions */
+};
+#define POLICY_UNKNOWN_TENANT (SIZE_MAX - 1)
+
+/* Of a require: all given keys must hold. Of a deny: a backend is taken away if all given keys hold. */
+struct backend_match {
+	struct region_list regions;
+	bool regions_given;
+	struct index_list versions;
+	struct index_list backends;
+	uint32_t stages;	   /* bit per enum stage; 0: not given */
+	const char *const *labels; /* sorted; all of them */
+	size_t label_count;
+	bool score_given;
+	double score_min;
+};
+
+struct share {
+	size_t version;
+	uint32_t weight; /* 0..USHER_WEIGHT_MAX; at least one of a split is not 0 */
+	struct place place;
+};
+
+struct rule {
+	const char *id;
+	struct place place;
+	struct rule_when when;
+	enum rule_effect effect;
+	enum usher_answer answer;   /* of a deny */
+	struct backend_match match; /* of a require or a RULE_DENY_BACKENDS */
+	const struct share *shares; /* of a split, sorted by version index */
+	size_t share_count;
+	size_t reroute; /* service */
+};
+
+struct policy {
+	struct arena arena;
+	const char *file;
+	const char *name; /* metadata, or NULL */
+	uint64_t revision;
+	const char *const *approved_by;
+	size_t approved_by_count;
+	int64_t review_by;
+	char digest[65]; /* SHA-256 of the document's canonical form, hexadecimal */
+
+	/* All sorted by name, so that an index is a name's rank; rules stay in document order. */
+	struct region_set *region_sets;
+	struct tenant *tenants;
+	struct model *models;
+	struct version *versions; /* by model, then name */
+	struct backend *backends;
+	struct service *services;
+	struct rule *rules;
+	size_t region_set_count, tenant_count, model_count, version_count, backend_count, service_count, rule_count;
+
+	const struct usher_address *nat_addresses;
+	size_t nat_address_count;
+
+	enum audit_mode audit_default; /* of tenants that say nothing, and of `unknown` */
+	uint32_t loss_after_ms;	       /* 0: no deadline */
+	enum usher_loss_action loss_action;
+};
+
+#endif

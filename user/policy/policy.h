@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From bytes to a validated policy. Pure: no I/O, no clock, no logging. */
+#ifndef USHER_POLICY_POLICY_H
+#define USHER_POLICY_POLICY_H
+
+#include "base/diagnostics.h"
+#include "policy/model.h"
+
+/*
+ * Parses and validates `length` bytes of a document called `file`. Every error and warning goes to `diagnostics`.
+ * Returns 0 and a policy (to be freed with policy_free) if there was no error, otherwise -EINVAL.
+ * now: seconds since the epoch; decides only which dates draw a warning.
+ */
+int policy_parse(const char *file, const void *bytes, size_t length, int64_t now, struct diagnostics *diagnostics,
+		 struct policy **ret_policy);
+void policy_free(struct policy *policy);
+
+/* Does `inner` lie wholly inside the list: itself, or its country? */
+bool region_inside(const struct region *inner, const struct region_list *list);
+/* Could a client in `region` be inside the list? A country may be any of its subdivisions; unknown may be anywhere. */
+bool region_may_be_inside(const struct region *region, const struct region_list *list);
+/* "DE-HE", "DE", or "unknown". */
+void region_print(const struct region *region, char text[8]);
+
+#endif
