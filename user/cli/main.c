@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* usher [-j] [-s SOCKET] VERB …: finds the verb in the table and runs it. Bare `usher` is `usher show`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/verbs.h"
+
+struct verb {
+	const char *name;
+	const char *arguments;
+	const char *help;   /* one line */
+	const char *detail; /* what `usher help VERB` adds */
+	int (*run)(int argc, char **argv);
+};
+
+static const struct verb verbs[] = {
+	{"check", "FILE", "parse, validate and compile a policy",
+	 "Prints every error and warning as FILE:LINE:COLUMN: PATH: what is wrong.\n"
+	 "Needs no daemon and no privilege. FILE may be - for standard input.\n"
+	 "Exit status: 0 good, 3 refused.",
+	 cli_check},
+	{"diff", "FILE", "what a policy would change",
+	 "Compares FILE (or - for standard input) with the policy that is in force: objects added, removed and\n"
+	 "changed, and for each service and class the backends gained and lost.\n"
+	 "Exit status: 0 nothing would change, 1 it differs, 3 refused.",
+	 cli_diff},
+	{"apply", "FILE [--dry-run] [--confirm-within TIME]", "publish a policy",
+	 "FILE may be - for standard input.\n"
+	 "  --dry-run              do everything but publish\n"
+	 "  --confirm-within TIME  go back to the policy before it unless `usher confirm` follows in time (60s, 5m);\n"
+	 "                         waits, and exits with 6 when nobody confirmed\n"
+	 "Exit status: 0 in force, 3 refused, 6 not confirmed in time.",
+	 cli_apply},
+	{"confirm", "", "keep a policy that was applied with --confirm-within", "", cli_confirm},
+	{"rollback", "[REVISION]", "go back to the policy before, or to a revision of it",
+	 "REVISION is a number from `usher history`.", cli_rollback},
+	{"history", "", "policies that were applied: when, by whom, how it ended", "", cli_history},
+	{"show", "[services|tenants|models|backends|routes|flows|stats|generation]", "what is in force, live",
+	 "Without a word: an overview.", cli_show},
+	{"explain", "CLIENT SERVICE", "what would happen to a new connection, and which rule decides",
+	 "CLIENT is an address, with a port if you like; SERVICE is a name, or ADDRESS:PORT[/PROTOCOL].\n"
+	 "The verdict is that of the program in the kernel, asked with a packet of its own.\n"
+	 "Exit status: 0 admitted, 1 refused.",
+	 cli_explain},
+	{"drain", "BACKEND", "give a backend no new flows; open ones go on", "", cli_drain},
+	{"undrain", "BACKEND", "end a drain", "", cli_undrain},
+	{"audit", "tail [-f] [-n N] [--verdict V] [--reason R] [--tenant T] [--service S] [--dir DIR]",
+	 "read the record of decisions",
+	 "  -f, --follow   go on as records are written, across files\n"
+	 "  -n, --lines N  the last N records that match (10)\n"
+	 "  --verdict V    only this verdict: pass, forward, refuse, drop, revoke\n"
+	 "  --reason R     only this reason, as in `usher show stats`\n"
+	 "  --tenant T, --service S\n"
+	 "  --dir DIR      where the record is",
+	 cli_audit},
+};
+
+#define VERBS (sizeof(verbs) / sizeof(*verbs))
+
+static const struct verb *find(const char *name)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static void overview(FILE *to)
+{
+	fputs("usage: usher [-j] [-s SOCKET] VERB ...\n\n", to);
+	for (size_t i = 0; i < VERBS; i++)
+		fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].help);
+	fputs("  help      this list, or one verb's usage: usher help VERB\n\n"
+	      "  -j, --json           JSON for programs\n"
+	      "  -s, --socket SOCKET  where the daemon listens\n\n"
+	      "Exit status: 0 yes; 1 a negative answer; 2 usage; 3 policy refused; 4 daemon not reachable;\n"
+	      "5 kernel or permission; 6 applied but not confirmed in time.\n",
+	      to);
+}
+
+static int usage(const struct verb *verb)
+{
+	printf("usage: usher [-j] %s%s%s\n\n%s.\n", verb->name, *verb->arguments ? " " : "", verb->arguments,
+	       verb->help);
+	if (*verb->detail)
+		printf("\n%s\n", verb->detail);
+	return CLI_OK;
+}
+
+static int help(const char *name)
+{
+	const struct verb *verb = name ? find(name) : NULL;
+
+	if (verb)
+		return usage(verb);
+	if (name)
+		return cli_misuse("no verb is called %s", name);
+	overview(stdout);
+	return CLI_OK;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"socket", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	static char *show[] = {"show", NULL};
+	const struct verb *verb;
+	int letter;
+
+	/* The plus sign stops at the verb: what follows it is the verb's own. */
+	while ((letter = getopt_long(argc, argv, "+:js:h", options, NULL)) != -1) {
+		switch (letter) {
+		case 'j':
+			cli_json = true;
+			break;
+		case 's':
+			cli_socket = optarg;
+			break;
+		case 'h':
+			return help(NULL);
+		case ':':
+			return cli_misuse("%s needs a value", argv[optind - 1]);
+		default:
+			return cli_misuse_option(argv);
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* makes the verb's getopt start afresh */
+
+	if (argc == 0)
+		return cli_show(1, show);
+	if (!strcmp(argv[0], "help"))
+		return help(argv[1]);
+	verb = find(argv[0]);
+	if (!verb)
+		return cli_misuse("no verb is called %s", argv[0]);
+	if (asks_for_help(argc, argv))
+		return usage(verb);
+	cli_verb = verb->name;
+	return verb->run(argc, argv);
+}
