@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What `usher` and `usherd` say to each other.
+ *
+ * A unix socket of type SOCK_SEQPACKET at PROTOCOL_SOCKET (mode 0660, group `usher` if there is one). One frame is one
+ * JSON object of at most PROTOCOL_FRAME_MAX bytes. What may be larger, a policy on the way in and most answers on the
+ * way out, is the *body*: a sealed memfd beside the frame. A client may ask one thing after the other on one
+ * connection; a frame that is not understood is answered with an error and ends the connection.
+ *
+ * Request:  {"verb": VERB, ...}
+ * Answer:   {"status": PROTOCOL_..., ...}, with "error" (one sentence) unless status is PROTOCOL_OK
+ *
+ * Times are RFC 3339 strings in UTC. "?" marks fields that may be missing. NAME|null: null when there is none.
+ *
+ * VERB      request                                  answer in the frame                 body of the answer
+ * ------------------------------------------------------------------------------------------------------------------
+ * apply     file, dry_run?: bool,                    generation, epoch, digest, name|    {"diagnostics": [D...]}, also
+ *           confirm_within_ms?: int;                 null, revision, changed: bool,      when refused
+ *           body: the policy's text                  confirm_by?: time
+ *           PROTOCOL_REFUSED if the policy has errors or does not fit; nothing has changed then. `changed` is false if
+ *           the tables came out as they were. With dry_run the answer is about what would be published. Without
+ *           confirm in time the policy before it comes back by itself. Answers once the generation is in force;
+ * backends whose health is not known yet join with the generations that follow. confirm   - generation, digest -
+ *           PROTOCOL_NEGATIVE if nothing waits for it; PROTOCOL_UNCONFIRMED if it came too late.
+ * rollback  revision?: string, decimal number of     as apply                            as apply
+ *           metadata.revision, or the first 4 or
+ *           more digits of a digest; without it the
+ *           policy that was in force before
+ * history   -                                        -                                   {"history": [H...]}, newest
+ * first policy    -                                        file, digest, name|null, revision   the active policy's text
+ *           PROTOCOL_NEGATIVE if none is loaded.
+ * show      what: services, tenants, models,         -                                   {WHAT: ...}, see below
+ *           backends, routes, flows, stats or
+ *           generation; limit?: int (flows,
+ *           routes; 1000 unless given);
+ *           service?: name (flows, routes)
+ * explain   client: address, or address:port (IPv6   -                                   E
+ *           in brackets); service: name, or
+ *           address:port; protocol?: "tcp"|"udp"
+ *           (needed only if address:port is both)
+ *           PROTOCOL_OK if the packet would be forwarded, PROTOCOL_NEGATIVE if not.
+ * drain     backend                                  generation, changed: bool           -
+ * undrain   backend                                  generation, changed: bool           -
+ * status    -                                        version, pid, since, interface,     -
+ *                                                    mode ("native"|"generic"),
+ *                                                    generation, epoch, digest|null,
+ *                                                    name|null, revision,
+ *                                                    closed: bool, pin_dir, audit_file,
+ *                                                    edge_pid, problems: [string...],
+ *                                                    confirm_by?: time
+ *           `closed`: no valid policy; packets for the services that the last one named are dropped. `problems` is what
+ *           an operator should know: a state file set aside, an audit log that cannot be written, an address missing.
+ *
+ * D  {"severity": "error"|"warning", "line", "column", "path", "text"}; line 0: the document as a whole
+ * H  {"digest", "name"|null, "revision", "file", "applied", "verb": "apply"|"rollback"|"start", "uid", "user"|null,
+ *     "generation", "active": bool, "confirmed": bool}
+ * C  counter {"packets", "bytes"}
+ *
+ * services    [{"name", "model", "protocol", "tenant"|null, "sticky": bool, "announce": bool, "addresses": ["A:P"...],
+ *               "received": C, "verdicts": {VERDICT: {REASON: C}}}]          only counters that are not zero
+ * tenants     [{"name", "audit": "every-flow"|"required", "half_open": int, "sources": [{"prefix", "region"}]}]
+ * models      [{"name", "versions": [{"name", "stage", "digest"|null, "score"?, "samples"?, "validation_expires"?,
+ *               "labels": [{"name", "evidence", "expires"|null, "lapsed": bool}], "backends": [name...]}]}]
+ * backends    [{"name", "address", "model", "version", "region", "capacity", "forward", "id", "incarnation",
+ *               "health": "up"|"down"|"unknown"|"unchecked", "draining": bool, "next_hop": MAC|null,
+ *               "reason"|null (why it starts no flows), "continues": bool (may open flows stay),
+ *               "flows", "packets_to", "bytes_to", "packets_from", "bytes_from"}]
+ * routes      [{"service", "tenant", "region", "family": "ipv4"|"ipv6", "reason", "rule"|null, "target", "answer",
+ *               "arms": [{"version"|null, "share": percent, "backends": {name: percent}}], "continues": [backend...]}]
+ * flows       [{"client": "A:P", "service_address": "A:P", "protocol", "service"|null, "tenant"|null, "region"|null,
+ *               "backend"|null, "status": "half-open"|"live"|"cut", "nat": "A:P"|null, "idle_seconds", "epoch"}]
+ * stats       {"received": C, "not_for_service": C, "verdicts": {VERDICT: {REASON: C}}, "flows": {"alive", "lines",
+ *              "inserted", "expired", "evicted", "replaced", "deleted", "replies", "replies_suppressed"},
+ *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors"}}
+ * generation  {"generation", "epoch", "digest"|null, "name"|null, "revision", "published", "slot", "closed": bool,
+ *              "used": {"services", "tenants", "classes", "routes", "arms", "sets", "ring_slots", "backends",
+ *                       "source4_keys", "source6_keys"}, "next_change": time|null}
+ * E           {"client", "client_port", "service"|null, "service_address", "protocol", "generation",
+ *              "verdict", "reason", "sentence", "tenant", "region", "rule"|null, "target"|null, "arm"|null,
+ *              "version"|null, "backend"|null, "backend_address"|null, "route", "ring_slot",
+ *              "steps": [{"step": "who"|"may-ask"|"who-may-answer"|"which-arm"|"which-backend"|"verdict",
+ *                         "text", "rule"|null}...],
+ *              "candidates": [{"backend", "version", "region", "state": "start"|"continue"|"out", "reason"|null,
+ *                              "rule"|null, "service"}]}
+ *             The verdict and all that goes with it come from the running program; steps and candidates say why.
+ */
+#ifndef USHER_DAEMON_PROTOCOL_H
+#define USHER_DAEMON_PROTOCOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#define PROTOCOL_SOCKET "/run/usher/control.sock"
+#define PROTOCOL_GROUP "usher"
+#define PROTOCOL_FRAME_MAX 65536
+#define PROTOCOL_DEPTH_MAX 8
+#define PROTOCOL_BODY_MAX (256u << 20)
+
+/* Exit status of `usher`, as the design numbers them. */
+enum protocol_status {
+	PROTOCOL_OK = 0,
+	PROTOCOL_NEGATIVE = 1,	  /* no: differs, denied, nothing to confirm */
+	PROTOCOL_USAGE = 2,	  /* the request makes no sense, or names what does not exist */
+	PROTOCOL_REFUSED = 3,	  /* the policy has errors, or does not fit */
+	PROTOCOL_UNREACHABLE = 4, /* only the client says this */
+	PROTOCOL_FAILED = 5,	  /* kernel, permission or disk */
+	PROTOCOL_UNCONFIRMED = 6,
+};
+
+/* Read-only mapping of a body; bytes is NULL if there was none. */
+struct protocol_body {
+	const void *bytes;
+	size_t length;
+};
+
+/* Sends one frame, with a body if `body` is not NULL (length may be 0). Returns 0, -EMSGSIZE if the frame is too large,
+ * -EAGAIN if a non-blocking peer does not read, or -errno. */
+int protocol_send(int socket, struct json_object *frame, const void *body, size_t length);
+
+/*
+ * Receives one frame. Returns 0, -ENOTCONN at the end of the connection, -EAGAIN if there is none yet, -EBADMSG if it
+ * is not a JSON object, -EMSGSIZE if frame or body is too large, -EPERM if the body is not sealed, or -errno.
+ */
+int protocol_receive(int socket, size_t body_max, struct json_object **ret_frame, struct protocol_body *ret_body);
+void protocol_body_release(struct protocol_body *body);
+
+/* Client: connects to `path` (NULL: PROTOCOL_SOCKET). Every later wait on the socket ends after timeout_ms (-EAGAIN).
+ */
+int protocol_connect(const char *path, int timeout_ms, int *ret_socket);
+
+/* Typed readers of a frame. -ENOENT: no such field; -EINVAL: of another type, or out of [min, max]. */
+int protocol_string(struct json_object *frame, const char *key, const char **ret_text);
+int protocol_integer(struct json_object *frame, const char *key, int64_t min, int64_t max, int64_t *ret_value);
+int protocol_boolean(struct json_object *frame, const char *key, int *ret_value);
+
+#endif
