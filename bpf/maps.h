@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map, nothing else. abi.h says what is in them.
+ *
+ * Tables are what a publish writes: USHER_SLOTS generations side by side, mmapable, read-only for packets.
+ */
+#ifndef USHER_BPF_MAPS_H
+#define USHER_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "usher/abi.h"
+
+/* The boot map's entry, known to the verifier. */
+const volatile struct usher_boot usher_boot;
+
+#define USHER_ARRAY(name, value_type, entries)                                                                         \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                                     \
+		__uint(max_entries, entries);                                                                          \
+		__type(key, __u32);                                                                                    \
+		__type(value, value_type);                                                                             \
+	} name SEC(".maps")
+
+#define USHER_PERCPU(name, value_type, entries)                                                                        \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                                               \
+		__uint(max_entries, entries);                                                                          \
+		__type(key, __u32);                                                                                    \
+		__type(value, value_type);                                                                             \
+	} name SEC(".maps")
+
+#define USHER_TABLE(name, value_type, entries) USHER_ARRAY(name, value_type, USHER_SLOTS *(entries))
+
+/* ---- settings and tables ---- */
+
+USHER_ARRAY(boot, struct usher_boot, 1);
+USHER_ARRAY(control, struct usher_control, 1);
+
+USHER_TABLE(generations, struct usher_generation, 1);
+USHER_TABLE(endpoints, struct usher_endpoint, USHER_ENDPOINT_SLOTS);
+USHER_TABLE(source4, struct usher_source4_line, USHER_SOURCE4_LINES);
+USHER_TABLE(source6, struct usher_source6_line, USHER_SOURCE6_LINES);
+USHER_TABLE(source4_classes, struct usher_line16, USHER_SOURCE4_CLASS_LINES);
+USHER_TABLE(source6_classes, struct usher_line16, USHER_SOURCE6_CLASS_LINES);
+USHER_TABLE(classes, struct usher_class, USHER_CLASSES_MAX);
+USHER_TABLE(services, struct usher_service, USHER_SERVICES_MAX);
+USHER_TABLE(route_index, struct usher_line16, USHER_ROUTE_INDEX_LINES);
+USHER_TABLE(routes, struct usher_route, USHER_ROUTES_MAX);
+USHER_TABLE(arms, struct usher_arm, USHER_ROUTE_ARMS_MAX);
+USHER_TABLE(rings, struct usher_line16, USHER_RING_LINES);
+USHER_TABLE(sets, struct usher_set, USHER_SETS_MAX);
+USHER_TABLE(backends, struct usher_backend, USHER_BACKENDS_MAX);
+USHER_TABLE(nat_addresses, struct usher_nat_address, USHER_NAT_ADDRESSES_MAX);
+
+/* ---- counters, records and explanations ---- */
+
+USHER_PERCPU(received, struct usher_counter, USHER_SERVICES_MAX + 1);
+USHER_PERCPU(verdicts, struct usher_counter, USHER_VERDICT_SLOTS);
+USHER_PERCPU(backend_counters, struct usher_backend_counter, USHER_BACKENDS_MAX);
+USHER_PERCPU(sequences, struct usher_sequence, USHER_RINGS);
+
+/* Answers sent to a class in a tick, on one CPU. */
+struct usher_replies {
+	__u32 tick;
+	__u32 sent;
+};
+USHER_PERCPU(replies, struct usher_replies, USHER_CLASSES_MAX);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, USHER_EVENT_RING_BYTES);
+} events SEC(".maps"), events_required SEC(".maps");
+
+USHER_ARRAY(explanation, struct usher_explanation, 1);
+
+/* ---- flows ---- */
+
+#endif
