@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "base/diagnostics.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+void diagnostics_add(struct diagnostics *to, enum severity severity, uint32_t line, uint32_t column, const char *path,
+		     const char *format, ...)
+{
+	struct diagnostic *added;
+	va_list arguments;
+
+	to->items = array_grow(to->items, to->count, &to->capacity, sizeof(*to->items));
+	added = &to->items[to->count];
+	*added = (struct diagnostic){.severity = severity, .line = line, .column = column, .path = strdup(path)};
+	va_start(arguments, format);
+	if (vasprintf(&added->text, format, arguments) < 0)
+		added->text = NULL;
+	va_end(arguments);
+	if (!added->path || !added->text)
+		abort();
+	to->count++;
+	to->errors += severity == SEVERITY_ERROR;
+}
+
+struct order {
+	uint32_t line, column;
+	size_t index;
+};
+
+static int compare(const void *left, const void *right)
+{
+	const struct order *a = left, *b = right;
+
+	if (a->line != b->line)
+		return a->line < b->line ? -1 : 1;
+	if (a->column != b->column)
+		return a->column < b->column ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+void diagnostics_sort(struct diagnostics *diagnostics)
+{
+	struct diagnostic *sorted;
+	struct order *order;
+
+	if (diagnostics->count < 2)
+		return;
+	order = calloc(diagnostics->count, sizeof(*order));
+	sorted = calloc(diagnostics->count, sizeof(*sorted));
+	if (!order || !sorted)
+		abort();
+	for (size_t i = 0; i < diagnostics->count; i++)
+		order[i] = (struct order){diagnostics->items[i].line, diagnostics->items[i].column, i};
+	qsort(order, diagnostics->count, sizeof(*order), compare);
+	for (size_t i = 0; i < diagnostics->count; i++)
+		sorted[i] = diagnostics->items[order[i].index];
+	free(order);
+	free(diagnostics->items);
+	diagnostics->items = sorted;
+	diagnostics->capacity = diagnostics->count;
+}
+
+void diagnostics_print(const struct diagnostics *diagnostics, FILE *to)
+{
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		const struct diagnostic *item = &diagnostics->items[i];
+
+		fprintf(to, "%s:", diagnostics->file ? diagnostics->file : "policy");
+		if (item->line)
+			fprintf(to, "%u:%u:", item->line, item->column);
+		if (item->path[0])
+			fprintf(to, " %s:", item->path);
+		fprintf(to, " %s%s\n", item->severity == SEVERITY_WARNING ? "warning: " : "", item->text);
+	}
+}
+
+void diagnostics_free(struct diagnostics *diagnostics)
+{
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		free(diagnostics->items[i].path);
+		free(diagnostics->items[i].text);
+	}
+	free(diagnostics->items);
+	*diagnostics = (struct diagnostics){.file = diagnostics->file};
+}
