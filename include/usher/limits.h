@@ -7,6 +7,7 @@
 #define USHER_SERVICES_MAX 256
 #define USHER_SERVICE_ADDRESSES_MAX 8
 #define USHER_TENANTS_MAX 1024
+#define USHER_TENANT_IDS (USHER_TENANTS_MAX + 1) /* 0 is `unknown` */
 #define USHER_CLASSES_MAX 65536
 #define USHER_BACKENDS_MAX 4096
 #define USHER_RULES_MAX 4096
@@ -34,7 +35,7 @@
 #define USHER_RING_SIZE_MAX (1u << 20)	/* of one ring */
 #define USHER_ENDPOINT_SLOTS 16384	/* open addressing, at most an eighth full */
 #define USHER_ENDPOINT_PROBES 8
-#define USHER_SOURCE_LEVELS_MAX 7 /* of the interval trees */
+#define USHER_SOURCE_LEVELS_MAX 8 /* of the interval trees: 32,769 lines with five children each */
 #define USHER_TABLE_BYTES_MAX (512u << 20)
 
 /* The flow table. A set is the neighbourhood a key may live in. */

@@ -40,7 +40,7 @@ struct catalog {
 	size_t rule_count;
 	struct catalog_class *classes; /* by class id */
 	size_t class_count;
-	const char **tenants;		  /* USHER_TENANTS_MAX, by tenant id */
+	const char **tenants;		  /* USHER_TENANT_IDS, by tenant id; NULL: none */
 	struct catalog_service *services; /* USHER_SERVICES_MAX, by service id */
 	struct catalog_backend *backends; /* USHER_BACKENDS_MAX, by backend id */
 };
