@@ -3,11 +3,15 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "cli/verbs.h"
 
 #define OPTIONS_MAX 16
+#define COUNT_MAX 1000000
+#define DURATION_MAX_MS (7 * 24 * 3600 * 1000L)
 
 bool cli_json;
 const char *cli_socket;
@@ -28,7 +32,7 @@ int cli_fail(enum cli_status status, const char *format, ...)
 	va_start(arguments, format);
 	complain(format, arguments);
 	va_end(arguments);
-	return status;
+	return (int)status;
 }
 
 int cli_misuse(const char *format, ...)
@@ -61,7 +65,7 @@ int cli_option(int argc, char **argv, const struct option *options)
 	size_t count = 0, length = 1;
 	int letter;
 
-	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
+	for (size_t i = 0; i < ARRAY_COUNT(shared); i++)
 		all[count++] = shared[i];
 	for (; options && options->name && count < OPTIONS_MAX; options++)
 		all[count++] = *options;
@@ -91,4 +95,65 @@ int cli_option(int argc, char **argv, const struct option *options)
 		}
 	}
 	return -1;
+}
+
+/* Digits only: strtol by itself takes spaces and signs. */
+static int digits(const char *text, const char **ret_end, long *ret_number)
+{
+	char *end;
+	long number;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtol(text, &end, 10);
+	if (errno)
+		return -EINVAL;
+	*ret_end = end;
+	*ret_number = number;
+	return 0;
+}
+
+int cli_count(const char *text, int *ret_count)
+{
+	const char *end;
+	long number;
+
+	if (digits(text, &end, &number) || *end || number < 1 || number > COUNT_MAX)
+		return -EINVAL;
+	*ret_count = (int)number;
+	return 0;
+}
+
+int cli_duration(const char *text, int *ret_ms)
+{
+	static const struct {
+		const char *name;
+		long ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+	const char *unit;
+	long number;
+
+	if (digits(text, &unit, &number))
+		return -EINVAL;
+	for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
+		if (strcmp(unit, units[i].name) != 0)
+			continue;
+		if (number < 1 || number > DURATION_MAX_MS / units[i].ms)
+			return -EINVAL;
+		*ret_ms = (int)(number * units[i].ms);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int cli_operands(int argc, int count, const char *what)
+{
+	int given = argc - optind;
+
+	if (given == count)
+		return CLI_OK;
+	if (given < count)
+		return cli_misuse("needs %s", what);
+	return cli_misuse("takes %s, and nothing more", count ? what : "no operands");
 }

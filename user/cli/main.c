@@ -27,18 +27,22 @@ static const struct verb verbs[] = {
 	{"apply", "FILE [--dry-run] [--confirm-within TIME]", "publish a policy",
 	 "FILE may be - for standard input.\n"
 	 "  --dry-run              do everything but publish\n"
-	 "  --confirm-within TIME  go back to the policy before it unless `usher confirm` follows in time (60s, 5m);\n"
-	 "                         waits, and exits with 6 when nobody confirmed\n"
-	 "Exit status: 0 in force, 3 refused, 6 not confirmed in time.",
+	 "  --confirm-within TIME  go back to the policy before it unless `usher confirm` follows in time (60s, 5m)\n"
+	 "Exit status: 0 in force, 3 refused.",
 	 cli_apply},
-	{"confirm", "", "keep a policy that was applied with --confirm-within", "", cli_confirm},
+	{"confirm", "", "keep a policy that was applied with --confirm-within",
+	 "Exit status: 0 it stays, 1 nothing waits for it, 6 too late: the policy before it is back.", cli_confirm},
 	{"rollback", "[REVISION]", "go back to the policy before, or to a revision of it",
-	 "REVISION is a number from `usher history`.", cli_rollback},
+	 "REVISION is a number from `usher history`, or the first 4 or more digits of a digest.", cli_rollback},
 	{"history", "", "policies that were applied: when, by whom, how it ended", "", cli_history},
 	{"show", "[services|tenants|models|backends|routes|flows|stats|generation]", "what is in force, live",
-	 "Without a word: an overview.", cli_show},
+	 "Without a word: an overview.\n"
+	 "  --service NAME  of routes and flows, only those of this service\n"
+	 "  --limit N       of routes and flows, at most so many (1000)",
+	 cli_show},
 	{"explain", "CLIENT SERVICE", "what would happen to a new connection, and which rule decides",
-	 "CLIENT is an address, with a port if you like; SERVICE is a name, or ADDRESS:PORT[/PROTOCOL].\n"
+	 "CLIENT is an address, with a port if you like; SERVICE is a name, or ADDRESS:PORT; either may\n"
+	 "end in /tcp or /udp.\n"
 	 "The verdict is that of the program in the kernel, asked with a packet of its own.\n"
 	 "Exit status: 0 admitted, 1 refused.",
 	 cli_explain},

@@ -42,6 +42,13 @@ int cli_undrain(int argc, char **argv);
  */
 int cli_option(int argc, char **argv, const struct option *options);
 
+/* A number from 1 to a million. Returns 0, or -EINVAL. */
+int cli_count(const char *text, int *ret_count);
+/* "60s", "5m", "500ms", "1h" in milliseconds, from 1 ms to a week. Returns 0, or -EINVAL. */
+int cli_duration(const char *text, int *ret_ms);
+/* Operands that a verb takes after its options: exactly `count`. Returns CLI_OK or, having complained, CLI_USAGE. */
+int cli_operands(int argc, int count, const char *what);
+
 /* One line on standard error, `usher VERB: what is wrong`, and the status to return. */
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same with CLI_USAGE and, below it, where to read on. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What `usher show` shows, one function a word; body is the answer's, {WORD: ...}. */
+#ifndef USHER_CLI_SHOW_H
+#define USHER_CLI_SHOW_H
+
+#include <json-c/json.h>
+
+void show_services(struct json_object *body);
+void show_tenants(struct json_object *body);
+void show_models(struct json_object *body);
+void show_backends(struct json_object *body);
+void show_routes(struct json_object *body);
+void show_flows(struct json_object *body);
+void show_stats(struct json_object *body);
+void show_generation(struct json_object *body);
+
+/* Packets of a {VERDICT: {REASON: counter}} under one verdict. */
+long long verdict_packets(struct json_object *verdicts, const char *verdict);
+
+#endif
