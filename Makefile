@@ -26,7 +26,7 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 TEST_PROGRAMS := $(patsubst tests/%/main.c,$(B)/tests/%.test,$(wildcard tests/*/main.c))
 TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c))
 
-.PHONY: all tests demo test lint install clean help
+.PHONY: all tests demo test lint linted install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -88,8 +88,11 @@ test: ## unit, packet-vector, differential and laboratory tests (root)
 
 lint: ## format, static analysis, include order
 	@scripts/packages build test lint
-	@$(MAKE) --no-print-directory -s $(B)/usher.skel.h
-	@tests/lint/run
+	@$(MAKE) --no-print-directory -s linted
+
+# Apart from lint, because its flags are known only when the packages are there.
+linted: $(B)/usher.skel.h $(TEST_SKELETONS)
+	@B='$(B)' CPPFLAGS='$(CPPFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' tests/lint/run
 
 install: all ## into $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(B)/usherd $(DESTDIR)$(PREFIX)/sbin/usherd
@@ -97,6 +100,10 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	install -D -m 0644 policies/schema.json $(DESTDIR)$(PREFIX)/share/usher/schema.json
 	install -d $(DESTDIR)$(PREFIX)/share/usher/examples
 	install -m 0644 policies/examples/*.json $(DESTDIR)$(PREFIX)/share/usher/examples/
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 scripts/man/usher.8 scripts/man/usherd.8
+	install -D -m 0644 scripts/completion/usher $(DESTDIR)$(PREFIX)/share/bash-completion/completions/usher
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' scripts/systemd/usherd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/usherd.service
 
 clean: ## remove what was built
 	rm -rf $(B)
