@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "kernel/counters.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+
+size_t counters_cpus(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	return cpus < 1 ? 1 : (size_t)cpus;
+}
+
+/* All values of a per-CPU array, entry by entry, the CPUs of an entry side by side: one call instead of thousands. */
+static int read_all(int map, size_t size, size_t entries, void **ret_values)
+{
+	_cleanup_free_ void *values = calloc(entries * counters_cpus(), size);
+	_cleanup_free_ __u32 *keys = calloc(entries, sizeof(*keys));
+	size_t done = 0;
+	__u32 batch = 0, next = 0;
+
+	if (map < 0)
+		return map;
+	if (!values || !keys)
+		return -ENOMEM;
+	while (done < entries) {
+		__u32 count = (__u32)(entries - done);
+		int r = bpf_map_lookup_batch(map, done ? &batch : NULL, &next, keys + done,
+					     (char *)values + done * counters_cpus() * size, &count, NULL);
+
+		if (r && errno != ENOENT)
+			return -errno;
+		done += count;
+		batch = next;
+		if (r)
+			break; /* the end of the map */
+	}
+	if (done != entries)
+		return -EPROTO;
+	*ret_values = TAKE_PTR(values);
+	return 0;
+}
+
+/* Sums the CPUs of each entry; an entry is `words` 64-bit counters. */
+static int sum(int map, size_t words, size_t entries, uint64_t *ret_sums)
+{
+	size_t cpus = counters_cpus();
+	_cleanup_free_ void *values = NULL;
+	const uint64_t *at;
+	int r = read_all(map, words * sizeof(uint64_t), entries, &values);
+
+	if (r)
+		return r;
+	at = values;
+	memset(ret_sums, 0, entries * words * sizeof(uint64_t));
+	for (size_t entry = 0; entry < entries; entry++)
+		for (size_t cpu = 0; cpu < cpus; cpu++)
+			for (size_t word = 0; word < words; word++)
+				ret_sums[entry * words + word] += *at++;
+	return 0;
+}
+
+int counters_read(const struct program *program, struct counters *ret_counters)
+{
+	const struct {
+		const char *map;
+		size_t size, entries;
+		void *sums;
+	} parts[] = {
+		{"received", sizeof(struct usher_counter), USHER_SERVICES_MAX + 1, ret_counters->received},
+		{"verdicts", sizeof(struct usher_counter), USHER_VERDICT_SLOTS, ret_counters->verdicts},
+		{"backend_counters", sizeof(struct usher_backend_counter), USHER_BACKENDS_MAX, ret_counters->backends},
+		{"flow_counters", sizeof(struct usher_flow_counter), 1, &ret_counters->flows},
+		{"sequences", sizeof(struct usher_sequence), USHER_RINGS, ret_counters->sequences},
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+		int r = sum(program_map(program, parts[i].map), parts[i].size / sizeof(uint64_t), parts[i].entries,
+			    parts[i].sums);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int counters_sequences(const struct program *program, struct counters_cpu *ret_cpus, size_t cpus)
+{
+	_cleanup_free_ void *values = NULL;
+	const struct usher_sequence *at;
+	int r;
+
+	if (cpus < counters_cpus())
+		return -EINVAL;
+	r = read_all(program_map(program, "sequences"), sizeof(*at), USHER_RINGS, &values);
+	if (r)
+		return r;
+	at = values;
+	for (size_t ring = 0; ring < USHER_RINGS; ring++)
+		for (size_t cpu = 0; cpu < counters_cpus(); cpu++)
+			ret_cpus[cpu].rings[ring] = *at++;
+	return 0;
+}
+
+static int reset(const struct program *program, const char *name, size_t size, __u32 first, __u32 count)
+{
+	_cleanup_free_ void *zero = calloc(counters_cpus(), size);
+	int map = program_map(program, name);
+
+	if (!zero)
+		return -ENOMEM;
+	for (__u32 key = first; key < first + count; key++)
+		if (bpf_map_update_elem(map, &key, zero, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+int counters_reset_service(const struct program *program, uint16_t service)
+{
+	int r = reset(program, "received", sizeof(struct usher_counter), service, 1);
+
+	return r ? r
+		 : reset(program, "verdicts", sizeof(struct usher_counter), service * (__u32)USHER_REASON_MAX,
+			 USHER_REASON_MAX);
+}
+
+int counters_reset_backend(const struct program *program, uint16_t backend)
+{
+	return reset(program, "backend_counters", sizeof(struct usher_backend_counter), backend, 1);
+}

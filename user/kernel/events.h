@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two rings of decision records. libbpf's reader frees a record's room as soon as its callback returns; this one does
+ * when told, so that a record that could not be written to disk is still there.
+ */
+#ifndef USHER_KERNEL_EVENTS_H
+#define USHER_KERNEL_EVENTS_H
+
+#include <stddef.h>
+
+#include "kernel/program.h"
+
+struct events;
+
+/* Returns 0 or -errno. */
+int events_open(const struct program *program, struct events **ret_events);
+void events_close(struct events *events);
+
+/*
+ * The next record of a ring that has not been read yet, valid until it is released; NULL: none for now.
+ * Source: kernel/bpf/ringbuf.c and libbpf's ringbuf.c.
+ */
+const struct usher_event *events_next(struct events *events, enum usher_ring ring);
+/* Frees the room of all that has been read. */
+void events_release(struct events *events);
+/* Reads again what has been read and not been released. */
+void events_rewind(struct events *events);
+/* Bytes that wait in a ring, read or not. */
+size_t events_waiting(const struct events *events, enum usher_ring ring);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "kernel/flows.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "kernel/mapping.h"
+
+static uint32_t idle_seconds(uint16_t seen)
+{
+	uint16_t now = (uint16_t)((uint64_t)clock_monotonic() >> USHER_TICK_SHIFT);
+	uint64_t ticks = (uint16_t)(now - seen);
+
+	/* The coarse clock of packets may be ahead of ours by a rounding. */
+	if (ticks > 0xfff0)
+		ticks = 0;
+	return (uint32_t)((ticks << USHER_TICK_SHIFT) / CLOCK_SECOND);
+}
+
+/* Copies a line, and says whether it held still meanwhile and is a flow. */
+static bool view(const struct usher_flow *line, uint32_t index, struct flow_view *ret_flow)
+{
+	uint64_t tag = __atomic_load_n(&line->tag, __ATOMIC_ACQUIRE);
+	struct usher_flow copy;
+
+	if (USHER_TAG_STATUS(tag) < USHER_FLOW_HALF_OPEN || tag & USHER_TAG_RETURN)
+		return false;
+	memcpy(&copy, line, sizeof(copy));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&line->tag, __ATOMIC_RELAXED) != tag)
+		return false;
+	*ret_flow = (struct flow_view){
+		.status = USHER_TAG_STATUS(tag),
+		.line = index,
+		.epoch = USHER_TAG_EPOCH(tag),
+		.protocol = tag & USHER_TAG_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+		.client = copy.source,
+		.service_address = copy.destination,
+		.client_port = ntohs(copy.source_port_be),
+		.service_port = ntohs(copy.destination_port_be),
+		.value = copy.value.forward,
+		.idle_seconds = idle_seconds(copy.value.forward.seen),
+	};
+	return true;
+}
+
+static int each_line(const struct mapping *lines, int (*found)(const struct flow_view *flow, void *context),
+		     void *context)
+{
+	const struct usher_flow *line = lines->bytes;
+	struct flow_view flow;
+
+	for (uint32_t i = 0; i < lines->entries; i++) {
+		if (!view(&line[i], i, &flow))
+			continue;
+		int r = found(&flow, context);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int flows_each(const struct program *program, int (*found)(const struct flow_view *flow, void *context), void *context)
+{
+	_cleanup_(mapping_close) struct mapping lines = {0};
+	int r = mapping_open(program_map(program, "flows"), sizeof(struct usher_flow), false, &lines);
+
+	return r ? r : each_line(&lines, found, context);
+}
+
+int flows_half_open(const struct program *program, int64_t *ret_counts)
+{
+	_cleanup_(mapping_close) struct mapping tenants = {0};
+	const struct usher_tenant_state *state;
+	int r = mapping_open(program_map(program, "tenants"), sizeof(struct usher_tenant_state), false, &tenants);
+
+	if (r)
+		return r;
+	state = tenants.bytes;
+	for (size_t i = 0; i < USHER_TENANTS_MAX && i < tenants.entries; i++)
+		ret_counts[i] = __atomic_load_n(&state[i].half_open, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int raise(const struct flow_view *flow, void *context)
+{
+	uint16_t *incarnations = context;
+
+	if (flow->value.backend < USHER_BACKENDS_MAX && incarnations[flow->value.backend] < flow->value.incarnation)
+		incarnations[flow->value.backend] = flow->value.incarnation;
+	return 0;
+}
+
+int flows_incarnations(const struct program *program, uint16_t *incarnations)
+{
+	return flows_each(program, raise, incarnations);
+}

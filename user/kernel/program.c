@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Invariants:
+ *  1. The link is pinned last: a folder with a link in it is complete, one without has nothing in force.
+ *  2. What is attached is not touched before the new program is loaded and verified.
+ */
+#include "kernel/program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "kernel/pins.h"
+#include "usher.skel.h"
+
+/* libbpf says why a load failed only to its printer. */
+static char libbpf_said[256];
+
+static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level == LIBBPF_WARN) {
+		vsnprintf(libbpf_said, sizeof(libbpf_said), format, arguments);
+		libbpf_said[strcspn(libbpf_said, "\n")] = '\0';
+	}
+	return 0;
+}
+
+void program_free(struct program *program)
+{
+	if (!program)
+		return;
+	usher_bpf__destroy(program->skeleton);
+	if (program->link >= 0)
+		close(program->link);
+	if (program->lock >= 0)
+		close(program->lock);
+	free(program->pin_dir);
+	free(program->interface_name);
+	free(program);
+}
+
+static void cleanup_program(struct program **program)
+{
+	program_free(*program);
+}
+
+int program_map(const struct program *program, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(program->skeleton->obj, name);
+}
+
+int program_xdp(const struct program *program)
+{
+	return bpf_program__fd(program->skeleton->progs.usher);
+}
+
+/* ---- taking over ---------------------------------------------------------------------------------------- */
+
+/* Reads the boot entry of pins that something is attached to. */
+static int read_boot(const char *pin_dir, struct usher_boot *ret_boot, struct problem *problem)
+{
+	_cleanup_close_ int map = pins_get(pin_dir, "boot");
+	struct bpf_map_info info = {0};
+	__u32 length = sizeof(info), key = 0;
+	struct usher_boot boot;
+	__u32 version = 0;
+	char *value;
+
+	if (map < 0)
+		return problem_set(problem, -EPROTO,
+				   "a program is attached and pinned in %s, but its map boot is not there: "
+				   "`usherd --detach --pin-dir %s` removes it (traffic for the services then stops)",
+				   pin_dir, pin_dir);
+	if (bpf_obj_get_info_by_fd(map, &info, &length))
+		return problem_set(problem, -errno, "cannot read the pinned map boot: %s", strerror(errno));
+	value = calloc(1, info.value_size > sizeof(boot) ? info.value_size : sizeof(boot));
+	if (!value)
+		return -ENOMEM;
+	if (info.type == BPF_MAP_TYPE_ARRAY && info.key_size == sizeof(key) && !bpf_map_lookup_elem(map, &key, value))
+		memcpy(&version, value, sizeof(version));
+	memcpy(&boot, value, sizeof(boot));
+	free(value);
+	if (version != USHER_ABI_VERSION || info.value_size != sizeof(boot))
+		return problem_set(
+			problem, -EPROTO,
+			"the pins in %s are of ABI version %u and this usherd speaks version %u: they stay as they "
+			"are and traffic goes on; run the usherd that made them, or remove them with `usherd --detach "
+			"--pin-dir %s` (open connections are lost)",
+			pin_dir, version, USHER_ABI_VERSION, pin_dir);
+	*ret_boot = boot;
+	return 0;
+}
+
+/* libbpf would say EINVAL and no more. */
+static int check_shapes(const struct program *program, struct problem *problem)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, program->skeleton->obj)
+	{
+		_cleanup_close_ int pinned = -1;
+		struct bpf_map_info info = {0};
+		__u32 length = sizeof(info);
+
+		if (bpf_map__is_internal(map))
+			continue;
+		pinned = pins_get(program->pin_dir, bpf_map__name(map));
+		if (pinned == -ENOENT)
+			continue;
+		if (pinned < 0 || bpf_obj_get_info_by_fd(pinned, &info, &length))
+			return problem_set(problem, pinned < 0 ? pinned : -errno, "cannot read the pinned map %s",
+					   bpf_map__name(map));
+		if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+		    info.value_size != bpf_map__value_size(map) || info.max_entries != bpf_map__max_entries(map) ||
+		    info.map_flags != bpf_map__map_flags(map))
+			return problem_set(
+				problem, -EPROTO,
+				"the pinned map %s in %s has %u entries of %u bytes, and this usherd needs %u of %u: "
+				"traffic goes on; run the usherd that made it, or remove the pins with `usherd "
+				"--detach --pin-dir %s`",
+				bpf_map__name(map), program->pin_dir, info.max_entries, info.value_size,
+				bpf_map__max_entries(map), bpf_map__value_size(map), program->pin_dir);
+	}
+	return 0;
+}
+
+/* ---- loading -------------------------------------------------------------------------------------------- */
+
+static int new_boot(const struct program_options *options, struct usher_boot *ret_boot)
+{
+	struct usher_boot boot = {
+		.abi_version = USHER_ABI_VERSION,
+		.flow_lines = options->flow_lines,
+		.half_open_max = options->half_open_max,
+		.replies_max = options->replies_max,
+		.interface = options->interface,
+	};
+	struct {
+		uint64_t boot_id, hash_key[USHER_HASH_KEYS], token;
+	} random;
+
+	/* Never short and never interrupted for up to 256 bytes: getrandom(2). */
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return -errno;
+	boot.boot_id = random.boot_id;
+	memcpy(boot.hash_key, random.hash_key, sizeof(boot.hash_key));
+	boot.dry_run_token = random.token | 1; /* never 0, which is what metadata holds by accident */
+	*ret_boot = boot;
+	return 0;
+}
+
+/* Which maps to make or to take over, and under which settings. */
+static int prepare(const struct program *program)
+{
+	struct bpf_map *map;
+	char path[PINS_PATH_MAX];
+	int r;
+
+	bpf_object__for_each_map(map, program->skeleton->obj)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		r = pins_path(program->pin_dir, bpf_map__name(map), path);
+		if (!r)
+			r = bpf_map__set_pin_path(map, path);
+		if (r)
+			return r;
+	}
+	r = bpf_map__set_max_entries(program->skeleton->maps.flows, program->boot.flow_lines);
+	if (r)
+		return r;
+	memcpy((void *)(uintptr_t)&program->skeleton->rodata->usher_boot, &program->boot, sizeof(program->boot));
+	return 0;
+}
+
+/* Expiry goes on by itself once the timer is armed. Under an adopted program it is armed already; this gives it the new
+ * program's callback. */
+static int start_sweeper(const struct program *program)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(program->skeleton->progs.usher_start), &run);
+
+	if (r)
+		return -errno;
+	return (int)run.retval;
+}
+
+static int check_interface(const struct program *program, int link, struct problem *problem)
+{
+	struct bpf_link_info info = {0};
+	__u32 length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(link, &info, &length))
+		return problem_set(problem, -errno, "cannot read the pinned link in %s: %s", program->pin_dir,
+				   strerror(errno));
+	/* An interface that went away took the attachment with it; maps and flows are as good as they were. */
+	if (info.xdp.ifindex && info.xdp.ifindex != program->interface)
+		return problem_set(
+			problem, -EBUSY,
+			"the pins in %s are attached to interface %u, not to %s: `usherd --detach --pin-dir %s` "
+			"removes them",
+			program->pin_dir, info.xdp.ifindex, program->interface_name, program->pin_dir);
+	return 0;
+}
+
+static int find_adopted(struct program *program, struct problem *problem)
+{
+	_cleanup_close_ int link = pins_get(program->pin_dir, "link");
+	int r;
+
+	if (link >= 0) {
+		r = read_boot(program->pin_dir, &program->boot, problem);
+		if (!r)
+			r = check_interface(program, link, problem);
+		if (r)
+			return r;
+		program->boot.interface = program->interface;
+		program->adopted = true;
+		return 0;
+	}
+	if (link != -ENOENT)
+		return problem_set(problem, link, "cannot open the pinned link in %s: %s", program->pin_dir,
+				   strerror(-link));
+	/* Invariant 1: whatever is here was left by someone who did not get far. */
+	r = pins_clear(program->pin_dir);
+	if (r)
+		return problem_set(problem, r, "cannot clear the pin folder %s: %s", program->pin_dir, strerror(-r));
+	return 0;
+}
+
+static int load(struct program *program, struct problem *problem)
+{
+	__u32 key = 0;
+	int r;
+
+	program->skeleton = usher_bpf__open();
+	if (!program->skeleton)
+		return problem_set(problem, -errno, "cannot open the kernel program: %s", strerror(errno));
+	r = prepare(program);
+	if (r)
+		return problem_set(problem, r, "cannot prepare the kernel program: %s", strerror(-r));
+	if (program->adopted) {
+		r = check_shapes(program, problem);
+		if (r)
+			return r;
+	}
+	libbpf_said[0] = '\0';
+	r = usher_bpf__load(program->skeleton);
+	if (r == -EPERM)
+		return problem_set(
+			problem, r,
+			"the kernel refuses to load the program: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed");
+	if (r)
+		return problem_set(problem, r, "the kernel refuses the program: %s (%s)", strerror(-r), libbpf_said);
+	if (bpf_map_update_elem(bpf_map__fd(program->skeleton->maps.boot), &key, &program->boot, BPF_ANY))
+		return problem_set(problem, -errno, "cannot write the map boot: %s", strerror(errno));
+	r = start_sweeper(program);
+	if (r)
+		return problem_set(problem, r < 0 ? r : -EIO, "cannot start the timer that expires flows: %s",
+				   strerror(r < 0 ? -r : EIO));
+	return 0;
+}
+
+int program_load(const struct program_options *options, struct problem *problem, struct program **ret_program)
+{
+	_cleanup_(cleanup_program) struct program *program = calloc(1, sizeof(*program));
+	int r;
+
+	if (!program)
+		return -ENOMEM;
+	program->lock = program->link = -1;
+	program->interface = options->interface;
+	program->pin_dir = strdup(options->pin_dir);
+	program->interface_name = strdup(options->interface_name);
+	if (!program->pin_dir || !program->interface_name)
+		return problem_set(problem, -ENOMEM, "no memory");
+	libbpf_set_print(listen_to_libbpf);
+	r = pins_open(program->pin_dir, problem, &program->lock);
+	if (r)
+		return r;
+	r = find_adopted(program, problem);
+	if (r)
+		return r;
+	if (!program->adopted) {
+		r = new_boot(options, &program->boot);
+		if (r)
+			return problem_set(problem, r, "no random numbers: %s", strerror(-r));
+	}
+	r = load(program, problem);
+	if (r) {
+		/* Nothing of a load that failed is in force, so nothing of it stays. */
+		if (!program->adopted)
+			pins_clear(program->pin_dir);
+		return r;
+	}
+	*ret_program = TAKE_PTR(program);
+	return 0;
+}
+
+int program_detach(const char *pin_dir, struct problem *problem)
+{
+	_cleanup_close_ int lock = -1;
+	int r = pins_check(pin_dir);
+
+	if (r == -ENOENT || r == -EINVAL)
+		return 0;
+	r = pins_open(pin_dir, problem, &lock);
+	if (r)
+		return r;
+	r = pins_clear(pin_dir);
+	if (!r && rmdir(pin_dir))
+		r = -errno;
+	if (r)
+		return problem_set(problem, r, "cannot remove the pins in %s: %s", pin_dir, strerror(-r));
+	return 0;
+}

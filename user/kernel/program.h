@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel program and its maps: loaded, pinned, taken over from a daemon before us, attached to an interface.
+ *
+ * Everything is pinned in one folder of a BPF file system, so that it outlives the daemon:
+ *   PIN_DIR/MAP       each map, by its name in bpf/maps.h
+ *   PIN_DIR/program   the XDP program
+ *   PIN_DIR/link      its link to the interface
+ */
+#ifndef USHER_KERNEL_PROGRAM_H
+#define USHER_KERNEL_PROGRAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "usher/abi.h"
+
+#include "base/problem.h"
+
+#define PROGRAM_PIN_DIR "/sys/fs/bpf/usher"
+
+enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
+const char *attach_mode_name(enum attach_mode mode);
+
+struct program_options {
+	const char *pin_dir;
+	const char *interface_name;
+	uint32_t interface; /* index */
+	enum attach_mode mode;
+	uint32_t flow_lines;	/* power of two, USHER_FLOW_LINES_MIN to _MAX */
+	uint32_t half_open_max; /* of a tenant */
+	uint32_t replies_max;	/* of a class, in a tick, on a CPU */
+};
+
+struct program {
+	struct usher_bpf *skeleton;
+	struct usher_boot boot;
+	char *pin_dir, *interface_name;
+	uint32_t interface;
+	enum attach_mode mode; /* as attached: native or generic */
+	bool adopted;	       /* a program was attached already, and its maps are ours now */
+	int lock;	       /* the pin folder; one daemon at a time */
+	int link;	       /* -1: not attached yet */
+};
+
+/*
+ * Loads the program. If one is attached and pinned it is left as it is, and its maps become this one's, with the flows
+ * in them; the options of the maps are then those of the pins. Pins that nothing is attached to are removed first.
+ * Returns 0; -EBUSY if another daemon holds the pins; -EPROTO if the pins are of another ABI; or -errno; always with a
+ * sentence that says the way out.
+ */
+int program_load(const struct program_options *options, struct problem *problem, struct program **ret_program);
+/* Closes what is open. Pins and traffic stay. */
+void program_free(struct program *program);
+
+/* File descriptor of a map, or -ENOENT. */
+int program_map(const struct program *program, const char *name);
+int program_xdp(const struct program *program);
+
+/*
+ * Lets packets in: attaches the program, native first and then generic unless the mode says otherwise, or puts it in the
+ * place of the adopted one. `note` is set if generic had to do. Returns 0, or -errno with a sentence.
+ */
+int program_attach(struct program *program, enum attach_mode mode, struct problem *note, struct problem *problem);
+
+/* Detaches and unpins all that is in pin_dir, of whatever ABI. Returns 0 (also if there is nothing), or -errno with a
+ * sentence. */
+int program_detach(const char *pin_dir, struct problem *problem);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From bytes in user memory to the generation that packets see. The only writer of the forwarding tables. */
+#ifndef USHER_KERNEL_PUBLISH_H
+#define USHER_KERNEL_PUBLISH_H
+
+#include "compile/tables.h"
+#include "kernel/program.h"
+
+struct publisher;
+
+/* Maps the tables of the loaded program. Returns 0, or -errno with a sentence. */
+int publisher_open(const struct program *program, struct problem *problem, struct publisher **ret_publisher);
+void publisher_close(struct publisher *publisher);
+
+/* Header of the generation in force; number 0: none has been published yet. */
+const struct usher_generation *publisher_active(const struct publisher *publisher);
+uint32_t publisher_slot(const struct publisher *publisher);
+/* Backends of a slot, USHER_BACKENDS_MAX of them. */
+const struct usher_backend *publisher_backends(const struct publisher *publisher, uint32_t slot);
+
+/*
+ * Puts the tables in force. When it returns 0, no packet is under way any more that saw the generation before. On -errno
+ * nothing has changed for packets.
+ */
+int publish(struct publisher *publisher, const struct tables *tables);
+
+/* Until when packets may trust the generation (CLOCK_MONOTONIC ns); 0: always. */
+void publisher_deadline(struct publisher *publisher, uint64_t deadline);
+
+#endif
