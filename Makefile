@@ -10,7 +10,7 @@ B := build
 
 LIBS := libbpf libnl-3.0 libnl-route-3.0 json-c libcrypto libmicrohttpd libcap-ng libseccomp
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
-CPPFLAGS += -Iinclude -Iuser -I$(B) -D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+CPPFLAGS += -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 $(WARN) -fno-strict-aliasing
 LDLIBS += $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm -lpthread
