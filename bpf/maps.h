@@ -78,4 +78,22 @@ USHER_ARRAY(explanation, struct usher_explanation, 1);
 
 /* ---- flows ---- */
 
+/* Entries: boot.flow_lines, set before the object is loaded. */
+USHER_ARRAY(flows, struct usher_flow, USHER_FLOW_LINES_DEFAULT);
+USHER_ARRAY(tenants, struct usher_tenant_state, USHER_TENANT_IDS);
+USHER_PERCPU(flow_counters, struct usher_flow_counter, 1);
+
+/* What expires flows without the daemon: see expire.h. */
+struct sweeper {
+	struct bpf_timer timer;
+	__u32 cursor; /* next line */
+	__u32 passes; /* over the whole table */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sweeper);
+} sweepers SEC(".maps");
+
 #endif

@@ -299,6 +299,12 @@ USHER_ASSERT_SIZE(struct usher_flow_return, 16);
 
 #define USHER_FLOW_LINE_NONE 0xffffffffu
 
+union usher_flow_value {
+	struct usher_flow_forward forward;
+	struct usher_flow_return back;
+	__u64 words[2]; /* while the line is published, changed by compare-and-swap only */
+};
+
 /* One cache line. `hint` belongs to the line as a home, all else to the entry that lives in it. */
 struct usher_flow {
 	__u64 tag;
@@ -307,14 +313,11 @@ struct usher_flow {
 	__u16 destination_port_be;
 	struct usher_address source;
 	struct usher_address destination;
-	union {
-		struct usher_flow_forward forward;
-		struct usher_flow_return back;
-	};
+	union usher_flow_value value;
 };
 USHER_ASSERT_SIZE(struct usher_flow, 64);
 
-/* Map `tenants`, by tenant id; shared by all CPUs. */
+/* Map `tenants`, by tenant id; shared by all CPUs. Flows HALF_OPEN in the table. */
 struct usher_tenant_state {
 	__s64 half_open;
 };
@@ -350,17 +353,21 @@ struct usher_sequence {
 };
 USHER_ASSERT_SIZE(struct usher_sequence, 16);
 
-/* Map `gauges`, one entry. Flows alive = inserted - removed, summed over CPUs. */
+/*
+ * Map `flow_counters`, one entry. Summed over CPUs: flows in the table = inserted - expired - evicted - deleted,
+ * and lines taken = flows + return_lines.
+ */
 struct usher_flow_counter {
 	__u64 inserted;
 	__u64 expired;
 	__u64 evicted;
-	__u64 replaced; /* by a new SYN */
+	__u64 replaced; /* in place, by a new SYN */
 	__u64 deleted;
+	__s64 return_lines;
 	__u64 replies;		  /* resets and ICMP answers sent */
 	__u64 replies_suppressed; /* by the rate cap */
 };
-USHER_ASSERT_SIZE(struct usher_flow_counter, 56);
+USHER_ASSERT_SIZE(struct usher_flow_counter, 64);
 
 /* ---- events --------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The flow table: look up, insert, promote, stamp, cut, replace, delete. One table for all CPUs, in which one line is
+ * read for nearly every hit and every miss.
+ *
+ * A key's home is the line that its hash names; it may live in any line of the set of USHER_FLOW_SET lines around it.
+ * An entry that lives at XOR distance d from its home says so in its tag, and bit d of its home's hint says so to
+ * those who look for it: nothing at home and no hint means nowhere. A kin of hopscotch hashing (Herlihy, Shavit,
+ * Tzafrir, DISC '08), without its moves: an entry stays where it was put, so a reader needs no lock.
+ *
+ *  1. Bit 0 of a hint is the lock under which keys of this home are inserted: no key is in the table twice.
+ *  2. Only the holder of that lock writes the hint. It sets bit d before it publishes the entry, and clears it when the
+ *     line at d holds no entry of this home: none can come while the lock is held.
+ *  3. A live entry leaves only by age, by flow_delete or by its return entry's loss of the forward one.
+ *
+ * What the lines themselves promise is in flow_line.h.
+ */
+#ifndef USHER_BPF_FLOW_H
+#define USHER_BPF_FLOW_H
+
+#include "flow_entry.h"
+
+/* Besides usher_reasons, what an insertion may return. */
+#define FLOW_INSERTED 0
+#define FLOW_EXISTS 255
+
+#define FLOW_LOCK_ATTEMPTS 256
+
+/* What is to be inserted, besides its key. */
+struct flow_entry {
+	union usher_flow_value value; /* a forward one names the tenant that is charged */
+	__u32 epoch;
+	__u16 now; /* tick */
+	__u8 status;
+	__u8 padding;
+};
+
+/* ---- lock ----------------------------------------------------------------------------------------------- */
+
+/* The home's hint as it was, without the lock bit, or -EAGAIN. */
+__noinline long flow_lock(__u32 home)
+{
+	struct usher_flow *flow = flow_at(home);
+
+	if (!flow)
+		return -EAGAIN;
+	for (int i = 0; i < FLOW_LOCK_ATTEMPTS; i++) {
+		__u32 hint = FLOW_READ(flow->hint);
+
+		if (!(hint & FLOW_LOCK) && __sync_val_compare_and_swap(&flow->hint, hint, hint | FLOW_LOCK) == hint)
+			return hint;
+	}
+	return -EAGAIN;
+}
+
+/* ---- claim a line --------------------------------------------------------------------------------------- */
+
+/* What an entry that looks for a line knows. */
+struct flow_room {
+	__u64 identity;
+	__u64 busy; /* tag of the line that was claimed */
+	__u32 home;
+	__u32 own_forward; /* line that must not make room: the one that a return entry belongs to */
+	__u32 victim;	   /* rank and distance of the best half-open entry; 0: none */
+	__u32 over_cap;
+};
+
+static __always_inline bool flow_claim(struct usher_flow *flow, __u64 tag, __u32 d, struct flow_room *room)
+{
+	__u64 version = (USHER_TAG_VERSION(tag) + 1) & 0x3f;
+	__u64 busy = room->identity | USHER_FLOW_BUSY | FLOW_DISPLACEMENT(d) | version << 10;
+
+	if (flow_swap(flow, tag, busy) != tag)
+		return false;
+	room->busy = busy;
+	return true;
+}
+
+/* Is there no more room for a half-open flow of this tenant? Several CPUs may overshoot by one each. */
+static __always_inline bool flow_over_cap(const struct flow_entry *entry)
+{
+	__u32 id = entry->value.forward.tenant;
+	const struct usher_tenant_state *state;
+
+	if (entry->status != USHER_FLOW_HALF_OPEN)
+		return false;
+	state = bpf_map_lookup_elem(&tenants, &id);
+	return !state || FLOW_READ(state->half_open) >= (__s64)usher_boot.half_open_max;
+}
+
+/* How good a victim is a half-open entry? One's own before others, then the older. 0: none. */
+static __always_inline __u32 flow_victim_rank(__u64 tag, __u16 tenant, __u64 word, const struct flow_entry *entry,
+					      const struct flow_room *room)
+{
+	bool own = tenant == entry->value.forward.tenant;
+
+	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (room->over_cap && !own))
+		return 0;
+	return (own ? 0x20000 : 0x10000) + flow_age(entry->now, (__u16)(word >> 16));
+}
+
+/* Claim the line at this distance if it is empty or its entry is too old. 1: done. Otherwise it may be a victim. */
+__noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room *room, __u32 d)
+{
+	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
+	__u32 rank;
+	__u16 tenant;
+	__u64 tag, word;
+
+	if (!flow || !entry || !room)
+		return 0;
+	tag = FLOW_READ(flow->tag);
+	if (USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY)
+		return !room->over_cap && flow_claim(flow, tag, d, room);
+	if (!flow_occupied(tag) || (tag & USHER_TAG_RETURN) || (room->home ^ d) == room->own_forward)
+		return 0;
+	tenant = FLOW_READ(flow->value.forward.tenant);
+	word = FLOW_READ(flow->value.words[1]);
+	if (!room->over_cap && flow_expired(tag, word, entry->now)) {
+		if (!flow_claim(flow, tag, d, room))
+			return 0;
+		flow_settle(tag, tenant, FLOW_EXPIRED);
+		return 1;
+	}
+	rank = flow_victim_rank(tag, tenant, word, entry, room) << 5;
+	if (rank && (rank | d) > room->victim)
+		room->victim = rank | d;
+	return 0;
+}
+
+/* Claim the victim's line, if that is what it still is. */
+__noinline int flow_claim_victim(const struct flow_entry *entry, struct flow_room *room)
+{
+	__u32 d = room ? room->victim & (USHER_FLOW_SET - 1) : 0;
+	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
+	__u16 tenant;
+	__u64 tag;
+
+	if (!flow || !entry || !room)
+		return 0;
+	tag = FLOW_READ(flow->tag);
+	tenant = FLOW_READ(flow->value.forward.tenant);
+	if ((tag & USHER_TAG_RETURN) || !flow_victim_rank(tag, tenant, FLOW_READ(flow->value.words[1]), entry, room) ||
+	    !flow_claim(flow, tag, d, room))
+		return 0;
+	flow_settle(tag, tenant, FLOW_EVICTED);
+	return 1;
+}
+
+/* Claim the line at this distance if it holds a return entry whose forward one has gone. */
+__noinline int flow_claim_orphan(struct flow_room *room, __u32 d)
+{
+	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
+	union usher_flow_value back;
+	__u64 tag, again;
+
+	if (!flow || !room)
+		return 0;
+	tag = FLOW_READ(flow->tag);
+	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(flow, tag, &again, &back) ||
+	    !flow_orphaned(&back, FLOW_READ(flow->destination_port_be)) || !flow_claim(flow, tag, d, room))
+		return 0;
+	flow_settle(tag, 0, FLOW_EXPIRED);
+	return 1;
+}
+
+/*
+ * Make a line of home's set BUSY for the newcomer: the nearest that is empty or whose entry is too old; else the best
+ * victim's; else an orphan's, as a last resort, since each look at one costs another line. Its distance from home, or
+ * minus the reason.
+ */
+static __always_inline int flow_claim_room(const struct flow_entry *entry, struct flow_room *room)
+{
+	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
+		if (flow_claim_free(entry, room, d))
+			return (int)d;
+	if (room->victim)
+		return flow_claim_victim(entry, room) ? (int)(room->victim & (USHER_FLOW_SET - 1))
+						      : -USHER_REASON_FLOW_CONTENDED;
+	if (room->over_cap)
+		return -USHER_REASON_HALF_OPEN_LIMIT;
+	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
+		if (flow_claim_orphan(room, d))
+			return (int)d;
+	return -USHER_REASON_FLOW_TABLE_FULL;
+}
+
+/* ---- insert --------------------------------------------------------------------------------------------- */
+
+/* Fill a line that is ours (BUSY), then publish it. */
+static __always_inline void flow_fill(struct usher_flow *flow, const struct flow_entry *entry, __u64 busy,
+				      __u64 *ret_tag)
+{
+	__u64 tag = (busy & FLOW_INCARNATION_MASK) | entry->status | (__u64)entry->epoch << 32;
+
+	flow_open_account(tag, entry->value.forward.tenant);
+	flow->value = entry->value;
+	flow_barrier();
+	*(volatile __u64 *)&flow->tag = tag;
+	*ret_tag = tag;
+}
+
+/*
+ * Another value for the entry that `ref` is, under the same key and in the same line. FLOW_INSERTED, FLOW_CONTENDED if it has
+ * changed, or HALF_OPEN_LIMIT.
+ */
+__noinline int flow_replace(struct flow_ref *ref, const struct flow_entry *entry)
+{
+	struct usher_flow *flow = ref ? flow_at(ref->line) : NULL;
+	struct flow_room room = {};
+	__u16 tenant;
+
+	if (!flow || !entry || !ref || !flow_occupied(ref->tag))
+		return USHER_REASON_FLOW_CONTENDED;
+	tenant = FLOW_READ(flow->value.forward.tenant);
+	if (USHER_TAG_STATUS(ref->tag) != USHER_FLOW_HALF_OPEN && flow_over_cap(entry))
+		return USHER_REASON_HALF_OPEN_LIMIT;
+	room.identity = ref->tag & FLOW_IDENTITY_MASK; /* with the displacement: it stays where it is */
+	if (!flow_claim(flow, ref->tag, 0, &room))
+		return USHER_REASON_FLOW_CONTENDED;
+	flow_settle(ref->tag, tenant, FLOW_REPLACED);
+	flow_fill(flow, entry, room.busy, &ref->tag);
+	return FLOW_INSERTED;
+}
+
+/*
+ * The key is in the table already. A return entry is overwritten if it is an orphan, or if it leads to the same forward entry
+ * (which has begun anew); any other entry stays as it is.
+ */
+static __always_inline int flow_meet(const struct usher_flow_key *key, const struct flow_entry *entry,
+				     struct flow_hit *hit)
+{
+	const struct usher_flow_return *old = &hit->value.back, *new = &entry->value.back;
+
+	if (key->is_return &&
+	    ((old->forward_line == new->forward_line && old->forward_fingerprint == new->forward_fingerprint) ||
+	     flow_orphaned(&hit->value, key->destination_port_be)))
+		return flow_replace(&hit->ref, entry);
+	return FLOW_EXISTS;
+}
+
+/* With the lock of `home` held. The hint is kept up to date, and written where others must see it at once. */
+static __always_inline int flow_place(const struct usher_flow_key *key, const struct flow_entry *entry,
+				      struct flow_room *room, __u32 *hint, struct flow_ref *ret_ref)
+{
+	struct usher_flow *first = flow_at(room->home), *flow;
+	int d = flow_claim_room(entry, room);
+
+	if (d < 0)
+		return -d;
+	ret_ref->line = room->home ^ ((__u32)d & (USHER_FLOW_SET - 1));
+	flow = flow_at(ret_ref->line);
+	if (!flow || !first)
+		return USHER_REASON_FLOW_TABLE_FULL;
+	*hint |= 1u << d & ~FLOW_LOCK;
+	*(volatile __u32 *)&first->hint = *hint | FLOW_LOCK;
+	flow->source = key->source;
+	flow->destination = key->destination;
+	flow->source_port_be = key->source_port_be;
+	flow->destination_port_be = key->destination_port_be;
+	flow_fill(flow, entry, room->busy, &ret_ref->tag);
+	return FLOW_INSERTED;
+}
+
+/*
+ * FLOW_INSERTED, with the new entry in ret_ref; FLOW_EXISTS, with the one that has this key; or why not:
+ * FLOW_TABLE_FULL, HALF_OPEN_LIMIT, FLOW_CONTENDED.
+ */
+__noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const struct flow_entry *entry,
+			   struct flow_ref *ret_ref)
+{
+	struct flow_room room = {.home = flow_home(hash), .own_forward = USHER_FLOW_LINE_NONE};
+	struct usher_flow *flow = flow_at(room.home);
+	struct usher_flow_counter *counter = flow_counter();
+	struct flow_hit hit = {};
+	__u32 hint;
+	long locked;
+	int result;
+
+	if (!key || !entry || !ret_ref || !flow || !counter)
+		return USHER_REASON_FLOW_CONTENDED;
+	locked = flow_lock(room.home);
+	if (locked < 0)
+		return USHER_REASON_FLOW_CONTENDED;
+	room.identity = flow_identity(key, hash);
+	if (key->is_return)
+		room.own_forward = entry->value.back.forward_line;
+	else
+		room.over_cap = flow_over_cap(entry);
+	result = flow_search(key, room.identity, room.home, &hit);
+	hint = (__u32)locked & ~hit.stale;
+	if (!result) {
+		result = flow_meet(key, entry, &hit);
+		*ret_ref = hit.ref;
+	} else if (result == -EAGAIN) {
+		result = USHER_REASON_FLOW_CONTENDED;
+	} else {
+		result = flow_place(key, entry, &room, &hint, ret_ref);
+		if (result == FLOW_INSERTED && key->is_return)
+			counter->return_lines++;
+		else if (result == FLOW_INSERTED)
+			counter->inserted++;
+	}
+	flow_barrier();
+	*(volatile __u32 *)&flow->hint = hint;
+	return result;
+}
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Entries of the flow table that exist: find, follow, promote, stamp, cut, delete, and write to their values.
+ *
+ * What a table is, is in flow.h; what a line promises, in flow_line.h.
+ */
+#ifndef USHER_BPF_FLOW_ENTRY_H
+#define USHER_BPF_FLOW_ENTRY_H
+
+#include <linux/in.h>
+
+#include "flow_line.h"
+
+#define FLOW_LOCK 1u
+#define FLOW_FIND_ATTEMPTS 3
+#define FLOW_SWAP_ATTEMPTS 4
+
+struct flow_hit {
+	struct flow_ref ref;
+	union usher_flow_value value;
+	__u32 stale; /* hint bits that lead to no entry of this home */
+	__u32 padding;
+};
+
+/* ---- look up -------------------------------------------------------------------------------------------- */
+
+static __always_inline __u32 flow_home(__u64 hash)
+{
+	return (__u32)hash & (usher_boot.flow_lines - 1);
+}
+
+/* The bits of a tag that a key determines. */
+static __always_inline __u64 flow_identity(const struct usher_flow_key *key, __u64 hash)
+{
+	return USHER_TAG_MAKE(0, key->protocol == IPPROTO_UDP, !!key->is_return, 0, 0, USHER_FLOW_FINGERPRINT(hash), 0);
+}
+
+static __always_inline bool flow_has_key(const struct usher_flow *flow, const struct usher_flow_key *key)
+{
+	return FLOW_READ(flow->source.halves[1]) == key->source.halves[1] &&
+	       FLOW_READ(flow->source.halves[0]) == key->source.halves[0] &&
+	       FLOW_READ(flow->destination.halves[1]) == key->destination.halves[1] &&
+	       FLOW_READ(flow->destination.halves[0]) == key->destination.halves[0] &&
+	       FLOW_READ(flow->source_port_be) == key->source_port_be &&
+	       FLOW_READ(flow->destination_port_be) == key->destination_port_be;
+}
+
+/* The value of an entry that had `tag`. False: it has changed in the meantime. */
+static __always_inline bool flow_copy(const struct usher_flow *flow, __u64 tag, __u64 *ret_tag,
+				      union usher_flow_value *ret_value)
+{
+	ret_value->words[0] = FLOW_READ(flow->value.words[0]);
+	ret_value->words[1] = FLOW_READ(flow->value.words[1]);
+	*ret_tag = FLOW_READ(flow->tag);
+	return !((*ret_tag ^ tag) & ~USHER_TAG_EPOCH_MASK);
+}
+
+/*
+ * Every line where a key with this identity and home may be: home, then where the hint leads. 0, -ENOENT, or -EAGAIN if an
+ * entry with this identity changed under our eyes.
+ */
+__noinline int flow_search(const struct usher_flow_key *key, __u64 identity, __u32 home, struct flow_hit *ret_hit)
+{
+	const struct usher_flow *flow = flow_at(home);
+	__u32 lines, stale = 0;
+
+	if (!key || !ret_hit || !flow)
+		return -ENOENT;
+	lines = FLOW_READ(flow->hint) | 1; /* home is at distance 0 */
+	for (__u32 d = 0; d < USHER_FLOW_SET && lines; d++, lines >>= 1) {
+		__u64 tag;
+
+		if (!(lines & 1))
+			continue;
+		flow = flow_at(home ^ d);
+		if (!flow)
+			break;
+		tag = FLOW_READ(flow->tag);
+		if (USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY || USHER_TAG_DISPLACEMENT(tag) != d)
+			stale |= 1u << d;
+		else if ((tag ^ identity ^ FLOW_DISPLACEMENT(d)) & FLOW_IDENTITY_MASK)
+			continue;
+		else if (!flow_occupied(tag))
+			return -EAGAIN;
+		else if (flow_has_key(flow, key)) {
+			ret_hit->ref.line = home ^ d;
+			return flow_copy(flow, tag, &ret_hit->ref.tag, &ret_hit->value) ? 0 : -EAGAIN;
+		}
+	}
+	ret_hit->stale = stale & ~FLOW_LOCK;
+	return -ENOENT;
+}
+
+__noinline int flow_find_displaced(const struct usher_flow_key *key, __u64 identity, __u32 home,
+				   struct flow_hit *ret_hit)
+{
+	int err = -EAGAIN;
+
+	if (!key || !ret_hit)
+		return -ENOENT;
+	for (int i = 0; i < FLOW_FIND_ATTEMPTS && err == -EAGAIN; i++)
+		err = flow_search(key, identity, home, ret_hit);
+	return err;
+}
+
+static __always_inline int flow_find_elsewhere(const struct usher_flow_key *key, __u64 identity, __u32 home,
+					       struct flow_ref *ret_ref, union usher_flow_value *ret_value)
+{
+	struct flow_hit hit = {};
+	int err = flow_find_displaced(key, identity, home, &hit);
+
+	if (err)
+		return err;
+	*ret_ref = hit.ref;
+	*ret_value = hit.value;
+	return 0;
+}
+
+/*
+ * 0: found, with a copy of its value that is one entry's. -ENOENT: not in the table. -EAGAIN: another CPU is just
+ * writing it. Entries that are too old and not yet swept are found, and may be touched to live on.
+ */
+static __always_inline int flow_find(const struct usher_flow_key *key, __u64 hash, struct flow_ref *ret_ref,
+				     union usher_flow_value *ret_value)
+{
+	__u64 identity = flow_identity(key, hash);
+	__u32 home = flow_home(hash);
+	const struct usher_flow *flow = flow_at(home);
+	union usher_flow_value value;
+	__u64 tag, again;
+
+	if (!flow)
+		return -ENOENT;
+	tag = FLOW_READ(flow->tag);
+	if ((tag ^ identity) & FLOW_IDENTITY_MASK || USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY) {
+		if (!(FLOW_READ(flow->hint) & ~FLOW_LOCK))
+			return -ENOENT;
+	} else if (flow_occupied(tag) && flow_has_key(flow, key) && flow_copy(flow, tag, &again, &value)) {
+		ret_ref->tag = again;
+		ret_ref->line = home;
+		*ret_value = value;
+		return 0;
+	}
+	return flow_find_elsewhere(key, identity, home, ret_ref, ret_value);
+}
+
+/*
+ * From a return entry to its forward one: the key that the client uses, and the value. nat_port_be: destination of the
+ * packet that found the return entry. 0, or -ENOENT: it is gone.
+ */
+static __always_inline int flow_follow(const union usher_flow_value *back, __u16 nat_port_be, struct flow_ref *ret_ref,
+				       struct usher_flow_key *ret_key, union usher_flow_value *ret_value)
+{
+	const struct usher_flow *flow = flow_at(back->back.forward_line);
+	__u64 tag;
+
+	if (!flow)
+		return -ENOENT;
+	tag = FLOW_READ(flow->tag);
+	if (!flow_occupied(tag) || (tag & USHER_TAG_RETURN) ||
+	    USHER_TAG_FINGERPRINT(tag) != back->back.forward_fingerprint)
+		return -ENOENT;
+	ret_key->source.halves[0] = FLOW_READ(flow->source.halves[0]);
+	ret_key->source.halves[1] = FLOW_READ(flow->source.halves[1]);
+	ret_key->destination.halves[0] = FLOW_READ(flow->destination.halves[0]);
+	ret_key->destination.halves[1] = FLOW_READ(flow->destination.halves[1]);
+	ret_key->source_port_be = FLOW_READ(flow->source_port_be);
+	ret_key->destination_port_be = FLOW_READ(flow->destination_port_be);
+	ret_key->protocol = tag & USHER_TAG_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	ret_key->is_return = 0;
+	ret_value->words[0] = FLOW_READ(flow->value.words[0]);
+	ret_value->words[1] = FLOW_READ(flow->value.words[1]);
+	ret_ref->line = back->back.forward_line;
+	ret_ref->tag = FLOW_READ(flow->tag);
+	if (!flow_same(ret_ref->tag, tag) || ret_value->forward.nat_port_be != nat_port_be)
+		return -ENOENT;
+	return 0;
+}
+
+/* ---- change --------------------------------------------------------------------------------------------- */
+
+enum flow_change { FLOW_PROMOTE, FLOW_STAMP, FLOW_CUT, FLOW_DELETE };
+
+/* The tag after a change; the same tag if there is nothing to change. */
+static __always_inline __u64 flow_changed(__u64 tag, enum flow_change change, __u32 epoch)
+{
+	__u32 status = USHER_TAG_STATUS(tag);
+
+	switch (change) {
+	case FLOW_PROMOTE:
+		return status == USHER_FLOW_HALF_OPEN ? (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_LIVE : tag;
+	case FLOW_STAMP: /* a packet of an older generation may come last */
+		return status != USHER_FLOW_CUT && (__s32)(epoch - USHER_TAG_EPOCH(tag)) > 0
+			       ? (tag & ~USHER_TAG_EPOCH_MASK) | (__u64)epoch << 32
+			       : tag;
+	case FLOW_CUT:
+		return (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_CUT;
+	case FLOW_DELETE:
+		return FLOW_EMPTY_TAG(tag);
+	}
+	return tag;
+}
+
+/*
+ * 0: the entry has changed, and so has ref->tag. -EALREADY: it was so before, by another CPU perhaps. -ESTALE: it is gone.
+ * Of the CPUs that want a status changed, one gets 0.
+ */
+__noinline int flow_change(struct flow_ref *ref, __u32 change, __u32 epoch)
+{
+	struct usher_flow *flow = ref ? flow_at(ref->line) : NULL;
+	__u64 tag, found, desired;
+	__u16 tenant;
+
+	if (!flow)
+		return -ESTALE;
+	tag = FLOW_READ(flow->tag);
+	for (int i = 0; i < FLOW_SWAP_ATTEMPTS; i++) {
+		if (!flow_same(tag, ref->tag))
+			return -ESTALE;
+		tenant = FLOW_READ(flow->value.forward.tenant);
+		desired = flow_changed(tag, change, epoch);
+		if (desired == tag) {
+			ref->tag = tag;
+			return -EALREADY;
+		}
+		found = flow_swap(flow, tag, desired);
+		if (found == tag) {
+			if (change == FLOW_DELETE)
+				flow_settle(tag, tenant, FLOW_DELETED);
+			else if (change != FLOW_STAMP)
+				flow_close_account(tag, tenant);
+			ref->tag = desired;
+			return 0;
+		}
+		tag = found;
+	}
+	return -ESTALE;
+}
+
+/* The handshake is proven, or the UDP flow answered. */
+static __always_inline int flow_promote(struct flow_ref *ref)
+{
+	return flow_change(ref, FLOW_PROMOTE, 0);
+}
+
+/* Judged by this epoch, and allowed. */
+static __always_inline int flow_stamp(struct flow_ref *ref, __u32 epoch)
+{
+	return flow_change(ref, FLOW_STAMP, epoch);
+}
+
+/* Revoked. What remains is a tombstone, which keeps key and value; see flow_mark for what it has done. */
+static __always_inline int flow_cut(struct flow_ref *ref)
+{
+	return flow_change(ref, FLOW_CUT, 0);
+}
+
+static __always_inline int flow_delete(struct flow_ref *ref)
+{
+	return flow_change(ref, FLOW_DELETE, 0);
+}
+
+/*
+ * Change bits of a word of a value: first those in `clear` are cleared, then those in `set` are set. 0, -ESTALE: it is gone, or
+ * -EAGAIN: too many others write to it.
+ */
+__noinline int flow_update(const struct flow_ref *ref, __u32 word, __u64 clear, __u64 set)
+{
+	struct usher_flow *flow = ref ? flow_at(ref->line) : NULL;
+
+	if (!flow)
+		return -ESTALE;
+	for (int i = 0; i < FLOW_SWAP_ATTEMPTS; i++) {
+		__u64 *place = &flow->value.words[word & 1];
+		__u64 old = FLOW_READ(*place), desired = (old & ~clear) | set;
+
+		if (!flow_same(FLOW_READ(flow->tag), ref->tag))
+			return -ESTALE;
+		if (old == desired || __sync_val_compare_and_swap(place, old, desired) == old)
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+/* Set USHER_TCP_* and USHER_CUT_* of a forward entry. */
+static __always_inline int flow_mark(const struct flow_ref *ref, __u8 tcp, __u8 cut)
+{
+	return flow_update(ref, 1, 0, (__u64)tcp << 48 | (__u64)cut << 56);
+}
+
+/* The way back of a forward entry is known. */
+static __always_inline int flow_set_nat(const struct flow_ref *ref, __u16 nat_port_be, __u8 nat_index)
+{
+	return flow_update(ref, 1, 0x0000ff000000ffffULL, (__u64)nat_port_be | (__u64)nat_index << 40);
+}
+
+/*
+ * A packet of this forward entry at tick `now`. `value`: the copy that was found, updated. When the swap fails another CPU has
+ * touched or marked the entry, or it is gone; the next packet will do.
+ */
+static __always_inline void flow_touch(const struct flow_ref *ref, union usher_flow_value *value, __u16 now)
+{
+	struct usher_flow *flow;
+	__u64 old = value->words[1], desired = (old & ~0xffff0000ULL) | (__u64)now << 16;
+
+	if (value->forward.seen == now)
+		return;
+	flow = flow_at(ref->line);
+	if (flow && __sync_val_compare_and_swap(&flow->value.words[1], old, desired) == old)
+		value->words[1] = desired;
+}
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One line of the flow table: its tag, its words, its age, its account.
+ *
+ * Memory order is x86's (TSO): loads stay in order, stores stay in order, a locked instruction is a full barrier. What
+ * is left is to keep the compiler from reordering: volatile accesses, and flow_barrier() around plain ones.
+ *
+ *  1. A tag is changed by 64-bit compare-and-swap. Only who made it BUSY stores to it, once, to publish.
+ *  2. A claim raises the version, so tag without epoch and status names one incarnation of the line.
+ *  3. Keys and values are filled while BUSY. A reader copies what it needs, then looks at the tag again: the same
+ *     incarnation means that no byte of the copy is another entry's (64 claims during one copy would be overlooked).
+ *  4. The words of a published value change by compare-and-swap, with the old word as witness: a late write can not
+ *     land in an entry that has taken the line since, whose bytes may mean something else.
+ *  5. Whoever takes a tag out of HALF_OPEN also takes one from the account of its tenant. The swap makes that one CPU.
+ *  6. A BPF program always runs to its end, so nothing stays BUSY and no lock stays taken.
+ */
+#ifndef USHER_BPF_FLOW_LINE_H
+#define USHER_BPF_FLOW_LINE_H
+
+#include <linux/errno.h>
+#include <stdbool.h>
+
+#include "maps.h"
+
+#define FLOW_READ(object) (*(const volatile __typeof__(object) *)&(object))
+#define flow_barrier() asm volatile("" ::: "memory")
+
+/* What a tag says of the key, and where the entry is as seen from the key's home. */
+#define FLOW_DISPLACEMENT(d) ((__u64)(d) << 5)
+#define FLOW_IDENTITY_MASK 0xffff03f8ULL
+#define FLOW_INCARNATION_MASK 0xfffffff8ULL
+
+/* What remains of a tag in an empty line: the version goes on. */
+#define FLOW_EMPTY_TAG(tag) ((__u64)USHER_TAG_VERSION(tag) << 10)
+
+/*
+ * Seconds of silence after which a flow is forgotten, in ticks (1.07 s). Those of live flows are never short of:
+ * TCP 2 h 4 min (RFC 5382, REQ-5), UDP 2 min (RFC 4787, REQ-5), half closed 2 min (Linux nf_conntrack, FIN_WAIT).
+ * A handshake must outlive the first two retransmissions of a SYN, after 1 and 3 s (RFC 6298, 2.1 and 5.5). A closed flow
+ * waits for the last ACK. A tombstone must outlive the retransmissions of both ends: 60 s, the 2 MSL of Linux.
+ */
+#define FLOW_TICKS_TCP_HALF_OPEN 5
+#define FLOW_TICKS_TCP_LIVE 6931
+#define FLOW_TICKS_TCP_HALF_CLOSED 120
+#define FLOW_TICKS_TCP_CLOSED 3
+#define FLOW_TICKS_UDP_HALF_OPEN 30
+#define FLOW_TICKS_UDP_LIVE 120
+#define FLOW_TICKS_CUT 60
+
+/* One entry at one time. `tag` is as last seen; what changes an entry leaves the new one here. */
+struct flow_ref {
+	__u64 tag;
+	__u32 line;
+	__u32 padding;
+};
+
+/* Why an entry leaves its line, or its place in it. */
+enum flow_end { FLOW_EXPIRED, FLOW_EVICTED, FLOW_REPLACED, FLOW_DELETED };
+
+static __always_inline __u16 flow_tick(void)
+{
+	return (__u16)(bpf_ktime_get_coarse_ns() >> USHER_TICK_SHIFT);
+}
+
+static __always_inline struct usher_flow *flow_at(__u32 line)
+{
+	return bpf_map_lookup_elem(&flows, &line);
+}
+
+static __always_inline bool flow_occupied(__u64 tag)
+{
+	return USHER_TAG_STATUS(tag) >= USHER_FLOW_HALF_OPEN;
+}
+
+/* Is `tag` still the entry that `then` was, whatever its epoch and status? */
+static __always_inline bool flow_same(__u64 tag, __u64 then)
+{
+	return flow_occupied(tag) && !((tag ^ then) & FLOW_INCARNATION_MASK);
+}
+
+/* CAS of a tag. The tag found is returned; the swap was made if it is `expected`. */
+static __always_inline __u64 flow_swap(struct usher_flow *flow, __u64 expected, __u64 desired)
+{
+	return __sync_val_compare_and_swap(&flow->tag, expected, desired);
+}
+
+/* Ticks since `seen`, modulo 2^16: a packet that another CPU saw in the next tick is not 19 hours old but 0. */
+static __always_inline __u32 flow_age(__u16 now, __u16 seen)
+{
+	__u16 age = (__u16)(now - seen);
+
+	return age & 0x8000 ? 0 : age;
+}
+
+/* Of a forward entry: longest silence in ticks. */
+static __always_inline __u32 flow_lifetime(__u64 tag, __u8 tcp)
+{
+	const __u8 both = USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN;
+
+	if (USHER_TAG_STATUS(tag) == USHER_FLOW_CUT)
+		return FLOW_TICKS_CUT;
+	if (tag & USHER_TAG_UDP)
+		return USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE ? FLOW_TICKS_UDP_LIVE : FLOW_TICKS_UDP_HALF_OPEN;
+	if (USHER_TAG_STATUS(tag) == USHER_FLOW_HALF_OPEN)
+		return FLOW_TICKS_TCP_HALF_OPEN;
+	if ((tcp & USHER_TCP_RESET) || (tcp & both) == both)
+		return FLOW_TICKS_TCP_CLOSED;
+	return tcp & both ? FLOW_TICKS_TCP_HALF_CLOSED : FLOW_TICKS_TCP_LIVE;
+}
+
+/*
+ * Has a forward entry been silent for too long? `word` is its second word. A packet that arrives at this very moment is
+ * as late as one that arrives after.
+ */
+static __always_inline bool flow_expired(__u64 tag, __u64 word, __u16 now)
+{
+	return flow_age(now, (__u16)(word >> 16)) > flow_lifetime(tag, (__u8)(word >> 48));
+}
+
+/*
+ * Has the forward entry of a return entry gone? Until the forward entry knows its NAT port (0) the return entry is
+ * being set up; while the forward line is BUSY nobody can tell.
+ */
+static __always_inline bool flow_orphaned(const union usher_flow_value *back, __u16 nat_port_be)
+{
+	const struct usher_flow *forward = flow_at(back->back.forward_line);
+	__u64 tag, word;
+
+	if (!forward)
+		return true;
+	tag = FLOW_READ(forward->tag);
+	if (USHER_TAG_STATUS(tag) == USHER_FLOW_BUSY)
+		return false;
+	if (!flow_occupied(tag) || (tag & USHER_TAG_RETURN) ||
+	    USHER_TAG_FINGERPRINT(tag) != back->back.forward_fingerprint)
+		return true;
+	word = FLOW_READ(forward->value.words[1]);
+	return (__u16)word && (__u16)word != nat_port_be;
+}
+
+/* An entry with this tag and tenant has begun: publish it only after this. */
+static __always_inline void flow_open_account(__u64 tag, __u16 tenant)
+{
+	__u32 id = tenant;
+	struct usher_tenant_state *state;
+
+	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN))
+		return;
+	state = bpf_map_lookup_elem(&tenants, &id);
+	if (state)
+		__sync_fetch_and_add(&state->half_open, 1);
+}
+
+/* An entry with this tag and tenant is HALF_OPEN no more. */
+static __always_inline void flow_close_account(__u64 tag, __u16 tenant)
+{
+	__u32 id = tenant;
+	struct usher_tenant_state *state;
+
+	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN))
+		return;
+	state = bpf_map_lookup_elem(&tenants, &id);
+	if (state)
+		__sync_fetch_and_add(&state->half_open, -1);
+}
+
+static __always_inline struct usher_flow_counter *flow_counter(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&flow_counters, &zero);
+}
+
+/* After the swap that ended the entry which had this tag and tenant. */
+static __always_inline void flow_settle(__u64 tag, __u16 tenant, enum flow_end end)
+{
+	struct usher_flow_counter *counter = flow_counter();
+
+	flow_close_account(tag, tenant);
+	if (!counter)
+		return;
+	if (tag & USHER_TAG_RETURN)
+		counter->return_lines -= end != FLOW_REPLACED;
+	else if (end == FLOW_EXPIRED)
+		counter->expired++;
+	else if (end == FLOW_EVICTED)
+		counter->evicted++;
+	else if (end == FLOW_REPLACED)
+		counter->replaced++;
+	else
+		counter->deleted++;
+}
+
+#endif
