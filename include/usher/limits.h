@@ -18,11 +18,13 @@
 #define USHER_LABELS_MAX 64 /* on one version, or in one require */
 #define USHER_ARMS_MAX 16   /* versions that one split may name */
 #define USHER_NAT_ADDRESSES_MAX 32
+#define USHER_REGIONS_MAX 1024 /* in one region set or list, includes resolved */
 #define USHER_WEIGHT_MAX 10000 /* of a backend's capacity and of a split's share */
 
 /* What a document may be. */
 #define USHER_POLICY_BYTES_MAX (32u << 20)
 #define USHER_POLICY_DEPTH_MAX 16
+#define USHER_POLICY_VALUES_MAX (2u << 20) /* JSON values: bounds the memory of reading it */
 #define USHER_NAME_MAX 63
 #define USHER_STRING_MAX 1024
 

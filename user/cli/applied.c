@@ -8,8 +8,6 @@
 #include "cli/ink.h"
 #include "cli/verbs.h"
 
-#define DIGEST_SHOWN 12
-
 static void print(struct json_object *frame, bool dry_run)
 {
 	long long generation = (long long)field_integer(frame, "generation");
@@ -25,8 +23,11 @@ static void print(struct json_object *frame, bool dry_run)
 	else
 		printf("%s generation %lld, epoch %lld\n", dry_run ? "would be" : "in force as", generation,
 		       (long long)field_integer(frame, "epoch"));
-	if (field(frame, "confirm_by"))
-		printf("goes back at %s unless `usher confirm` comes before\n", field_text(frame, "confirm_by"));
+	if (field(frame, "confirm_by")) {
+		fputs("goes back at ", stdout);
+		ink_text(stdout, field_text(frame, "confirm_by"));
+		puts(" unless `usher confirm` comes before");
+	}
 }
 
 int applied_report(const struct answer *answer, const char *file, bool dry_run)
@@ -43,7 +44,7 @@ int applied_report(const struct answer *answer, const char *file, bool dry_run)
 		tree_print(answer->frame);
 	} else {
 		document_diagnostics(body, &diagnostics);
-		diagnostics_print(&diagnostics, stderr);
+		document_print(&diagnostics);
 	}
 	if (status != PROTOCOL_OK)
 		status = client_fail(answer);

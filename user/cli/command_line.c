@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/cleanup.h"
+#include "cli/ink.h"
 #include "cli/verbs.h"
 
 #define OPTIONS_MAX 16
@@ -19,9 +21,13 @@ const char *cli_verb;
 
 static void complain(const char *format, va_list arguments)
 {
+	_cleanup_free_ char *text = NULL;
+
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
 	fflush(stdout);
-	fprintf(stderr, cli_verb ? "usher %s: " : "usher: ", cli_verb);
-	vfprintf(stderr, format, arguments);
+	fprintf(stderr, "usher%s%s: ", cli_verb ? " " : "", cli_verb ? cli_verb : "");
+	ink_text(stderr, text);
 	fputc('\n', stderr);
 }
 

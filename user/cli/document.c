@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "cli/field.h"
+#include "cli/ink.h"
 #include "cli/verbs.h"
 #include "policy/policy.h"
 
@@ -74,12 +75,21 @@ static struct json_object *as_object(const struct diagnostic *item)
 	return object;
 }
 
-void document_report(int status, const struct diagnostics *diagnostics)
+void document_print(struct diagnostics *diagnostics)
+{
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		ink_clean(diagnostics->items[i].path);
+		ink_clean(diagnostics->items[i].text);
+	}
+	diagnostics_print(diagnostics, stderr);
+}
+
+void document_report(int status, struct diagnostics *diagnostics)
 {
 	struct json_object *object, *list;
 
 	if (!cli_json) {
-		diagnostics_print(diagnostics, stderr);
+		document_print(diagnostics);
 		return;
 	}
 	object = json_object_new_object();

@@ -26,9 +26,10 @@ void document_free(struct document *document);
  */
 int document_parse(const struct document *document, struct policy **ret_policy);
 
-/* Diagnostics one a line on standard error; with -j, {"status", "diagnostics": [D...]} on standard output, D as
- * daemon/protocol.h has it. */
-void document_report(int status, const struct diagnostics *diagnostics);
+/* One a line on standard error. */
+void document_print(struct diagnostics *diagnostics);
+/* The same; with -j instead {"status", "diagnostics": [D...]} on standard output, D as daemon/protocol.h has it. */
+void document_report(int status, struct diagnostics *diagnostics);
 /* The other way round: the list of D in `body` (NULL: none) as diagnostics. */
 void document_diagnostics(struct json_object *body, struct diagnostics *to);
 

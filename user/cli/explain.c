@@ -74,9 +74,8 @@ static void print_explanation(struct json_object *explanation, bool admitted)
 	     field_text(explanation, "region"));
 	fact("service", "%s at %s %s", field_text(explanation, "service"), field_text(explanation, "service_address"),
 	     field_text(explanation, "protocol"));
-	printf("%s%-12s %s%s: %s, %s%s\n", ink(INK_HEADING), "verdict", ink(admitted ? INK_GOOD : INK_BAD),
-	       field_text(explanation, "verdict"), field_text(explanation, "reason"),
-	       field_text(explanation, "sentence"), ink(INK_PLAIN));
+	fact_ink(admitted ? INK_GOOD : INK_BAD, "verdict", "%s: %s, %s", field_text(explanation, "verdict"),
+		 field_text(explanation, "reason"), field_text(explanation, "sentence"));
 	if (field(explanation, "rule"))
 		fact("rule", "%s", field_text(explanation, "rule"));
 	if (arm)

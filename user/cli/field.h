@@ -9,6 +9,9 @@
 
 #include <json-c/json.h>
 
+/* Digits of a digest: enough to tell policies apart, and to name one to `usher rollback`. */
+#define DIGEST_SHOWN 12
+
 /* NULL if object is no object, or has no such field, or it is null. Borrowed. */
 struct json_object *field(struct json_object *object, const char *key);
 const char *field_text(struct json_object *object, const char *key); /* "-" */

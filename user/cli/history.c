@@ -5,9 +5,6 @@
 #include "cli/table.h"
 #include "cli/verbs.h"
 
-/* Enough to tell policies apart, and to name one to `usher rollback`. */
-#define DIGEST_SHOWN 12
-
 static void entry_row(struct table *table, struct json_object *entry)
 {
 	bool active = field_true(entry, "active"), confirmed = field_true(entry, "confirmed");

@@ -29,11 +29,19 @@ const char *ink(enum ink colour)
 	return coloured() ? sequences[colour] : "";
 }
 
+static char harmless(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f ? '?' : c;
+}
+
 void ink_text(FILE *to, const char *text)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (; *text; text++)
+		fputc(harmless(*text), to);
+}
 
-		fputc(c < 0x20 || c == 0x7f ? '?' : c, to);
-	}
+void ink_clean(char *text)
+{
+	for (; *text; text++)
+		*text = harmless(*text);
 }

@@ -11,5 +11,6 @@ enum ink { INK_PLAIN, INK_HEADING, INK_GOOD, INK_BAD, INK_DOUBTFUL };
 const char *ink(enum ink colour);
 /* `text` with every control character as '?': names may come from a file that nobody has checked. */
 void ink_text(FILE *to, const char *text);
+void ink_clean(char *text); /* the same, in place */
 
 #endif

@@ -12,8 +12,6 @@
 #include "cli/table.h"
 #include "cli/verbs.h"
 
-#define DIGEST_SHOWN 12
-
 static const struct {
 	const char *word;
 	void (*show)(struct json_object *body);

@@ -94,20 +94,33 @@ const char *bytes_text(long long bytes, char buffer[NUMBER_TEXT])
 	return buffer;
 }
 
-void fact(const char *name, const char *format, ...)
+static void fact_print(enum ink colour, const char *name, const char *format, va_list arguments)
 {
 	_cleanup_free_ char *text = NULL;
+
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	printf("%s%-12s%s %s", ink(INK_HEADING), name, ink(INK_PLAIN), colour ? ink(colour) : "");
+	ink_text(stdout, text);
+	puts(colour ? ink(INK_PLAIN) : "");
+}
+
+void fact(const char *name, const char *format, ...)
+{
 	va_list arguments;
-	int length;
 
 	va_start(arguments, format);
-	length = vasprintf(&text, format, arguments);
+	fact_print(INK_PLAIN, name, format, arguments);
 	va_end(arguments);
-	if (length < 0)
-		abort();
-	printf("%s%-12s%s ", ink(INK_HEADING), name, ink(INK_PLAIN));
-	ink_text(stdout, text);
-	putchar('\n');
+}
+
+void fact_ink(enum ink colour, const char *name, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fact_print(colour, name, format, arguments);
+	va_end(arguments);
 }
 
 void table_number(struct table *table, long long number)

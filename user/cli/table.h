@@ -20,6 +20,7 @@ void table_finish(struct table *table, FILE *to, const char *none);
 
 /* One line of name and value, for what is no table. */
 void fact(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fact_ink(enum ink colour, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* 1234567 as 1,234,567; 1234567 bytes as 1.2 MB. */
 #define NUMBER_TEXT 32

@@ -9,7 +9,7 @@
 struct effective_backend {
 	/* 0: may continue / may start; otherwise the reason that takes it out (enum usher_reason). */
 	uint8_t constraint_reason; /* EVIDENCE_EXPIRED */
-	uint8_t start_reason;	   /* DRAINING, UNHEALTHY, UNREACHABLE */
+	uint8_t start_reason;	   /* the first that holds of DRAINING, UNHEALTHY, UNREACHABLE */
 	struct next_hop next_hop;
 };
 
@@ -18,11 +18,14 @@ struct effective {
 	struct effective_backend *backends; /* by policy backend index; malloc */
 	/* By policy version index: has the version's label number n lapsed? A lapsed label is no label. */
 	uint64_t *lapsed_labels; /* bit n: labels[n] of that version */
-	int64_t next_change;	 /* seconds since the epoch at which a date alone changes this; INT64_MAX: never */
+	/* Who serves model m: backends serving[serving_first[m]] up to serving[serving_first[m + 1]], by index. */
+	size_t *serving, *serving_first;
+	int64_t next_change; /* seconds since the epoch at which a date alone changes this; INT64_MAX: never */
 };
 
 /* facts may be NULL: then every backend is healthy, reachable (no next hop) and not draining, as `check` and `diff`
- * assume. now: seconds since the epoch. Returns 0 or -ENOMEM. */
+ * assume. A backend that the facts do not reach is one that nothing is known of. now: seconds since the epoch.
+ * Returns 0 or -ENOMEM. */
 int decide(const struct policy *policy, const struct facts *facts, int64_t now, struct effective **ret_effective);
 void effective_free(struct effective *effective);
 

@@ -82,7 +82,7 @@ int flows_half_open(const struct program *program, int64_t *ret_counts)
 	if (r)
 		return r;
 	state = tenants.bytes;
-	for (size_t i = 0; i < USHER_TENANTS_MAX && i < tenants.entries; i++)
+	for (size_t i = 0; i < USHER_TENANT_IDS && i < tenants.entries; i++)
 		ret_counts[i] = __atomic_load_n(&state[i].half_open, __ATOMIC_RELAXED);
 	return 0;
 }

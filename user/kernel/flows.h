@@ -19,7 +19,7 @@ struct flow_view {
  * -errno. A flow is shown whole or not at all: its tag is the same before and after. */
 int flows_each(const struct program *program, int (*found)(const struct flow_view *flow, void *context), void *context);
 
-/* Half-open flows of each tenant, USHER_TENANTS_MAX of them. */
+/* Half-open flows of each tenant, USHER_TENANT_IDS of them. */
 int flows_half_open(const struct program *program, int64_t *ret_counts);
 
 /* The highest incarnation of each backend (USHER_BACKENDS_MAX of them) that a flow still names; raises what is lower. */

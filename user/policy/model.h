@@ -17,9 +17,10 @@
 
 #define POLICY_NONE SIZE_MAX
 
-/* Where a thing stands in the document, from 1. */
+/* Where a thing stands in the document, from 1; columns count bytes. */
 struct place {
 	uint32_t line, column;
+	uint32_t mark; /* of its value in the text; means nothing once the document has been read */
 };
 
 /* ISO 3166-1 alpha-2, optionally with an ISO 3166-2 subdivision ("DE", "HE"). An empty country is `unknown`. */

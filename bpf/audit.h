@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Event records.
+ *
+ * 1. A number is taken before room is asked for, so that a record without room leaves a gap that can be counted.
+ * 2. Nobody is woken: the reader comes by on a timer.
+ */
+#ifndef USHER_BPF_AUDIT_H
+#define USHER_BPF_AUDIT_H
+
+#include "flow.h"
+#include "generation.h"
+
+/* Room for one record of a tenant whose audit is required, or of one whose is not. NULL: none left, and counted. */
+static __always_inline struct usher_event *audit_reserve(bool required)
+{
+	__u32 ring = required ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
+	struct usher_sequence *sequence = bpf_map_lookup_elem(&sequences, &ring);
+	struct usher_event *event;
+	__u64 number;
+
+	if (!sequence)
+		return NULL;
+	number = sequence->taken++;
+	if (required)
+		event = bpf_ringbuf_reserve(&events_required, sizeof(*event), 0);
+	else
+		event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		sequence->lost++;
+		return NULL;
+	}
+	event->sequence = number;
+	event->ring = (__u8)ring;
+	return event;
+}
+
+static __always_inline void audit_submit(struct usher_event *event, const struct packet *packet,
+					 const struct decision *decision, int reason)
+{
+	const struct usher_generation *generation = generation_of(packet);
+
+	event->time = bpf_ktime_get_coarse_ns();
+	event->generation = generation ? generation->number : 0;
+	event->flow_tag = decision->flow_tag;
+	event->client = decision->client.source;
+	event->service_address = decision->client.destination;
+	event->flow_line = decision->flow_line;
+	event->client_next = decision->client_next;
+	event->backend_next = decision->backend_next;
+	event->client_port_be = decision->client.source_port_be;
+	event->service_port_be = decision->client.destination_port_be;
+	event->rule = decision->route.rule;
+	event->class_id = decision->class_id;
+	event->tenant = decision->tenant;
+	event->service = decision->service;
+	event->target = decision->route.target;
+	event->backend = decision->backend;
+	event->incarnation = decision->incarnation;
+	event->nat_port_be = decision->nat_port_be;
+	event->cpu = (__u16)bpf_get_smp_processor_id();
+	event->protocol = decision->client.protocol;
+	event->reason = (__u8)reason;
+	event->nat_index = decision->nat_index;
+	event->cut = decision->cut;
+	__builtin_memcpy(event->client_mac, decision->client_mac, ETH_ALEN);
+	__builtin_memset(event->padding, 0, sizeof(event->padding));
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/* A record of something that happens whether there is room to record it or not. */
+__noinline int audit_record(const struct packet *packet, const struct decision *decision, int reason)
+{
+	struct usher_event *event;
+
+	if (!packet || !decision || packet->dry_run)
+		return 0;
+	event = audit_reserve(decision->audit_required);
+	if (event)
+		audit_submit(event, packet, decision, reason);
+	return !!event;
+}
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The packet on its way: NAT, or direct return on the same segment (l2).
+ *
+ * 1. Checksums are changed, never computed anew: a damaged packet stays damaged, and the end that gets it notices.
+ * 2. Everything leaves through the interface it came in by: XDP_TX. A backend behind another one counts as unreachable.
+ */
+#ifndef USHER_BPF_FORWARD_H
+#define USHER_BPF_FORWARD_H
+
+#include "checksum.h"
+#include "maps.h"
+
+#define FORWARD_TRANSPORT_MAX 0x3fff
+
+/* May it go to this backend? UNDECIDED: yes. */
+static __always_inline int forward_check(const struct xdp_md *ctx, const struct packet *packet,
+					 const struct usher_backend *backend)
+{
+	if (packet->hop_limit <= 1)
+		return USHER_REASON_TTL_EXPIRED;
+	if (!(backend->flags & USHER_BACKEND_REACHABLE) ||
+	    (backend->interface && backend->interface != ctx->ingress_ifindex))
+		return USHER_REASON_NEXT_HOP;
+	return UNDECIDED;
+}
+
+static __always_inline void forward_link(void *data, const __u8 receiver[ETH_ALEN], const __u8 sender[ETH_ALEN])
+{
+	struct ethhdr *ethernet = data;
+
+	__builtin_memcpy(ethernet->h_dest, receiver, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, sender, ETH_ALEN);
+}
+
+/* One hop less. False: the frame ends before its header does. */
+static __always_inline bool forward_hop(void *data, const void *end, const struct packet *packet)
+{
+	struct ipv6hdr *ipv6 = data + PARSE_NETWORK;
+	struct iphdr *ipv4 = data + PARSE_NETWORK;
+	__u16 before;
+
+	if (packet->is_ipv6) {
+		if ((void *)(ipv6 + 1) > end)
+			return false;
+		ipv6->hop_limit--;
+		return true;
+	}
+	if ((void *)(ipv4 + 1) > end)
+		return false;
+	before = *(const __u16 *)&ipv4->ttl;
+	ipv4->ttl--;
+	ipv4->check = checksum_update(ipv4->check, (__u64)(__u16)~before + *(const __u16 *)&ipv4->ttl);
+	return true;
+}
+
+/* Source and destination as in `to`. `change`: what that changes in a sum over both. */
+static __always_inline bool forward_addresses(void *data, const void *end, const struct packet *packet,
+					      const struct usher_flow_key *to, __u64 change)
+{
+	struct ipv6hdr *ipv6 = data + PARSE_NETWORK;
+	struct iphdr *ipv4 = data + PARSE_NETWORK;
+
+	if (packet->is_ipv6) {
+		if ((void *)(ipv6 + 1) > end)
+			return false;
+		__builtin_memcpy(&ipv6->saddr, &to->source, sizeof(ipv6->saddr));
+		__builtin_memcpy(&ipv6->daddr, &to->destination, sizeof(ipv6->daddr));
+		return true;
+	}
+	if ((void *)(ipv4 + 1) > end)
+		return false;
+	ipv4->check = checksum_update(ipv4->check, change);
+	ipv4->saddr = to->source.words[3];
+	ipv4->daddr = to->destination.words[3];
+	return true;
+}
+
+static __always_inline void forward_udp_checksum(__sum16 *checksum, __u64 change)
+{
+	if (!*checksum) /* none was computed (RFC 768) */
+		return;
+	*checksum = checksum_update(*checksum, change);
+	if (!*checksum)
+		*checksum = 0xffff;
+}
+
+/* Sends the packet on as it is. False: the frame is not as it was parsed. */
+static __always_inline bool forward_direct(const struct xdp_md *ctx, const struct packet *packet,
+					   const __u8 receiver[ETH_ALEN], const __u8 sender[ETH_ALEN])
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (!forward_hop(data, end, packet))
+		return false;
+	forward_link(data, receiver, sender);
+	return true;
+}
+
+/* Sends the packet on with the addresses and ports of `to`. False: the frame is not as it was parsed. */
+static __always_inline bool forward_translated(const struct xdp_md *ctx, const struct packet *packet,
+					       const struct usher_flow_key *to, const __u8 receiver[ETH_ALEN],
+					       const __u8 sender[ETH_ALEN])
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	void *transport = data + (packet->transport & FORWARD_TRANSPORT_MAX);
+	__u32 ports = (__u32)to->destination_port_be << 16 | to->source_port_be;
+	struct tcphdr *tcp = transport;
+	struct udphdr *udp = transport;
+	__u64 change;
+
+	if ((void *)(udp + 1) > end || !forward_direct(ctx, packet, receiver, sender))
+		return false;
+	change = checksum_change_address(0, &packet->key.source, &to->source);
+	change = checksum_change_address(change, &packet->key.destination, &to->destination);
+	if (!forward_addresses(data, end, packet, to, change))
+		return false;
+	change = checksum_change(change, *(const __u32 *)transport, ports);
+	*(__u32 *)transport = ports;
+	if (packet->key.protocol == IPPROTO_UDP) {
+		forward_udp_checksum(&udp->check, change);
+		return true;
+	}
+	if ((void *)(tcp + 1) > end)
+		return false;
+	tcp->check = checksum_update(tcp->check, change);
+	return true;
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What one stage hands to the next. No pointers: the stages that are functions of their own are verified alone. */
+#ifndef USHER_BPF_PACKET_H
+#define USHER_BPF_PACKET_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/stddef.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "usher/abi.h"
+
+/* What a stage returns instead of a reason when the next one is to decide. */
+#define UNDECIDED USHER_REASON_MAX
+
+/* Byte 13 of a TCP header. */
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+#define TCP_URG 0x20
+
+/* What the bytes say. */
+struct packet {
+	struct usher_flow_key key; /* as on the wire, sender first */
+	__u32 length;		   /* of the frame, padding included */
+	__u32 transport;	   /* offset of the TCP or UDP header in the frame */
+	__u32 payload;		   /* TCP: bytes after the header */
+	__u32 sequence;		   /* TCP, host byte order */
+	__u32 acknowledgement;
+	__u32 slot; /* of the generation that this packet sees */
+	__u32 epoch;
+	__u32 now; /* tick */
+	__u8 tcp_flags;
+	__u8 is_ipv6;
+	__u8 hop_limit;
+	__u8 dry_run;
+	__u8 sender_mac[ETH_ALEN];
+	__u8 receiver_mac[ETH_ALEN];
+};
+USHER_ASSERT_SIZE(struct packet, 88);
+
+/* What policy says to it: filled as far as the packet got. */
+struct decision {
+	struct usher_flow_key client; /* the flow as its client sees it */
+	struct usher_route route;
+	__u32 route_id;
+	__u32 ring_slot;
+	__u32 flow_line;
+	__u32 client_next, backend_next; /* revoked TCP: sequence number that a reset to that end must carry */
+	__u16 service;			 /* counted under */
+	__u16 class_id;
+	__u16 tenant;
+	__u16 arm;
+	__u16 backend;
+	__u16 incarnation;
+	__u16 nat_port_be;
+	__u8 nat_index;
+	__u8 audit_required;
+	__u8 forward; /* enum usher_forward */
+	__u8 cut;     /* ends that have been reset */
+	__u8 client_mac[ETH_ALEN];
+	__u32 padding;
+	__u64 flow_tag;
+};
+
+#endif

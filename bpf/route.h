@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A client of a service to its route, and a new flow from there to arm, ring slot and backend.
+ *
+ * 1. Arm and slot are drawn with public keys and the seed of the service that answers, so every gateway with the same
+ *    policy draws the same.
+ */
+#ifndef USHER_BPF_ROUTE_H
+#define USHER_BPF_ROUTE_H
+
+#include "usher/ring_hash.h"
+
+#include "classify.h"
+
+static __always_inline const struct usher_backend *route_backend(const struct packet *packet, __u16 backend)
+{
+	return GENERATION_ENTRY(backends, USHER_BACKENDS_MAX, packet->slot, backend);
+}
+
+static __always_inline const struct usher_service *route_service(const struct packet *packet, __u16 service)
+{
+	return GENERATION_ENTRY(services, USHER_SERVICES_MAX, packet->slot, service);
+}
+
+/* Who is asking: class, and the tenant, which on a service with an owner is always that one. */
+static __always_inline bool route_classify(const struct packet *packet, struct decision *decision)
+{
+	const struct usher_service *service = route_service(packet, decision->service);
+	const struct usher_class *class;
+
+	decision->class_id = classify_source(packet, &decision->client.source);
+	class = GENERATION_ENTRY(classes, USHER_CLASSES_MAX, packet->slot, decision->class_id);
+	if (!service || !class)
+		return false;
+	decision->tenant = class->tenant;
+	decision->audit_required = !!(class->flags & USHER_CLASS_AUDIT_REQUIRED);
+	if (service->tenant != USHER_NONE) {
+		decision->tenant = service->tenant;
+		decision->audit_required = !!(service->flags & USHER_SERVICE_AUDIT_REQUIRED);
+	}
+	return true;
+}
+
+/*
+ * What policy says today to decision->client at decision->service: fills class, tenant and route.
+ * False: nothing, which no compiled generation does.
+ */
+__noinline int route_find(const struct packet *packet, struct decision *decision)
+{
+	const struct usher_generation *generation;
+	const struct usher_line16 *line;
+	const struct usher_route *route;
+	__u32 number;
+
+	if (!packet || !decision)
+		return false;
+	generation = generation_of(packet);
+	if (!generation || !route_classify(packet, decision) || decision->class_id >= generation->class_stride)
+		return false;
+	number = decision->service * generation->class_stride + decision->class_id;
+	line = GENERATION_ENTRY(route_index, USHER_ROUTE_INDEX_LINES, packet->slot, number / 32);
+	if (!line)
+		return false;
+	decision->route_id = line->value[number % 32];
+	route = GENERATION_ENTRY(routes, USHER_ROUTES_MAX, packet->slot, decision->route_id);
+	if (!route)
+		return false;
+	decision->route = *route;
+	return true;
+}
+
+/* May an open flow stay with this backend? The question for the constraint set, so that a drain cuts nobody. */
+static __always_inline bool route_keeps(const struct packet *packet, const struct decision *decision)
+{
+	const struct usher_set *set = GENERATION_ENTRY(sets, USHER_SETS_MAX, packet->slot, decision->route.set);
+	const struct usher_backend *backend = route_backend(packet, decision->backend);
+
+	if (!set || !backend || backend->incarnation != decision->incarnation)
+		return false;
+	return set->word[decision->backend / 64 % (USHER_BACKENDS_MAX / 64)] >> (decision->backend % 64) & 1;
+}
+
+/* A function of its own because the verifier would otherwise follow its branches anew for each arm. */
+__noinline int route_draw(__u64 hash, __u32 seed)
+{
+	return (int)usher_draw(hash, seed);
+}
+
+/* The arm that wins for this hash: its position in the route. */
+static __always_inline __u16 route_arm(const struct packet *packet, const struct decision *decision, __u64 hash)
+{
+	__u32 best_draw = 0, best_weight = 0;
+	__u16 best = 0;
+
+	if (decision->route.arms == 1)
+		return 0;
+	for (__u16 i = 0; i < USHER_ARMS_MAX && i < decision->route.arms; i++) {
+		const struct usher_arm *arm = GENERATION_ENTRY(arms, USHER_ROUTE_ARMS_MAX, packet->slot,
+							       decision->route.first_arm + i);
+		__u32 draw;
+
+		if (!arm)
+			break;
+		draw = (__u32)route_draw(hash, arm->seed);
+		if (i && !usher_draw_wins(draw, arm->weight, best_draw, best_weight))
+			continue;
+		best_draw = draw;
+		best_weight = arm->weight;
+		best = i;
+	}
+	return best;
+}
+
+/* A backend for a new flow on decision->route. Returns why it is forwarded, or why not. */
+__noinline int route_choose(const struct packet *packet, struct decision *decision)
+{
+	const struct usher_service *service;
+	const struct usher_backend *backend;
+	const struct usher_line16 *line;
+	const struct usher_arm *arm;
+	__u64 flow_hash, who;
+	__u32 slot;
+
+	if (!packet || !decision)
+		return USHER_REASON_NO_BACKEND;
+	if (decision->route.reason != USHER_REASON_ADMITTED && decision->route.reason != USHER_REASON_REROUTED)
+		return decision->route.reason;
+	service = route_service(packet, decision->route.target);
+	if (!service)
+		return USHER_REASON_NO_BACKEND;
+	flow_hash = usher_ring_hash_flow(&decision->client.source, &decision->client.destination,
+					 USHER_FLOW_WORD(&decision->client), service->seed);
+	who = service->flags & USHER_SERVICE_STICKY_CLIENT
+		      ? usher_ring_hash_client(&decision->client.source, packet->is_ipv6, service->seed)
+		      : flow_hash;
+	decision->arm = route_arm(packet, decision, who);
+	arm = GENERATION_ENTRY(arms, USHER_ROUTE_ARMS_MAX, packet->slot, decision->route.first_arm + decision->arm);
+	if (!arm)
+		return USHER_REASON_NO_BACKEND;
+	decision->ring_slot = usher_ring_slot(flow_hash, arm->seed, arm->ring_size);
+	slot = arm->ring + decision->ring_slot;
+	line = GENERATION_ENTRY(rings, USHER_RING_LINES, packet->slot, slot / 32);
+	if (!line)
+		return USHER_REASON_NO_BACKEND;
+	decision->backend = line->value[slot % 32];
+	backend = route_backend(packet, decision->backend);
+	if (!backend)
+		return USHER_REASON_NO_BACKEND;
+	decision->incarnation = backend->incarnation;
+	decision->forward = backend->forward;
+	return decision->route.reason;
+}
+
+#endif

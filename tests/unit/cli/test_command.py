@@ -1,0 +1,473 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command against a daemon of recorded answers: what it asks, what it prints, how it ends. Speaks TAP.
+
+Expected output for people is in expected/NAME.txt; run with --write to record what is printed now, and read the diff.
+"""
+import json
+import os
+import pty
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.join(HERE, "../../..")
+USHER = os.path.join(os.environ.get("USHER_BUILD", os.path.join(ROOT, "build")), "usher")
+GOOD = os.path.join(ROOT, "scripts/lab.d/policy.json")
+WRITE = "--write" in sys.argv[1:]
+with open(os.path.join(HERE, "answers.json"), encoding="utf-8") as file:
+    ANSWERS = json.load(file)
+
+OK, NO, MISUSE, REFUSED, UNREACHABLE, SYSTEM, UNCONFIRMED = range(7)
+EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "services"], ["explain", "198.18.0.10", "credit"],
+                  ["drain", "fra-1"], ["undrain", "fra-1"], ["apply", GOOD], ["diff", GOOD]]
+SHOWN = ["services", "tenants", "models", "backends", "routes", "flows", "stats", "generation"]
+
+tests = []
+scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+class Daemon:
+    """with Daemon({VERB: ANSWER}) as daemon: daemon.run("show", "services")"""
+    count = 0
+
+    def __init__(self, **changed):
+        Daemon.count += 1
+        self.path = os.path.join(scratch.name, f"{Daemon.count}.sock")
+        self.log = os.path.join(scratch.name, f"{Daemon.count}.log")
+        self.answers = os.path.join(scratch.name, f"{Daemon.count}.json")
+        with open(self.answers, "w", encoding="utf-8") as file:
+            json.dump({**ANSWERS, **{key.replace("_", " "): value for key, value in changed.items()}}, file)
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, "-B", os.path.join(HERE, "fake_daemon.py"), self.path, self.answers,
+                                         self.log], stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def run(self, *arguments, **more):
+        return run("-s", self.path, *arguments, **more)
+
+    def asked(self):
+        with open(self.log, encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+
+class Ended:
+    def __init__(self, done):
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+
+def run(*arguments, stdin=None, environment=None):
+    return Ended(subprocess.run([USHER, *arguments], input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+                                capture_output=True, text=True, timeout=60, check=False,
+                                env={**os.environ, "LC_ALL": "C", **(environment or {})}))
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r}, wanted {wanted!r}")
+
+
+def holds(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def one_line(ended, status, *words):
+    """It failed with this status and one line of explanation, which holds the words; nothing on standard output."""
+    equal(ended.status, status, "exit status" + (f" ({ended.err.strip()})" if ended.err else ""))
+    equal(ended.out, "", "standard output")
+    equal(ended.err.count("\n"), 1, f"lines of {ended.err!r}")
+    for word in words:
+        holds(word in ended.err, f"{word!r} in {ended.err!r}")
+
+
+def misused(*arguments, words=()):
+    ended = run("-s", os.path.join(scratch.name, "nobody.sock"), *arguments)
+    equal(ended.status, MISUSE, f"exit status of {arguments}")
+    equal(ended.out, "", "standard output")
+    holds("usage: see usher help" in ended.err, f"usage in {ended.err!r}")
+    for word in words:
+        holds(word in ended.err, f"{word!r} in {ended.err!r}")
+
+
+def expected(name, text):
+    path = os.path.join(HERE, "expected", name + ".txt")
+    if WRITE:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    with open(path, encoding="utf-8") as file:
+        equal(text, file.read(), f"output, against expected/{name}.txt")
+
+
+# ---- the command line ------------------------------------------------------------------------------------------------
+
+
+@test
+def help_lists_every_verb_and_explains_each():
+    ended = run("help")
+    equal(ended.status, OK, "exit status")
+    for verb in ["check", "diff", "apply", "confirm", "rollback", "history", "show", "explain", "drain", "undrain", "audit"]:
+        holds(f"\n  {verb} " in ended.out, f"{verb} in the list")
+        for arguments in (["help", verb], [verb, "--help"], [verb, "-h"]):
+            one = run(*arguments)
+            equal(one.status, OK, f"status of {arguments}")
+            holds(one.out.startswith(f"usage: usher [-j] {verb}"), f"usage of {verb}")
+    equal(run("--help").out, ended.out, "--help")
+
+
+@test
+def wrong_command_lines_are_usage_errors():
+    misused("frobnicate", words=["frobnicate"])
+    misused("help", "frobnicate", words=["frobnicate"])
+    misused("--frobnicate", words=["--frobnicate"])
+    misused("-x", words=["-x"])
+    misused("-s")
+    misused("show", "everything", words=["everything"])
+    misused("show", "flows", "routes", words=["routes"])
+    misused("show", "-jx", words=["-x"])
+    misused("show", "flows", "--limit", "0", words=["--limit"])
+    misused("show", "flows", "--limit", "-1", words=["--limit"])
+    misused("show", "flows", "--limit", "10x", words=["--limit"])
+    misused("show", "--limit", "10")
+    misused("show", "flows", "--limit", words=["--limit"])
+    misused("confirm", "now")
+    misused("history", "all")
+    misused("drain", words=["BACKEND"])
+    misused("undrain", "a", "b", words=["BACKEND"])
+    misused("rollback", "1", "2", words=["REVISION"])
+    misused("explain", "198.18.0.10", words=["SERVICE"])
+    misused("explain", "198.18.0.10", "credit", "tcp")
+    misused("apply", words=["FILE"])
+    misused("diff", words=["FILE"])
+    misused("audit", words=["tail"])
+    misused("audit", "head", words=["head"])
+
+
+@test
+def a_time_to_confirm_in_has_a_unit_and_bounds():
+    for time in ["60", "s", "-5s", " 5s", "1.5s", "5 s", "0s", "8d", "1000h", "99999999999999999999s", ""]:
+        misused("apply", GOOD, "--confirm-within", time, words=["--confirm-within"])
+    misused("apply", GOOD, "--dry-run", "--confirm-within", "60s")
+
+
+@test
+def options_work_on_both_sides_of_the_verb():
+    with Daemon() as daemon:
+        before = run("-j", "-s", daemon.path, "show", "flows")
+        behind = run("show", "flows", "-j", "-s", daemon.path)
+        between = run("show", "--json", "flows", f"--socket={daemon.path}")
+        equal(before.status, OK, "exit status")
+        equal(behind.out, before.out, "behind the verb")
+        equal(between.out, before.out, "between")
+
+
+# ---- when the daemon does not answer as it should ----------------------------------------------------------------------
+
+
+@test
+def no_daemon_is_status_4_and_names_the_socket():
+    path = os.path.join(scratch.name, "nobody.sock")
+    for question in EVERY_QUESTION:
+        one_line(run("-s", path, *question), UNREACHABLE, path, "usherd")
+    one_line(run("-s", "x" * 200, "history"), UNREACHABLE)
+
+
+@test
+def a_daemon_that_died_leaves_a_socket_that_nobody_answers():
+    with Daemon() as daemon:
+        pass
+    holds(os.path.exists(daemon.path), "the socket is still there")
+    one_line(daemon.run("history"), UNREACHABLE, daemon.path)
+
+
+@test
+def no_permission_is_status_5():
+    if os.geteuid() != 0:
+        return "needs root, to become somebody else"
+    folder = os.path.join(scratch.name, "closed")
+    os.mkdir(folder, mode=0o700)
+    os.chmod(scratch.name, 0o755)
+    binary = os.path.join(scratch.name, "usher")
+    with open(USHER, "rb") as source, open(binary, "wb") as copy:
+        copy.write(source.read())
+    os.chmod(binary, 0o755)
+    done = Ended(subprocess.run([binary, "-s", os.path.join(folder, "control.sock"), "history"], user=65534, group=65534,
+                                extra_groups=[], capture_output=True, text=True, check=False))
+    one_line(done, SYSTEM, "control.sock", "group usher")
+
+
+@test
+def an_answer_that_is_none_is_status_4():
+    frames = ["", "{", "[]", "null", "{\"status\": 0} trailing", "{\"status\": 0}\0", {}, {"status": "0"}, {"status": 99},
+              {"status": -1}, {"status": 1.5}, {"status": None}, None, "\u0000", "{\"a\":" * 100 + "1" + "}" * 100]
+    for frame in frames:
+        with Daemon(history={"frame": frame}) as daemon:
+            one_line(daemon.run("history"), UNREACHABLE, daemon.path)
+
+
+@test
+def a_body_that_is_none_is_status_4():
+    good = {"status": 0}
+    answers = [{"frame": good}, {"frame": good, "body": ""}, {"frame": good, "body": "{"}, {"frame": good, "body": "{} {}"},
+               {"frame": good, "body": "[" * 100 + "]" * 100},
+               {"frame": good, "body": {"history": []}, "unsealed": True}]
+    for answer in answers:
+        with Daemon(history=answer) as daemon:
+            equal(daemon.run("history").status in (UNREACHABLE, SYSTEM), True, f"status with {answer}")
+            equal(daemon.run("history").out, "", "standard output")
+
+
+@test
+def a_body_of_another_shape_prints_dashes_and_does_not_crash():
+    shapes = [{}, {"x": 1}, [], [1], "text", 7, None]
+    for shape in shapes:
+        answers = {"show_" + word: {"frame": {"status": 0}, "body": {word: shape}} for word in SHOWN}
+        answers |= {"show_" + word: {"frame": {"status": 0}, "body": {word: [shape, {"name": [], "verdicts": [], "arms": [[]],
+                    "versions": [[]], "addresses": [None]}]}} for word in SHOWN if shape == [1]}
+        answers["history"] = {"frame": {"status": 0}, "body": {"history": [shape]}}
+        answers["explain"] = {"frame": {"status": 0}, "body": {"steps": [shape], "candidates": [shape]}}
+        with Daemon(**answers) as daemon:
+            for question in [["show"], ["history"], ["explain", "a", "b"]] + [["show", word] for word in SHOWN]:
+                equal(daemon.run(*question).status, OK, f"status of {question} with {shape!r}")
+
+
+@test
+def what_the_daemon_refuses_is_said_in_its_words_and_keeps_its_status():
+    for status in range(1, 7):
+        refusal = {"frame": {"status": status, "error": "because I say so"}}
+        answers = {verb: refusal for verb in ("confirm", "rollback", "history", "explain", "drain", "undrain", "apply", "policy",
+                                              "status", "show_services")}
+        with Daemon(**answers) as daemon:
+            for question in EVERY_QUESTION:
+                if question[0] == "diff" and status == NO:
+                    continue  # no policy yet: everything is new
+                one_line(daemon.run(*question), status, "because I say so", f"usher {question[0]}: ")
+
+
+# ---- what it prints ----------------------------------------------------------------------------------------------------
+
+
+@test
+def show_prints_tables_that_line_up():
+    with Daemon() as daemon:
+        for word in SHOWN:
+            ended = daemon.run("show", word)
+            equal(ended.status, OK, "exit status")
+            equal(ended.err, "", "standard error")
+            expected(f"show_{word}", ended.out)
+
+
+@test
+def bare_usher_is_show():
+    with Daemon() as daemon:
+        ended = daemon.run()
+        equal(ended.status, OK, "exit status")
+        expected("show", ended.out)
+        equal(daemon.run("show").out, ended.out, "usher show")
+
+
+@test
+def nothing_to_show_is_said():
+    answers = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in SHOWN[:6]}
+    with Daemon(**answers, history={"frame": {"status": 0}, "body": {"history": []}}) as daemon:
+        for word in SHOWN[:6]:
+            equal(daemon.run("show", word).out, f"no {word}\n", word)
+        equal(daemon.run("history").out, "no policy was ever applied\n", "history")
+
+
+@test
+def json_is_what_the_daemon_said():
+    with Daemon() as daemon:
+        for word in SHOWN:
+            equal(json.loads(daemon.run("-j", "show", word).out), ANSWERS[f"show {word}"]["body"], word)
+        equal(json.loads(daemon.run("-j", "history").out), ANSWERS["history"]["body"], "history")
+        ended = daemon.run("-j", "explain", "198.18.0.10", "credit")
+        equal((ended.status, json.loads(ended.out)), (NO, ANSWERS["explain"]["body"]), "explain")
+        for verb, operands in [("confirm", []), ("drain", ["fra-1"]), ("undrain", ["fra-1"])]:
+            equal(json.loads(daemon.run("-j", verb, *operands).out), ANSWERS[verb]["frame"], verb)
+        rollback = json.loads(daemon.run("-j", "rollback").out)
+        equal(rollback, {**ANSWERS["rollback"]["frame"], **ANSWERS["rollback"]["body"]}, "rollback")
+        overview = json.loads(daemon.run("-j").out)
+        equal(sorted(overview), ["backends", "daemon", "services", "stats"], "keys of the overview")
+        holds("status" not in overview["daemon"], "the state of the exchange is no state of the daemon")
+
+
+@test
+def the_other_verbs_print_a_line():
+    with Daemon() as daemon:
+        equal(daemon.run("confirm").out, "confirmed: generation 8 stays\n", "confirm")
+        equal(daemon.run("drain", "fra-1").out, "fra-1 drains: generation 9\n", "drain")
+        equal(daemon.run("undrain", "fra-1").out, "fra-1 was not draining: generation 9\n", "undrain")
+        ended = daemon.run("rollback", "41")
+        equal(ended.out, "edge-fra revision 41, digest 001122334455: in force as generation 10, epoch 4\n", "rollback")
+        equal(ended.err, "41:7:3: .rules[0]: warning: never matches\n", "its warnings")
+        expected("history", daemon.run("history").out)
+
+
+@test
+def explain_ends_with_1_when_the_client_is_refused():
+    with Daemon() as daemon:
+        ended = daemon.run("explain", "198.18.0.10", "credit")
+        equal(ended.status, NO, "exit status")
+        equal(ended.err, "", "standard error")
+        expected("explain_refused", ended.out)
+    admitted = {**ANSWERS["explain"]["body"], "verdict": "forward", "reason": "admitted", "sentence": "policy allows",
+                "rule": "acme", "backend": "fra-1", "backend_address": "10.1.0.11:8000", "version": "3.1.0"}
+    with Daemon(explain={"frame": {"status": 0}, "body": admitted}) as daemon:
+        ended = daemon.run("explain", "203.0.113.7:40000", "198.51.100.10:443/udp")
+        equal(ended.status, OK, "exit status")
+        expected("explain_admitted", ended.out)
+        equal(daemon.asked(), [{"verb": "explain", "client": "203.0.113.7:40000", "service": "198.51.100.10:443",
+                                "protocol": "udp"}], "the request")
+
+
+@test
+def control_characters_never_reach_the_terminal():
+    nasty = "name\x1b[31m\x07\r\nnew line"
+    answers = {"history": {"frame": {"status": 0}, "body": {"history": [{"name": nasty, "file": nasty}]}},
+               "show_backends": {"frame": {"status": 0}, "body": {"backends": [{"name": nasty, "reason": nasty}]}},
+               "explain": {"frame": {"status": 0}, "body": {key: nasty for key in ("client", "service", "verdict", "reason",
+                           "sentence", "tenant", "backend", "rule")}},
+               "drain": {"frame": {"status": 5, "error": nasty}},
+               "apply": {"frame": {"status": 0, "name": nasty, "confirm_by": nasty},
+                         "body": {"diagnostics": [{"severity": "warning", "path": nasty, "text": nasty}]}}}
+    with Daemon(**answers) as daemon:
+        for question in [["history"], ["show"], ["show", "backends"], ["explain", "a", "b"], ["drain", "x\x1b"], ["apply", GOOD],
+                         ["undrain", "x\x1b"]]:
+            ended = daemon.run(*question)
+            for character in "\x1b\x07\r":
+                holds(character not in ended.out + ended.err, f"{character!r} in the output of {question}")
+
+
+@test
+def colours_are_for_terminals_that_want_them():
+    def on_terminal(environment):
+        with Daemon() as daemon:
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen([USHER, "-s", daemon.path, "show", "backends"], stdout=theirs,
+                                       env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **environment})
+            os.close(theirs)
+            seen = b""
+            try:
+                while piece := os.read(ours, 4096):
+                    seen += piece
+            except OSError:
+                pass
+            os.close(ours)
+            process.wait()
+            return seen.decode()
+
+    holds("\x1b[" in on_terminal({}), "colours on a terminal")
+    holds("\x1b[" not in on_terminal({"NO_COLOR": "1"}), "no colours with NO_COLOR")
+    holds("\x1b[" not in on_terminal({"TERM": "dumb"}), "no colours on a dumb terminal")
+    with Daemon() as daemon:
+        holds("\x1b[" not in daemon.run("show", "backends", environment={"TERM": "xterm"}).out, "no colours in a pipe")
+
+
+# ---- policies ----------------------------------------------------------------------------------------------------------
+
+
+def applied(**frame):
+    return {"frame": {"status": 0, "generation": 9, "epoch": 3, "digest": "fedcba9876543210", "name": "lab", "revision": 1,
+                      "changed": True, **frame}, "body": {"diagnostics": []}}
+
+
+@test
+def apply_sends_the_text_as_it_is():
+    with open(GOOD, encoding="utf-8") as file:
+        text = file.read()
+    with Daemon(apply=applied()) as daemon:
+        equal(daemon.run("apply", GOOD).out, "lab revision 1, digest fedcba987654: in force as generation 9, epoch 3\n", "output")
+        equal(daemon.run("apply", "-", stdin=text).status, OK, "from standard input")
+        daemon.run("apply", GOOD, "--dry-run")
+        daemon.run("apply", "--confirm-within", "2m", GOOD)
+        asked = daemon.asked()
+        equal([request.pop("body") for request in asked], [text] * 4, "the bodies")
+        equal(asked, [{"verb": "apply", "file": GOOD, "sealed": True}, {"verb": "apply", "file": "<stdin>", "sealed": True},
+                      {"verb": "apply", "file": GOOD, "dry_run": True, "sealed": True},
+                      {"verb": "apply", "file": GOOD, "confirm_within_ms": 120000, "sealed": True}], "the requests")
+
+
+@test
+def apply_says_what_came_of_it():
+    with Daemon(apply=applied(changed=False)) as daemon:
+        equal(daemon.run("apply", GOOD).out, "lab revision 1, digest fedcba987654: nothing changes, generation 9\n", "unchanged")
+    with Daemon(apply=applied()) as daemon:
+        equal(daemon.run("apply", "--dry-run", GOOD).out,
+              "lab revision 1, digest fedcba987654: would be generation 9, epoch 3\n", "dry run")
+    with Daemon(apply=applied(confirm_by="2026-11-22T10:01:00Z")) as daemon:
+        holds("goes back at 2026-11-22T10:01:00Z unless" in daemon.run("apply", GOOD).out, "when it goes back")
+        equal(json.loads(daemon.run("-j", "apply", GOOD).out)["confirm_by"], "2026-11-22T10:01:00Z", "the same as JSON")
+
+
+@test
+def apply_prints_what_the_daemon_finds():
+    found = {"diagnostics": [{"severity": "error", "line": 3, "column": 5, "path": ".services.x", "text": "does not fit"},
+                             {"severity": "warning", "line": 0, "column": 0, "path": "", "text": "is large"}]}
+    with Daemon(apply={"frame": {"status": 3, "error": "the policy is refused"}, "body": found}) as daemon:
+        ended = daemon.run("apply", GOOD)
+        equal(ended.status, REFUSED, "exit status")
+        equal(ended.out, "", "standard output")
+        equal(ended.err, f"{GOOD}:3:5: .services.x: does not fit\n{GOOD}: warning: is large\n"
+                         "usher apply: the policy is refused\n", "standard error")
+        ended = daemon.run("-j", "apply", GOOD)
+        equal((ended.status, json.loads(ended.out)["diagnostics"]), (REFUSED, found["diagnostics"]), "the same as JSON")
+
+
+@test
+def a_bad_policy_never_reaches_the_daemon():
+    bad = os.path.join(scratch.name, "bad.json")
+    with open(bad, "w", encoding="utf-8") as file:
+        file.write('{"apiVersion": "usher/v1", "surprise": 1, "rules": 7}')
+    with Daemon(apply=applied()) as daemon:
+        for verb in ("apply", "diff"):
+            ended = daemon.run(verb, bad)
+            equal(ended.status, REFUSED, f"exit status of {verb}")
+            equal(ended.out, "", "standard output")
+            holds(ended.err.startswith(bad + ":1:"), f"place in {ended.err!r}")
+            holds(ended.err.count("\n") >= 2, f"all of the errors: {ended.err!r}")
+            as_json = daemon.run("-j", verb, bad)
+            equal(as_json.status, REFUSED, "exit status")
+            equal(len(json.loads(as_json.out)["diagnostics"]), ended.err.count("\n"), "diagnostics as JSON")
+        equal(daemon.asked(), [], "requests")
+
+
+@test
+def a_file_that_cannot_be_read_is_a_usage_error():
+    for verb in ("apply", "diff"):
+        one_line(run(verb, os.path.join(scratch.name, "none.json")), MISUSE, "none.json", "No such file")
+        one_line(run(verb, scratch.name), MISUSE, "directory")
+
+
+def main():
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    for number, function in enumerate(tests, 1):
+        name = function.__name__.replace("_", " ")
+        try:
+            skipped = function()
+            print(f"ok {number} - {name}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
+        except Exception as error:  # whatever it was, the test has not passed
+            failed += 1
+            print(f"not ok {number} - {name}")
+            for line in f"{type(error).__name__}: {error}".splitlines():
+                print(f"# {line}", flush=True)
+    scratch.cleanup()
+    sys.exit(1 if failed else 0)
+
+
+main()

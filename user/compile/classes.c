@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "compile/classes.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/address.h"
+
+int region_compare(const struct region *a, const struct region *b)
+{
+	int order = strncmp(a->country, b->country, sizeof(a->country));
+
+	return order ? order : strncmp(a->subdivision, b->subdivision, sizeof(a->subdivision));
+}
+
+int source_family(const struct source *source)
+{
+	return source->bits >= 96 && address_is_ipv4(&source->address) ? AF_INET : AF_INET6;
+}
+
+static int compare_classes(const void *left, const void *right)
+{
+	const struct class *a = left, *b = right;
+	int order;
+
+	if (a->tenant != b->tenant)
+		return a->tenant < b->tenant ? -1 : 1;
+	order = region_compare(&a->region, &b->region);
+	return order ? order : (a->family > b->family) - (a->family < b->family);
+}
+
+struct classes classes_of(const struct policy *policy, struct arena *arena)
+{
+	struct classes classes = {.count = 2};
+	size_t capacity = 2, kept = 2;
+
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		capacity += policy->tenants[t].source_count;
+	classes.items = arena_array(arena, capacity, sizeof(*classes.items));
+	classes.items[USHER_CLASS_UNKNOWN4] = (struct class){.tenant = POLICY_UNKNOWN_TENANT, .family = AF_INET};
+	classes.items[USHER_CLASS_UNKNOWN6] = (struct class){.tenant = POLICY_UNKNOWN_TENANT, .family = AF_INET6};
+	for (size_t t = 0; t < policy->tenant_count; t++) {
+		for (size_t i = 0; i < policy->tenants[t].source_count; i++) {
+			const struct source *source = &policy->tenants[t].sources[i];
+
+			classes.items[classes.count++] = (struct class){t, source->region, source_family(source)};
+		}
+	}
+	qsort(classes.items + 2, classes.count - 2, sizeof(*classes.items), compare_classes);
+	for (size_t i = 2; i < classes.count; i++)
+		if (kept == 2 || compare_classes(&classes.items[kept - 1], &classes.items[i]))
+			classes.items[kept++] = classes.items[i];
+	classes.count = kept;
+	return classes;
+}
+
+size_t classes_find(const struct classes *classes, const struct class *class)
+{
+	const struct class *found;
+
+	if (class->tenant == POLICY_UNKNOWN_TENANT)
+		return class->family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
+	found = bsearch(class, classes->items + 2, classes->count - 2, sizeof(*class), compare_classes);
+	return (size_t)(found - classes->items);
+}

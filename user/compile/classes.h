@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every (tenant, region, address family) that a source address can be, numbered as the tables do. */
+#ifndef USHER_COMPILE_CLASSES_H
+#define USHER_COMPILE_CLASSES_H
+
+#include "policy/model.h"
+
+struct class {
+	size_t tenant; /* policy index, or POLICY_UNKNOWN_TENANT */
+	struct region region;
+	int family; /* AF_INET, AF_INET6 */
+};
+
+/* Items 0 and 1 are what no prefix covers; the others are sorted by tenant, region, family. Memory is the arena's. */
+struct classes {
+	struct class *items;
+	size_t count;
+};
+
+struct classes classes_of(const struct policy *policy, struct arena *arena);
+/* The number of one that is among them. */
+size_t classes_find(const struct classes *classes, const struct class *class);
+
+int region_compare(const struct region *a, const struct region *b);
+/* AF_INET if the source's prefix is one of IPv4 addresses. */
+int source_family(const struct source *source);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "govern/decide.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/date.h"
+
+static void free_effective(struct effective **effective)
+{
+	effective_free(*effective);
+}
+
+void effective_free(struct effective *effective)
+{
+	if (!effective)
+		return;
+	free(effective->backends);
+	free(effective->lapsed_labels);
+	free(effective->serving);
+	free(effective->serving_first);
+	free(effective);
+}
+
+/* calloc, but never NULL for nothing. */
+static void *allocate(size_t count, size_t size)
+{
+	return calloc(count ? count : 1, size);
+}
+
+/* Has this date passed? If not, the effective policy changes when it does. */
+static bool lapsed(struct effective *effective, int64_t end_of_day, int64_t now)
+{
+	if (date_passed(end_of_day, now))
+		return true;
+	if (end_of_day && end_of_day < INT64_MAX && end_of_day + 1 < effective->next_change)
+		effective->next_change = end_of_day + 1;
+	return false;
+}
+
+static void decide_labels(struct effective *effective, int64_t now)
+{
+	for (size_t v = 0; v < effective->policy->version_count; v++) {
+		const struct version *version = &effective->policy->versions[v];
+
+		for (size_t n = 0; n < version->label_count; n++)
+			if (lapsed(effective, version->labels[n].expires, now))
+				effective->lapsed_labels[v] |= 1ULL << n;
+	}
+}
+
+static uint8_t start_reason(const struct backend *backend, const struct backend_facts *facts)
+{
+	if (facts->draining)
+		return USHER_REASON_DRAINING;
+	if (backend->health.enabled && facts->health != HEALTH_UP)
+		return USHER_REASON_UNHEALTHY;
+	if (!facts->next_hop.resolved)
+		return USHER_REASON_UNREACHABLE;
+	return 0;
+}
+
+static void decide_backends(struct effective *effective, const struct facts *facts, int64_t now)
+{
+	static const struct backend_facts nothing;
+
+	for (size_t b = 0; b < effective->policy->backend_count; b++) {
+		const struct backend *backend = &effective->policy->backends[b];
+		const struct version *version = &effective->policy->versions[backend->version];
+		struct effective_backend *to = &effective->backends[b];
+		const struct backend_facts *known = &nothing;
+
+		if (version->validated && lapsed(effective, version->validation_expires, now))
+			to->constraint_reason = USHER_REASON_EVIDENCE_EXPIRED;
+		if (!facts)
+			continue;
+		if (b < facts->backend_count)
+			known = &facts->backends[b];
+		to->start_reason = start_reason(backend, known);
+		to->next_hop = known->next_hop;
+	}
+}
+
+static size_t model_of(const struct policy *policy, size_t backend)
+{
+	return policy->versions[policy->backends[backend].version].model;
+}
+
+/* Counting sort: stable, so that the backends of a model stay in order. */
+static void group_by_model(struct effective *effective)
+{
+	const struct policy *policy = effective->policy;
+	size_t *first = effective->serving_first;
+
+	for (size_t b = 0; b < policy->backend_count; b++)
+		first[model_of(policy, b) + 1]++;
+	for (size_t m = 0; m < policy->model_count; m++)
+		first[m + 1] += first[m];
+	for (size_t b = policy->backend_count; b-- > 0;)
+		effective->serving[--first[model_of(policy, b) + 1]] = b;
+	/* Each entry m + 1 has moved from the end of model m to its beginning. */
+	for (size_t m = 0; m < policy->model_count; m++)
+		first[m] = first[m + 1];
+	first[policy->model_count] = policy->backend_count;
+}
+
+int decide(const struct policy *policy, const struct facts *facts, int64_t now, struct effective **ret_effective)
+{
+	_cleanup_(free_effective) struct effective *effective = calloc(1, sizeof(*effective));
+
+	if (!effective)
+		return -ENOMEM;
+	effective->policy = policy;
+	effective->next_change = INT64_MAX;
+	effective->backends = allocate(policy->backend_count, sizeof(*effective->backends));
+	effective->lapsed_labels = allocate(policy->version_count, sizeof(*effective->lapsed_labels));
+	effective->serving = allocate(policy->backend_count, sizeof(*effective->serving));
+	effective->serving_first = allocate(policy->model_count + 1, sizeof(*effective->serving_first));
+	if (!effective->backends || !effective->lapsed_labels || !effective->serving || !effective->serving_first)
+		return -ENOMEM;
+	decide_labels(effective, now);
+	decide_backends(effective, facts, now);
+	group_by_model(effective);
+	*ret_effective = TAKE_PTR(effective);
+	return 0;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "kernel/neighbours.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/socket.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/cleanup.h"
+
+#define ASK_AGAIN CLOCK_SECOND		 /* while there is no answer */
+#define FRESHEN (10 * CLOCK_SECOND)	 /* a stale neighbour is asked whether it is still there */
+#define ROUTES_AGAIN (30 * CLOCK_SECOND) /* in case a notification was lost */
+#define SETTLE_ASKS 2
+#define USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
+
+struct target {
+	struct usher_address address;
+	struct usher_address via; /* gateway, or the address itself */
+	bool routed;		  /* through our interface */
+	bool resolved;
+	uint8_t mac[6];
+	uint8_t asks; /* since it was resolved last, up to SETTLE_ASKS */
+	int64_t ask_at;
+};
+
+struct neighbours {
+	struct nl_sock *news;	   /* notifications */
+	struct nl_sock *questions; /* and their answers */
+	uint32_t interface;
+	uint8_t own_mac[6];
+	bool own_mac_known;
+	struct target *targets; /* sorted by address */
+	size_t count;
+	bool routes_due, changed;
+	int64_t routes_at;
+};
+
+/* ---- reading messages ------------------------------------------------------------------------------------- */
+
+static bool read_address(struct nlattr *attribute, int family, struct usher_address *ret_address)
+{
+	if (!attribute || nla_len(attribute) != (family == AF_INET ? 4 : 16))
+		return false;
+	address_from_bytes(family, nla_data(attribute), ret_address);
+	return true;
+}
+
+static void set_resolved(struct neighbours *neighbours, struct target *target, const uint8_t *mac)
+{
+	if (target->resolved != !!mac || (mac && memcmp(target->mac, mac, 6)))
+		neighbours->changed = true;
+	target->resolved = !!mac;
+	if (mac)
+		memcpy(target->mac, mac, 6);
+}
+
+/* RTM_NEWNEIGH, RTM_DELNEIGH: asked for, or as news. */
+static void read_neighbour(struct neighbours *neighbours, struct nlmsghdr *header)
+{
+	struct ndmsg *message = nlmsg_data(header);
+	struct nlattr *attributes[NDA_MAX + 1];
+	struct usher_address address;
+	const uint8_t *mac = NULL;
+
+	if (nlmsg_parse(header, sizeof(*message), attributes, NDA_MAX, NULL) ||
+	    (uint32_t)message->ndm_ifindex != neighbours->interface ||
+	    (message->ndm_family != AF_INET && message->ndm_family != AF_INET6) ||
+	    !read_address(attributes[NDA_DST], message->ndm_family, &address))
+		return;
+	if (header->nlmsg_type == RTM_NEWNEIGH && message->ndm_state & USABLE && attributes[NDA_LLADDR] &&
+	    nla_len(attributes[NDA_LLADDR]) == 6)
+		mac = nla_data(attributes[NDA_LLADDR]);
+	for (size_t i = 0; i < neighbours->count; i++)
+		if (neighbours->targets[i].routed && address_equal(&neighbours->targets[i].via, &address))
+			set_resolved(neighbours, &neighbours->targets[i], mac);
+}
+
+static void read_link(struct neighbours *neighbours, struct nlmsghdr *header)
+{
+	struct ifinfomsg *message = nlmsg_data(header);
+	struct nlattr *attributes[IFLA_MAX + 1];
+
+	if ((uint32_t)message->ifi_index != neighbours->interface ||
+	    nlmsg_parse(header, sizeof(*message), attributes, IFLA_MAX, NULL))
+		return;
+	neighbours->routes_due = true;
+	if (!attributes[IFLA_ADDRESS] || nla_len(attributes[IFLA_ADDRESS]) != 6)
+		return;
+	if (!neighbours->own_mac_known || memcmp(neighbours->own_mac, nla_data(attributes[IFLA_ADDRESS]), 6))
+		neighbours->changed = true;
+	memcpy(neighbours->own_mac, nla_data(attributes[IFLA_ADDRESS]), 6);
+	neighbours->own_mac_known = true;
+}
+
+static int read_news(struct nl_msg *message, void *context)
+{
+	struct neighbours *neighbours = context;
+	struct nlmsghdr *header = nlmsg_hdr(message);
+
+	switch (header->nlmsg_type) {
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		read_neighbour(neighbours, header);
+		break;
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		read_link(neighbours, header);
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		neighbours->routes_due = true;
+		break;
+	default:
+		break;
+	}
+	return NL_OK;
+}
+
+/* ---- asking ----------------------------------------------------------------------------------------------- */
+
+static void cleanup_message(struct nl_msg **message)
+{
+	nlmsg_free(*message);
+}
+
+/* Sends one question and hands the answer, which the kernel gives at once, to read_news or `found`. libnl's own error
+ * numbers mean nothing to our callers: all that matters is whether there was an answer. */
+static int ask(struct neighbours *neighbours, struct nl_msg *message, int (*found)(struct nl_msg *, void *),
+	       void *context)
+{
+	nl_socket_modify_cb(neighbours->questions, NL_CB_VALID, NL_CB_CUSTOM, found, context);
+	if (nl_send_auto(neighbours->questions, message) < 0)
+		return -EIO;
+	return nl_recvmsgs_default(neighbours->questions) < 0 ? -ENOENT : 0;
+}
+
+struct route_answer {
+	struct target *target;
+	uint32_t interface;
+	bool found;
+};
+
+static int read_route(struct nl_msg *message, void *context)
+{
+	struct route_answer *answer = context;
+	struct nlmsghdr *header = nlmsg_hdr(message);
+	struct rtmsg *route = nlmsg_data(header);
+	struct nlattr *attributes[RTA_MAX + 1];
+
+	if (header->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(header, sizeof(*route), attributes, RTA_MAX, NULL) ||
+	    route->rtm_type != RTN_UNICAST || !attributes[RTA_OIF] ||
+	    nla_get_u32(attributes[RTA_OIF]) != answer->interface)
+		return NL_OK;
+	answer->target->via = answer->target->address;
+	if (attributes[RTA_GATEWAY])
+		read_address(attributes[RTA_GATEWAY], route->rtm_family, &answer->target->via);
+	if (attributes[RTA_VIA]) { /* an IPv4 route through an IPv6 gateway */
+		struct rtvia *via = nla_data(attributes[RTA_VIA]);
+
+		if (via->rtvia_family == AF_INET6 && nla_len(attributes[RTA_VIA]) >= (int)sizeof(*via) + 16)
+			address_from_bytes(AF_INET6, via->rtvia_addr, &answer->target->via);
+	}
+	answer->found = true;
+	return NL_OK;
+}
+
+static void ask_route(struct neighbours *neighbours, struct target *target)
+{
+	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
+	struct route_answer answer = {.target = target, .interface = neighbours->interface};
+	struct usher_address via_before = target->via;
+	unsigned int length;
+	const void *bytes = address_bytes(&target->address, &length);
+	struct rtmsg route = {.rtm_family = (unsigned char)address_family(&target->address),
+			      .rtm_dst_len = (unsigned char)(length * 8)};
+
+	if (!message || nlmsg_append(message, &route, sizeof(route), NLMSG_ALIGNTO) ||
+	    nla_put(message, RTA_DST, (int)length, bytes))
+		return;
+	ask(neighbours, message, read_route, &answer);
+	if (target->routed == answer.found && (!answer.found || address_equal(&target->via, &via_before)))
+		return;
+	target->routed = answer.found;
+	target->asks = 0;
+	target->ask_at = 0;
+	set_resolved(neighbours, target, NULL);
+}
+
+/* Of a neighbour (or of its absence) as the kernel has it now. */
+static void ask_neighbour(struct neighbours *neighbours, struct target *target)
+{
+	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETNEIGH, NLM_F_REQUEST);
+	unsigned int length;
+	const void *bytes = address_bytes(&target->via, &length);
+	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->via),
+				  .ndm_ifindex = (int)neighbours->interface};
+
+	if (!message || nlmsg_append(message, &neighbour, sizeof(neighbour), NLMSG_ALIGNTO) ||
+	    nla_put(message, NDA_DST, (int)length, bytes))
+		return;
+	if (ask(neighbours, message, read_news, neighbours))
+		set_resolved(neighbours, target, NULL);
+}
+
+/* Makes the kernel look for it, as a packet would: net/core/neighbour.c, neigh_add(), NTF_USE. */
+static void use_neighbour(struct neighbours *neighbours, const struct target *target)
+{
+	_cleanup_(cleanup_message) struct nl_msg *message =
+		nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
+	unsigned int length;
+	const void *bytes = address_bytes(&target->via, &length);
+	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->via),
+				  .ndm_ifindex = (int)neighbours->interface,
+				  .ndm_state = NUD_NONE,
+				  .ndm_flags = NTF_USE};
+
+	if (!message || nlmsg_append(message, &neighbour, sizeof(neighbour), NLMSG_ALIGNTO) ||
+	    nla_put(message, NDA_DST, (int)length, bytes))
+		return;
+	nl_send_auto(neighbours->questions, message);
+}
+
+/* ---- the outside ------------------------------------------------------------------------------------------ */
+
+void neighbours_close(struct neighbours *neighbours)
+{
+	if (!neighbours)
+		return;
+	nl_socket_free(neighbours->news);
+	nl_socket_free(neighbours->questions);
+	free(neighbours->targets);
+	free(neighbours);
+}
+
+static void cleanup_neighbours(struct neighbours **neighbours)
+{
+	neighbours_close(*neighbours);
+}
+
+static void ask_link(struct neighbours *neighbours)
+{
+	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST);
+	struct ifinfomsg link = {.ifi_index = (int)neighbours->interface};
+
+	if (message && !nlmsg_append(message, &link, sizeof(link), NLMSG_ALIGNTO))
+		ask(neighbours, message, read_news, neighbours);
+}
+
+int neighbours_open(uint32_t interface, struct neighbours **ret_neighbours)
+{
+	_cleanup_(cleanup_neighbours) struct neighbours *neighbours = calloc(1, sizeof(*neighbours));
+
+	if (!neighbours)
+		return -ENOMEM;
+	neighbours->interface = interface;
+	neighbours->news = nl_socket_alloc();
+	neighbours->questions = nl_socket_alloc();
+	if (!neighbours->news || !neighbours->questions)
+		return -ENOMEM;
+	nl_socket_disable_seq_check(neighbours->news);
+	nl_socket_modify_cb(neighbours->news, NL_CB_VALID, NL_CB_CUSTOM, read_news, neighbours);
+	nl_socket_disable_auto_ack(neighbours->questions);
+	if (nl_connect(neighbours->news, NETLINK_ROUTE) || nl_connect(neighbours->questions, NETLINK_ROUTE) ||
+	    nl_socket_add_memberships(neighbours->news, RTNLGRP_NEIGH, RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE,
+				      RTNLGRP_IPV6_ROUTE, 0) ||
+	    nl_socket_set_nonblocking(neighbours->news) || nl_socket_set_buffer_size(neighbours->news, 1 << 20, 0))
+		return -EIO;
+	ask_link(neighbours);
+	neighbours->routes_due = true;
+	*ret_neighbours = TAKE_PTR(neighbours);
+	return 0;
+}
+
+int neighbours_fd(const struct neighbours *neighbours)
+{
+	return nl_socket_get_fd(neighbours->news);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct usher_address)); /* the address comes first in a target */
+}
+
+static struct target *find(const struct neighbours *neighbours, const struct usher_address *address)
+{
+	if (!neighbours->count)
+		return NULL;
+	return bsearch(address, neighbours->targets, neighbours->count, sizeof(*neighbours->targets), compare);
+}
+
+int neighbours_watch(struct neighbours *neighbours, const struct usher_address *addresses, size_t count)
+{
+	struct target *targets = calloc(count + 1, sizeof(*targets));
+	size_t used = 0;
+
+	if (!targets)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct target *known = find(neighbours, &addresses[i]);
+
+		targets[i] = known ? *known : (struct target){.address = addresses[i]};
+	}
+	qsort(targets, count, sizeof(*targets), compare);
+	for (size_t i = 0; i < count; i++)
+		if (!used || compare(&targets[used - 1], &targets[i]))
+			targets[used++] = targets[i];
+	free(neighbours->targets);
+	neighbours->targets = targets;
+	neighbours->count = used;
+	neighbours->routes_due = true;
+	return 0;
+}
+
+void neighbours_read(struct neighbours *neighbours)
+{
+	int r;
+
+	do
+		r = nl_recvmsgs_default(neighbours->news);
+	while (r == 0);
+	/* The socket overflowed: what we know may be out of date. */
+	if (r != -NLE_AGAIN) {
+		neighbours->routes_due = true;
+		for (size_t i = 0; i < neighbours->count; i++)
+			ask_neighbour(neighbours, &neighbours->targets[i]);
+	}
+}
+
+void neighbours_tick(struct neighbours *neighbours, int64_t now)
+{
+	if (neighbours->routes_due || now >= neighbours->routes_at) {
+		neighbours->routes_due = false;
+		neighbours->routes_at = now + ROUTES_AGAIN;
+		for (size_t i = 0; i < neighbours->count; i++)
+			ask_route(neighbours, &neighbours->targets[i]);
+	}
+	for (size_t i = 0; i < neighbours->count; i++) {
+		struct target *target = &neighbours->targets[i];
+
+		if (now < target->ask_at)
+			continue;
+		if (target->routed) {
+			ask_neighbour(neighbours, target);
+			use_neighbour(neighbours, target);
+		}
+		target->ask_at = now + (target->resolved ? FRESHEN : ASK_AGAIN);
+		if (target->resolved)
+			target->asks = SETTLE_ASKS;
+		else if (target->asks < SETTLE_ASKS)
+			target->asks++;
+	}
+}
+
+bool neighbours_changed(struct neighbours *neighbours)
+{
+	bool changed = neighbours->changed;
+
+	neighbours->changed = false;
+	return changed;
+}
+
+void neighbours_next_hop(const struct neighbours *neighbours, const struct usher_address *address,
+			 struct next_hop *ret_next_hop)
+{
+	const struct target *target = find(neighbours, address);
+
+	*ret_next_hop = (struct next_hop){0};
+	if (!target || !target->resolved || !neighbours->own_mac_known)
+		return;
+	ret_next_hop->resolved = true;
+	ret_next_hop->interface = neighbours->interface;
+	memcpy(ret_next_hop->mac, target->mac, 6);
+	memcpy(ret_next_hop->own_mac, neighbours->own_mac, 6);
+}
+
+bool neighbours_settled(const struct neighbours *neighbours, const struct usher_address *address)
+{
+	const struct target *target = find(neighbours, address);
+
+	return !target || target->resolved || target->asks >= SETTLE_ASKS;
+}
