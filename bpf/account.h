@@ -19,15 +19,15 @@ static __always_inline void account_add(struct usher_counter *counter, const str
 	counter->bytes += packet->length;
 }
 
-static __always_inline void account_received(const struct packet *packet, __u32 service)
+static __always_inline void account_received(const struct packet *packet)
 {
 	if (!packet->dry_run)
-		account_add(bpf_map_lookup_elem(&received, &service), packet);
+		account_add(bpf_map_lookup_elem(&received, &packet->service), packet);
 }
 
-static __always_inline void account_verdict(const struct packet *packet, __u32 service, __u32 reason)
+static __always_inline void account_verdict(const struct packet *packet, __u32 reason)
 {
-	__u32 slot = service * USHER_REASON_MAX + reason;
+	__u32 slot = packet->service * USHER_REASON_MAX + reason;
 
 	if (!packet->dry_run)
 		account_add(bpf_map_lookup_elem(&verdicts, &slot), packet);

@@ -38,8 +38,9 @@ static __always_inline __u16 checksum_update(__u16 checksum, __u64 change)
 }
 
 /* The sum of what TCP, UDP and ICMPv6 put before their header. An IPv4 address counts the same mapped, but for 0xffff. */
-static __always_inline __u64 checksum_pseudo(const struct usher_address *source, const struct usher_address *destination,
-					     bool is_ipv6, __u8 protocol, __u32 length)
+static __always_inline __u64 checksum_pseudo(const struct usher_address *source,
+					     const struct usher_address *destination, bool is_ipv6, __u8 protocol,
+					     __u32 length)
 {
 	__u64 sum = (__u64)__builtin_bswap32(length) + __builtin_bswap32(protocol);
 

@@ -21,8 +21,8 @@ static __always_inline const struct usher_endpoint *classify_endpoint(const stru
 	__u32 position = (__u32)usher_hash_address(address->halves, word, key);
 
 	for (__u32 i = 0; i < USHER_ENDPOINT_PROBES; i++) {
-		const struct usher_endpoint *endpoint = GENERATION_ENTRY(
-			endpoints, USHER_ENDPOINT_SLOTS, slot, (position + i) % USHER_ENDPOINT_SLOTS);
+		const struct usher_endpoint *endpoint =
+			GENERATION_ENTRY(endpoints, USHER_ENDPOINT_SLOTS, slot, (position + i) % USHER_ENDPOINT_SLOTS);
 
 		if (!endpoint || endpoint->kind == USHER_ENDPOINT_EMPTY)
 			return NULL;

@@ -26,15 +26,6 @@
 
 #define FLOW_LOCK_ATTEMPTS 256
 
-/* What is to be inserted, besides its key. */
-struct flow_entry {
-	union usher_flow_value value; /* a forward one names the tenant that is charged */
-	__u32 epoch;
-	__u16 now; /* tick */
-	__u8 status;
-	__u8 padding;
-};
-
 /* ---- lock ----------------------------------------------------------------------------------------------- */
 
 /* The home's hint as it was, without the lock bit, or -EAGAIN. */

@@ -15,13 +15,6 @@
 #define FLOW_FIND_ATTEMPTS 3
 #define FLOW_SWAP_ATTEMPTS 4
 
-struct flow_hit {
-	struct flow_ref ref;
-	union usher_flow_value value;
-	__u32 stale; /* hint bits that lead to no entry of this home */
-	__u32 padding;
-};
-
 /* ---- look up -------------------------------------------------------------------------------------------- */
 
 static __always_inline __u32 flow_home(__u64 hash)

@@ -47,13 +47,6 @@
 #define FLOW_TICKS_UDP_LIVE 120
 #define FLOW_TICKS_CUT 60
 
-/* One entry at one time. `tag` is as last seen; what changes an entry leaves the new one here. */
-struct flow_ref {
-	__u64 tag;
-	__u32 line;
-	__u32 padding;
-};
-
 /* Why an entry leaves its line, or its place in it. */
 enum flow_end { FLOW_EXPIRED, FLOW_EVICTED, FLOW_REPLACED, FLOW_DELETED };
 

@@ -10,6 +10,7 @@
 
 #include "checksum.h"
 #include "maps.h"
+#include "parse.h"
 
 #define FORWARD_TRANSPORT_MAX 0x3fff
 

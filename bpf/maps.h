@@ -10,7 +10,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "usher/abi.h"
+#include "packet.h"
 
 /* The boot map's entry, known to the verifier. */
 const volatile struct usher_boot usher_boot;
@@ -75,6 +75,8 @@ struct {
 } events SEC(".maps"), events_required SEC(".maps");
 
 USHER_ARRAY(explanation, struct usher_explanation, 1);
+
+USHER_PERCPU(desks, struct desk, 2);
 
 /* ---- flows ---- */
 

@@ -29,14 +29,17 @@
 /* What the bytes say. */
 struct packet {
 	struct usher_flow_key key; /* as on the wire, sender first */
+	__u64 hash;		   /* of the key */
 	__u32 length;		   /* of the frame, padding included */
 	__u32 transport;	   /* offset of the TCP or UDP header in the frame */
-	__u32 payload;		   /* TCP: bytes after the header */
+	__u32 payload;		   /* bytes after the TCP or UDP header */
 	__u32 sequence;		   /* TCP, host byte order */
 	__u32 acknowledgement;
 	__u32 slot; /* of the generation that this packet sees */
 	__u32 epoch;
-	__u32 now; /* tick */
+	__u32 now;     /* tick */
+	__u32 service; /* counted under */
+	__u32 action;  /* enum xdp_action */
 	__u8 tcp_flags;
 	__u8 is_ipv6;
 	__u8 hop_limit;
@@ -44,7 +47,7 @@ struct packet {
 	__u8 sender_mac[ETH_ALEN];
 	__u8 receiver_mac[ETH_ALEN];
 };
-USHER_ASSERT_SIZE(struct packet, 88);
+USHER_ASSERT_SIZE(struct packet, 104);
 
 /* What policy says to it: filled as far as the packet got. */
 struct decision {
@@ -54,7 +57,7 @@ struct decision {
 	__u32 ring_slot;
 	__u32 flow_line;
 	__u32 client_next, backend_next; /* revoked TCP: sequence number that a reset to that end must carry */
-	__u16 service;			 /* counted under */
+	__u16 service;			 /* that the client called */
 	__u16 class_id;
 	__u16 tenant;
 	__u16 arm;
@@ -68,6 +71,44 @@ struct decision {
 	__u8 client_mac[ETH_ALEN];
 	__u32 padding;
 	__u64 flow_tag;
+};
+
+/* One entry at one time. `tag` is as last seen; what changes an entry leaves the new one here. */
+struct flow_ref {
+	__u64 tag;
+	__u32 line;
+	__u32 padding;
+};
+
+/* An entry that was found. */
+struct flow_hit {
+	struct flow_ref ref;
+	union usher_flow_value value;
+	__u32 stale; /* hint bits that lead to no entry of this home */
+	__u32 padding;
+};
+
+/* What is to be inserted, besides its key. */
+struct flow_entry {
+	union usher_flow_value value; /* a forward one names the tenant that is charged */
+	__u32 epoch;
+	__u16 now; /* tick */
+	__u8 status;
+	__u8 padding;
+};
+
+/*
+ * Where a packet is worked on: the stack has no room for it. A CPU has one for traffic and one for dry runs, which
+ * traffic may interrupt.
+ */
+struct desk {
+	struct packet packet;
+	struct decision decision;
+	struct flow_hit hit;  /* client to service */
+	struct flow_hit back; /* backend to NAT address */
+	struct flow_entry entry;
+	struct usher_flow_key path; /* as the packet leaves */
+	struct usher_flow_key key;  /* of another entry that is looked for */
 };
 
 #endif

@@ -4,6 +4,7 @@
  *
  * 1. Nothing is believed before it is inside both the frame and the IP packet: a frame may be longer (padding).
  * 2. Ports are read only of whole packets: no fragment, no routing header with hops to go.
+ * 3. Ports are known before anything else of the transport header is judged: on a port of the host's, all is the host's.
  */
 #ifndef USHER_BPF_PARSE_H
 #define USHER_BPF_PARSE_H
@@ -80,6 +81,8 @@ static __always_inline int parse_tcp(const void *transport, const void *end, __u
 
 	if ((const void *)(tcp + 1) > end || length < sizeof(*tcp))
 		return USHER_REASON_TCP_HEADER;
+	packet->key.source_port_be = tcp->source;
+	packet->key.destination_port_be = tcp->dest;
 	header = (((const __u8 *)transport)[12] >> 4) * 4;
 	if (header < sizeof(*tcp) || header > length)
 		return USHER_REASON_TCP_HEADER;
@@ -89,8 +92,6 @@ static __always_inline int parse_tcp(const void *transport, const void *end, __u
 	packet->payload = length - header;
 	packet->sequence = PARSE_BE32(tcp->seq);
 	packet->acknowledgement = PARSE_BE32(tcp->ack_seq);
-	packet->key.source_port_be = tcp->source;
-	packet->key.destination_port_be = tcp->dest;
 	return tcp->source ? UNDECIDED : USHER_REASON_PORT_ZERO;
 }
 
@@ -98,11 +99,13 @@ static __always_inline int parse_udp(const void *transport, const void *end, __u
 {
 	const struct udphdr *udp = transport;
 
-	if ((const void *)(udp + 1) > end || length < sizeof(*udp) || PARSE_BE16(udp->len) < sizeof(*udp) ||
-	    PARSE_BE16(udp->len) > length)
+	if ((const void *)(udp + 1) > end || length < sizeof(*udp))
 		return USHER_REASON_UDP_HEADER;
 	packet->key.source_port_be = udp->source;
 	packet->key.destination_port_be = udp->dest;
+	if (PARSE_BE16(udp->len) < sizeof(*udp) || PARSE_BE16(udp->len) > length)
+		return USHER_REASON_UDP_HEADER;
+	packet->payload = length - (__u32)sizeof(*udp);
 	return udp->source ? UNDECIDED : USHER_REASON_PORT_ZERO;
 }
 
@@ -111,17 +114,16 @@ static __always_inline int parse_transport(const void *data, const void *end, __
 					   struct packet *packet)
 {
 	__u8 protocol = packet->key.protocol;
+	int reason;
 
 	packet->transport = offset;
 	if (protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return USHER_REASON_ICMP_TO_HOST;
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return USHER_REASON_NOT_FOR_SERVICE;
-	if (parse_bad_source(packet))
-		return USHER_REASON_IP_SOURCE;
-	if (protocol == IPPROTO_TCP)
-		return parse_tcp(data + offset, end, length, packet);
-	return parse_udp(data + offset, end, length, packet);
+	reason = protocol == IPPROTO_TCP ? parse_tcp(data + offset, end, length, packet)
+					 : parse_udp(data + offset, end, length, packet);
+	return reason == UNDECIDED && parse_bad_source(packet) ? USHER_REASON_IP_SOURCE : reason;
 }
 
 static __always_inline int parse_ipv4(const void *data, const void *end, struct packet *packet)

@@ -11,9 +11,10 @@
 
 #include "checksum.h"
 #include "flow.h"
+#include "parse.h"
 
 #define REFUSE_HOP_LIMIT 64
-#define REFUSE_QUOTE_AFTER_IPV4 8	       /* RFC 792 */
+#define REFUSE_QUOTE_AFTER_IPV4 8	      /* RFC 792 */
 #define REFUSE_QUOTE_IPV6_MAX (1280 - 40 - 8) /* RFC 4443, 2.4 (c) */
 
 /* A reset as the end that gets it will see it. */
@@ -29,7 +30,6 @@ struct reset {
 	__u16 padding[3];
 };
 USHER_ASSERT_SIZE(struct reset, 72);
-
 
 static __always_inline void refuse_ethernet(struct ethhdr *ethernet, const __u8 receiver[ETH_ALEN],
 					    const __u8 sender[ETH_ALEN], bool is_ipv6)
@@ -193,9 +193,9 @@ __noinline int refuse_udp_sender(struct xdp_md *ctx, const struct packet *packet
 			return XDP_DROP;
 		refuse_ipv6(network, &path, IPPROTO_ICMPV6, (__u16)(sizeof(*icmp) + quote));
 		*icmp = (struct refuse_icmp_header){.type = 1, .code = 1};
-		icmp->checksum = (__u16)~checksum_fold(checksum_pseudo(&path.source, &path.destination, true,
-								       IPPROTO_ICMPV6, sizeof(*icmp) + quote) +
-						       refuse_sum(icmp, end));
+		icmp->checksum = (__u16)~checksum_fold(
+			checksum_pseudo(&path.source, &path.destination, true, IPPROTO_ICMPV6, sizeof(*icmp) + quote) +
+			refuse_sum(icmp, end));
 	} else {
 		icmp = network + sizeof(struct iphdr);
 		if ((void *)(icmp + 1) > end)

@@ -95,8 +95,8 @@ static __always_inline __u16 route_arm(const struct packet *packet, const struct
 	if (decision->route.arms == 1)
 		return 0;
 	for (__u16 i = 0; i < USHER_ARMS_MAX && i < decision->route.arms; i++) {
-		const struct usher_arm *arm = GENERATION_ENTRY(arms, USHER_ROUTE_ARMS_MAX, packet->slot,
-							       decision->route.first_arm + i);
+		const struct usher_arm *arm =
+			GENERATION_ENTRY(arms, USHER_ROUTE_ARMS_MAX, packet->slot, decision->route.first_arm + i);
 		__u32 draw;
 
 		if (!arm)

@@ -57,10 +57,19 @@ static bool sane_flags(uint8_t flags)
 	}
 }
 
+/* Known as soon as the header is there, whatever is wrong with it: they say whose packet it is. */
+static void read_ports(const uint8_t *transport, struct wire *wire)
+{
+	wire->source_port = frame_get16(transport);
+	wire->destination_port = frame_get16(transport + 2);
+	wire->ports = true;
+}
+
 static uint8_t read_tcp(const uint8_t *tcp, struct wire *wire)
 {
 	if (wire->segment < 20)
 		return USHER_REASON_TCP_HEADER;
+	read_ports(tcp, wire);
 	size_t header = (size_t)(tcp[12] >> 4) * 4;
 
 	if (header < 20 || header > wire->segment)
@@ -74,9 +83,12 @@ static uint8_t read_tcp(const uint8_t *tcp, struct wire *wire)
 	return 0;
 }
 
-static uint8_t read_udp(const uint8_t *udp, const struct wire *wire)
+static uint8_t read_udp(const uint8_t *udp, struct wire *wire)
 {
-	if (wire->segment < 8 || frame_get16(udp + 4) < 8 || frame_get16(udp + 4) > wire->segment)
+	if (wire->segment < 8)
+		return USHER_REASON_UDP_HEADER;
+	read_ports(udp, wire);
+	if (frame_get16(udp + 4) < 8 || frame_get16(udp + 4) > wire->segment)
 		return USHER_REASON_UDP_HEADER;
 	return 0;
 }
@@ -90,14 +102,12 @@ static uint8_t read_transport(const struct frame *frame, struct wire *wire)
 		return USHER_REASON_ICMP_TO_HOST;
 	if (wire->protocol != IPPROTO_TCP && wire->protocol != IPPROTO_UDP)
 		return USHER_REASON_NOT_FOR_SERVICE;
-	if (bad_source(wire))
-		return USHER_REASON_IP_SOURCE;
 	reason = wire->protocol == IPPROTO_TCP ? read_tcp(at, wire) : read_udp(at, wire);
 	if (reason)
 		return reason;
-	wire->source_port = frame_get16(at);
-	wire->destination_port = frame_get16(at + 2);
-	return wire->source_port ? 0 : USHER_REASON_PORT_ZERO;
+	if (!wire->source_port)
+		return USHER_REASON_PORT_ZERO;
+	return bad_source(wire) ? USHER_REASON_IP_SOURCE : 0;
 }
 
 static uint8_t read_ipv4(const struct frame *frame, struct wire *wire)

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The first packet of a flow: decided, recorded, given its lines in the flow table, sent on; or refused.
+ *
+ * 1. No record, no service: where the audit is required, the record's room is taken before the flow's.
+ * 2. A record whose room is taken is always written, if only to say that the flow found no line.
+ * 3. A dry run ends with its explanation: it has read everything and changed nothing.
+ */
+#ifndef USHER_BPF_ADMIT_H
+#define USHER_BPF_ADMIT_H
+
+#include "follow.h"
+
+#define ADMIT_NAT_ATTEMPTS 8
+#define ADMIT_NAT_PORT_MIN 1024
+
+static __always_inline bool admit_forwards(int reason)
+{
+	return reason >= USHER_REASON_ADMITTED && reason < USHER_REASON_DENY_RULE;
+}
+
+static __always_inline bool admit_refuses(int reason)
+{
+	return reason >= USHER_REASON_DENY_RULE && reason < USHER_REASON_IP_HEADER;
+}
+
+/* Is this how a flow begins? In the direct-return modes one may also have begun at another gateway. */
+static __always_inline bool admit_opens(const struct packet *packet)
+{
+	return packet->key.protocol == IPPROTO_UDP || (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* Whether it is sent on, and where to: fills the decision, returns the reason. */
+__noinline int admit_decide(struct xdp_md *ctx, const struct packet *packet, struct decision *decision)
+{
+	const struct usher_backend *backend;
+	int reason;
+
+	if (!packet || !decision || !route_find(packet, decision))
+		return USHER_REASON_NO_BACKEND;
+	if (generation_denies_new(packet))
+		return USHER_REASON_CONTROLLER_LOST;
+	reason = route_choose(packet, decision);
+	if (!admit_forwards(reason))
+		return reason;
+	if (!admit_opens(packet)) {
+		if (decision->forward == USHER_FORWARD_NAT || packet->tcp_flags & TCP_SYN)
+			return USHER_REASON_NO_FLOW;
+		reason = USHER_REASON_ADOPTED;
+	}
+	backend = route_backend(packet, decision->backend);
+	if (!backend)
+		return USHER_REASON_NO_BACKEND;
+	if (packet->dry_run)
+		return reason;
+	switch (forward_check(ctx, packet, backend)) {
+	case USHER_REASON_TTL_EXPIRED:
+		return USHER_REASON_TTL_EXPIRED;
+	case USHER_REASON_NEXT_HOP:
+		return USHER_REASON_NEXT_HOP;
+	default:
+		return reason;
+	}
+}
+
+static __always_inline void admit_explain(const struct packet *packet, const struct decision *decision, int reason)
+{
+	const struct usher_generation *generation = generation_of(packet);
+	__u32 zero = 0;
+	struct usher_explanation *answer = bpf_map_lookup_elem(&explanation, &zero);
+
+	if (!generation || !answer)
+		return;
+	answer->generation = generation->number;
+	answer->ring_slot = decision->ring_slot;
+	answer->route_id = decision->route_id;
+	answer->route = decision->route;
+	answer->class_id = decision->class_id;
+	answer->tenant = decision->tenant;
+	answer->service = decision->service;
+	answer->arm = decision->arm;
+	answer->backend = decision->backend;
+	answer->incarnation = decision->incarnation;
+	answer->reason = (__u8)reason;
+}
+
+/* The key of the way back, but for its port. False: usher has no NAT address of this family. */
+static __always_inline bool admit_nat_key(struct desk *desk, __u64 hash)
+{
+	const struct packet *packet = &desk->packet;
+	const struct usher_generation *generation = generation_of(packet);
+	const struct usher_backend *backend = route_backend(packet, desk->decision.backend);
+	const struct usher_nat_address *nat;
+	__u32 count, pick;
+
+	if (!generation || !backend)
+		return false;
+	count = packet->is_ipv6 ? generation->nat6_count : generation->nat4_count;
+	pick = usher_scale(hash << 32, count) % USHER_NAT_ADDRESSES_MAX;
+	desk->decision.nat_index = packet->is_ipv6 ? generation->nat6[pick] : generation->nat4[pick];
+	nat = GENERATION_ENTRY(nat_addresses, USHER_NAT_ADDRESSES_MAX, packet->slot, desk->decision.nat_index);
+	if (!count || !nat)
+		return false;
+	__builtin_memset(&desk->key, 0, sizeof(desk->key));
+	desk->key.source = backend->address;
+	desk->key.source_port_be = backend->port_be;
+	desk->key.destination = nat->address;
+	desk->key.protocol = packet->key.protocol;
+	desk->key.is_return = 1;
+	return true;
+}
+
+/*
+ * The way back of a NAT flow: a return line under a source port that is free towards this backend. The choice is that of
+ * the flow's hash, so a client that comes back from the same port also comes back to the backend from the same one.
+ * FLOW_INSERTED, or why not.
+ */
+__noinline int admit_nat(struct desk *desk)
+{
+	struct flow_entry *entry;
+	__u64 hash;
+	int result;
+
+	if (!desk)
+		return USHER_REASON_NAT_PORTS;
+	hash = desk->packet.hash;
+	if (!admit_nat_key(desk, hash))
+		return USHER_REASON_NAT_PORTS;
+	entry = &desk->entry;
+	__builtin_memset(entry, 0, sizeof(*entry));
+	entry->status = USHER_FLOW_LIVE;
+	entry->now = (__u16)desk->packet.now;
+	entry->epoch = desk->packet.epoch;
+	entry->value.back.forward_line = desk->hit.ref.line;
+	entry->value.back.forward_fingerprint = USHER_TAG_FINGERPRINT(desk->hit.ref.tag);
+	__builtin_memcpy(entry->value.back.client_mac, desk->packet.sender_mac, ETH_ALEN);
+	for (int i = 0; i < ADMIT_NAT_ATTEMPTS; i++) {
+		hash = usher_mix64(hash + 1);
+		desk->key.destination_port_be =
+			PARSE_BE16(ADMIT_NAT_PORT_MIN + usher_scale(hash, 65536 - ADMIT_NAT_PORT_MIN));
+		result = flow_insert(&desk->key, flow_hash(&desk->key), entry, &desk->back.ref);
+		if (result == FLOW_EXISTS)
+			continue;
+		desk->decision.nat_port_be = desk->key.destination_port_be;
+		if (result == FLOW_INSERTED &&
+		    flow_set_nat(&desk->hit.ref, desk->decision.nat_port_be, desk->decision.nat_index))
+			return USHER_REASON_FLOW_CONTENDED;
+		return result;
+	}
+	return USHER_REASON_NAT_PORTS;
+}
+
+/* The flow's own line: a free one, or that of the flow whose place it takes. FLOW_INSERTED, or why not. */
+static __always_inline int admit_line(struct desk *desk)
+{
+	struct usher_flow_forward *forward = &desk->entry.value.forward;
+	int result;
+
+	__builtin_memset(&desk->entry, 0, sizeof(desk->entry));
+	desk->entry.status = USHER_FLOW_HALF_OPEN;
+	desk->entry.epoch = desk->packet.epoch;
+	desk->entry.now = (__u16)desk->packet.now;
+	forward->backend = desk->decision.backend;
+	forward->incarnation = desk->decision.incarnation;
+	forward->tenant = desk->decision.tenant;
+	forward->class_id = desk->decision.class_id;
+	forward->service = (__u8)desk->decision.service;
+	forward->seen = (__u16)desk->packet.now;
+	if (desk->hit.ref.tag)
+		result = flow_replace(&desk->hit.ref, &desk->entry);
+	else
+		result = flow_insert(&desk->packet.key, desk->packet.hash, &desk->entry, &desk->hit.ref);
+	desk->hit.value = desk->entry.value;
+	return result == FLOW_EXISTS ? USHER_REASON_FLOW_CONTENDED : result;
+}
+
+/* All the lines that the flow needs, or none. FLOW_INSERTED, or why not. */
+static __always_inline int admit_insert(struct desk *desk)
+{
+	int result = admit_line(desk);
+
+	if (result != FLOW_INSERTED)
+		return result;
+	if (desk->decision.forward == USHER_FORWARD_NAT) {
+		result = admit_nat(desk);
+		if (result != FLOW_INSERTED) {
+			flow_delete(&desk->hit.ref);
+			return result;
+		}
+	}
+	desk->hit.value.forward.nat_port_be = desk->decision.nat_port_be;
+	desk->hit.value.forward.nat_index = desk->decision.nat_index;
+	desk->decision.flow_line = desk->hit.ref.line;
+	desk->decision.flow_tag = desk->hit.ref.tag;
+	return FLOW_INSERTED;
+}
+
+/* desk->hit.ref.tag: 0, or of the flow whose place a new one takes. Returns the reason; the packet bears the action. */
+__noinline int admit(struct xdp_md *ctx, struct desk *desk)
+{
+	struct decision *decision;
+	struct usher_event *event;
+	struct packet *packet;
+	int reason, result;
+
+	if (!desk)
+		return USHER_REASON_NO_BACKEND;
+	packet = &desk->packet;
+	decision = &desk->decision;
+	decision_begin(decision, &packet->key, packet->service);
+	reason = admit_decide(ctx, packet, decision);
+	if (packet->dry_run) {
+		admit_explain(packet, decision, reason);
+		return reason;
+	}
+	if (admit_refuses(reason)) {
+		if (!(packet->tcp_flags & TCP_RST))
+			audit_record(packet, decision, reason);
+		if (decision->route.answer == USHER_ANSWER_RESET)
+			packet->action = (__u32)refuse_sender(ctx, packet, decision->class_id);
+		return reason;
+	}
+	if (!admit_forwards(reason))
+		return reason;
+	event = audit_reserve(decision->audit_required);
+	if (!event && decision->audit_required)
+		return USHER_REASON_AUDIT_FULL;
+	result = admit_insert(desk);
+	if (result != FLOW_INSERTED)
+		reason = result;
+	if (event)
+		audit_submit(event, packet, decision, reason);
+	if (result != FLOW_INSERTED)
+		return reason;
+	account_backend_flow(decision->backend);
+	return follow_to_backend(ctx, desk, reason);
+}
+
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets of flows that have been decided: sent on, judged again when policy has changed, cut.
+ *
+ * 1. A flow is judged again by its constraint set alone: a drain or a failed probe cuts nobody.
+ * 2. One packet in, one out. The first packet after a revocation becomes the reset of the end that it was going to; every
+ *    later one is answered with a reset of its sender; a reset from either end passes. What is still missing the daemon
+ *    sends, and knows from the record which.
+ * 3. Datagrams have nothing to reset: a revoked UDP flow is forgotten, and the next datagram decided anew.
+ */
+#ifndef USHER_BPF_FOLLOW_H
+#define USHER_BPF_FOLLOW_H
+
+#include "account.h"
+#include "audit.h"
+#include "forward.h"
+#include "refuse.h"
+#include "route.h"
+
+/* More than a server sends before it has heard from the client (RFC 6928), little enough that guessing is in vain. */
+#define FOLLOW_PROOF_WINDOW 0x10000u
+
+enum follow_end { FOLLOW_CLIENT, FOLLOW_BACKEND };
+
+static __always_inline __u64 flow_hash(const struct usher_flow_key *key)
+{
+	const __u64 keys[USHER_HASH_KEYS] = {usher_boot.hash_key[0], usher_boot.hash_key[1], usher_boot.hash_key[2],
+					     usher_boot.hash_key[3], usher_boot.hash_key[4]};
+
+	return usher_hash_flow(key->source.halves, key->destination.halves, USHER_FLOW_WORD(key), keys);
+}
+
+/* An empty decision on the flow that its client sees as `client`. */
+static __always_inline void decision_begin(struct decision *decision, const struct usher_flow_key *client,
+					   __u32 service)
+{
+	__builtin_memset(decision, 0, sizeof(*decision));
+	decision->client = *client;
+	decision->service = (__u16)service;
+	decision->backend = USHER_NONE;
+	decision->arm = USHER_NONE;
+	decision->route.rule = USHER_NONE;
+	decision->route.target = (__u16)service;
+}
+
+/* What the flow's entry says of it. */
+static __always_inline void follow_describe(struct decision *decision, const struct flow_hit *hit)
+{
+	decision->backend = hit->value.forward.backend;
+	decision->incarnation = hit->value.forward.incarnation;
+	decision->nat_port_be = hit->value.forward.nat_port_be;
+	decision->nat_index = hit->value.forward.nat_index;
+	decision->flow_line = hit->ref.line;
+	decision->flow_tag = hit->ref.tag;
+}
+
+/* Was the flow judged by what this packet sees, or by what came after it? */
+static __always_inline bool follow_is_current(const struct packet *packet, __u64 tag)
+{
+	return (__s32)(packet->epoch - USHER_TAG_EPOCH(tag)) <= 0;
+}
+
+/* Does a SYN begin anew where a flow was? A retransmitted one belongs to the flow that it began. */
+static __always_inline bool follow_begins(const struct packet *packet, __u64 tag)
+{
+	return packet->key.protocol == IPPROTO_TCP && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+	       USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN;
+}
+
+/* ---- to the backend ------------------------------------------------------------------------------------- */
+
+static __always_inline void follow_note_flags(const struct packet *packet, struct flow_hit *hit, __u8 fin)
+{
+	__u8 tcp = 0;
+
+	if (packet->tcp_flags & TCP_FIN)
+		tcp |= fin;
+	if (packet->tcp_flags & TCP_RST)
+		tcp |= USHER_TCP_RESET;
+	if (tcp & ~hit->value.forward.tcp)
+		flow_mark(&hit->ref, tcp, 0);
+}
+
+/* Addresses and ports between usher and the backend, and the next hop's. False: there is no way to it now. */
+static __always_inline bool follow_path(const struct packet *packet, const struct usher_flow_key *client,
+					const struct flow_hit *hit, const struct usher_backend *backend,
+					struct usher_flow_key *ret_path)
+{
+	const struct usher_nat_address *nat;
+
+	if (backend->incarnation != hit->value.forward.incarnation || !(backend->flags & USHER_BACKEND_REACHABLE))
+		return false;
+	if (backend->forward != USHER_FORWARD_NAT) {
+		*ret_path = *client;
+		return true;
+	}
+	nat = GENERATION_ENTRY(nat_addresses, USHER_NAT_ADDRESSES_MAX, packet->slot, hit->value.forward.nat_index);
+	if (!nat || !nat->used || !hit->value.forward.nat_port_be)
+		return false;
+	ret_path->source = nat->address;
+	ret_path->source_port_be = hit->value.forward.nat_port_be;
+	ret_path->destination = backend->address;
+	ret_path->destination_port_be = backend->port_be;
+	return true;
+}
+
+/* Sends a client's packet on. `reason` is returned if that can be done. */
+__noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reason)
+{
+	const struct usher_backend *backend;
+	struct packet *packet;
+	int check;
+	bool sent;
+
+	if (!desk)
+		return USHER_REASON_NEXT_HOP;
+	packet = &desk->packet;
+	backend = route_backend(packet, desk->hit.value.forward.backend);
+	if (!backend)
+		return USHER_REASON_NEXT_HOP;
+	check = forward_check(ctx, packet, backend);
+	if (check != UNDECIDED)
+		return check;
+	if (!follow_path(packet, &packet->key, &desk->hit, backend, &desk->path))
+		return USHER_REASON_NEXT_HOP;
+	if (packet->key.protocol == IPPROTO_TCP)
+		follow_note_flags(packet, &desk->hit, USHER_TCP_CLIENT_FIN);
+	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
+	if (backend->forward == USHER_FORWARD_NAT)
+		sent = forward_translated(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
+	else
+		sent = forward_direct(ctx, packet, backend->next_hop, backend->own_mac);
+	if (!sent)
+		return USHER_REASON_NO_HEADROOM;
+	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_TO_BACKEND);
+	packet->action = XDP_TX;
+	return reason;
+}
+
+/* Does this packet acknowledge what the backend said, which only the real client can have seen? */
+static __always_inline bool follow_proves(struct desk *desk)
+{
+	const struct packet *packet = &desk->packet;
+	const struct usher_backend *backend = route_backend(packet, desk->hit.value.forward.backend);
+	__u32 acknowledged;
+
+	if (!backend)
+		return false;
+	if (backend->forward != USHER_FORWARD_NAT) /* the answer went another way */
+		return true;
+	if (!(desk->hit.value.forward.tcp & USHER_TCP_ANSWERED) ||
+	    !follow_path(packet, &packet->key, &desk->hit, backend, &desk->path))
+		return false;
+	__builtin_memset(&desk->key, 0, sizeof(desk->key));
+	refuse_turn(&desk->path, &desk->key);
+	desk->key.protocol = IPPROTO_TCP;
+	desk->key.is_return = 1;
+	if (flow_find(&desk->key, flow_hash(&desk->key), &desk->back.ref, &desk->back.value))
+		return false;
+	acknowledged = packet->acknowledgement - desk->back.value.back.backend_next;
+	return acknowledged < FOLLOW_PROOF_WINDOW;
+}
+
+/* A handshake that this packet completes is recorded, by the CPU that sees it first. Returns the packet's reason. */
+__noinline int follow_confirm(struct desk *desk, int reason)
+{
+	if (!desk || (desk->packet.tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) != TCP_ACK || !follow_proves(desk) ||
+	    flow_promote(&desk->hit.ref))
+		return reason;
+	decision_begin(&desk->decision, &desk->packet.key, desk->packet.service);
+	if (!route_find(&desk->packet, &desk->decision))
+		return reason;
+	follow_describe(&desk->decision, &desk->hit);
+	audit_record(&desk->packet, &desk->decision, USHER_REASON_CONFIRMED);
+	return USHER_REASON_CONFIRMED;
+}
+
+/* ---- cut ------------------------------------------------------------------------------------------------- */
+
+/* This packet becomes the reset of the end that it was going to. Returns the XDP action. */
+static __always_inline int follow_reset_receiver(struct xdp_md *ctx, const struct packet *packet,
+						 const struct usher_flow_key *path, const __u8 receiver[ETH_ALEN],
+						 const __u8 sender[ETH_ALEN])
+{
+	struct reset reset = {.path = *path,
+			      .sequence = packet->sequence,
+			      .frame_length = packet->length,
+			      .flags = TCP_RST,
+			      .is_ipv6 = packet->is_ipv6};
+
+	if (packet->tcp_flags & TCP_ACK) {
+		reset.acknowledgement = packet->acknowledgement;
+		reset.flags |= TCP_ACK;
+	}
+	__builtin_memcpy(reset.receiver_mac, receiver, ETH_ALEN);
+	__builtin_memcpy(reset.sender_mac, sender, ETH_ALEN);
+	return refuse_send_reset(ctx, &reset);
+}
+
+/* The end from which this packet came gets a reset. */
+static __always_inline void follow_reset_sender(struct xdp_md *ctx, struct desk *desk, enum follow_end from)
+{
+	struct packet *packet = &desk->packet;
+
+	packet->action = (__u32)refuse_sender(ctx, packet, desk->hit.value.forward.class_id);
+	if (packet->action == XDP_TX && packet->key.protocol == IPPROTO_TCP)
+		flow_mark(&desk->hit.ref, 0, from == FOLLOW_CLIENT ? USHER_CUT_CLIENT : USHER_CUT_BACKEND);
+}
+
+/* What each end expects next, as far as this packet shows it. */
+static __always_inline void follow_expected(struct desk *desk, enum follow_end from)
+{
+	const struct packet *packet = &desk->packet;
+	__u32 heard = packet->tcp_flags & TCP_ACK ? packet->acknowledgement : 0;
+
+	desk->decision.client_next = from == FOLLOW_CLIENT ? heard : packet->sequence;
+	desk->decision.backend_next = from == FOLLOW_CLIENT ? packet->sequence : heard;
+}
+
+/* Revokes a UDP flow. */
+static __always_inline int follow_forget(struct xdp_md *ctx, struct desk *desk, enum follow_end from)
+{
+	if (flow_delete(&desk->hit.ref))
+		return USHER_REASON_REVOKED_TAIL;
+	audit_record(&desk->packet, &desk->decision, USHER_REASON_REVOKED);
+	if (from == FOLLOW_CLIENT)
+		follow_reset_sender(ctx, desk, from);
+	return USHER_REASON_REVOKED;
+}
+
+/* Revokes the flow of a client's packet. */
+__noinline int follow_cut_client(struct xdp_md *ctx, struct desk *desk)
+{
+	const struct usher_backend *backend;
+	struct packet *packet;
+
+	if (!desk)
+		return USHER_REASON_REVOKED_TAIL;
+	packet = &desk->packet;
+	if (packet->key.protocol == IPPROTO_UDP)
+		return follow_forget(ctx, desk, FOLLOW_CLIENT);
+	if (flow_cut(&desk->hit.ref))
+		return USHER_REASON_REVOKED_TAIL;
+	follow_expected(desk, FOLLOW_CLIENT);
+	__builtin_memcpy(desk->decision.client_mac, packet->sender_mac, ETH_ALEN);
+	backend = route_backend(packet, desk->hit.value.forward.backend);
+	if (!backend || !follow_path(packet, &packet->key, &desk->hit, backend, &desk->path)) {
+		follow_reset_sender(ctx, desk, FOLLOW_CLIENT);
+		desk->decision.cut = packet->action == XDP_TX ? USHER_CUT_CLIENT : 0;
+	} else {
+		packet->action =
+			(__u32)follow_reset_receiver(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
+		desk->decision.cut = USHER_CUT_BACKEND;
+		flow_mark(&desk->hit.ref, 0, USHER_CUT_BACKEND);
+	}
+	audit_record(packet, &desk->decision, USHER_REASON_REVOKED);
+	return USHER_REASON_REVOKED;
+}
+
+/* Revokes the flow of a backend's packet. */
+__noinline int follow_cut_backend(struct xdp_md *ctx, struct desk *desk)
+{
+	struct packet *packet;
+
+	if (!desk)
+		return USHER_REASON_REVOKED_TAIL;
+	packet = &desk->packet;
+	if (packet->key.protocol == IPPROTO_UDP)
+		return follow_forget(ctx, desk, FOLLOW_BACKEND);
+	if (flow_cut(&desk->hit.ref))
+		return USHER_REASON_REVOKED_TAIL;
+	follow_expected(desk, FOLLOW_BACKEND);
+	__builtin_memcpy(desk->decision.client_mac, desk->back.value.back.client_mac, ETH_ALEN);
+	refuse_turn(&desk->decision.client, &desk->path);
+	packet->action =
+		(__u32)follow_reset_receiver(ctx, packet, &desk->path, desk->decision.client_mac, packet->receiver_mac);
+	desk->decision.cut = USHER_CUT_CLIENT;
+	flow_mark(&desk->hit.ref, 0, USHER_CUT_CLIENT);
+	audit_record(packet, &desk->decision, USHER_REASON_REVOKED);
+	return USHER_REASON_REVOKED;
+}
+
+/* ---- judged again ---------------------------------------------------------------------------------------- */
+
+/* Does what is in force now keep the flow on its backend? */
+__noinline int follow_kept(struct desk *desk)
+{
+	const struct usher_generation *generation;
+	const struct usher_endpoint *endpoint;
+	struct decision *decision;
+
+	if (!desk)
+		return false;
+	decision = &desk->decision;
+	follow_describe(decision, &desk->hit);
+	generation = generation_of(&desk->packet);
+	if (!generation)
+		return false;
+	endpoint = classify_endpoint(generation, desk->packet.slot, &decision->client.destination,
+				     decision->client.destination_port_be, decision->client.protocol);
+	if (!endpoint || endpoint->kind != USHER_ENDPOINT_SERVICE || endpoint->service != decision->service ||
+	    !route_find(&desk->packet, decision) || !route_keeps(&desk->packet, decision)) {
+		if (decision->route.reason < USHER_REASON_DENY_RULE) /* the rule that admits, not one that revokes */
+			decision->route.rule = USHER_NONE;
+		return false;
+	}
+	flow_stamp(&desk->hit.ref, desk->packet.epoch);
+	return true;
+}
+
+/* A client's packet of a flow that is in the table. Returns the reason; the packet then bears the action. */
+__noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
+{
+	int reason = USHER_REASON_ESTABLISHED;
+	struct packet *packet;
+
+	if (!desk)
+		return USHER_REASON_NEXT_HOP;
+	packet = &desk->packet;
+	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_CUT) {
+		if (packet->tcp_flags & TCP_RST)
+			return follow_to_backend(ctx, desk, USHER_REASON_REVOKED_TAIL);
+		follow_reset_sender(ctx, desk, FOLLOW_CLIENT);
+		return USHER_REASON_REVOKED_TAIL;
+	}
+	if (!follow_is_current(packet, desk->hit.ref.tag)) {
+		decision_begin(&desk->decision, &packet->key, desk->hit.value.forward.service);
+		if (!follow_kept(desk))
+			return follow_cut_client(ctx, desk);
+		reason = USHER_REASON_REAFFIRMED;
+	}
+	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_HALF_OPEN && packet->key.protocol == IPPROTO_TCP)
+		reason = follow_confirm(desk, reason);
+	return follow_to_backend(ctx, desk, reason);
+}
+
+/* ---- back to the client ---------------------------------------------------------------------------------- */
+
+/* Sends a backend's packet on as the service's. */
+__noinline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reason)
+{
+	struct packet *packet;
+
+	if (!desk)
+		return USHER_REASON_NAT_NO_FLOW;
+	packet = &desk->packet;
+	if (packet->hop_limit <= 1)
+		return USHER_REASON_TTL_EXPIRED;
+	refuse_turn(&desk->decision.client, &desk->path);
+	if (packet->key.protocol == IPPROTO_TCP)
+		follow_note_flags(packet, &desk->hit, USHER_TCP_BACKEND_FIN);
+	else
+		flow_promote(&desk->hit.ref);
+	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
+	if (!forward_translated(ctx, packet, &desk->path, desk->back.value.back.client_mac, packet->receiver_mac))
+		return USHER_REASON_NO_HEADROOM;
+	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_FROM_BACKEND);
+	packet->action = XDP_TX;
+	return reason;
+}
+
+/* The backend's SYN-ACK: what the client must acknowledge to prove that it is where it says. */
+static __always_inline void follow_note_answer(const struct desk *desk)
+{
+	if ((desk->packet.tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK) ||
+	    USHER_TAG_STATUS(desk->hit.ref.tag) != USHER_FLOW_HALF_OPEN)
+		return;
+	flow_update(&desk->back.ref, 0, 0xffffffffULL << 32, (__u64)(desk->packet.sequence + 1) << 32);
+	flow_mark(&desk->hit.ref, USHER_TCP_ANSWERED, 0);
+}
+
+/* The flow that a packet to a NAT address answers: both its entries, and the client's key. */
+static __always_inline bool follow_answers(struct desk *desk)
+{
+	const struct usher_flow_key *key = &desk->packet.key;
+
+	return !flow_find(key, flow_hash(key), &desk->back.ref, &desk->back.value) &&
+	       !flow_follow(&desk->back.value, key->destination_port_be, &desk->hit.ref, &desk->key, &desk->hit.value);
+}
+
+/* A packet to a NAT address: a backend's answer, or nobody's. */
+__noinline int follow_backend(struct xdp_md *ctx, struct desk *desk)
+{
+	int reason = USHER_REASON_RETURNED;
+	struct packet *packet;
+	bool found;
+
+	if (!desk)
+		return USHER_REASON_NAT_NO_FLOW;
+	packet = &desk->packet;
+	packet->key.is_return = 1;
+	__builtin_memset(&desk->key, 0, sizeof(desk->key));
+	found = follow_answers(desk);
+	if (found)
+		packet->service = desk->hit.value.forward.service;
+	account_received(packet);
+	if (!found)
+		return USHER_REASON_NAT_NO_FLOW;
+	decision_begin(&desk->decision, &desk->key, packet->service);
+	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_CUT) {
+		reason = USHER_REASON_REVOKED_TAIL;
+		if (!(packet->tcp_flags & TCP_RST)) {
+			follow_reset_sender(ctx, desk, FOLLOW_BACKEND);
+			return reason;
+		}
+	} else if (!follow_is_current(packet, desk->hit.ref.tag) && !follow_kept(desk)) {
+		return follow_cut_backend(ctx, desk);
+	}
+	if (packet->key.protocol == IPPROTO_TCP)
+		follow_note_answer(desk);
+	return follow_to_client(ctx, desk, reason);
+}
+
+#endif
