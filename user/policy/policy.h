@@ -19,6 +19,8 @@ void policy_free(struct policy *policy);
 bool region_inside(const struct region *inner, const struct region_list *list);
 /* Could a client in `region` be inside the list? A country may be any of its subdivisions; unknown may be anywhere. */
 bool region_may_be_inside(const struct region *region, const struct region_list *list);
+/* For qsort: by country, then subdivision. */
+int region_compare(const void *left, const void *right);
 /* "DE-HE", "DE", or "unknown". */
 void region_print(const struct region *region, char text[8]);
 

@@ -9,6 +9,7 @@
 
 #include "policy/country.h"
 #include "policy/policy.h"
+#include "policy/reference.h"
 
 int region_parse(const char *text, struct region *ret_region)
 {
@@ -148,9 +149,61 @@ static int find_region_set(struct document *document, struct node node, const st
 	return -EINVAL;
 }
 
+static void add_all(struct region *to, size_t *count, const struct region_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		to[(*count)++] = list->items[i];
+}
+
+struct region_list region_list_make(struct arena *arena, const struct region *items, size_t count)
+{
+	struct region *sorted = arena_array(arena, count, sizeof(*sorted));
+	size_t kept = 0;
+
+	if (count)
+		memcpy(sorted, items, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), region_compare);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || region_compare(&sorted[kept - 1], &sorted[i]) != 0)
+			sorted[kept++] = sorted[i];
+	return (struct region_list){sorted, kept};
+}
+
 int read_regions(struct document *document, struct node node, const struct policy *policy, struct region_list *ret_list,
 		 bool *ret_unknown)
 {
-	struct region_union all = {0};
-	...
+	size_t count, total = 0, kept = 0;
+	struct region *all;
+	struct node *items;
+	int error = read_list(document, node, 1, USHER_REGIONS_MAX, &items, &count);
+
+	if (error)
+		return error;
+	const struct region_set **sets = arena_array(&document->scratch, count, sizeof(*sets));
+	struct region *codes = arena_array(&document->scratch, count, sizeof(*codes));
+
+	for (size_t i = 0; i < count; i++) {
+		const char *text;
+
+		if (read_string(document, items[i], &text)) {
+			error = -EINVAL;
+		} else if (ret_unknown && !strcmp(text, "unknown")) {
+			*ret_unknown = true;
+		} else if (!region_parse(text, &codes[i])) {
+			total++;
+		} else if (find_region_set(document, items[i], policy, text, &sets[i])) {
+			error = -EINVAL;
+		} else {
+			total += sets[i]->regions.count;
+		}
+	}
+	all = arena_array(&document->scratch, total, sizeof(*all));
+	for (size_t i = 0; i < count; i++) {
+		if (sets[i])
+			add_all(all, &kept, &sets[i]->regions);
+		else if (codes[i].country[0])
+			all[kept++] = codes[i];
+	}
+	*ret_list = region_list_make(document->arena, all, kept);
+	return error;
 }

@@ -7,7 +7,8 @@
 
 /* "DE", "DE-HE". Returns 0, -EINVAL if it has not that form, or -ENOENT if there is no such country. */
 int region_parse(const char *text, struct region *ret_region);
-int region_compare(const void *left, const void *right);
+/* Sorted, and without duplicates. */
+struct region_list region_list_make(struct arena *arena, const struct region *items, size_t count);
 
 /* One region: "DE-HE". */
 int read_region(struct document *document, struct node node, struct region *ret_region);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The sections of a document, each read into its part of the policy. In the order of these lines, since a section names
+ * only things of those before it. What is wrong goes to the document's diagnostics; what is left is filled in as far as
+ * it could be read, so that later sections find the names of this one.
+ */
+#ifndef USHER_POLICY_PARSE_H
+#define USHER_POLICY_PARSE_H
+
+#include "policy/reference.h"
+#include "policy/region.h"
+
+void parse_regions(struct document *document, struct node node, struct policy *policy);
+void parse_tenants(struct document *document, struct node node, struct policy *policy);
+void parse_models(struct document *document, struct node node, struct policy *policy);
+void parse_backends(struct document *document, struct node node, struct policy *policy);
+void parse_services(struct document *document, struct node node, struct policy *policy);
+void parse_rules(struct document *document, struct node node, struct policy *policy);
+
+/* What no section can judge alone: addresses that clash, circles, versions that a rule cannot mean. */
+void validate(struct document *document, const struct policy *policy);
+/* What is legal and suspicious. now: seconds since the epoch. Asked only of a policy without errors. */
+void suspect(struct document *document, const struct policy *policy, int64_t now);
+
+/* SHA-256 of the document as it would be printed with sorted keys and without blanks. */
+void document_digest(const struct document *document, char hex[65]);
+
+/* "every-flow" or "required". */
+void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode);
+/* An address with a port that a host can have; `what`: "a backend". */
+int read_endpoint(struct document *document, struct node node, const char *what, struct usher_address *ret_address,
+		  uint16_t *ret_port);
+int read_host_address(struct document *document, struct node node, const char *what, struct usher_address *ret_address);
+
+#endif
