@@ -7,13 +7,6 @@
 
 #include "base/address.h"
 
-int region_compare(const struct region *a, const struct region *b)
-{
-	int order = strncmp(a->country, b->country, sizeof(a->country));
-
-	return order ? order : strncmp(a->subdivision, b->subdivision, sizeof(a->subdivision));
-}
-
 int source_family(const struct source *source)
 {
 	return source->bits >= 96 && address_is_ipv4(&source->address) ? AF_INET : AF_INET6;

@@ -21,7 +21,6 @@ struct classes classes_of(const struct policy *policy, struct arena *arena);
 /* The number of one that is among them. */
 size_t classes_find(const struct classes *classes, const struct class *class);
 
-int region_compare(const struct region *a, const struct region *b);
 /* AF_INET if the source's prefix is one of IPv4 addresses. */
 int source_family(const struct source *source);
 

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "policy/parse.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+#include "policy/policy.h"
+
+static const char *const audit_words[] = {[AUDIT_EVERY_FLOW] = "every-flow", [AUDIT_REQUIRED] = "required"};
+static const char *const loss_words[] = {[USHER_LOSS_HOLD] = "hold", [USHER_LOSS_DENY_NEW] = "deny-new"};
+
+void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode)
+{
+	size_t mode;
+
+	if (field->given && !read_choice(document, field->value, audit_words, ARRAY_COUNT(audit_words), &mode))
+		*ret_mode = (enum audit_mode)mode;
+}
+
+static void parse_version(struct document *document, struct node node)
+{
+	static const char *const words[] = {"usher/v1"};
+	size_t ignored;
+
+	read_choice(document, node, words, ARRAY_COUNT(words), &ignored);
+}
+
+static void read_approvals(struct document *document, struct node node, struct policy *policy)
+{
+	const char **names;
+	struct node *items;
+	size_t count;
+
+	if (read_list(document, node, 1, 64, &items, &count))
+		return;
+	names = arena_array(document->arena, count, sizeof(*names));
+	for (size_t i = 0; i < count; i++)
+		if (!read_string(document, items[i], &names[policy->approved_by_count]))
+			policy->approved_by_count++;
+	policy->approved_by = names;
+}
+
+static void parse_metadata(struct document *document, struct node node, struct policy *policy)
+{
+	enum { NAME, REVISION, APPROVED_BY, REVIEW_BY, FIELDS };
+	struct field fields[FIELDS] = {
+		{.key = "name"}, {.key = "revision"}, {.key = "approved_by"}, {.key = "review_by"}};
+	int64_t revision;
+
+	if (read_object(document, node, fields, FIELDS))
+		return;
+	if (fields[NAME].given)
+		read_name(document, fields[NAME].value, "policy", &policy->name);
+	if (fields[REVISION].given && !read_integer(document, fields[REVISION].value, 0, INT64_MAX, &revision))
+		policy->revision = (uint64_t)revision;
+	if (fields[APPROVED_BY].given)
+		read_approvals(document, fields[APPROVED_BY].value, policy);
+	if (fields[REVIEW_BY].given)
+		read_date(document, fields[REVIEW_BY].value, &policy->review_by);
+}
+
+static void parse_nat(struct document *document, struct node node, struct policy *policy)
+{
+	struct field addresses = {.key = "addresses", .required = true};
+	struct usher_address *all;
+	struct node *items;
+	size_t count;
+
+	if (read_object(document, node, &addresses, 1) || !addresses.given ||
+	    read_list(document, addresses.value, 1, USHER_NAT_ADDRESSES_MAX, &items, &count))
+		return;
+	all = arena_array(document->arena, count, sizeof(*all));
+	for (size_t i = 0; i < count; i++)
+		if (!read_host_address(document, items[i], "a gateway", &all[policy->nat_address_count]))
+			policy->nat_address_count++;
+	policy->nat_addresses = all;
+}
+
+static void parse_audit(struct document *document, struct node node, struct policy *policy)
+{
+	struct field record = {.key = "record", .required = true};
+
+	if (!read_object(document, node, &record, 1))
+		read_audit_mode(document, &record, &policy->audit_default);
+}
+
+static void parse_controller_loss(struct document *document, struct node node, struct policy *policy)
+{
+	enum { AFTER, THEN, FIELDS };
+	struct field fields[FIELDS] = {{.key = "after", .required = true}, {.key = "then", .required = true}};
+	size_t action;
+
+	if (read_object(document, node, fields, FIELDS))
+		return;
+	if (fields[AFTER].given)
+		read_duration(document, fields[AFTER].value, 1000, 86400000, &policy->loss_after_ms);
+	if (fields[THEN].given &&
+	    !read_choice(document, fields[THEN].value, loss_words, ARRAY_COUNT(loss_words), &action))
+		policy->loss_action = (enum usher_loss_action)action;
+}
+
+/* Every section in the order in which they need each other, whatever theirs is in the document. */
+static void parse_sections(struct document *document, struct policy *policy)
+{
+	enum { VERSION, METADATA, AUDIT, REGIONS, TENANTS, MODELS, BACKENDS, SERVICES, RULES, NAT, LOSS, FIELDS };
+	struct field fields[FIELDS] = {{.key = "apiVersion", .required = true},
+				       {.key = "metadata"},
+				       {.key = "audit"},
+				       {.key = "regions"},
+				       {.key = "tenants"},
+				       {.key = "models", .required = true},
+				       {.key = "backends", .required = true},
+				       {.key = "services", .required = true},
+				       {.key = "rules", .required = true},
+				       {.key = "nat"},
+				       {.key = "controller_loss"}};
+	static void (*const sections[FIELDS])(struct document *, struct node, struct policy *) = {
+		[METADATA] = parse_metadata, [AUDIT] = parse_audit,	  [REGIONS] = parse_regions,
+		[TENANTS] = parse_tenants,   [MODELS] = parse_models,	  [BACKENDS] = parse_backends,
+		[SERVICES] = parse_services, [RULES] = parse_rules,	  [NAT] = parse_nat,
+		[LOSS] = parse_controller_loss};
+
+	if (read_object(document, document_root(document), fields, FIELDS))
+		return;
+	if (fields[VERSION].given)
+		parse_version(document, fields[VERSION].value);
+	for (size_t i = METADATA; i < FIELDS; i++)
+		if (fields[i].given)
+			sections[i](document, fields[i].value, policy);
+}
+
+static struct policy *policy_new(const char *file)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+
+	if (!policy)
+		abort();
+	policy->file = arena_strndup(&policy->arena, file, strlen(file));
+	return policy;
+}
+
+void policy_free(struct policy *policy)
+{
+	if (!policy)
+		return;
+	arena_free(&policy->arena);
+	free(policy);
+}
+
+int policy_parse(const char *file, const void *bytes, size_t length, int64_t now, struct diagnostics *diagnostics,
+		 struct policy **ret_policy)
+{
+	struct policy *policy = policy_new(file);
+	size_t errors_before = diagnostics->errors;
+	struct document document;
+
+	if (!document_open(&document, bytes, length, &policy->arena, diagnostics)) {
+		parse_sections(&document, policy);
+		validate(&document, policy);
+	}
+	if (diagnostics->errors == errors_before) {
+		document_digest(&document, policy->digest);
+		suspect(&document, policy, now);
+	}
+	document_close(&document);
+	diagnostics_sort(diagnostics);
+	if (diagnostics->errors != errors_before) {
+		policy_free(policy);
+		return -EINVAL;
+	}
+	*ret_policy = policy;
+	return 0;
+}
