@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "base/array.h"
+#include "policy/policy.h"
 #include "compile/intern.h"
 
 /* Consecutive classes of one tenant. */

@@ -7,6 +7,8 @@
 
 #include "base/address.h"
 
+#include "policy/policy.h"
+
 int source_family(const struct source *source)
 {
 	return source->bits >= 96 && address_is_ipv4(&source->address) ? AF_INET : AF_INET6;

@@ -46,6 +46,7 @@ struct catalog {
 };
 
 struct tables {
+	struct arena arena; /* of all arrays */
 	struct usher_generation header;
 	struct usher_endpoint *endpoints; /* USHER_ENDPOINT_SLOTS */
 	struct usher_source4_line *source4;

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "compile/endpoints.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SALTS_MAX 4096
+
+static bool same(const struct usher_endpoint *a, const struct usher_endpoint *b)
+{
+	return !memcmp(&a->address, &b->address, sizeof(a->address)) && a->port_be == b->port_be &&
+	       a->protocol == b->protocol;
+}
+
+/* An address that is there already (another service's) stays as it is. */
+static bool place(struct usher_endpoint *slots, const struct usher_endpoint *endpoint, const uint64_t *hash_key,
+		  uint32_t salt)
+{
+	uint64_t key[USHER_HASH_KEYS], halves[2];
+	uint64_t word = USHER_ENDPOINT_WORD(endpoint->port_be, endpoint->protocol, salt);
+	uint32_t position;
+
+	memcpy(key, hash_key, sizeof(key));
+	memcpy(halves, &endpoint->address, sizeof(halves));
+	position = (uint32_t)usher_hash_address((const __u64 *)halves, word, (const __u64 *)key);
+	for (uint32_t i = 0; i < USHER_ENDPOINT_PROBES; i++) {
+		struct usher_endpoint *slot = &slots[(position + i) % USHER_ENDPOINT_SLOTS];
+
+		if (slot->kind == USHER_ENDPOINT_EMPTY)
+			*slot = *endpoint;
+		if (same(slot, endpoint))
+			return true;
+	}
+	return false;
+}
+
+static bool place_all(const struct policy *policy, const struct numbers *numbers, const uint64_t *hash_key,
+		      uint32_t salt, struct usher_endpoint *slots)
+{
+	memset(slots, 0, USHER_ENDPOINT_SLOTS * sizeof(*slots));
+	for (size_t s = 0; s < policy->service_count; s++) {
+		const struct service *service = &policy->services[s];
+
+		for (size_t a = 0; a < service->address_count; a++) {
+			struct usher_endpoint endpoint = {.address = service->addresses[a].address,
+							  .kind = USHER_ENDPOINT_ADDRESS};
+
+			if (!place(slots, &endpoint, hash_key, salt))
+				return false;
+			endpoint.kind = USHER_ENDPOINT_SERVICE;
+			endpoint.port_be = __builtin_bswap16(service->addresses[a].port);
+			endpoint.protocol = service->protocol;
+			endpoint.service = numbers->services[s];
+			if (!place(slots, &endpoint, hash_key, salt))
+				return false;
+		}
+	}
+	for (size_t n = 0; n < policy->nat_address_count; n++) {
+		const struct usher_endpoint endpoint = {.address = policy->nat_addresses[n],
+							.kind = USHER_ENDPOINT_NAT,
+							.service = numbers->nat_addresses[n]};
+
+		if (!place(slots, &endpoint, hash_key, salt))
+			return false;
+	}
+	return true;
+}
+
+int endpoints_build(const struct policy *policy, const struct numbers *numbers, const uint64_t *hash_key,
+		    struct tables *tables)
+{
+	tables->endpoints = arena_array(&tables->arena, USHER_ENDPOINT_SLOTS, sizeof(*tables->endpoints));
+	for (uint32_t salt = 0; salt < SALTS_MAX; salt++)
+		if (place_all(policy, numbers, hash_key, salt, tables->endpoints)) {
+			tables->header.endpoint_salt = salt;
+			return 0;
+		}
+	return -E2BIG;
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Prefixes nest or are disjoint, so a walk over them in order of their first address, with those that are open on a
+ * stack, cuts the address space into intervals of one class each. An interval ends where the next one begins.
+ */
+#include "compile/sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct number {
+	uint64_t high, low; /* of an IPv4 address: only `low` */
+};
+
+struct prefix {
+	struct number first, last;
+	uint8_t bits;
+	uint16_t class_id;
+};
+
+struct interval {
+	struct number first;
+	uint16_t class_id;
+};
+
+struct intervals {
+	struct interval *items;
+	size_t count;
+};
+
+/* ---- numbers ----------------------------------------------------------------------------------------------- */
+
+static int compare_numbers(struct number a, struct number b)
+{
+	if (a.high != b.high)
+		return a.high < b.high ? -1 : 1;
+	return a.low < b.low ? -1 : a.low > b.low;
+}
+
+static struct number number_of(const struct usher_address *address, int family)
+{
+	if (family == AF_INET)
+		return (struct number){.low = __builtin_bswap32(address->words[3])};
+	return (struct number){__builtin_bswap64(address->halves[0]), __builtin_bswap64(address->halves[1])};
+}
+
+static struct number largest(int family)
+{
+	return family == AF_INET ? (struct number){.low = UINT32_MAX} : (struct number){UINT64_MAX, UINT64_MAX};
+}
+
+/* The last address of a prefix that begins there and leaves `free` bits open. */
+static struct number last_of(struct number first, unsigned int open)
+{
+	if (open >= 64) {
+		first.low = UINT64_MAX;
+		first.high |= open == 128 ? UINT64_MAX : (1ULL << (open - 64)) - 1;
+	} else {
+		first.low |= (1ULL << open) - 1;
+	}
+	return first;
+}
+
+static struct number after(struct number number)
+{
+	number.low++;
+	number.high += !number.low;
+	return number;
+}
+
+/* ---- intervals --------------------------------------------------------------------------------------------- */
+
+static int compare_prefixes(const void *left, const void *right)
+{
+	const struct prefix *a = left, *b = right;
+	int order = compare_numbers(a->first, b->first);
+
+	return order ? order : a->bits - b->bits;
+}
+
+static size_t collect(const struct policy *policy, const struct classes *classes, int family, struct prefix *prefixes)
+{
+	size_t count = 0;
+
+	for (size_t t = 0; t < policy->tenant_count; t++) {
+		for (size_t i = 0; i < policy->tenants[t].source_count; i++) {
+			const struct source *source = &policy->tenants[t].sources[i];
+			const struct class class = {t, source->region, family};
+
+			if (source_family(source) != family)
+				continue;
+			prefixes[count].first = number_of(&source->address, family);
+			prefixes[count].last = last_of(prefixes[count].first, 128u - source->bits);
+			prefixes[count].bits = source->bits;
+			prefixes[count++].class_id = (uint16_t)classes_find(classes, &class);
+		}
+	}
+	qsort(prefixes, count, sizeof(*prefixes), compare_prefixes);
+	return count;
+}
+
+/* From `first` on it is this class, until the next begin. */
+static void begin(struct intervals *intervals, struct number first, uint16_t class_id)
+{
+	if (intervals->count && !compare_numbers(intervals->items[intervals->count - 1].first, first))
+		intervals->count--;
+	if (intervals->count && intervals->items[intervals->count - 1].class_id == class_id)
+		return;
+	intervals->items[intervals->count++] = (struct interval){first, class_id};
+}
+
+static struct intervals cut(const struct prefix *prefixes, size_t count, int family, struct arena *arena)
+{
+	const uint16_t unknown = family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
+	struct intervals intervals = {.items = arena_array(arena, 2 * count + 1, sizeof(*intervals.items))};
+	const struct prefix *open[129];
+	size_t depth = 0;
+
+	for (size_t i = 0; i <= count; i++) {
+		while (depth && (i == count || compare_numbers(open[depth - 1]->last, prefixes[i].first) < 0)) {
+			const struct prefix *closed = open[--depth];
+
+			if (compare_numbers(closed->last, largest(family)))
+				begin(&intervals, after(closed->last), depth ? open[depth - 1]->class_id : unknown);
+		}
+		if (i == count)
+			break;
+		open[depth++] = &prefixes[i];
+		begin(&intervals, prefixes[i].first, prefixes[i].class_id);
+	}
+	return intervals;
+}
+
+/* ---- trees ------------------------------------------------------------------------------------------------- */
+
+struct tree {
+	const struct intervals *intervals;
+	size_t lines, keys, next;
+	struct usher_source4_line *lines4; /* one of the two */
+	struct usher_source6_line *lines6;
+	struct usher_line16 *classes;
+	int family;
+};
+
+static void put(struct tree *tree, size_t line, size_t key)
+{
+	const struct intervals *intervals = tree->intervals;
+	size_t position = line * tree->keys + key;
+	struct interval interval = {.first = largest(tree->family)};
+
+	if (tree->next < intervals->count)
+		interval = intervals->items[tree->next++];
+	else
+		interval.class_id = intervals->items[intervals->count - 1].class_id;
+	if (tree->family == AF_INET) {
+		tree->lines4[line].first[key] = (uint32_t)interval.first.low;
+	} else {
+		tree->lines6[line].first[key].high = interval.first.high;
+		tree->lines6[line].first[key].low = interval.first.low;
+	}
+	tree->classes[position / 32].value[position % 32] = interval.class_id;
+}
+
+/* In order: what is smaller than a key, then the key. Depth: logarithm of the lines. */
+static void fill(struct tree *tree, size_t line)
+{
+	if (line >= tree->lines)
+		return;
+	for (size_t key = 0; key < tree->keys; key++) {
+		fill(tree, line * (tree->keys + 1) + 1 + key);
+		put(tree, line, key);
+	}
+	fill(tree, line * (tree->keys + 1) + 1 + tree->keys);
+}
+
+static void plant(struct tree *tree, struct arena *arena, size_t *ret_lines, size_t *ret_class_lines)
+{
+	tree->lines = (tree->intervals->count + tree->keys - 1) / tree->keys;
+	if (tree->family == AF_INET)
+		tree->lines4 = arena_array(arena, tree->lines, sizeof(*tree->lines4));
+	else
+		tree->lines6 = arena_array(arena, tree->lines, sizeof(*tree->lines6));
+	*ret_lines = tree->lines;
+	*ret_class_lines = (tree->lines * tree->keys + 31) / 32;
+	tree->classes = arena_array(arena, *ret_class_lines, sizeof(*tree->classes));
+	fill(tree, 0);
+}
+
+void sources_build(const struct policy *policy, const struct classes *classes, struct tables *tables)
+{
+	struct arena scratch = {0};
+	struct prefix *prefixes;
+	size_t most = 0;
+
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		most += policy->tenants[t].source_count;
+	prefixes = arena_array(&scratch, most, sizeof(*prefixes));
+
+	struct intervals ipv4 = cut(prefixes, collect(policy, classes, AF_INET, prefixes), AF_INET, &scratch);
+	struct tree tree4 = {.intervals = &ipv4, .keys = USHER_SOURCE4_KEYS, .family = AF_INET};
+
+	plant(&tree4, &tables->arena, &tables->source4_lines, &tables->source4_class_lines);
+	tables->source4 = tree4.lines4;
+	tables->source4_classes = tree4.classes;
+
+	struct intervals ipv6 = cut(prefixes, collect(policy, classes, AF_INET6, prefixes), AF_INET6, &scratch);
+	struct tree tree6 = {.intervals = &ipv6, .keys = USHER_SOURCE6_KEYS, .family = AF_INET6};
+
+	plant(&tree6, &tables->arena, &tables->source6_lines, &tables->source6_class_lines);
+	tables->source6 = tree6.lines6;
+	tables->source6_classes = tree6.classes;
+	tables->header.source4_lines = (uint32_t)tables->source4_lines;
+	tables->header.source6_lines = (uint32_t)tables->source6_lines;
+	arena_free(&scratch);
+}
