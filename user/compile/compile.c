@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "compile/compile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "usher/ring_hash.h"
+
+#include "base/address.h"
+#include "base/cleanup.h"
+#include "base/sha256.h"
+#include "compile/catalog.h"
+#include "compile/endpoints.h"
+#include "compile/routes.h"
+#include "compile/sources.h"
+
+static void free_tables(struct tables **tables)
+{
+	tables_free(*tables);
+}
+
+void tables_free(struct tables *tables)
+{
+	if (!tables)
+		return;
+	identities_free(tables->identities);
+	catalog_free(tables->catalog);
+	arena_free(&tables->arena);
+	free(tables);
+}
+
+static uint16_t audit_flag(const struct policy *policy, size_t tenant, uint16_t flag)
+{
+	enum audit_mode mode = tenant == POLICY_UNKNOWN_TENANT ? policy->audit_default : policy->tenants[tenant].audit;
+
+	return mode == AUDIT_REQUIRED ? flag : 0;
+}
+
+static void fill_classes(const struct policy *policy, const struct classes *classes, const struct numbers *numbers,
+			 struct tables *tables)
+{
+	tables->classes = arena_array(&tables->arena, classes->count, sizeof(*tables->classes));
+	tables->class_count = classes->count;
+	for (size_t c = 0; c < classes->count; c++) {
+		size_t tenant = classes->items[c].tenant;
+
+		tables->classes[c].tenant =
+			tenant == POLICY_UNKNOWN_TENANT ? USHER_TENANT_UNKNOWN : numbers->tenants[tenant];
+		tables->classes[c].flags = audit_flag(policy, tenant, USHER_CLASS_AUDIT_REQUIRED);
+	}
+}
+
+static void fill_services(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
+{
+	tables->services = arena_array(&tables->arena, USHER_SERVICES_MAX, sizeof(*tables->services));
+	for (size_t s = 0; s < USHER_SERVICES_MAX; s++)
+		tables->services[s].tenant = USHER_NONE;
+	for (size_t s = 0; s < policy->service_count; s++) {
+		const struct service *service = &policy->services[s];
+		struct usher_service *to = &tables->services[numbers->services[s]];
+
+		to->seed = usher_name_seed(service->name);
+		to->protocol = service->protocol;
+		to->flags = service->sticky_client ? USHER_SERVICE_STICKY_CLIENT : 0;
+		if (service->tenant == POLICY_NONE)
+			continue;
+		to->tenant = numbers->tenants[service->tenant];
+		to->flags |= (uint8_t)audit_flag(policy, service->tenant, USHER_SERVICE_AUDIT_REQUIRED);
+	}
+}
+
+static void fill_backends(const struct effective *effective, const struct numbers *numbers, struct tables *tables)
+{
+	tables->backends = arena_array(&tables->arena, USHER_BACKENDS_MAX, sizeof(*tables->backends));
+	for (size_t b = 0; b < effective->policy->backend_count; b++) {
+		const struct backend *backend = &effective->policy->backends[b];
+		const struct next_hop *next_hop = &effective->backends[b].next_hop;
+		uint16_t number = numbers->backends[b];
+		struct usher_backend *to = &tables->backends[number];
+
+		to->address = backend->address;
+		to->port_be = __builtin_bswap16(backend->port);
+		to->incarnation = tables->identities->backends.items[number].incarnation;
+		to->forward = (uint8_t)backend->forward;
+		if (!next_hop->resolved)
+			continue;
+		to->flags = USHER_BACKEND_REACHABLE;
+		memcpy(to->next_hop, next_hop->mac, sizeof(to->next_hop));
+		memcpy(to->own_mac, next_hop->own_mac, sizeof(to->own_mac));
+		to->interface = next_hop->interface;
+	}
+}
+
+static void fill_nat(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
+{
+	struct usher_generation *header = &tables->header;
+
+	tables->nat = arena_array(&tables->arena, USHER_NAT_ADDRESSES_MAX, sizeof(*tables->nat));
+	for (size_t n = 0; n < policy->nat_address_count; n++) {
+		uint16_t number = numbers->nat_addresses[n];
+
+		tables->nat[number].address = policy->nat_addresses[n];
+		tables->nat[number].used = 1;
+		if (address_is_ipv4(&policy->nat_addresses[n]))
+			header->nat4[header->nat4_count++] = (uint8_t)number;
+		else
+			header->nat6[header->nat6_count++] = (uint8_t)number;
+	}
+}
+
+/* ---- judgement ---------------------------------------------------------------------------------------------- */
+
+struct part {
+	const void *bytes;
+	size_t length;
+};
+
+/* What the endpoints say, whatever their places in the hash table. */
+static struct part endpoint_part(const struct policy *policy, const struct numbers *numbers, struct arena *arena)
+{
+	struct usher_endpoint *list;
+	size_t count = 0;
+
+	for (size_t s = 0; s < policy->service_count; s++)
+		count += policy->services[s].address_count;
+	list = arena_array(arena, count, sizeof(*list));
+	count = 0;
+	for (size_t s = 0; s < policy->service_count; s++)
+		for (size_t a = 0; a < policy->services[s].address_count; a++) {
+			list[count].address = policy->services[s].addresses[a].address;
+			list[count].port_be = policy->services[s].addresses[a].port;
+			list[count].protocol = policy->services[s].protocol;
+			list[count++].service = numbers->services[s];
+		}
+	return (struct part){list, count * sizeof(*list)};
+}
+
+/* The constraint set of each (service, class). */
+static struct part set_part(const struct tables *tables, struct arena *arena)
+{
+	uint16_t *sets = arena_array(arena, tables->route_index_lines * 32, sizeof(*sets));
+
+	for (size_t i = 0; i < tables->route_index_lines * 32; i++)
+		sets[i] = tables->routes[tables->route_index[i / 32].value[i % 32]].set;
+	return (struct part){sets, tables->route_index_lines * 32 * sizeof(*sets)};
+}
+
+static struct part incarnation_part(const struct tables *tables, struct arena *arena)
+{
+	uint16_t *incarnations = arena_array(arena, USHER_BACKENDS_MAX, sizeof(*incarnations));
+
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		incarnations[b] = tables->backends[b].incarnation;
+	return (struct part){incarnations, USHER_BACKENDS_MAX * sizeof(*incarnations)};
+}
+
+/*
+ * All that decides whether an open flow may go on: who its client is, whose its address is, and the constraint sets. The
+ * digest of the digests of these parts.
+ */
+static void judge(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
+{
+	struct arena scratch = {0};
+	const struct part parts[] = {
+		{tables->source4, tables->source4_lines * sizeof(*tables->source4)},
+		{tables->source6, tables->source6_lines * sizeof(*tables->source6)},
+		{tables->source4_classes, tables->source4_class_lines * sizeof(*tables->source4_classes)},
+		{tables->source6_classes, tables->source6_class_lines * sizeof(*tables->source6_classes)},
+		{tables->classes, tables->class_count * sizeof(*tables->classes)},
+		{tables->services, USHER_SERVICES_MAX * sizeof(*tables->services)},
+		{tables->sets, tables->set_count * sizeof(*tables->sets)},
+		{tables->nat, USHER_NAT_ADDRESSES_MAX * sizeof(*tables->nat)},
+		endpoint_part(policy, numbers, &scratch),
+		set_part(tables, &scratch),
+		incarnation_part(tables, &scratch),
+	};
+	uint8_t digests[sizeof(parts) / sizeof(parts[0])][SHA256_BYTES];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		sha256(parts[i].bytes, parts[i].length, digests[i]);
+	sha256(digests, sizeof(digests), tables->judgement);
+	arena_free(&scratch);
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------------- */
+
+static int fit(struct diagnostics *diagnostics, const char *what, size_t count, size_t most)
+{
+	if (count <= most)
+		return 0;
+	diagnostics_add(diagnostics, SEVERITY_ERROR, 0, 0, "", "the policy compiles to %zu %s; at most %zu are possible",
+			count, what, most);
+	return -E2BIG;
+}
+
+static int fill(const struct compile_input *input, const struct classes *classes, const struct numbers *numbers,
+		struct diagnostics *diagnostics, struct tables *tables)
+{
+	const struct policy *policy = input->effective->policy;
+	int error = endpoints_build(policy, numbers, input->hash_key, tables);
+
+	if (error) {
+		diagnostics_add(diagnostics, SEVERITY_ERROR, 0, 0, "",
+				"the addresses of services and of .nat do not fit into their table");
+		return error;
+	}
+	sources_build(policy, classes, tables);
+	fill_classes(policy, classes, numbers, tables);
+	fill_services(policy, numbers, tables);
+	fill_backends(input->effective, numbers, tables);
+	fill_nat(policy, numbers, tables);
+	return routes_build(input->effective, classes, numbers, diagnostics, tables);
+}
+
+int compile(const struct compile_input *input, struct diagnostics *diagnostics, struct tables **ret_tables)
+{
+	const struct policy *policy = input->effective->policy;
+	_cleanup_(free_tables) struct tables *tables = calloc(1, sizeof(*tables));
+	_cleanup_(numbers_free) struct numbers numbers = {0};
+	struct classes classes;
+	int error;
+
+	if (!tables)
+		return -ENOMEM;
+	error = identities_next(input->identities, policy, input->generation, &tables->identities, &numbers);
+	if (error)
+		return error;
+	classes = classes_of(policy, &tables->arena);
+	error = fit(diagnostics, "classes of clients", classes.count, USHER_CLASSES_MAX);
+	if (error)
+		return error;
+	tables->header.number = input->generation;
+	tables->header.loss_action = (uint8_t)policy->loss_action;
+	error = fill(input, &classes, &numbers, diagnostics, tables);
+	if (error)
+		return error;
+	judge(policy, &numbers, tables);
+	tables->header.epoch = input->epoch;
+	if (!input->judgement || memcmp(input->judgement, tables->judgement, sizeof(tables->judgement)) != 0)
+		tables->header.epoch++;
+	tables->catalog = catalog_build(policy, &classes, &numbers, tables);
+	*ret_tables = TAKE_PTR(tables);
+	return 0;
+}

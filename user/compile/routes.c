@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "compile/routes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "usher/ring_hash.h"
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "compile/intern.h"
+#include "compile/ring.h"
+
+/* More than this share of error is told. */
+#define ERROR_TOLD 0.01
+
+struct builder {
+	const struct effective *effective;
+	const struct policy *policy;
+	const struct numbers *numbers;
+	struct diagnostics *diagnostics;
+	struct tables *tables;
+	struct intern routes, sets, arm_lists, rings;
+	uint32_t *arm_first;  /* by arm list */
+	uint32_t *ring_first; /* by ring: first slot */
+	size_t arm_capacity, ring_capacity, arm_item_capacity, ring_line_capacity;
+	struct usher_arm *arms;
+	struct usher_line16 *rings_lines;
+	size_t arm_count, ring_lines;
+	bool *share_used; /* of each share of each split, in their order */
+	size_t *share_first;
+};
+
+static void builder_free(struct builder *builder)
+{
+	intern_free(&builder->routes);
+	intern_free(&builder->sets);
+	intern_free(&builder->arm_lists);
+	intern_free(&builder->rings);
+	free(builder->arm_first);
+	free(builder->ring_first);
+	free(builder->arms);
+	free(builder->rings_lines);
+	free(builder->share_used);
+	free(builder->share_first);
+}
+
+static int too_big(struct builder *builder, const char *what, size_t count, size_t most)
+{
+	diagnostics_add(builder->diagnostics, SEVERITY_ERROR, 0, 0, "",
+			"the policy compiles to %zu %s; at most %zu are possible", count, what, most);
+	return -E2BIG;
+}
+
+static void rule_warning(struct builder *builder, size_t rule, const struct place *place, const char *text)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), ".rules[%zu]", rule);
+	diagnostics_add(builder->diagnostics, SEVERITY_WARNING, place->line, place->column, path, "%s", text);
+}
+
+/* ---- rings -------------------------------------------------------------------------------------------------- */
+
+/* Sized by every backend that serves the model, so that it stays when one is taken out for a while. */
+static uint32_t size_of_ring(const struct builder *builder, size_t model)
+{
+	const struct effective *effective = builder->effective;
+	size_t first = effective->serving_first[model], end = effective->serving_first[model + 1];
+	uint32_t least = UINT32_MAX;
+	uint64_t sum = 0;
+
+	for (size_t i = first; i < end; i++) {
+		uint32_t weight = builder->policy->backends[effective->serving[i]].capacity;
+
+		sum += weight;
+		if (weight < least)
+			least = weight;
+	}
+	return ring_size(end - first, sum, least);
+}
+
+static void tell_error(struct builder *builder, size_t service, double error, uint32_t size)
+{
+	const struct place *place = &builder->policy->services[service].place;
+
+	if (error <= ERROR_TOLD)
+		return;
+	diagnostics_add(builder->diagnostics, SEVERITY_WARNING, place->line, place->column, "",
+			"service \"%s\": a share is %.1f %% off what the capacities ask for; a ring has %u slots",
+			builder->policy->services[service].name, error * 100, size);
+}
+
+static int new_ring(struct builder *builder, const struct ring_member *members, size_t count, uint32_t size,
+		    size_t service, uint32_t *ret_first)
+{
+	size_t lines = size / 32;
+
+	if ((builder->ring_lines + lines) * 32 > USHER_RING_SLOTS_MAX)
+		return too_big(builder, "ring slots", (builder->ring_lines + lines) * 32, USHER_RING_SLOTS_MAX);
+	while (builder->ring_line_capacity < builder->ring_lines + lines) {
+		size_t capacity = builder->ring_line_capacity ? builder->ring_line_capacity * 2 : 1024;
+		void *larger = realloc(builder->rings_lines, capacity * sizeof(*builder->rings_lines));
+
+		if (!larger)
+			return -ENOMEM;
+		builder->rings_lines = larger;
+		builder->ring_line_capacity = capacity;
+	}
+	uint16_t *slots = builder->rings_lines[builder->ring_lines].value;
+	int error = ring_fill(members, count, size, slots);
+
+	if (error)
+		return error;
+	tell_error(builder, service, ring_error(members, count, size, slots), size);
+	*ret_first = (uint32_t)(builder->ring_lines * 32);
+	builder->ring_lines += lines;
+	return 0;
+}
+
+static int ring_of(struct builder *builder, const struct ring_member *members, size_t count, uint32_t size,
+		   size_t service, uint32_t *ret_first)
+{
+	size_t before = builder->rings.count, number;
+
+	/* Members of a ring of another size are another ring's; no member's weight is 0, so the size can be told apart. */
+	_cleanup_free_ struct ring_member *key = calloc(count + 1, sizeof(*key));
+
+	if (!key)
+		return -ENOMEM;
+	key[0].seed = size;
+	memcpy(key + 1, members, count * sizeof(*members));
+	number = intern(&builder->rings, key, (count + 1) * sizeof(*key));
+	if (number == before) {
+		int error = new_ring(builder, members, count, size, service, ret_first);
+
+		if (error)
+			return error;
+		builder->ring_first = array_grow(builder->ring_first, number, &builder->ring_capacity,
+						 sizeof(*builder->ring_first));
+		builder->ring_first[number] = *ret_first;
+	}
+	*ret_first = builder->ring_first[number];
+	return 0;
+}
+
+/* ---- arms --------------------------------------------------------------------------------------------------- */
+
+static size_t members_of(const struct builder *builder, const struct decision_arm *arm,
+			 const struct candidate *candidates, size_t count, struct ring_member *members)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct backend *backend = &builder->policy->backends[candidates[i].backend];
+
+		if (candidates[i].constraint_reason || candidates[i].start_reason ||
+		    (arm->version != POLICY_NONE && backend->version != arm->version))
+			continue;
+		members[kept++] = (struct ring_member){.seed = usher_name_seed(backend->name),
+						       .weight = backend->capacity,
+						       .backend = builder->numbers->backends[candidates[i].backend]};
+	}
+	return kept;
+}
+
+static int arms_of(struct builder *builder, const struct decision *decision, struct usher_arm *arms)
+{
+	bool rerouted = decision->reason == USHER_REASON_REROUTED;
+	const struct candidate *candidates = rerouted ? decision->rerouted : decision->candidates;
+	size_t count = rerouted ? decision->rerouted_count : decision->candidate_count;
+	size_t model = builder->policy->services[decision->target].model;
+	_cleanup_free_ struct ring_member *members = calloc(count + 1, sizeof(*members));
+
+	if (!members)
+		return -ENOMEM;
+	for (size_t a = 0; a < decision->arm_count; a++) {
+		const struct decision_arm *arm = &decision->arms[a];
+		size_t kept = members_of(builder, arm, candidates, count, members);
+		uint32_t size = kept > 1 ? size_of_ring(builder, model) : 32;
+		int error = ring_of(builder, members, kept, size, decision->target, &arms[a].ring);
+
+		if (error)
+			return error;
+		arms[a].ring_size = size;
+		arms[a].weight = arm->weight;
+		arms[a].seed = arm->version == POLICY_NONE
+				       ? 0
+				       : (uint32_t)usher_name_seed(builder->policy->versions[arm->version].name);
+	}
+	return 0;
+}
+
+/* Arms of one route lie next to each other. */
+static int arm_list_of(struct builder *builder, const struct usher_arm *arms, size_t count, uint32_t *ret_first)
+{
+	size_t before = builder->arm_lists.count, number = intern(&builder->arm_lists, arms, count * sizeof(*arms));
+
+	if (number == before) {
+		builder->arm_first = array_grow(builder->arm_first, number, &builder->arm_capacity,
+						sizeof(*builder->arm_first));
+		builder->arm_first[number] = (uint32_t)builder->arm_count;
+		for (size_t i = 0; i < count; i++) {
+			builder->arms = array_grow(builder->arms, builder->arm_count, &builder->arm_item_capacity,
+						   sizeof(*builder->arms));
+			builder->arms[builder->arm_count++] = arms[i];
+		}
+		if (builder->arm_count > USHER_ROUTE_ARMS_MAX)
+			return too_big(builder, "arms", builder->arm_count, USHER_ROUTE_ARMS_MAX);
+	}
+	*ret_first = builder->arm_first[number];
+	return 0;
+}
+
+/* ---- sets and routes ---------------------------------------------------------------------------------------- */
+
+static void add_to_set(const struct builder *builder, const struct candidate *candidates, size_t count,
+		       struct usher_set *set)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint16_t backend = builder->numbers->backends[candidates[i].backend];
+
+		if (!candidates[i].constraint_reason)
+			set->word[backend / 64] |= 1ULL << (backend % 64);
+	}
+}
+
+static int set_of(struct builder *builder, const struct decision *decision, uint16_t *ret_set)
+{
+	struct usher_set set = {0};
+	size_t number;
+
+	add_to_set(builder, decision->candidates, decision->candidate_count, &set);
+	add_to_set(builder, decision->rerouted, decision->rerouted_count, &set);
+	number = intern(&builder->sets, &set, sizeof(set));
+	if (number >= USHER_SETS_MAX)
+		return too_big(builder, "different constraint sets", number + 1, USHER_SETS_MAX);
+	*ret_set = (uint16_t)number;
+	return 0;
+}
+
+static void note_shares(struct builder *builder, const struct decision *decision)
+{
+	const struct rule *split;
+
+	if (decision->split_rule == POLICY_NONE)
+		return;
+	split = &builder->policy->rules[decision->split_rule];
+	for (size_t s = 0; s < split->share_count; s++) {
+		const struct candidate *lists[] = {decision->candidates, decision->rerouted};
+		const size_t counts[] = {decision->candidate_count, decision->rerouted_count};
+
+		for (size_t l = 0; l < 2; l++)
+			for (size_t i = 0; i < counts[l]; i++)
+				if (!lists[l][i].constraint_reason &&
+				    builder->policy->backends[lists[l][i].backend].version == split->shares[s].version)
+					builder->share_used[builder->share_first[decision->split_rule] + s] = true;
+	}
+}
+
+static int route_of(struct builder *builder, const struct decision *decision, uint16_t *ret_route)
+{
+	struct usher_route route = {
+		.reason = decision->reason,
+		.answer = (uint8_t)decision->answer,
+		.arms = (uint8_t)decision->arm_count,
+		.rule = decision->rule == POLICY_NONE ? USHER_NONE : (uint16_t)decision->rule,
+		.target = builder->numbers->services[decision->target],
+	};
+	struct usher_arm arms[USHER_ARMS_MAX] = {0};
+	size_t number;
+	int error = set_of(builder, decision, &route.set);
+
+	if (!error && decision->arm_count)
+		error = arms_of(builder, decision, arms);
+	if (!error && decision->arm_count)
+		error = arm_list_of(builder, arms, decision->arm_count, &route.first_arm);
+	if (error)
+		return error;
+	note_shares(builder, decision);
+	number = intern(&builder->routes, &route, sizeof(route));
+	if (number >= USHER_ROUTES_MAX)
+		return too_big(builder, "different routes", number + 1, USHER_ROUTES_MAX);
+	*ret_route = (uint16_t)number;
+	return 0;
+}
+
+static int routes_of_service(struct builder *builder, struct cases *cases, size_t service, uint32_t *case_of,
+			     size_t class_count)
+{
+	size_t row = (size_t)builder->numbers->services[service] * builder->tables->header.class_stride, count;
+	struct usher_line16 *index = builder->tables->route_index;
+	struct decision *const *decisions;
+	int error = cases_of_service(cases, service, case_of, &decisions, &count);
+
+	if (error)
+		return error;
+	_cleanup_free_ uint16_t *routes = calloc(count + 1, sizeof(*routes));
+
+	if (!routes)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		error = route_of(builder, decisions[i], &routes[i]);
+		if (error)
+			return error;
+	}
+	for (size_t c = 0; c < class_count; c++)
+		if (case_of[c] != CASE_NONE)
+			index[(row + c) / 32].value[(row + c) % 32] = routes[case_of[c]];
+	return 0;
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------------- */
+
+static int begin(struct builder *builder, size_t class_count)
+{
+	const struct usher_route nothing = {.reason = USHER_REASON_NO_BACKEND, .rule = USHER_NONE, .target = USHER_NONE};
+	const struct usher_set empty = {0};
+	struct tables *tables = builder->tables;
+	size_t shares = 0, rows = 0;
+
+	/* Set 0 is empty; route 0 is what no service and no class leads to. */
+	intern(&builder->sets, &empty, sizeof(empty));
+	intern(&builder->routes, &nothing, sizeof(nothing));
+	for (size_t s = 0; s < builder->policy->service_count; s++)
+		if (rows <= builder->numbers->services[s])
+			rows = (size_t)builder->numbers->services[s] + 1;
+	tables->header.class_stride = (uint32_t)((class_count + 31) / 32 * 32);
+	tables->route_index_lines = rows * tables->header.class_stride / 32;
+	tables->route_index = arena_array(&tables->arena, tables->route_index_lines, sizeof(*tables->route_index));
+	builder->share_first = calloc(builder->policy->rule_count + 1, sizeof(*builder->share_first));
+	if (!builder->share_first)
+		return -ENOMEM;
+	for (size_t r = 0; r < builder->policy->rule_count; r++) {
+		builder->share_first[r] = shares;
+		shares += builder->policy->rules[r].share_count;
+	}
+	builder->share_used = calloc(shares + 1, sizeof(*builder->share_used));
+	return builder->share_used ? 0 : -ENOMEM;
+}
+
+static void warn(struct builder *builder, const struct cases *cases)
+{
+	const uint64_t *applied = cases_applied(cases);
+
+	for (size_t r = 0; r < builder->policy->rule_count; r++) {
+		const struct rule *rule = &builder->policy->rules[r];
+
+		if (!(applied[r / 64] >> (r % 64) & 1)) {
+			rule_warning(builder, r, &rule->place, "the rule never applies: no client that it speaks of can ask");
+			continue;
+		}
+		for (size_t s = 0; s < rule->share_count; s++)
+			if (rule->shares[s].weight && !builder->share_used[builder->share_first[r] + s])
+				rule_warning(builder, r, &rule->shares[s].place,
+					     "nobody can get this share: no backend of the version is allowed to anyone");
+	}
+}
+
+static void *keep(struct arena *arena, const void *items, size_t count, size_t size)
+{
+	void *copy = arena_array(arena, count, size);
+
+	if (count)
+		memcpy(copy, items, count * size);
+	return copy;
+}
+
+static void end(struct builder *builder)
+{
+	struct tables *tables = builder->tables;
+
+	tables->arms = keep(&tables->arena, builder->arms, builder->arm_count, sizeof(*tables->arms));
+	tables->arm_count = builder->arm_count;
+	tables->rings = keep(&tables->arena, builder->rings_lines, builder->ring_lines, sizeof(*tables->rings));
+	tables->ring_lines = builder->ring_lines;
+	tables->routes = keep(&tables->arena, intern_bytes(&builder->routes, 0), builder->routes.count,
+			      sizeof(*tables->routes));
+	tables->route_count = builder->routes.count;
+	tables->sets =
+		keep(&tables->arena, intern_bytes(&builder->sets, 0), builder->sets.count, sizeof(*tables->sets));
+	tables->set_count = builder->sets.count;
+}
+
+static void free_cases(struct cases **cases)
+{
+	cases_free(*cases);
+}
+
+int routes_build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
+		 struct diagnostics *diagnostics, struct tables *tables)
+{
+	_cleanup_(builder_free) struct builder builder = {.effective = effective,
+							  .policy = effective->policy,
+							  .numbers = numbers,
+							  .diagnostics = diagnostics,
+							  .tables = tables};
+	_cleanup_(free_cases) struct cases *cases = cases_new(effective, classes);
+	_cleanup_free_ uint32_t *case_of = calloc(classes->count, sizeof(*case_of));
+	int error = case_of ? begin(&builder, classes->count) : -ENOMEM;
+
+	for (size_t s = 0; !error && s < effective->policy->service_count; s++)
+		error = routes_of_service(&builder, cases, s, case_of, classes->count);
+	if (error)
+		return error;
+	warn(&builder, cases);
+	end(&builder);
+	return 0;
+}
