@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "kernel/addresses.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/socket.h>
+
+#include "base/address.h"
+#include "base/cleanup.h"
+
+struct addresses {
+	struct nl_sock *socket;
+	uint32_t interface;
+};
+
+void addresses_close(struct addresses *addresses)
+{
+	if (!addresses)
+		return;
+	nl_socket_free(addresses->socket);
+	free(addresses);
+}
+
+static void cleanup_addresses(struct addresses **addresses)
+{
+	addresses_close(*addresses);
+}
+
+static void cleanup_cache(struct nl_cache **cache)
+{
+	nl_cache_free(*cache);
+}
+
+static void cleanup_addr(struct rtnl_addr **address)
+{
+	rtnl_addr_put(*address);
+}
+
+static void cleanup_nl_addr(struct nl_addr **address)
+{
+	nl_addr_put(*address);
+}
+
+/* libnl has error numbers of its own; these are the ones that can come here. */
+static int to_errno(int error)
+{
+	switch (-error) {
+	case 0:
+		return 0;
+	case NLE_EXIST:
+		return -EEXIST;
+	case NLE_NOADDR:
+	case NLE_OBJ_NOTFOUND:
+		return -ENOENT;
+	case NLE_PERM:
+	case NLE_NOACCESS:
+		return -EPERM;
+	case NLE_NODEV:
+		return -ENODEV;
+	case NLE_NOMEM:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
+}
+
+int addresses_open(uint32_t interface, struct addresses **ret_addresses)
+{
+	_cleanup_(cleanup_addresses) struct addresses *addresses = calloc(1, sizeof(*addresses));
+	int error;
+
+	if (!addresses)
+		return -ENOMEM;
+	addresses->interface = interface;
+	addresses->socket = nl_socket_alloc();
+	if (!addresses->socket)
+		return -ENOMEM;
+	error = to_errno(nl_connect(addresses->socket, NETLINK_ROUTE));
+	if (error)
+		return error;
+	*ret_addresses = TAKE_PTR(addresses);
+	return 0;
+}
+
+int addresses_owned(struct addresses *addresses, const struct usher_address *address)
+{
+	_cleanup_(cleanup_cache) struct nl_cache *cache = NULL;
+	const void *bytes;
+	unsigned int length;
+	int error = to_errno(rtnl_addr_alloc_cache(addresses->socket, &cache));
+
+	if (error)
+		return error;
+	bytes = address_bytes(address, &length);
+	for (struct nl_object *object = nl_cache_get_first(cache); object; object = nl_cache_get_next(object)) {
+		struct nl_addr *local = rtnl_addr_get_local((struct rtnl_addr *)object);
+
+		if (local && nl_addr_get_len(local) == length &&
+		    !memcmp(nl_addr_get_binary_addr(local), bytes, length))
+			return 1;
+	}
+	return 0;
+}
+
+static int host_address(const struct addresses *addresses, const struct usher_address *address,
+			struct rtnl_addr **ret_address)
+{
+	_cleanup_(cleanup_addr) struct rtnl_addr *entry = rtnl_addr_alloc();
+	_cleanup_(cleanup_nl_addr) struct nl_addr *local = NULL;
+	unsigned int length;
+	const void *bytes = address_bytes(address, &length);
+
+	local = nl_addr_build(address_family(address), bytes, length);
+	if (!entry || !local)
+		return -ENOMEM;
+	nl_addr_set_prefixlen(local, (int)length * 8);
+	rtnl_addr_set_ifindex(entry, (int)addresses->interface);
+	if (rtnl_addr_set_local(entry, local))
+		return -EINVAL;
+	rtnl_addr_set_flags(entry, IFA_F_NODAD);
+	*ret_address = TAKE_PTR(entry);
+	return 0;
+}
+
+int addresses_add(struct addresses *addresses, const struct usher_address *address)
+{
+	_cleanup_(cleanup_addr) struct rtnl_addr *entry = NULL;
+	int error = host_address(addresses, address, &entry);
+
+	if (!error)
+		error = to_errno(rtnl_addr_add(addresses->socket, entry, 0));
+	return error == -EEXIST ? 0 : error;
+}
+
+int addresses_remove(struct addresses *addresses, const struct usher_address *address)
+{
+	_cleanup_(cleanup_addr) struct rtnl_addr *entry = NULL;
+	int error = host_address(addresses, address, &entry);
+
+	if (!error)
+		error = to_errno(rtnl_addr_delete(addresses->socket, entry, 0));
+	return error == -ENOENT ? 0 : error;
+}
