@@ -2,9 +2,11 @@
 #include "kernel/inject.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <bpf/bpf.h>
 
@@ -27,6 +29,7 @@ struct debt {
 struct injector {
 	int program;
 	uint32_t interface;
+	uint8_t own_mac[6];
 	struct mapping flows;
 	struct debt *debts; /* by due: they come in that order */
 	size_t first, count, capacity;
@@ -46,6 +49,18 @@ static void cleanup_injector(struct injector **injector)
 	injector_close(*injector);
 }
 
+static int read_own_mac(const char *name, uint8_t mac[6])
+{
+	_cleanup_close_ int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+
+	memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	if (socket_fd < 0 || ioctl(socket_fd, SIOCGIFHWADDR, &request))
+		return -errno;
+	memcpy(mac, request.ifr_hwaddr.sa_data, 6);
+	return 0;
+}
+
 int injector_open(const struct program *program, struct injector **ret_injector)
 {
 	_cleanup_(cleanup_injector) struct injector *injector = calloc(1, sizeof(*injector));
@@ -56,6 +71,8 @@ int injector_open(const struct program *program, struct injector **ret_injector)
 	injector->program = bpf_program__fd(program->skeleton->progs.usher_inject);
 	injector->interface = program->interface;
 	error = mapping_open(program_map(program, "flows"), sizeof(struct usher_flow), true, &injector->flows);
+	if (!error)
+		error = read_own_mac(program->interface_name, injector->own_mac);
 	if (error)
 		return error;
 	*ret_injector = TAKE_PTR(injector);
@@ -78,8 +95,8 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 				 .tcp_flags = FRAME_TCP_RESET,
 				 .sequence = event->client_next};
 	memcpy(client->destination_mac, event->client_mac, sizeof(client->destination_mac));
-	if (backend) {
-		memcpy(client->source_mac, backend->own_mac, sizeof(client->source_mac));
+	memcpy(client->source_mac, injector->own_mac, sizeof(client->source_mac));
+	if (backend && backend->flags & USHER_BACKEND_REACHABLE) {
 		*server = (struct frame){.source = nat ? *nat : event->client,
 					 .destination = nat ? backend->address : event->service_address,
 					 .source_port = ntohs(nat ? event->nat_port_be : event->client_port_be),
@@ -90,14 +107,17 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 		memcpy(server->destination_mac, backend->next_hop, sizeof(server->destination_mac));
 		memcpy(server->source_mac, backend->own_mac, sizeof(server->source_mac));
 	}
-	if (injector->first && injector->first == injector->count)
-		injector->first = injector->count = 0;
+	if (injector->first > 1024 && injector->first > injector->count / 2) {
+		injector->count -= injector->first;
+		memmove(injector->debts, injector->debts + injector->first, injector->count * sizeof(*injector->debts));
+		injector->first = 0;
+	}
 	injector->debts =
 		array_grow(injector->debts, injector->count, &injector->capacity, sizeof(*injector->debts));
 	injector->debts[injector->count++] = debt;
 }
 
-static void send(const struct injector *injector, const struct frame *frame)
+static void transmit(const struct injector *injector, const struct frame *frame)
 {
 	uint8_t bytes[FRAME_MAX];
 	struct xdp_md context = {.data_end = (__u32)frame_write(frame, bytes), .ingress_ifindex = injector->interface};
@@ -137,9 +157,9 @@ int64_t injector_run(struct injector *injector, int64_t now)
 			return debt->due;
 		/* The backend first: it then stops to send what would outrun the client's reset. */
 		if (debt->to_backend.sequence && owe(injector, debt, USHER_CUT_BACKEND))
-			send(injector, &debt->to_backend);
+			transmit(injector, &debt->to_backend);
 		if (debt->to_client.sequence && owe(injector, debt, USHER_CUT_CLIENT))
-			send(injector, &debt->to_client);
+			transmit(injector, &debt->to_client);
 	}
 	injector->first = injector->count = 0;
 	return INT64_MAX;

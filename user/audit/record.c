@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/record.h"
+
+#include <netinet/in.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+
+#define REASON_LABEL(number, name, verdict, label, text) [number] = label,
+static const char *const reason_labels[USHER_REASON_MAX] = {USHER_REASONS(REASON_LABEL)};
+#undef REASON_LABEL
+
+#define VERDICT_LABEL(number, name, label, text) [number] = label,
+static const char *const verdict_labels[] = {USHER_VERDICTS(VERDICT_LABEL)};
+#undef VERDICT_LABEL
+
+#define REASON_VERDICT(number, name, verdict, label, text) [number] = USHER_VERDICT_##verdict,
+static const uint8_t verdict_of[USHER_REASON_MAX] = {USHER_REASONS(REASON_VERDICT)};
+#undef REASON_VERDICT
+
+static const char *const ring_names[USHER_RINGS] = {
+	[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
+
+const char *record_reason(uint8_t reason)
+{
+	return reason < USHER_REASON_MAX && reason_labels[reason] ? reason_labels[reason] : "unknown";
+}
+
+const char *record_verdict(uint8_t reason)
+{
+	return reason < USHER_REASON_MAX && reason_labels[reason] ? verdict_labels[verdict_of[reason]] : "unknown";
+}
+
+static void begin(struct json *to, const struct record_stamp *stamp, const char *type)
+{
+	char time[CLOCK_TEXT];
+
+	json_object_begin(to, NULL);
+	json_string(to, "time", clock_print(stamp->realtime, time));
+	json_string(to, "type", type);
+	json_format(to, "boot", "%016llx", (unsigned long long)stamp->boot_id);
+}
+
+static void add_endpoint(struct json *to, const char *key, const struct usher_address *address, uint16_t port_be)
+{
+	char text[ADDRESS_TEXT];
+
+	json_object_begin(to, key);
+	json_string(to, "ip", address_print(address, text));
+	json_unsigned(to, "port", ntohs(port_be));
+	json_object_end(to);
+}
+
+static void add_names(struct json *to, const struct usher_event *event, const struct catalog *catalog)
+{
+	bool rule = event->rule != USHER_NONE && event->rule < catalog->rule_count;
+	const struct catalog_service *service =
+		event->service < USHER_SERVICES_MAX ? &catalog->services[event->service] : NULL;
+
+	json_string(to, "rule", rule ? catalog->rules[event->rule] : NULL);
+	json_string(to, "policy_digest", catalog->policy_digest);
+	json_unsigned(to, "policy_revision", catalog->policy_revision);
+	json_string(to, "tenant", event->tenant < USHER_TENANT_IDS ? catalog->tenants[event->tenant] : NULL);
+	json_string(to, "client_region",
+		    event->class_id < catalog->class_count ? catalog->classes[event->class_id].region : NULL);
+	json_string(to, "service", service ? service->name : NULL);
+	if (event->target != event->service && event->target < USHER_SERVICES_MAX)
+		json_string(to, "target", catalog->services[event->target].name);
+}
+
+/* The model is that of the service that answers, even where nobody does. */
+static void add_backend(struct json *to, const struct usher_event *event, const struct catalog *catalog)
+{
+	const struct catalog_backend *backend = NULL;
+	const char *model = NULL;
+
+	if (event->target < USHER_SERVICES_MAX)
+		model = catalog->services[event->target].model;
+	if (event->backend < USHER_BACKENDS_MAX && catalog->backends[event->backend].name &&
+	    catalog->backends[event->backend].incarnation == event->incarnation)
+		backend = &catalog->backends[event->backend];
+	json_string(to, "model", backend ? backend->model : model);
+	json_string(to, "version", backend ? backend->version : NULL);
+	json_string(to, "backend", backend ? backend->name : NULL);
+	json_string(to, "backend_region", backend ? backend->region : NULL);
+	if (backend)
+		add_endpoint(to, "backend_endpoint", &backend->address, htons(backend->port));
+	else
+		json_null(to, "backend_endpoint");
+}
+
+void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
+		     const struct catalog *catalog, const struct usher_address *nat)
+{
+	begin(to, stamp, "decision");
+	json_unsigned(to, "cpu", event->cpu);
+	json_string(to, "ring", event->ring < USHER_RINGS ? ring_names[event->ring] : NULL);
+	json_unsigned(to, "sequence", event->sequence);
+	json_string(to, "verdict", record_verdict(event->reason));
+	json_string(to, "reason", record_reason(event->reason));
+	json_unsigned(to, "generation", event->generation);
+	if (catalog) {
+		add_names(to, event, catalog);
+		add_backend(to, event, catalog);
+	}
+	add_endpoint(to, "src_endpoint", &event->client, event->client_port_be);
+	add_endpoint(to, "dst_endpoint", &event->service_address, event->service_port_be);
+	if (nat && event->nat_port_be)
+		add_endpoint(to, "nat_endpoint", nat, event->nat_port_be);
+	else
+		json_null(to, "nat_endpoint");
+	json_object_begin(to, "connection_info");
+	json_string(to, "protocol_name", event->protocol == IPPROTO_TCP ? "tcp" : "udp");
+	json_object_end(to);
+	json_object_end(to);
+	json_newline(to);
+}
+
+void record_gap(struct json *to, const struct record_stamp *stamp, const struct record_gap *gap)
+{
+	begin(to, stamp, "gap");
+	json_unsigned(to, "cpu", gap->cpu);
+	json_string(to, "ring", ring_names[gap->ring]);
+	json_unsigned(to, "first", gap->first);
+	json_unsigned(to, "last", gap->last);
+	json_unsigned(to, "count", gap->last - gap->first + 1);
+	json_object_end(to);
+	json_newline(to);
+}
+
+void record_operation(struct json *to, const struct record_stamp *stamp, const char *activity,
+		      const struct record_actor *actor)
+{
+	begin(to, stamp, "operation");
+	json_string(to, "activity", activity);
+	if (!actor)
+		return;
+	json_object_begin(to, "actor");
+	json_unsigned(to, "uid", actor->uid);
+	json_string(to, "user", actor->user);
+	json_integer(to, "pid", actor->pid);
+	json_object_end(to);
+}
+
+void record_operation_end(struct json *to)
+{
+	json_object_end(to);
+	json_newline(to);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Records of the audit log as lines of JSON. One record is one object on one line.
+ *
+ * Every record has:
+ *   time        RFC 3339, UTC, milliseconds      boot        id of the program's run, hexadecimal
+ *   type        "decision", "gap", "operation"
+ *
+ * A decision (field names of OCSF's network activity where there are some):
+ *   cpu, ring ("events" | "required"), sequence   its number; per cpu and ring, from 0, none twice, none left out
+ *   verdict, reason     as in `usher show stats`           rule          id of the rule that decided, or null
+ *   generation          number                             policy_digest, policy_revision
+ *   tenant, client_region, service, model, target          target: the service that answers, if it is another one
+ *   version, backend, backend_region                       null where there is none
+ *   src_endpoint {ip, port}, dst_endpoint {ip, port}       the client, and the address it called
+ *   backend_endpoint, nat_endpoint {ip, port}              where it was sent on to, and as whom; or null
+ *   connection_info {protocol_name}
+ * A gap: cpu, ring, first, last, count: numbers whose records found no room.
+ * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", ...), actor {uid,
+ *   user, pid}, and what it is about.
+ */
+#ifndef USHER_AUDIT_RECORD_H
+#define USHER_AUDIT_RECORD_H
+
+#include "base/json.h"
+#include "compile/tables.h"
+
+struct record_stamp {
+	int64_t realtime; /* ns since 1970 */
+	uint64_t boot_id;
+};
+
+struct record_actor {
+	uint32_t uid;
+	int32_t pid;
+	const char *user; /* or NULL */
+};
+
+struct record_gap {
+	uint32_t cpu;
+	enum usher_ring ring;
+	uint64_t first, last;
+};
+
+/* Names of verdicts and reasons; "unknown" for numbers that have none. */
+const char *record_reason(uint8_t reason);
+const char *record_verdict(uint8_t reason);
+
+/* Each adds one line. catalog: of the event's generation, or NULL if that is no longer known: names are null then. */
+void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
+		     const struct catalog *catalog, const struct usher_address *nat);
+void record_gap(struct json *to, const struct record_stamp *stamp, const struct record_gap *gap);
+/* Begins an operation's object; the caller adds to it, then ends it with record_operation_end. actor: NULL for usher
+ * itself. */
+void record_operation(struct json *to, const struct record_stamp *stamp, const char *activity,
+		      const struct record_actor *actor);
+void record_operation_end(struct json *to);
+
+#endif
