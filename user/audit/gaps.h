@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which numbers have come of each (CPU, ring), so that one that never comes is noticed. */
+#ifndef USHER_AUDIT_GAPS_H
+#define USHER_AUDIT_GAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "audit/record.h"
+
+struct gaps;
+
+/* Returns 0 or -ENOMEM. */
+int gaps_new(size_t cpus, struct gaps **ret_gaps);
+void gaps_free(struct gaps *gaps);
+/* What the log in `folder` has of this boot already: its newest segments are read. Returns 0 or -errno. */
+int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id);
+/* This number has come. True, with the gap before it, if it is not the one that was due. */
+bool gaps_seen(struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence, struct record_gap *ret_gap);
+/* `taken` numbers have been given out and whatever was recorded of them has come. True if the last ones are missing. */
+bool gaps_ended(struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t taken, struct record_gap *ret_gap);
+
+#endif

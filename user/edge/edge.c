@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "edge/edge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "edge/worker.h"
+
+struct edge {
+	int socket;
+	pid_t pid;
+	struct edge_page *page;
+};
+
+/* A memory file of this size; it can be mapped read-only by whoever gets `ret_reader`. */
+static int make_page(int *ret_reader, struct edge_page **ret_page)
+{
+	_cleanup_close_ int file = memfd_create("usher-metrics", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char path[64];
+	void *page;
+	int reader;
+
+	if (file < 0 || ftruncate(file, sizeof(struct edge_page)))
+		return -errno;
+	page = mmap(NULL, sizeof(struct edge_page), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	/* No new writable mapping from here on: F_SEAL_FUTURE_WRITE, since Linux 5.1. */
+	if (fcntl(file, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)) {
+		munmap(page, sizeof(struct edge_page));
+		return -errno;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	if (reader < 0) {
+		munmap(page, sizeof(struct edge_page));
+		return -errno;
+	}
+	*ret_reader = reader;
+	*ret_page = page;
+	return 0;
+}
+
+int edge_start(const struct edge_options *options, struct problem *problem, struct edge **ret_edge)
+{
+	_cleanup_free_ struct edge *edge = calloc(1, sizeof(*edge));
+	_cleanup_close_ int reader = -1;
+	struct edge_page *page = NULL;
+	int pair[2], error;
+	pid_t pid;
+
+	if (!edge)
+		return problem_set(problem, -ENOMEM, "no memory");
+	error = make_page(&reader, &page);
+	if (error)
+		return problem_set(problem, error, "cannot make the memory file for /metrics: %s", strerror(-error));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair))
+		return problem_set(problem, -errno, "cannot make a socketpair: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0) {
+		error = -errno;
+		close(pair[0]);
+		close(pair[1]);
+		return problem_set(problem, error, "cannot fork the edge: %s", strerror(-error));
+	}
+	if (!pid) {
+		close(pair[0]);
+		munmap(page, sizeof(*page));
+		_exit(worker_run(options, pair[1], reader));
+	}
+	close(pair[1]);
+	edge->socket = pair[0];
+	edge->pid = pid;
+	edge->page = page;
+	*ret_edge = TAKE_PTR(edge);
+	return 0;
+}
+
+void edge_close(struct edge *edge)
+{
+	if (!edge)
+		return;
+	close(edge->socket);
+	waitpid(edge->pid, NULL, 0);
+	munmap(edge->page, sizeof(*edge->page));
+	free(edge);
+}
+
+pid_t edge_pid(const struct edge *edge)
+{
+	return edge->pid;
+}
+
+int edge_fd(const struct edge *edge)
+{
+	return edge->socket;
+}
+
+static int targets_file(const struct edge_target *targets, uint32_t count, int *ret_file)
+{
+	_cleanup_close_ int file = memfd_create("usher-targets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t length = count * sizeof(*targets), written = 0;
+
+	if (file < 0)
+		return -errno;
+	while (written < length) {
+		ssize_t got = write(file, (const char *)targets + written, length - written);
+
+		if (got <= 0)
+			return got ? -errno : -EIO;
+		written += (size_t)got;
+	}
+	if (fcntl(file, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE | F_SEAL_SEAL))
+		return -errno;
+	*ret_file = TAKE_FD(file);
+	return 0;
+}
+
+int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round)
+{
+	_cleanup_close_ int file = -1;
+	struct edge_order order = {round, count};
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {&order, sizeof(order)};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
+	struct cmsghdr *attached = CMSG_FIRSTHDR(&message);
+	int error = targets_file(targets, count, &file);
+
+	if (error)
+		return error;
+	attached->cmsg_level = SOL_SOCKET;
+	attached->cmsg_type = SCM_RIGHTS;
+	attached->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(attached), &file, sizeof(file));
+	return sendmsg(edge->socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int edge_read(struct edge *edge, struct edge_fact *ret_fact)
+{
+	struct edge_fact fact;
+	ssize_t got = recv(edge->socket, &fact, sizeof(fact), MSG_TRUNC);
+
+	if (!got)
+		return -ENOTCONN;
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -ENOTCONN;
+	if (got != sizeof(fact) || fact.up > 1)
+		return -EPROTO;
+	*ret_fact = fact;
+	return 0;
+}
+
+struct edge_page *edge_page_begin(struct edge *edge)
+{
+	__atomic_store_n(&edge->page->sequence, edge->page->sequence | 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return edge->page;
+}
+
+void edge_page_end(struct edge *edge)
+{
+	__atomic_store_n(&edge->page->sequence, edge->page->sequence + 1, __ATOMIC_RELEASE);
+}

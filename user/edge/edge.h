@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The edge: a process that does all TCP and holds no capability. This is the core's side of it, and what the two say to each
+ * other over a socketpair: the core hands over what to probe (a sealed memory file), the edge hands back facts of fixed size.
+ * What /metrics serves lies in a memory file that the core writes and the edge reads.
+ */
+#ifndef USHER_EDGE_EDGE_H
+#define USHER_EDGE_EDGE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/problem.h"
+#include "kernel/counters.h"
+#include "policy/model.h"
+
+/* A backend to be probed by a TCP connection. */
+struct edge_target {
+	struct usher_address address;
+	uint16_t port; /* host order */
+	uint16_t padding;
+	uint32_t interval_ms, timeout_ms;
+	uint32_t rise, fall; /* probes in a row that change the verdict */
+	uint32_t padding2;
+};
+USHER_ASSERT_SIZE(struct edge_target, 40);
+
+/* Core to edge, with the memory file of targets beside it. */
+struct edge_order {
+	uint32_t round; /* comes back in the facts: those of an older list are void */
+	uint32_t count;
+};
+
+/* Edge to core. */
+struct edge_fact {
+	uint32_t round;
+	uint32_t target; /* position in the list */
+	uint32_t up;	 /* 0, 1 */
+	uint32_t padding;
+};
+
+#define EDGE_NAME (USHER_NAME_MAX + 1)
+
+struct edge_backend {
+	char name[EDGE_NAME], model[EDGE_NAME], version[EDGE_NAME];
+	char region[8];
+	uint8_t health; /* enum health_state, or EDGE_UNCHECKED */
+	uint8_t draining, starts, continues;
+	uint8_t padding[4];
+};
+#define EDGE_UNCHECKED 0xff
+
+/* What /metrics serves. `sequence` is odd while the core writes. */
+struct edge_page {
+	uint64_t sequence;
+	uint64_t generation, epoch;
+	uint64_t policy_revision;
+	uint64_t closed;
+	uint64_t flows;
+	uint64_t audit_written, audit_gaps, audit_lost, audit_errors;
+	char services[USHER_SERVICES_MAX][EDGE_NAME];	 /* by number; "": none */
+	struct edge_backend backends[USHER_BACKENDS_MAX]; /* by number; name "": none */
+	struct counters counters;
+};
+
+struct edge_options {
+	char address[64]; /* where /metrics listens; "": nowhere */
+	uint16_t port;
+};
+
+struct edge;
+
+/* Forks the edge. To be called before anything that others can influence has been read. Returns 0, or -errno with a
+ * sentence. */
+int edge_start(const struct edge_options *options, struct problem *problem, struct edge **ret_edge);
+/* The edge ends when its core lets go of it. */
+void edge_close(struct edge *edge);
+pid_t edge_pid(const struct edge *edge);
+/* Readable when there are facts. */
+int edge_fd(const struct edge *edge);
+/* From now on these targets. round: of this list. Returns 0 or -errno. */
+int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round);
+/* Returns 0 with a fact, -EAGAIN, -EPROTO if it is none, or -ENOTCONN if the edge is gone. */
+int edge_read(struct edge *edge, struct edge_fact *ret_fact);
+/* To be filled between edge_page_begin and edge_page_end. */
+struct edge_page *edge_page_begin(struct edge *edge);
+void edge_page_end(struct edge *edge);
+
+#endif
