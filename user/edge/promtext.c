@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "edge/promtext.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/array.h"
+#include "govern/facts.h"
+
+#define REASON(number, name, verdict, label, text) [number] = {label, USHER_VERDICT_##verdict},
+static const struct {
+	const char *label;
+	uint8_t verdict;
+} reasons[USHER_REASON_MAX] = {USHER_REASONS(REASON)};
+#undef REASON
+
+#define VERDICT(number, name, label, text) [number] = label,
+static const char *const verdicts[] = {USHER_VERDICTS(VERDICT)};
+#undef VERDICT
+
+static void line(struct json *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void line(struct json *to, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	json_raw(to, text, length < (int)sizeof(text) ? (size_t)length : sizeof(text) - 1);
+	json_raw(to, "\n", 1);
+}
+
+static void family(struct json *to, const char *name, const char *type, const char *help)
+{
+	line(to, "# HELP %s %s", name, help);
+	line(to, "# TYPE %s %s", name, type);
+}
+
+static void single(struct json *to, const char *name, const char *type, const char *help, uint64_t value)
+{
+	family(to, name, type, help);
+	line(to, "%s %llu", name, (unsigned long long)value);
+}
+
+/* Names are [a-z0-9._-], so no label needs to be escaped. */
+static const char *service_name(const struct edge_page *page, size_t service)
+{
+	return service == USHER_SERVICE_NONE ? "" : page->services[service];
+}
+
+static bool has_service(const struct edge_page *page, size_t service)
+{
+	return service == USHER_SERVICE_NONE || page->services[service][0];
+}
+
+static void print_received(struct json *to, const struct edge_page *page)
+{
+	family(to, "usher_received_packets_total", "counter", "Packets that came in; service \"\" is the host's own.");
+	for (size_t s = 0; s <= USHER_SERVICES_MAX; s++)
+		if (has_service(page, s))
+			line(to, "usher_received_packets_total{service=\"%s\"} %llu", service_name(page, s),
+			     (unsigned long long)page->counters.received[s].packets);
+	family(to, "usher_received_bytes_total", "counter", "Their bytes, Ethernet header included.");
+	for (size_t s = 0; s <= USHER_SERVICES_MAX; s++)
+		if (has_service(page, s))
+			line(to, "usher_received_bytes_total{service=\"%s\"} %llu", service_name(page, s),
+			     (unsigned long long)page->counters.received[s].bytes);
+}
+
+static void print_verdicts(struct json *to, const struct edge_page *page)
+{
+	family(to, "usher_verdict_packets_total", "counter", "Packets by what became of them, and why.");
+	for (size_t s = 0; s <= USHER_SERVICES_MAX; s++) {
+		for (size_t r = 0; r < USHER_REASON_MAX && has_service(page, s); r++) {
+			const struct usher_counter *counter = &page->counters.verdicts[s * USHER_REASON_MAX + r];
+
+			if (reasons[r].label && counter->packets)
+				line(to,
+				     "usher_verdict_packets_total{service=\"%s\",verdict=\"%s\",reason=\"%s\"} %llu",
+				     service_name(page, s), verdicts[reasons[r].verdict], reasons[r].label,
+				     (unsigned long long)counter->packets);
+		}
+	}
+}
+
+static double health_value(uint8_t health)
+{
+	return health == HEALTH_UP ? 1 : 0;
+}
+
+static void print_backends(struct json *to, const struct edge_page *page)
+{
+	static const struct {
+		const char *name, *help;
+	} counters[] = {
+		{"usher_backend_flows_total", "Flows admitted to the backend."},
+		{"usher_backend_sent_packets_total", "Packets sent to the backend."},
+		{"usher_backend_sent_bytes_total", "Bytes sent to the backend."},
+		{"usher_backend_received_packets_total", "Packets from the backend; none in direct return."},
+		{"usher_backend_received_bytes_total", "Bytes from the backend; none in direct return."},
+	};
+
+	for (size_t c = 0; c < ARRAY_COUNT(counters); c++) {
+		family(to, counters[c].name, "counter", counters[c].help);
+		for (size_t b = 0; b < USHER_BACKENDS_MAX; b++) {
+			const struct usher_backend_counter *counter = &page->counters.backends[b];
+			const uint64_t values[] = {counter->flows, counter->packets_to, counter->bytes_to,
+						   counter->packets_from, counter->bytes_from};
+
+			if (page->backends[b].name[0])
+				line(to, "%s{backend=\"%s\"} %llu", counters[c].name, page->backends[b].name,
+				     (unsigned long long)values[c]);
+		}
+	}
+	family(to, "usher_backend_info", "gauge", "What a backend serves, and where.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++) {
+		const struct edge_backend *backend = &page->backends[b];
+
+		if (backend->name[0])
+			line(to, "usher_backend_info{backend=\"%s\",model=\"%s\",version=\"%s\",region=\"%s\"} 1",
+			     backend->name, backend->model, backend->version, backend->region);
+	}
+	family(to, "usher_backend_up", "gauge", "Does its health check succeed? Not there if it has none.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0] && page->backends[b].health != EDGE_UNCHECKED)
+			line(to, "usher_backend_up{backend=\"%s\"} %g", page->backends[b].name,
+			     health_value(page->backends[b].health));
+	family(to, "usher_backend_starts", "gauge", "May it be given new flows?");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0])
+			line(to, "usher_backend_starts{backend=\"%s\"} %u", page->backends[b].name,
+			     page->backends[b].starts);
+}
+
+void promtext_print(struct json *to, const struct edge_page *page)
+{
+	const struct usher_flow_counter *flows = &page->counters.flows;
+
+	single(to, "usher_generation", "gauge", "Number of the generation in force.", page->generation);
+	single(to, "usher_epoch", "gauge", "Epoch of the generation in force.", page->epoch);
+	single(to, "usher_policy_revision", "gauge", "Revision of the policy in force.", page->policy_revision);
+	single(to, "usher_closed", "gauge", "1: no valid policy; its services' packets are dropped.", page->closed);
+	single(to, "usher_flows", "gauge", "Flows in the table.", page->flows);
+	single(to, "usher_flows_inserted_total", "counter", "Flows that began.", flows->inserted);
+	single(to, "usher_flows_expired_total", "counter", "Flows that ended by age.", flows->expired);
+	single(to, "usher_flows_evicted_total", "counter", "Half-open flows that made room.", flows->evicted);
+	single(to, "usher_flows_replaced_total", "counter", "Flows whose client began anew.", flows->replaced);
+	single(to, "usher_flows_deleted_total", "counter", "Flows that were taken out.", flows->deleted);
+	single(to, "usher_replies_total", "counter", "Resets and ICMP answers that refused or cut.", flows->replies);
+	single(to, "usher_replies_suppressed_total", "counter", "Answers that the rate cap held back.",
+	       flows->replies_suppressed);
+	single(to, "usher_audit_records_total", "counter", "Records written.", page->audit_written);
+	single(to, "usher_audit_lost_total", "counter", "Records that found no room in a ring.", page->audit_lost);
+	single(to, "usher_audit_gaps_total", "counter", "Gap records written.", page->audit_gaps);
+	single(to, "usher_audit_write_errors_total", "counter", "Writes to the log that failed.", page->audit_errors);
+	print_received(to, page);
+	print_verdicts(to, page);
+	print_backends(to, page);
+}
