@@ -130,6 +130,36 @@ const struct usher_backend *publisher_backends(const struct publisher *publisher
 	return &backends[(size_t)slot * USHER_BACKENDS_MAX];
 }
 
+const struct usher_backend *publisher_backend(const struct publisher *publisher, uint16_t backend, uint16_t incarnation)
+{
+	uint32_t slot = publisher_slot(publisher);
+
+	if (backend >= USHER_BACKENDS_MAX)
+		return NULL;
+	for (uint32_t i = 0; i < USHER_SLOTS; i++, slot ^= 1) {
+		const struct usher_backend *found = publisher_backends(publisher, slot) + backend;
+
+		if (found->port_be && found->incarnation == incarnation)
+			return found;
+	}
+	return NULL;
+}
+
+const struct usher_address *publisher_nat_address(const struct publisher *publisher, uint64_t generation,
+						  uint8_t nat_index)
+{
+	const struct usher_generation *generations = publisher->table[TABLE_generations].bytes;
+	const struct usher_nat_address *addresses = publisher->table[TABLE_nat_addresses].bytes;
+	uint32_t slot = publisher_slot(publisher);
+
+	if (nat_index >= USHER_NAT_ADDRESSES_MAX)
+		return NULL;
+	if (generations[slot ^ 1].number == generation)
+		slot ^= 1;
+	addresses += (size_t)slot * USHER_NAT_ADDRESSES_MAX + nat_index;
+	return addresses->used ? &addresses->address : NULL;
+}
+
 static void fill(const struct publisher *publisher, uint32_t slot, const struct tables *tables)
 {
 	const struct {

@@ -17,6 +17,12 @@ const struct usher_generation *publisher_active(const struct publisher *publishe
 uint32_t publisher_slot(const struct publisher *publisher);
 /* Backends of a slot, USHER_BACKENDS_MAX of them. */
 const struct usher_backend *publisher_backends(const struct publisher *publisher, uint32_t slot);
+/* The backend that a flow or record means, in the active slot or else in the one before; NULL: in neither. */
+const struct usher_backend *publisher_backend(const struct publisher *publisher, uint16_t backend,
+					      uint16_t incarnation);
+/* The NAT address that a number stands for in the slot of this generation, or else in the active one; NULL: none. */
+const struct usher_address *publisher_nat_address(const struct publisher *publisher, uint64_t generation,
+						  uint8_t nat_index);
 
 /*
  * Puts the tables in force. When it returns 0, no packet is under way any more that saw the generation before. On -errno

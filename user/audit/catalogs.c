@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/catalogs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "compile/compile.h"
+
+#define KEPT 2
+
+/* A backend that has left, with the strings of its names behind it. */
+struct former {
+	struct catalog_backend backend;
+	char text[];
+};
+
+struct catalogs {
+	struct catalog **items; /* oldest first */
+	size_t count, capacity;
+	struct former **formers; /* by backend id: whom the number meant before; the last one only */
+};
+
+int catalogs_new(struct catalogs **ret_catalogs)
+{
+	struct catalogs *catalogs = calloc(1, sizeof(*catalogs));
+
+	if (!catalogs)
+		return -ENOMEM;
+	catalogs->formers = calloc(USHER_BACKENDS_MAX, sizeof(struct former *));
+	if (!catalogs->formers) {
+		free(catalogs);
+		return -ENOMEM;
+	}
+	*ret_catalogs = catalogs;
+	return 0;
+}
+
+void catalogs_free(struct catalogs *catalogs)
+{
+	if (!catalogs)
+		return;
+	for (size_t i = 0; i < catalogs->count; i++)
+		catalog_free(catalogs->items[i]);
+	for (size_t i = 0; i < USHER_BACKENDS_MAX; i++)
+		free(catalogs->formers[i]);
+	free(catalogs->formers);
+	free(catalogs->items);
+	free(catalogs);
+}
+
+static const struct catalog *newest(const struct catalogs *catalogs)
+{
+	return catalogs->count ? catalogs->items[catalogs->count - 1] : NULL;
+}
+
+void catalogs_add(struct catalogs *catalogs, struct catalog *catalog)
+{
+	catalogs->items = array_grow(catalogs->items, catalogs->count, &catalogs->capacity, sizeof(struct catalog *));
+	catalogs->items[catalogs->count++] = catalog;
+}
+
+const struct catalog *catalogs_find(const struct catalogs *catalogs, uint64_t generation)
+{
+	for (size_t i = catalogs->count; i-- > 0;)
+		if (catalogs->items[i]->generation == generation)
+			return catalogs->items[i];
+	return NULL;
+}
+
+const struct catalog_backend *catalogs_backend(const struct catalogs *catalogs, uint16_t backend, uint16_t incarnation)
+{
+	const struct former *former;
+
+	if (backend >= USHER_BACKENDS_MAX)
+		return NULL;
+	for (size_t i = catalogs->count; i-- > 0;) {
+		const struct catalog_backend *found = &catalogs->items[i]->backends[backend];
+
+		if (found->name && found->incarnation == incarnation)
+			return found;
+	}
+	former = catalogs->formers[backend];
+	return former && former->backend.incarnation == incarnation ? &former->backend : NULL;
+}
+
+/* ---- forgetting --------------------------------------------------------------------------------------------- */
+
+static const char *place(char **at, const char *text)
+{
+	size_t length = strlen(text) + 1;
+	char *copy = memcpy(*at, text, length);
+
+	*at += length;
+	return copy;
+}
+
+static struct former *former_of(const struct catalog_backend *backend)
+{
+	struct former *former =
+		malloc(sizeof(*former) + strlen(backend->name) + strlen(backend->model) + strlen(backend->version) + 3);
+	char *at;
+
+	if (!former)
+		abort(); /* as in an arena */
+	at = former->text;
+	former->backend = *backend;
+	former->backend.name = place(&at, backend->name);
+	former->backend.model = place(&at, backend->model);
+	former->backend.version = place(&at, backend->version);
+	return former;
+}
+
+static void remember_backends(struct catalogs *catalogs, const struct catalog *old)
+{
+	const struct catalog *now = newest(catalogs);
+
+	for (size_t i = 0; i < USHER_BACKENDS_MAX; i++) {
+		const struct catalog_backend *was = &old->backends[i], *is = &now->backends[i];
+
+		if (!was->name || (is->name && is->incarnation == was->incarnation))
+			continue;
+		free(catalogs->formers[i]);
+		catalogs->formers[i] = former_of(was);
+	}
+}
+
+void catalogs_drained(struct catalogs *catalogs)
+{
+	size_t gone = catalogs->count > KEPT ? catalogs->count - KEPT : 0;
+
+	for (size_t i = 0; i < gone; i++) {
+		remember_backends(catalogs, catalogs->items[i]);
+		catalog_free(catalogs->items[i]);
+	}
+	if (!gone)
+		return;
+	catalogs->count -= gone;
+	memmove(catalogs->items, catalogs->items + gone, catalogs->count * sizeof(struct catalog *));
+}

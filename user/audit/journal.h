@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way of decisions from the kernel's rings to the disk, and of what operators do beside them.
+ *
+ * 1. Room in a ring is freed only once its records are in the log. When the log cannot be written, records stay where they
+ *    are: tenants whose audit is required are then refused new flows by the kernel, and what others lose is a counted gap.
+ * 2. Every number of a (boot, CPU, ring) is in the log once: as a decision or inside a gap.
+ * 3. Each segment says, in a record of type "position", which numbers the log has come to, so that a new daemon need not
+ *    read further back than the newest segments.
+ */
+#ifndef USHER_AUDIT_JOURNAL_H
+#define USHER_AUDIT_JOURNAL_H
+
+#include "audit/record.h"
+#include "kernel/program.h"
+#include "kernel/publish.h"
+
+struct journal;
+
+/* Opens the log in `folder`, and the rings of the loaded program; finds out what the log has already. Writes a record
+ * ("log-mended") if the last line before was torn. program and publisher must outlive it. Returns 0, or -errno with a
+ * sentence. */
+int journal_open(const struct program *program, const struct publisher *publisher, const char *folder,
+		 struct problem *problem, struct journal **ret_journal);
+/* Writes and syncs what can be written. What cannot stays in the rings. */
+void journal_close(struct journal *journal);
+
+/* Takes the names of a generation; to be called before it is published. */
+void journal_catalog(struct journal *journal, struct catalog *catalog);
+
+/* What records are about, as they are read: called once for each event, whether the log can be written or not. nat and
+ * backend: NULL where there is none, or it is no longer known. */
+typedef void journal_seen(const struct usher_event *event, const struct usher_address *nat,
+			  const struct usher_backend *backend, void *context);
+/* Writes what waits in the rings. Returns 0, or -errno if the log cannot be written; it is tried again by the next call. */
+int journal_drain(struct journal *journal, journal_seen *seen, void *context);
+/* Looks for numbers that never came, and brings the log to the disk. Every second or so, after a drain. 0 or -errno. */
+int journal_tick(struct journal *journal);
+
+/* Begins the record of an operation; the caller adds fields to it, then calls journal_operation_end, which returns 0, or
+ * -errno if it could not be written yet: it is kept and tried again. */
+struct json *journal_operation(struct journal *journal, const char *activity, const struct record_actor *actor);
+int journal_operation_end(struct journal *journal);
+
+struct journal_totals {
+	uint64_t written;    /* records */
+	uint64_t gaps, lost; /* gaps found, and numbers in them */
+	uint64_t write_errors;
+	uint64_t waiting; /* events in the rings and records in memory that are not in the log */
+};
+void journal_totals(const struct journal *journal, struct journal_totals *ret_totals);
+/* Segment that is being written. */
+const char *journal_path(const struct journal *journal);
+
+#endif
