@@ -287,7 +287,6 @@ int worker_run(const struct edge_options *options, int socket, int page)
 	signal(SIGINT, SIG_IGN); /* a terminal's ^C is the core's to follow */
 	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_NAME, "usherd-edge");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	error = begin(&worker, options, page);
 	if (!error)
 		error = run(&worker);

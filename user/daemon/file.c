@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_length)
+{
+	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *bytes = NULL;
+	size_t length = 0, room = 0;
+
+	if (file < 0)
+		return -errno;
+	for (;;) {
+		ssize_t got;
+
+		if (room - length < 2) {
+			char *larger;
+
+			room = room ? room * 2 : 65536;
+			larger = realloc(bytes, room);
+			if (!larger)
+				return -ENOMEM;
+			bytes = larger;
+		}
+		got = read(file, bytes + length, room - length - 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (!got)
+			break;
+		length += (size_t)got;
+		if (length > max)
+			return -EFBIG;
+	}
+	bytes[length] = '\0';
+	*ret_bytes = TAKE_PTR(bytes);
+	*ret_length = length;
+	return 0;
+}
+
+static int write_all(int file, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t got = write(file, bytes, length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got ? -errno : -EIO;
+		bytes += got;
+		length -= (size_t)got;
+	}
+	return fsync(file) ? -errno : 0;
+}
+
+static int sync_folder_of(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_close_ int folder = -1;
+
+	if (!copy)
+		return -ENOMEM;
+	folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return folder < 0 || fsync(folder) ? -errno : 0;
+}
+
+int file_replace(const char *path, const char *bytes, size_t length)
+{
+	_cleanup_free_ char *beside = NULL;
+	_cleanup_close_ int file = -1;
+	int error;
+
+	if (asprintf(&beside, "%s.new", path) < 0) {
+		beside = NULL;
+		return -ENOMEM;
+	}
+	file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (file < 0)
+		return -errno;
+	error = write_all(file, bytes, length);
+	if (!error && rename(beside, path))
+		error = -errno;
+	if (error) {
+		unlink(beside);
+		return error;
+	}
+	return sync_folder_of(path);
+}

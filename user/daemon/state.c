@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "daemon/file.h"
+#include "daemon/state_text.h"
+
+#define PATH_ROOM 4096
+#define STATE_BYTES_MAX (64u << 20)
+#define HEADER "usher-state 1 "
+
+static void entry_free(struct state_entry *entry)
+{
+	free(entry->name);
+	free(entry->file);
+	free(entry->user);
+}
+
+void state_close(struct state *state)
+{
+	if (!state)
+		return;
+	for (size_t i = 0; i < state->history_count; i++)
+		entry_free(&state->history[i]);
+	for (size_t i = 0; i < state->drain_count; i++)
+		free(state->drains[i]);
+	free(state->drains);
+	free(state->added);
+	free(state->services);
+	identities_free(state->identities);
+	free(state->folder);
+	free(state);
+}
+
+static void cleanup_state(struct state **state)
+{
+	state_close(*state);
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------- */
+
+static void state_path(const struct state *state, const char *name, char path[PATH_ROOM])
+{
+	snprintf(path, PATH_ROOM, "%s/%s", state->folder, name);
+}
+
+static void policy_path(const struct state *state, const char *digest, char path[PATH_ROOM])
+{
+	snprintf(path, PATH_ROOM, "%s/policy-%s.json", state->folder, digest);
+}
+
+static void set_aside(const char *path)
+{
+	char aside[PATH_ROOM + 16];
+
+	snprintf(aside, sizeof(aside), "%s.damaged", path);
+	rename(path, aside);
+}
+
+/* The text behind a first line that holds its digest, or NULL. */
+static const char *sealed_text(const char *bytes, size_t length, size_t *ret_length)
+{
+	const size_t head = sizeof(HEADER) - 1, line = head + SHA256_HEX; /* the newline where the NUL would be */
+	char digest[SHA256_HEX];
+
+	if (length < line || strncmp(bytes, HEADER, head) != 0 || bytes[line - 1] != '\n')
+		return NULL;
+	sha256_hex(bytes + line, length - line, digest);
+	if (strncmp(bytes + head, digest, SHA256_HEX - 1) != 0)
+		return NULL;
+	*ret_length = length - line;
+	return bytes + line;
+}
+
+int state_open(const char *folder, void (*damage)(void *context, const char *sentence), void *context,
+	       struct problem *problem, struct state **ret_state)
+{
+	_cleanup_(cleanup_state) struct state *state = calloc(1, sizeof(*state));
+	_cleanup_free_ char *bytes = NULL;
+	char path[PATH_ROOM], sentence[PATH_ROOM + 128];
+	size_t length = 0;
+	const char *text;
+	int error;
+
+	if (!state)
+		return problem_set(problem, -ENOMEM, "no memory");
+	state->folder = strdup(folder);
+	if (!state->folder)
+		return problem_set(problem, -ENOMEM, "no memory");
+	if (mkdir(folder, 0700) && errno != EEXIST)
+		return problem_set(problem, -errno, "cannot make the state folder %s: %s", folder, strerror(errno));
+	state_path(state, "state.json", path);
+	error = file_read(path, STATE_BYTES_MAX, &bytes, &length);
+	if (error && error != -ENOENT)
+		return problem_set(problem, error, "cannot read %s: %s", path, strerror(-error));
+	if (!error) {
+		text = sealed_text(bytes, length, &length);
+		if (!text || state_text_parse(text, length, state)) {
+			set_aside(path);
+			snprintf(sentence, sizeof(sentence), "%s is damaged; it was renamed to state.json.damaged", path);
+			damage(context, sentence);
+			/* Nothing is taken over from it, not even what came before the damage. */
+			char *kept = TAKE_PTR(state->folder);
+
+			state_close(TAKE_PTR(state));
+			state = calloc(1, sizeof(*state));
+			if (!state)
+				abort();
+			state->folder = kept;
+		}
+	}
+	*ret_state = TAKE_PTR(state);
+	return 0;
+}
+
+int state_save(const struct state *state)
+{
+	struct json text = {0}, file = {0};
+	char path[PATH_ROOM], digest[SHA256_HEX];
+	int error;
+
+	state_text_print(&text, state);
+	sha256_hex(text.bytes, text.length, digest);
+	json_raw(&file, HEADER, sizeof(HEADER) - 1);
+	json_raw(&file, digest, strlen(digest));
+	json_raw(&file, "\n", 1);
+	json_raw(&file, text.bytes, text.length);
+	state_path(state, "state.json", path);
+	error = file_replace(path, file.bytes, file.length);
+	json_free(&text);
+	json_free(&file);
+	return error;
+}
+
+/* ---- policies ------------------------------------------------------------------------------------------------ */
+
+int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX])
+{
+	char path[PATH_ROOM], digest[SHA256_HEX];
+	int error;
+
+	sha256_hex(bytes, length, digest);
+	policy_path(state, digest, path);
+	error = file_replace(path, bytes, length);
+	if (!error)
+		memcpy(ret_digest, digest, sizeof(digest));
+	return error;
+}
+
+int state_read_policy(const struct state *state, const char digest[SHA256_HEX], char **ret_bytes, size_t *ret_length)
+{
+	_cleanup_free_ char *bytes = NULL;
+	char path[PATH_ROOM], found[SHA256_HEX];
+	size_t length;
+	int error;
+
+	policy_path(state, digest, path);
+	error = file_read(path, USHER_POLICY_BYTES_MAX + 1, &bytes, &length);
+	if (error)
+		return error;
+	sha256_hex(bytes, length, found);
+	if (strcmp(found, digest) != 0) {
+		set_aside(path);
+		return -EBADMSG;
+	}
+	*ret_bytes = TAKE_PTR(bytes);
+	*ret_length = length;
+	return 0;
+}
+
+static bool is_named(const struct state *state, const char *digest)
+{
+	for (size_t i = 0; i < state->history_count; i++)
+		if (!strcmp(state->history[i].bytes_digest, digest))
+			return true;
+	return false;
+}
+
+static void drop_entry(struct state *state, size_t index)
+{
+	struct state_entry entry = state->history[index];
+	char path[PATH_ROOM];
+
+	state->history_count--;
+	memmove(&state->history[index], &state->history[index + 1],
+		(state->history_count - index) * sizeof(state->history[0]));
+	if (!is_named(state, entry.bytes_digest)) {
+		policy_path(state, entry.bytes_digest, path);
+		unlink(path);
+	}
+	entry_free(&entry);
+}
+
+void state_push(struct state *state, const struct state_entry *entry)
+{
+	if (state->history_count == STATE_HISTORY_MAX)
+		drop_entry(state, STATE_HISTORY_MAX - 1);
+	memmove(&state->history[1], &state->history[0], state->history_count * sizeof(state->history[0]));
+	state->history[0] = *entry;
+	state->history_count++;
+}
+
+void state_pop(struct state *state)
+{
+	if (state->history_count)
+		drop_entry(state, 0);
+}
+
+int state_find(const struct state *state, const char *revision, size_t *ret_index)
+{
+	size_t length = strlen(revision);
+	bool number = length && length < 20 && strspn(revision, "0123456789") == length;
+
+	for (size_t i = 0; i < state->history_count; i++) {
+		const struct state_entry *entry = &state->history[i];
+
+		if ((number && entry->revision == strtoull(revision, NULL, 10)) ||
+		    (length >= 4 && !strncmp(entry->digest, revision, length))) {
+			*ret_index = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* ---- drains -------------------------------------------------------------------------------------------------- */
+
+bool state_is_drained(const struct state *state, const char *backend)
+{
+	for (size_t i = 0; i < state->drain_count; i++)
+		if (!strcmp(state->drains[i], backend))
+			return true;
+	return false;
+}
+
+bool state_set_drained(struct state *state, const char *backend, bool drained)
+{
+	if (state_is_drained(state, backend) == drained)
+		return false;
+	if (drained) {
+		state->drains =
+			array_grow(state->drains, state->drain_count, &state->drain_capacity, sizeof(*state->drains));
+		state->drains[state->drain_count] = strdup(backend);
+		if (!state->drains[state->drain_count++])
+			abort();
+		return true;
+	}
+	for (size_t i = 0; i < state->drain_count; i++)
+		if (!strcmp(state->drains[i], backend)) {
+			free(state->drains[i]);
+			state->drains[i] = state->drains[--state->drain_count];
+			break;
+		}
+	return true;
+}

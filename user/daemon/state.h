@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What survives a reboot, in one folder:
+ *   state.json            numbers, drains, history; its first line holds the SHA-256 of the rest
+ *   policy-DIGEST.json    each policy of the history as it was given, under the SHA-256 of its bytes
+ *
+ * Files are replaced whole (written beside, synced, renamed). One that is not what it should be is renamed to NAME.damaged and
+ * said; nothing is read from it.
+ */
+#ifndef USHER_DAEMON_STATE_H
+#define USHER_DAEMON_STATE_H
+
+#include <stdbool.h>
+
+#include "base/problem.h"
+#include "base/sha256.h"
+#include "compile/identities.h"
+
+#define STATE_HISTORY_MAX 64
+#define STATE_FILE_NAME 256
+
+struct state_entry {
+	char bytes_digest[SHA256_HEX]; /* of the text as given: names its file */
+	char digest[SHA256_HEX];       /* of the policy */
+	char *name;		       /* of its metadata, or NULL */
+	uint64_t revision;
+	char *file; /* as the operator called it */
+	int64_t applied; /* ns since 1970 */
+	char verb[16];	 /* "apply", "rollback", "start" */
+	uint32_t uid;
+	char *user; /* or NULL */
+	uint64_t generation;
+	bool confirmed;
+};
+
+struct state {
+	char *folder;
+	/* Of the generation that was published last; 0: none. */
+	uint64_t generation;
+	uint32_t epoch;
+	bool judged;
+	uint8_t judgement[SHA256_BYTES];
+	struct identities *identities; /* or NULL */
+	char start_digest[SHA256_HEX]; /* bytes of the --policy that was taken last; "": none */
+	int64_t confirm_by;	       /* ns since 1970: then entry 0 goes unless it is confirmed; 0: it is */
+	struct state_entry history[STATE_HISTORY_MAX]; /* newest first; entry 0 is in force */
+	size_t history_count;
+	char **drains; /* names of backends */
+	size_t drain_count, drain_capacity;
+	struct usher_address *added; /* addresses that usher has put on the interface */
+	size_t added_count, added_capacity;
+	/* Where the services of the policy in force listen: what stays closed while there is no policy. */
+	struct state_service {
+		struct usher_address address;
+		uint16_t port;
+		uint8_t protocol;
+	} *services;
+	size_t service_count, service_capacity;
+};
+
+/* Makes the folder (mode 0700) and reads what is there. damage: sentences about what was set aside, one call each. Returns 0,
+ * or -errno with a sentence. */
+int state_open(const char *folder, void (*damage)(void *context, const char *sentence), void *context,
+	       struct problem *problem, struct state **ret_state);
+void state_close(struct state *state);
+/* Writes state.json. Returns 0 or -errno. */
+int state_save(const struct state *state);
+
+/* Keeps the text of a policy. Returns 0 or -errno. */
+int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX]);
+/* Reads it again: 0, -ENOENT, -EBADMSG if it was damaged (and is set aside), or -errno. */
+int state_read_policy(const struct state *state, const char digest[SHA256_HEX], char **ret_bytes, size_t *ret_length);
+/* Puts an entry, whose strings are then the state's, before all others; forgets the oldest and texts that no entry names. */
+void state_push(struct state *state, const struct state_entry *entry);
+/* Takes entry 0 out. */
+void state_pop(struct state *state);
+/* The entry that a revision number or the beginning of a digest (4 digits at least) means: 0 or -ENOENT. */
+int state_find(const struct state *state, const char *revision, size_t *ret_index);
+
+bool state_is_drained(const struct state *state, const char *backend);
+/* Returns whether that changed anything. */
+bool state_set_drained(struct state *state, const char *backend, bool drained);
+
+#endif
