@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
-
-#define SEGMENTS_READ 2
 
 struct gaps {
 	size_t cpus;
@@ -38,7 +37,19 @@ static uint64_t *next_of(struct gaps *gaps, uint32_t cpu, enum usher_ring ring)
 	return cpu < gaps->cpus && ring < USHER_RINGS ? &gaps->next[cpu * USHER_RINGS + ring] : NULL;
 }
 
+bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence)
+{
+	return cpu < gaps->cpus && ring < USHER_RINGS && sequence < gaps->next[cpu * USHER_RINGS + ring];
+}
+
+void gaps_position(const struct gaps *gaps, struct json *to, const struct record_stamp *stamp)
+{
+	record_position(to, stamp, gaps->next, gaps->cpus);
+}
+
 /* ---- what is in the log already ----------------------------------------------------------------------------- */
+
+enum lesson { LESSON_NOTHING, LESSON_THIS_BOOT, LESSON_POSITION };
 
 static bool number_after(const char *line, const char *key, uint64_t *ret_number)
 {
@@ -47,17 +58,72 @@ static bool number_after(const char *line, const char *key, uint64_t *ret_number
 	return at && sscanf(at + strlen(key), "%" SCNu64, ret_number) == 1;
 }
 
-static void learn_line(struct gaps *gaps, const char *line, const char *boot)
+static void raise_next(struct gaps *gaps, uint64_t cpu, enum usher_ring ring, uint64_t due)
 {
-	enum usher_ring ring = strstr(line, "\"ring\":\"required\"") ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
-	uint64_t cpu, sequence, *next;
+	uint64_t *next = cpu < gaps->cpus ? next_of(gaps, (uint32_t)cpu, ring) : NULL;
 
-	if (!strstr(line, boot) || !number_after(line, "\"cpu\":", &cpu) ||
-	    (!number_after(line, "\"sequence\":", &sequence) && !number_after(line, "\"last\":", &sequence)))
-		return;
-	next = next_of(gaps, (uint32_t)cpu, ring);
-	if (next && sequence >= *next)
-		*next = sequence + 1;
+	if (next && due > *next)
+		*next = due;
+}
+
+/* The array of a position record, if this line is one. */
+static bool learn_position(struct gaps *gaps, const char *line, const char *key, enum usher_ring ring)
+{
+	const char *at = strstr(line, key);
+	uint64_t due;
+
+	if (!at)
+		return false;
+	at += strlen(key);
+	for (uint64_t cpu = 0; *at && *at != ']' && sscanf(at, "%" SCNu64, &due) == 1; cpu++) {
+		raise_next(gaps, cpu, ring, due);
+		at += strcspn(at, ",]");
+		at += *at == ',';
+	}
+	return true;
+}
+
+/* Lines are our own: no name in them can hold a quotation mark that is not escaped. */
+static enum lesson learn_line(struct gaps *gaps, const char *line, const char *boot)
+{
+	uint64_t cpu, sequence;
+
+	if (!strstr(line, boot))
+		return LESSON_NOTHING;
+	if (learn_position(gaps, line, "\"next_events\":[", USHER_RING_EVENTS) &&
+	    learn_position(gaps, line, "\"next_required\":[", USHER_RING_REQUIRED))
+		return LESSON_POSITION;
+	if (number_after(line, "\"cpu\":", &cpu) &&
+	    (number_after(line, "\"sequence\":", &sequence) || number_after(line, "\"last\":", &sequence)))
+		raise_next(gaps, cpu, strstr(line, "\"ring\":\"required\"") ? USHER_RING_REQUIRED : USHER_RING_EVENTS,
+			   sequence + 1);
+	return LESSON_THIS_BOOT;
+}
+
+static int learn_segment(struct gaps *gaps, const char *folder, const char *name, const char *boot,
+			 enum lesson *ret_lesson)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	_cleanup_free_ char *line = NULL;
+	enum lesson most = LESSON_NOTHING;
+	char path[4096];
+	size_t room = 0;
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (getline(&line, &room, file) > 0) {
+		enum lesson lesson = learn_line(gaps, line, boot);
+
+		if (lesson > most)
+			most = lesson;
+	}
+	if (ferror(file))
+		return -EIO;
+	*ret_lesson = most;
+	return 0;
 }
 
 static int is_segment(const struct dirent *entry)
@@ -69,31 +135,23 @@ static int is_segment(const struct dirent *entry)
 
 int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id)
 {
+	enum lesson lesson = LESSON_THIS_BOOT;
 	struct dirent **entries;
 	int count = scandir(folder, &entries, is_segment, alphasort), error = 0;
-	char boot[64];
+	char boot[64], path[4096];
 
 	if (count < 0)
 		return -errno;
 	snprintf(boot, sizeof(boot), "\"boot\":\"%016" PRIx64 "\"", boot_id);
-	/* The newest one may be empty: it was begun by who asks. */
-	for (int i = count > SEGMENTS_READ ? count - SEGMENTS_READ - 1 : 0; i < count; i++) {
-		char path[4096];
-		_cleanup_fclose_ FILE *file = NULL;
-		_cleanup_free_ char *line = NULL;
-		size_t room = 0;
+	for (int i = count; i-- > 0;) {
+		struct stat status;
 
+		/* The newest one is empty: it was begun by who asks. */
 		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-		file = fopen(path, "re");
-		if (!file) {
-			error = -errno;
-			continue;
-		}
-		while (getline(&line, &room, file) > 0)
-			learn_line(gaps, line, boot);
-	}
-	for (int i = 0; i < count; i++)
+		if (!error && lesson == LESSON_THIS_BOOT && !stat(path, &status) && status.st_size)
+			error = learn_segment(gaps, folder, entries[i]->d_name, boot, &lesson);
 		free(entries[i]);
+	}
 	free(entries);
 	return error;
 }

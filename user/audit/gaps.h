@@ -13,8 +13,13 @@ struct gaps;
 /* Returns 0 or -ENOMEM. */
 int gaps_new(size_t cpus, struct gaps **ret_gaps);
 void gaps_free(struct gaps *gaps);
-/* What the log in `folder` has of this boot already: its newest segments are read. Returns 0 or -errno. */
+/* What the log in `folder` has of this boot already. Segments are read from the newest back to one with a position, or with
+ * nothing of this boot. Returns 0 or -errno. */
 int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id);
+/* Is this number in the log, by itself or in a gap? */
+bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence);
+/* Adds a record of the numbers that are due next. */
+void gaps_position(const struct gaps *gaps, struct json *to, const struct record_stamp *stamp);
 /* This number has come. True, with the gap before it, if it is not the one that was due. */
 bool gaps_seen(struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence, struct record_gap *ret_gap);
 /* `taken` numbers have been given out and whatever was recorded of them has come. True if the last ones are missing. */

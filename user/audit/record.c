@@ -18,8 +18,7 @@ static const char *const verdict_labels[] = {USHER_VERDICTS(VERDICT_LABEL)};
 static const uint8_t verdict_of[USHER_REASON_MAX] = {USHER_REASONS(REASON_VERDICT)};
 #undef REASON_VERDICT
 
-static const char *const ring_names[USHER_RINGS] = {
-	[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
+static const char *const ring_names[USHER_RINGS] = {[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
 
 const char *record_reason(uint8_t reason)
 {
@@ -51,35 +50,54 @@ static void add_endpoint(struct json *to, const char *key, const struct usher_ad
 	json_object_end(to);
 }
 
-static void add_names(struct json *to, const struct usher_event *event, const struct catalog *catalog)
-{
-	bool rule = event->rule != USHER_NONE && event->rule < catalog->rule_count;
-	const struct catalog_service *service =
-		event->service < USHER_SERVICES_MAX ? &catalog->services[event->service] : NULL;
+/* What a catalog that is not there, or does not go so far, has no name for. */
+struct names {
+	const char *rule, *policy_digest, *tenant, *region, *service, *target, *model;
+	uint64_t policy_revision;
+};
 
-	json_string(to, "rule", rule ? catalog->rules[event->rule] : NULL);
-	json_string(to, "policy_digest", catalog->policy_digest);
-	json_unsigned(to, "policy_revision", catalog->policy_revision);
-	json_string(to, "tenant", event->tenant < USHER_TENANT_IDS ? catalog->tenants[event->tenant] : NULL);
-	json_string(to, "client_region",
-		    event->class_id < catalog->class_count ? catalog->classes[event->class_id].region : NULL);
-	json_string(to, "service", service ? service->name : NULL);
-	if (event->target != event->service && event->target < USHER_SERVICES_MAX)
-		json_string(to, "target", catalog->services[event->target].name);
+static struct names find_names(const struct usher_event *event, const struct catalog *catalog)
+{
+	struct names names = {0};
+
+	if (!catalog)
+		return names;
+	names.policy_digest = catalog->policy_digest;
+	names.policy_revision = catalog->policy_revision;
+	if (event->rule < catalog->rule_count)
+		names.rule = catalog->rules[event->rule];
+	if (event->tenant < USHER_TENANT_IDS)
+		names.tenant = catalog->tenants[event->tenant];
+	if (event->class_id < catalog->class_count)
+		names.region = catalog->classes[event->class_id].region;
+	if (event->service < USHER_SERVICES_MAX)
+		names.service = catalog->services[event->service].name;
+	if (event->target < USHER_SERVICES_MAX) {
+		names.target = catalog->services[event->target].name;
+		names.model = catalog->services[event->target].model;
+	}
+	return names;
+}
+
+static void add_names(struct json *to, const struct usher_event *event, const struct names *names)
+{
+	json_string(to, "rule", names->rule);
+	json_string(to, "policy_digest", names->policy_digest);
+	if (names->policy_digest)
+		json_unsigned(to, "policy_revision", names->policy_revision);
+	else
+		json_null(to, "policy_revision");
+	json_string(to, "tenant", names->tenant);
+	json_string(to, "client_region", names->region);
+	json_string(to, "service", names->service);
+	if (event->target != event->service)
+		json_string(to, "target", names->target);
 }
 
 /* The model is that of the service that answers, even where nobody does. */
-static void add_backend(struct json *to, const struct usher_event *event, const struct catalog *catalog)
+static void add_backend(struct json *to, const struct names *names, const struct catalog_backend *backend)
 {
-	const struct catalog_backend *backend = NULL;
-	const char *model = NULL;
-
-	if (event->target < USHER_SERVICES_MAX)
-		model = catalog->services[event->target].model;
-	if (event->backend < USHER_BACKENDS_MAX && catalog->backends[event->backend].name &&
-	    catalog->backends[event->backend].incarnation == event->incarnation)
-		backend = &catalog->backends[event->backend];
-	json_string(to, "model", backend ? backend->model : model);
+	json_string(to, "model", backend ? backend->model : names->model);
 	json_string(to, "version", backend ? backend->version : NULL);
 	json_string(to, "backend", backend ? backend->name : NULL);
 	json_string(to, "backend_region", backend ? backend->region : NULL);
@@ -89,9 +107,26 @@ static void add_backend(struct json *to, const struct usher_event *event, const 
 		json_null(to, "backend_endpoint");
 }
 
-void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
-		     const struct catalog *catalog, const struct usher_address *nat)
+/* A record without names is still a record: whoever has the catalog of that generation can resolve it. */
+static void add_numbers(struct json *to, const struct usher_event *event)
 {
+	json_object_begin(to, "numbers");
+	json_unsigned(to, "rule", event->rule);
+	json_unsigned(to, "tenant", event->tenant);
+	json_unsigned(to, "class", event->class_id);
+	json_unsigned(to, "service", event->service);
+	json_unsigned(to, "target", event->target);
+	json_unsigned(to, "backend", event->backend);
+	json_unsigned(to, "incarnation", event->incarnation);
+	json_object_end(to);
+}
+
+void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
+		     const struct catalog *catalog, const struct catalog_backend *backend,
+		     const struct usher_address *nat)
+{
+	struct names names = find_names(event, catalog);
+
 	begin(to, stamp, "decision");
 	json_unsigned(to, "cpu", event->cpu);
 	json_string(to, "ring", event->ring < USHER_RINGS ? ring_names[event->ring] : NULL);
@@ -99,10 +134,8 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 	json_string(to, "verdict", record_verdict(event->reason));
 	json_string(to, "reason", record_reason(event->reason));
 	json_unsigned(to, "generation", event->generation);
-	if (catalog) {
-		add_names(to, event, catalog);
-		add_backend(to, event, catalog);
-	}
+	add_names(to, event, &names);
+	add_backend(to, &names, backend);
 	add_endpoint(to, "src_endpoint", &event->client, event->client_port_be);
 	add_endpoint(to, "dst_endpoint", &event->service_address, event->service_port_be);
 	if (nat && event->nat_port_be)
@@ -111,7 +144,10 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 		json_null(to, "nat_endpoint");
 	json_object_begin(to, "connection_info");
 	json_string(to, "protocol_name", event->protocol == IPPROTO_TCP ? "tcp" : "udp");
+	json_unsigned(to, "protocol_num", event->protocol);
 	json_object_end(to);
+	if (!catalog || (event->backend != USHER_NONE && !backend))
+		add_numbers(to, event);
 	json_object_end(to);
 	json_newline(to);
 }
@@ -124,6 +160,22 @@ void record_gap(struct json *to, const struct record_stamp *stamp, const struct 
 	json_unsigned(to, "first", gap->first);
 	json_unsigned(to, "last", gap->last);
 	json_unsigned(to, "count", gap->last - gap->first + 1);
+	json_object_end(to);
+	json_newline(to);
+}
+
+void record_position(struct json *to, const struct record_stamp *stamp, const uint64_t *next, size_t cpus)
+{
+	static const char *const keys[USHER_RINGS] = {
+		[USHER_RING_EVENTS] = "next_events", [USHER_RING_REQUIRED] = "next_required"};
+
+	begin(to, stamp, "position");
+	for (size_t ring = 0; ring < USHER_RINGS; ring++) {
+		json_array_begin(to, keys[ring]);
+		for (size_t cpu = 0; cpu < cpus; cpu++)
+			json_unsigned(to, NULL, next[cpu * USHER_RINGS + ring]);
+		json_array_end(to);
+	}
 	json_object_end(to);
 	json_newline(to);
 }

@@ -4,7 +4,7 @@
  *
  * Every record has:
  *   time        RFC 3339, UTC, milliseconds      boot        id of the program's run, hexadecimal
- *   type        "decision", "gap", "operation"
+ *   type        "decision", "gap", "operation", "position"
  *
  * A decision (field names of OCSF's network activity where there are some):
  *   cpu, ring ("events" | "required"), sequence   its number; per cpu and ring, from 0, none twice, none left out
@@ -14,10 +14,12 @@
  *   version, backend, backend_region                       null where there is none
  *   src_endpoint {ip, port}, dst_endpoint {ip, port}       the client, and the address it called
  *   backend_endpoint, nat_endpoint {ip, port}              where it was sent on to, and as whom; or null
- *   connection_info {protocol_name}
+ *   connection_info {protocol_name, protocol_num}
+ *   numbers {...}       only if a name is not known: what stands in its place
  * A gap: cpu, ring, first, last, count: numbers whose records found no room.
  * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", ...), actor {uid,
- *   user, pid}, and what it is about.
+ *   user, pid}, and what it is about. Without an actor it was usher itself.
+ * A position: next_events, next_required: arrays, by cpu, of the number that is due next.
  */
 #ifndef USHER_AUDIT_RECORD_H
 #define USHER_AUDIT_RECORD_H
@@ -46,10 +48,14 @@ struct record_gap {
 const char *record_reason(uint8_t reason);
 const char *record_verdict(uint8_t reason);
 
-/* Each adds one line. catalog: of the event's generation, or NULL if that is no longer known: names are null then. */
+/* Each adds one line. catalog: of the event's generation, or NULL if that is not known: names are null then. backend: the
+ * one that the event means, or NULL if there is none or it is not known. nat: the same of the NAT address. */
 void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
-		     const struct catalog *catalog, const struct usher_address *nat);
+		     const struct catalog *catalog, const struct catalog_backend *backend,
+		     const struct usher_address *nat);
 void record_gap(struct json *to, const struct record_stamp *stamp, const struct record_gap *gap);
+/* next: cpu * USHER_RINGS + ring */
+void record_position(struct json *to, const struct record_stamp *stamp, const uint64_t *next, size_t cpus);
 /* Begins an operation's object; the caller adds to it, then ends it with record_operation_end. actor: NULL for usher
  * itself. */
 void record_operation(struct json *to, const struct record_stamp *stamp, const char *activity,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,9 +21,11 @@
 struct store {
 	char *folder;
 	char path[PATH_ROOM];
+	int lock; /* the folder itself */
 	int segment;
 	off_t length;
-	unsigned int number;
+	bool torn;	 /* beyond `length` there is half a batch */
+	uint32_t number; /* of the newest segment */
 };
 
 void store_close(struct store *store)
@@ -31,6 +34,8 @@ void store_close(struct store *store)
 		return;
 	if (store->segment >= 0)
 		close(store->segment);
+	if (store->lock >= 0)
+		close(store->lock);
 	free(store->folder);
 	free(store);
 }
@@ -38,13 +43,6 @@ void store_close(struct store *store)
 static void cleanup_store(struct store **store)
 {
 	store_close(*store);
-}
-
-static int sync_folder(const struct store *store)
-{
-	_cleanup_close_ int folder = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return folder < 0 || fsync(folder) ? -errno : 0;
 }
 
 static int begin_segment(struct store *store)
@@ -56,20 +54,20 @@ static int begin_segment(struct store *store)
 
 	gmtime_r(&now, &broken);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &broken);
-	do {
-		if (snprintf(path, sizeof(path), "%s/usher-%s-%04u.jsonl", store->folder, stamp, store->number++) >=
-		    (int)sizeof(path))
-			return -ENAMETOOLONG;
-		segment = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
-	} while (segment < 0 && errno == EEXIST && store->number < 10000);
+	if (snprintf(path, sizeof(path), "%s/usher-%010u-%s.jsonl", store->folder, store->number + 1, stamp) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	segment = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
 	if (segment < 0)
 		return -errno;
 	if (store->segment >= 0)
 		close(store->segment);
+	store->number++;
 	store->segment = segment;
 	store->length = 0;
+	store->torn = false;
 	memcpy(store->path, path, sizeof(path));
-	return sync_folder(store);
+	return fsync(store->lock) ? -errno : 0;
 }
 
 /* ---- what was there before ---------------------------------------------------------------------------------- */
@@ -81,35 +79,41 @@ static int is_segment(const struct dirent *entry)
 	return !strncmp(entry->d_name, "usher-", 6) && length > 6 && !strcmp(entry->d_name + length - 6, ".jsonl");
 }
 
-static int newest_segment(const char *folder, char path[PATH_ROOM])
+/* path "": there is none. */
+static int newest_segment(struct store *store, char path[PATH_ROOM])
 {
 	struct dirent **entries;
-	int count = scandir(folder, &entries, is_segment, alphasort);
+	int count = scandir(store->folder, &entries, is_segment, alphasort), error = 0;
 
 	if (count < 0)
 		return -errno;
 	path[0] = '\0';
 	for (int i = 0; i < count; i++) {
-		if (i == count - 1)
-			snprintf(path, PATH_ROOM, "%s/%s", folder, entries[i]->d_name);
+		if (i == count - 1) {
+			store->number = (uint32_t)strtoul(entries[i]->d_name + strlen("usher-"), NULL, 10);
+			if (snprintf(path, PATH_ROOM, "%s/%s", store->folder, entries[i]->d_name) >= PATH_ROOM)
+				error = -ENAMETOOLONG;
+		}
 		free(entries[i]);
 	}
 	free(entries);
-	return 0;
+	return error;
 }
 
 static int set_aside(const char *segment, const char *bytes, size_t length)
 {
 	char path[PATH_ROOM + 8];
 	_cleanup_close_ int file = -1;
+	ssize_t got;
 
 	snprintf(path, sizeof(path), "%s.torn", segment);
 	file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (file < 0)
 		return -errno;
-	if (write(file, bytes, length) != (ssize_t)length || fsync(file))
-		return -EIO;
-	return 0;
+	got = write(file, bytes, length);
+	if (got != (ssize_t)length)
+		return got < 0 ? -errno : -EIO;
+	return fsync(file) ? -errno : 0;
 }
 
 /* Cuts a segment back to its last whole line. */
@@ -142,61 +146,90 @@ static int mend(const char *path, size_t *ret_torn)
 	return ftruncate(file, status.st_size - (off_t)torn) || fsync(file) ? -errno : 0;
 }
 
+static int lock_folder(struct store *store, struct problem *problem)
+{
+	if (mkdir(store->folder, 0750) && errno != EEXIST)
+		return problem_set(problem, -errno, "cannot make the audit folder %s: %s", store->folder,
+				   strerror(errno));
+	store->lock = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->lock < 0)
+		return problem_set(problem, -errno, "cannot open the audit folder %s: %s", store->folder,
+				   strerror(errno));
+	if (!flock(store->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return problem_set(problem, -EBUSY, "another process writes to the audit folder %s", store->folder);
+	return problem_set(problem, -errno, "cannot lock the audit folder %s: %s", store->folder, strerror(errno));
+}
+
 int store_open(const char *folder, struct problem *problem, struct store **ret_store, size_t *ret_torn)
 {
 	_cleanup_(cleanup_store) struct store *store = calloc(1, sizeof(*store));
 	char before[PATH_ROOM];
+	size_t torn = 0;
 	int error;
 
 	if (!store)
 		return problem_set(problem, -ENOMEM, "no memory");
-	store->segment = -1;
+	store->lock = store->segment = -1;
 	store->folder = strdup(folder);
 	if (!store->folder)
 		return problem_set(problem, -ENOMEM, "no memory");
-	if (mkdir(folder, 0750) && errno != EEXIST)
-		return problem_set(problem, -errno, "cannot make the audit folder %s: %s", folder, strerror(errno));
-	*ret_torn = 0;
-	error = newest_segment(folder, before);
+	error = lock_folder(store, problem);
+	if (error)
+		return error;
+	error = newest_segment(store, before);
 	if (!error && *before)
-		error = mend(before, ret_torn);
+		error = mend(before, &torn);
 	if (error)
 		return problem_set(problem, error, "cannot read the audit log in %s: %s", folder, strerror(-error));
 	error = begin_segment(store);
 	if (error)
 		return problem_set(problem, error, "cannot write to the audit folder %s: %s", folder, strerror(-error));
+	*ret_torn = torn;
 	*ret_store = TAKE_PTR(store);
 	return 0;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
+/* All or nothing: a reader must not find half a line. */
+static int cut_back(struct store *store)
+{
+	if (store->torn && ftruncate(store->segment, store->length))
+		return -errno;
+	store->torn = false;
+	return 0;
+}
+
+static int prepare(struct store *store, size_t length)
+{
+	int error = cut_back(store);
+
+	if (error || !store->length || (size_t)store->length + length <= STORE_SEGMENT_BYTES)
+		return error;
+	return fdatasync(store->segment) ? -errno : begin_segment(store);
+}
+
 int store_append(struct store *store, const char *bytes, size_t length)
 {
-	size_t written = 0;
+	int error = prepare(store, length);
 
-	if (store->length && (size_t)store->length + length > STORE_SEGMENT_BYTES) {
-		int error = fdatasync(store->segment) ? -errno : begin_segment(store);
-
-		if (error)
-			return error;
-	}
-	while (written < length) {
+	for (size_t written = 0; !error && written < length;) {
 		ssize_t got = write(store->segment, bytes + written, length - written);
 
 		if (got > 0) {
 			written += (size_t)got;
-			continue;
+			store->torn = true;
+		} else if (got == 0 || errno != EINTR) {
+			error = got ? -errno : -EIO;
 		}
-		if (got < 0 && errno == EINTR)
-			continue;
-		int error = got < 0 ? -errno : -EIO;
-
-		/* All or nothing: a reader must not find half a line. */
-		if (written && ftruncate(store->segment, store->length))
-			return -EIO;
+	}
+	if (error) {
+		cut_back(store); /* if that fails it is tried again before the next line */
 		return error;
 	}
+	store->torn = false;
 	store->length += (off_t)length;
 	return 0;
 }
