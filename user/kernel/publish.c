@@ -160,20 +160,6 @@ const struct usher_address *publisher_nat_address(const struct publisher *publis
 	return addresses->used ? &addresses->address : NULL;
 }
 
-const struct usher_address *publisher_nat_address(const struct publisher *publisher, uint8_t number)
-{
-	const struct usher_nat_address *all = publisher->table[TABLE_nat_addresses].bytes;
-
-	for (uint32_t i = 0; i < USHER_SLOTS; i++) {
-		uint32_t slot = publisher_slot(publisher) ^ i;
-		const struct usher_nat_address *entry = &all[(size_t)slot * USHER_NAT_ADDRESSES_MAX + number];
-
-		if (number < USHER_NAT_ADDRESSES_MAX && entry->used)
-			return &entry->address;
-	}
-	return NULL;
-}
-
 static void fill(const struct publisher *publisher, uint32_t slot, const struct tables *tables)
 {
 	const struct {

@@ -24,9 +24,6 @@ const struct usher_backend *publisher_backend(const struct publisher *publisher,
 const struct usher_address *publisher_nat_address(const struct publisher *publisher, uint64_t generation,
 						  uint8_t nat_index);
 
-/* The NAT address that has this number, or had it last; NULL: none. */
-const struct usher_address *publisher_nat_address(const struct publisher *publisher, uint8_t number);
-
 /*
  * Puts the tables in force. When it returns 0, no packet is under way any more that saw the generation before. On -errno
  * nothing has changed for packets.
