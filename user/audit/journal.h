@@ -37,8 +37,9 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context);
 /* Looks for numbers that never came, and brings the log to the disk. Every second or so, after a drain. 0 or -errno. */
 int journal_tick(struct journal *journal);
 
-/* Begins the record of an operation; the caller adds fields to it, then calls journal_operation_end, which returns 0, or
- * -errno if it could not be written yet: it is kept and tried again. */
+/* Begins the record of an operation; the caller adds fields to it, then calls journal_operation_end, which returns 0 once
+ * it is on the disk, -errno if it could not be written yet (it is kept and tried again), or -ENOBUFS if too much waits
+ * already and it is not kept. */
 struct json *journal_operation(struct journal *journal, const char *activity, const struct record_actor *actor);
 int journal_operation_end(struct journal *journal);
 

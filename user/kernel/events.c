@@ -116,6 +116,16 @@ void events_rewind(struct events *events)
 		events->rings[i].position = *events->rings[i].consumer;
 }
 
+uint64_t events_produced(const struct events *events, enum usher_ring which)
+{
+	return __atomic_load_n(events->rings[which].producer, __ATOMIC_ACQUIRE);
+}
+
+uint64_t events_released(const struct events *events, enum usher_ring which)
+{
+	return *events->rings[which].consumer;
+}
+
 size_t events_waiting(const struct events *events, enum usher_ring which)
 {
 	const struct ring *ring = &events->rings[which];

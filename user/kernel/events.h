@@ -25,6 +25,9 @@ const struct usher_event *events_next(struct events *events, enum usher_ring rin
 void events_release(struct events *events);
 /* Reads again what has been read and not been released. */
 void events_rewind(struct events *events);
+/* Bytes ever put into a ring, and of these the ones whose room has been freed. */
+uint64_t events_produced(const struct events *events, enum usher_ring ring);
+uint64_t events_released(const struct events *events, enum usher_ring ring);
 /* Bytes that wait in a ring, read or not. */
 size_t events_waiting(const struct events *events, enum usher_ring ring);
 

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/journal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/catalogs.h"
+#include "audit/gaps.h"
+#include "audit/store.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "kernel/counters.h"
+#include "kernel/events.h"
+
+#define BATCH_RECORDS 2048
+#define BATCHES_A_DRAIN 32			    /* then others get their turn */
+#define UNWRITTEN_MAX (16u << 20)		    /* bytes of operations that wait for the disk */
+#define EVENT_ROOM (sizeof(struct usher_event) + 8) /* in a ring, with its header */
+
+struct journal {
+	const struct publisher *publisher;
+	const struct program *program;
+	struct events *events;
+	struct catalogs *catalogs;
+	struct gaps *gaps;
+	struct store *store;
+	struct json batch; /* not in the log yet */
+	uint64_t batch_records;
+	uint64_t *seen; /* by CPU and ring: events below this have been shown */
+	/* Two ticks: numbers given out at the first, up to where the rings were filled at the second. */
+	struct counters_cpu *taken;
+	uint64_t filled[USHER_RINGS];
+	enum { LOOK_AT_NUMBERS, LOOK_AT_RINGS, LOOK_FOR_GAPS } look;
+	bool unsynced;
+	size_t operation_at; /* where the last operation begins in the batch */
+	uint64_t gap_count, lost, written, write_errors;
+	char position_in[4096]; /* the segment that has a position */
+};
+
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	if (journal->events && journal->store) {
+		journal_drain(journal, NULL, NULL);
+		store_sync(journal->store);
+	}
+	events_close(journal->events);
+	catalogs_free(journal->catalogs);
+	gaps_free(journal->gaps);
+	store_close(journal->store);
+	json_free(&journal->batch);
+	free(journal->seen);
+	free(journal->taken);
+	free(journal);
+}
+
+static void cleanup_journal(struct journal **journal)
+{
+	journal_close(*journal);
+}
+
+/* `monotonic`: when it happened. */
+static struct record_stamp stamp_of(const struct journal *journal, uint64_t monotonic)
+{
+	return (struct record_stamp){
+		.realtime = clock_realtime() - clock_monotonic() + (int64_t)monotonic,
+		.boot_id = journal->program->boot.boot_id,
+	};
+}
+
+static struct record_stamp stamp_now(const struct journal *journal)
+{
+	return (struct record_stamp){.realtime = clock_realtime(), .boot_id = journal->program->boot.boot_id};
+}
+
+/* ---- to the disk -------------------------------------------------------------------------------------------- */
+
+/* Writes the batch, and only then frees the room of what is in it. */
+static int flush(struct journal *journal)
+{
+	int error;
+
+	if (!journal->batch_records)
+		return 0;
+	error = store_append(journal->store, journal->batch.bytes, journal->batch.length);
+	if (error) {
+		journal->write_errors++;
+		return error;
+	}
+	events_release(journal->events);
+	journal->written += journal->batch_records;
+	journal->batch_records = 0;
+	journal->unsynced = true;
+	json_clear(&journal->batch);
+	if (!strcmp(journal->position_in, store_path(journal->store)))
+		return 0;
+	/* A new segment. Its position may come late in it: whatever comes before it is there as well. */
+	struct record_stamp stamp = stamp_now(journal);
+
+	strcpy(journal->position_in, store_path(journal->store));
+	gaps_position(journal->gaps, &journal->batch, &stamp);
+	journal->batch_records++;
+	return flush(journal);
+}
+
+static void add_gap(struct journal *journal, const struct record_gap *gap)
+{
+	struct record_stamp stamp = stamp_now(journal);
+
+	record_gap(&journal->batch, &stamp, gap);
+	journal->batch_records++;
+	journal->gap_count++;
+	journal->lost += gap->last - gap->first + 1;
+}
+
+/* ---- decisions ---------------------------------------------------------------------------------------------- */
+
+static void show(struct journal *journal, const struct usher_event *event, enum usher_ring ring,
+		 const struct usher_address *nat, journal_seen *seen, void *context)
+{
+	const struct usher_backend *backend = NULL;
+	uint64_t *next = event->cpu < counters_cpus() ? &journal->seen[event->cpu * USHER_RINGS + ring] : NULL;
+
+	if (!seen || (next && event->sequence < *next))
+		return;
+	if (next)
+		*next = event->sequence + 1;
+	if (event->backend != USHER_NONE)
+		backend = publisher_backend(journal->publisher, event->backend, event->incarnation);
+	seen(event, nat, backend, context);
+}
+
+static void add_event(struct journal *journal, const struct usher_event *event, enum usher_ring ring,
+		      journal_seen *seen, void *context)
+{
+	const struct catalog_backend *backend = NULL;
+	const struct usher_address *nat = NULL;
+	struct record_stamp stamp = stamp_of(journal, event->time);
+	struct record_gap gap;
+
+	if (event->nat_port_be)
+		nat = publisher_nat_address(journal->publisher, event->generation, event->nat_index);
+	show(journal, event, ring, nat, seen, context);
+	/* Its room was not freed by a daemon that died after writing it. */
+	if (gaps_recorded(journal->gaps, event->cpu, ring, event->sequence))
+		return;
+	if (gaps_seen(journal->gaps, event->cpu, ring, event->sequence, &gap))
+		add_gap(journal, &gap);
+	if (event->backend != USHER_NONE)
+		backend = catalogs_backend(journal->catalogs, event->backend, event->incarnation);
+	record_decision(&journal->batch, &stamp, event, catalogs_find(journal->catalogs, event->generation), backend,
+			nat);
+	journal->batch_records++;
+}
+
+/* Reads up to BATCH_RECORDS events. Returns whether the rings are empty now. */
+static bool read_batch(struct journal *journal, journal_seen *seen, void *context)
+{
+	size_t count = 0;
+
+	/* Those whose audit is required first: nobody else's flood may keep them waiting. */
+	for (int ring = USHER_RINGS - 1; ring >= 0; ring--) {
+		const struct usher_event *event;
+
+		while (count < BATCH_RECORDS && (event = events_next(journal->events, (enum usher_ring)ring))) {
+			add_event(journal, event, (enum usher_ring)ring, seen, context);
+			count++;
+		}
+	}
+	return count < BATCH_RECORDS;
+}
+
+int journal_drain(struct journal *journal, journal_seen *seen, void *context)
+{
+	int error = flush(journal);
+	bool empty = false;
+
+	for (int i = 0; !error && !empty && i < BATCHES_A_DRAIN; i++) {
+		empty = read_batch(journal, seen, context);
+		error = flush(journal);
+		/* Nothing was written, but room may be due to be freed: of what was on record already. */
+		if (!error)
+			events_release(journal->events);
+	}
+	if (!error && empty)
+		catalogs_drained(journal->catalogs);
+	return error;
+}
+
+/* ---- what never came ---------------------------------------------------------------------------------------- */
+
+/* Has every event come that has one of the numbers taken at the first look? */
+static bool all_come(const struct journal *journal)
+{
+	for (int ring = 0; ring < USHER_RINGS; ring++)
+		if (events_released(journal->events, (enum usher_ring)ring) < journal->filled[ring])
+			return false;
+	return true;
+}
+
+static void find_gaps(struct journal *journal)
+{
+	struct record_gap gap;
+
+	for (uint32_t cpu = 0; cpu < counters_cpus(); cpu++)
+		for (int ring = 0; ring < USHER_RINGS; ring++)
+			if (gaps_ended(journal->gaps, cpu, (enum usher_ring)ring, journal->taken[cpu].rings[ring].taken,
+				       &gap))
+				add_gap(journal, &gap);
+}
+
+/*
+ * A number is taken before room is asked for, and a program does not run for as long as a tick. So what was taken by one
+ * tick is in the rings by the next or never, and what was in them then and has been read has been noticed.
+ */
+static int look(struct journal *journal)
+{
+	int error = 0;
+
+	switch (journal->look) {
+	case LOOK_AT_NUMBERS:
+		error = counters_sequences(journal->program, journal->taken, counters_cpus());
+		if (!error)
+			journal->look = LOOK_AT_RINGS;
+		break;
+	case LOOK_AT_RINGS:
+		for (int ring = 0; ring < USHER_RINGS; ring++)
+			journal->filled[ring] = events_produced(journal->events, (enum usher_ring)ring);
+		journal->look = LOOK_FOR_GAPS;
+		break;
+	case LOOK_FOR_GAPS:
+		if (!all_come(journal))
+			break;
+		find_gaps(journal);
+		journal->look = LOOK_AT_NUMBERS;
+		break;
+	}
+	return error;
+}
+
+static int sync_log(struct journal *journal)
+{
+	int error = journal->unsynced ? store_sync(journal->store) : 0;
+
+	if (error)
+		journal->write_errors++;
+	else
+		journal->unsynced = false;
+	return error;
+}
+
+int journal_tick(struct journal *journal)
+{
+	int error = flush(journal);
+
+	if (!error)
+		error = look(journal);
+	if (!error)
+		error = flush(journal);
+	return error ? error : sync_log(journal);
+}
+
+/* ---- operations --------------------------------------------------------------------------------------------- */
+
+struct json *journal_operation(struct journal *journal, const char *activity, const struct record_actor *actor)
+{
+	struct record_stamp stamp = stamp_now(journal);
+
+	journal->operation_at = journal->batch.length;
+	record_operation(&journal->batch, &stamp, activity, actor);
+	return &journal->batch;
+}
+
+int journal_operation_end(struct journal *journal)
+{
+	int error;
+
+	record_operation_end(&journal->batch);
+	journal->batch_records++;
+	error = flush(journal);
+	if (!error)
+		return sync_log(journal); /* who did it is on the disk before they are told that it was done */
+	if (journal->batch.length > UNWRITTEN_MAX) {
+		journal->batch.length = journal->operation_at;
+		journal->batch_records--;
+		return -ENOBUFS;
+	}
+	return error;
+}
+
+/* ---- the outside -------------------------------------------------------------------------------------------- */
+
+void journal_catalog(struct journal *journal, struct catalog *catalog)
+{
+	catalogs_add(journal->catalogs, catalog);
+}
+
+static int begin(struct journal *journal, size_t torn)
+{
+	struct record_stamp stamp = stamp_now(journal);
+
+	if (torn) {
+		json_unsigned(journal_operation(journal, "log-mended", NULL), "torn_bytes", torn);
+		return journal_operation_end(journal);
+	}
+	strcpy(journal->position_in, store_path(journal->store));
+	gaps_position(journal->gaps, &journal->batch, &stamp);
+	journal->batch_records++;
+	return flush(journal);
+}
+
+int journal_open(const struct program *program, const struct publisher *publisher, const char *folder,
+		 struct problem *problem, struct journal **ret_journal)
+{
+	_cleanup_(cleanup_journal) struct journal *journal = calloc(1, sizeof(*journal));
+	size_t torn;
+	int error;
+
+	if (!journal)
+		return problem_set(problem, -ENOMEM, "no memory");
+	journal->program = program;
+	journal->publisher = publisher;
+	journal->seen = calloc(counters_cpus() * USHER_RINGS, sizeof(*journal->seen));
+	journal->taken = calloc(counters_cpus(), sizeof(*journal->taken));
+	if (!journal->seen || !journal->taken || catalogs_new(&journal->catalogs) ||
+	    gaps_new(counters_cpus(), &journal->gaps))
+		return problem_set(problem, -ENOMEM, "no memory");
+	error = store_open(folder, problem, &journal->store, &torn);
+	if (error)
+		return error;
+	error = gaps_learn(journal->gaps, folder, program->boot.boot_id);
+	if (error)
+		return problem_set(problem, error, "cannot read the audit log in %s: %s", folder, strerror(-error));
+	error = events_open(program, &journal->events);
+	if (error)
+		return problem_set(problem, error, "cannot open the rings of decisions: %s", strerror(-error));
+	error = begin(journal, torn);
+	if (error)
+		return problem_set(problem, error, "cannot write to the audit log %s: %s", store_path(journal->store),
+				   strerror(-error));
+	*ret_journal = TAKE_PTR(journal);
+	return 0;
+}
+
+void journal_totals(const struct journal *journal, struct journal_totals *ret_totals)
+{
+	size_t waiting = events_waiting(journal->events, USHER_RING_EVENTS) +
+			 events_waiting(journal->events, USHER_RING_REQUIRED);
+
+	*ret_totals = (struct journal_totals){
+		.written = journal->written,
+		.gaps = journal->gap_count,
+		.lost = journal->lost,
+		.write_errors = journal->write_errors,
+		.waiting = waiting / EVENT_ROOM,
+	};
+}
+
+const char *journal_path(const struct journal *journal)
+{
+	return store_path(journal->store);
+}
