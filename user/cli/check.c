@@ -12,7 +12,7 @@
 /* Of a policy that parses: what its tables make of it. Returns the exit status. */
 static int check_tables(const struct policy *policy, time_t now, struct diagnostics *diagnostics)
 {
-	static const uint64_t hash_key[USHER_HASH_KEYS];
+	static const __u64 hash_key[USHER_HASH_KEYS];
 	struct compile_input input = {.generation = 1, .hash_key = hash_key};
 	struct effective *effective = NULL;
 	struct tables *tables = NULL;

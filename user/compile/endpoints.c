@@ -13,16 +13,13 @@ static bool same(const struct usher_endpoint *a, const struct usher_endpoint *b)
 }
 
 /* An address that is there already (another service's) stays as it is. */
-static bool place(struct usher_endpoint *slots, const struct usher_endpoint *endpoint, const uint64_t *hash_key,
+static bool place(struct usher_endpoint *slots, const struct usher_endpoint *endpoint, const __u64 *hash_key,
 		  uint32_t salt)
 {
-	uint64_t key[USHER_HASH_KEYS], halves[2];
 	uint64_t word = USHER_ENDPOINT_WORD(endpoint->port_be, endpoint->protocol, salt);
 	uint32_t position;
 
-	memcpy(key, hash_key, sizeof(key));
-	memcpy(halves, &endpoint->address, sizeof(halves));
-	position = (uint32_t)usher_hash_address((const __u64 *)halves, word, (const __u64 *)key);
+	position = (uint32_t)usher_hash_address(endpoint->address.halves, word, hash_key);
 	for (uint32_t i = 0; i < USHER_ENDPOINT_PROBES; i++) {
 		struct usher_endpoint *slot = &slots[(position + i) % USHER_ENDPOINT_SLOTS];
 
@@ -34,7 +31,7 @@ static bool place(struct usher_endpoint *slots, const struct usher_endpoint *end
 	return false;
 }
 
-static bool place_all(const struct policy *policy, const struct numbers *numbers, const uint64_t *hash_key,
+static bool place_all(const struct policy *policy, const struct numbers *numbers, const __u64 *hash_key,
 		      uint32_t salt, struct usher_endpoint *slots)
 {
 	memset(slots, 0, USHER_ENDPOINT_SLOTS * sizeof(*slots));
@@ -66,7 +63,7 @@ static bool place_all(const struct policy *policy, const struct numbers *numbers
 	return true;
 }
 
-int endpoints_build(const struct policy *policy, const struct numbers *numbers, const uint64_t *hash_key,
+int endpoints_build(const struct policy *policy, const struct numbers *numbers, const __u64 *hash_key,
 		    struct tables *tables)
 {
 	tables->endpoints = arena_array(&tables->arena, USHER_ENDPOINT_SLOTS, sizeof(*tables->endpoints));

@@ -6,7 +6,7 @@
 #include "compile/tables.h"
 
 /* hash_key: USHER_HASH_KEYS words. Returns 0, or -E2BIG if no salt places everything within USHER_ENDPOINT_PROBES. */
-int endpoints_build(const struct policy *policy, const struct numbers *numbers, const uint64_t *hash_key,
+int endpoints_build(const struct policy *policy, const struct numbers *numbers, const __u64 *hash_key,
 		    struct tables *tables);
 
 #endif

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/core.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "kernel/counters.h"
+#include "kernel/flows.h"
+#include "policy/policy.h"
+#include "daemon/presence.h"
+
+void core_problem(struct core *core, const char *format, ...)
+{
+	va_list arguments;
+	char *sentence;
+
+	va_start(arguments, format);
+	if (vasprintf(&sentence, format, arguments) < 0)
+		abort();
+	va_end(arguments);
+	log_warning("%s", sentence);
+	for (size_t i = 0; i < core->problem_count; i++)
+		if (!strcmp(core->problems[i], sentence)) {
+			free(sentence);
+			return;
+		}
+	if (core->problem_count == PROBLEMS_MAX) {
+		free(core->problems[0]);
+		memmove(core->problems, core->problems + 1, (PROBLEMS_MAX - 1) * sizeof(core->problems[0]));
+		core->problem_count--;
+	}
+	core->problems[core->problem_count++] = sentence;
+}
+
+/* ---- facts --------------------------------------------------------------------------------------------------- */
+
+int core_backend(const struct core *core, const char *name, size_t *ret_index)
+{
+	size_t low = 0, high = core->policy ? core->policy->backend_count : 0;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(name, core->policy->backends[middle].name);
+
+		if (!order) {
+			*ret_index = middle;
+			return 0;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return -ENOENT;
+}
+
+void core_next_hops(struct core *core)
+{
+	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
+		struct next_hop next_hop = {0};
+
+		neighbours_next_hop(core->neighbours, &core->policy->backends[b].address, &next_hop);
+		if (memcmp(&next_hop, &core->facts.backends[b].next_hop, sizeof(next_hop)) != 0) {
+			core->facts.backends[b].next_hop = next_hop;
+			core->dirty = true;
+		}
+	}
+}
+
+void core_fact(struct core *core, const struct edge_fact *fact)
+{
+	enum health_state state = fact->up ? HEALTH_UP : HEALTH_DOWN;
+	struct backend_facts *facts;
+	size_t backend;
+
+	if (fact->round != core->watch_round || fact->target >= core->watched_count)
+		return;
+	backend = core->watched[fact->target];
+	facts = &core->facts.backends[backend];
+	if (facts->health == state)
+		return;
+	log_info("backend %s is %s", core->policy->backends[backend].name, fact->up ? "up" : "down");
+	facts->health = state;
+	core->dirty = true;
+}
+
+/* The facts of a policy's backends, as far as they are those of backends of the policy before. */
+static int carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts)
+{
+	struct facts facts = {.backends = calloc(policy->backend_count + 1, sizeof(*facts.backends)),
+			      .backend_count = policy->backend_count};
+	size_t before;
+
+	if (!facts.backends)
+		return -ENOMEM;
+	for (size_t b = 0; b < policy->backend_count; b++) {
+		const struct backend *backend = &policy->backends[b];
+		struct backend_facts *to = &facts.backends[b];
+
+		to->draining = state_is_drained(core->state, backend->name);
+		neighbours_next_hop(core->neighbours, &backend->address, &to->next_hop);
+		if (core_backend(core, backend->name, &before))
+			continue;
+		if (address_equal(&core->policy->backends[before].address, &backend->address) &&
+		    core->policy->backends[before].port == backend->port)
+			to->health = core->facts.backends[before].health;
+	}
+	*ret_facts = facts;
+	return 0;
+}
+
+/* Whom the edge shall probe, and whose neighbours are watched. */
+static void watch(struct core *core)
+{
+	const struct policy *policy = core->policy;
+	struct edge_target *targets = calloc(policy->backend_count + 1, sizeof(*targets));
+	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
+	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
+	uint32_t count = 0;
+
+	if (!targets || !addresses || !watched)
+		abort();
+	for (size_t b = 0; b < policy->backend_count; b++) {
+		const struct backend *backend = &policy->backends[b];
+
+		addresses[b] = backend->address;
+		if (!backend->health.enabled)
+			continue;
+		watched[count] = b;
+		targets[count++] = (struct edge_target){.address = backend->address,
+							.port = backend->port,
+							.interval_ms = backend->health.interval_ms,
+							.timeout_ms = backend->health.timeout_ms,
+							.rise = backend->health.rise,
+							.fall = backend->health.fall};
+	}
+	free(core->watched);
+	core->watched = watched;
+	core->watched_count = count;
+	int error = neighbours_watch(core->neighbours, addresses, policy->backend_count);
+
+	if (error)
+		core_problem(core, "cannot watch the next hops of backends: %s", strerror(-error));
+	neighbours_tick(core->neighbours, clock_monotonic());
+	error = edge_watch(core->edge, targets, count, ++core->watch_round);
+	if (error)
+		core_problem(core, "the edge does not take its list of backends: %s", strerror(-error));
+	free(targets);
+	free(addresses);
+}
+
+bool core_settled(const struct core *core)
+{
+	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
+		const struct backend *backend = &core->policy->backends[b];
+
+		if (backend->health.enabled && core->facts.backends[b].health == HEALTH_UNKNOWN)
+			return false;
+		if (!core->facts.backends[b].next_hop.resolved &&
+		    !neighbours_settled(core->neighbours, &backend->address))
+			return false;
+	}
+	return true;
+}
+
+/* ---- tables -------------------------------------------------------------------------------------------------- */
+
+/* Of everything that packets see, but for the numbers of generation and epoch. */
+static void digest_tables(const struct tables *tables, char digest[SHA256_HEX])
+{
+	struct usher_generation header = tables->header;
+	const struct {
+		const void *bytes;
+		size_t length;
+	} parts[] = {
+		{&header, sizeof(header)},
+		{tables->endpoints, USHER_ENDPOINT_SLOTS * sizeof(*tables->endpoints)},
+		{tables->source4, tables->source4_lines * sizeof(*tables->source4)},
+		{tables->source6, tables->source6_lines * sizeof(*tables->source6)},
+		{tables->source4_classes, tables->source4_class_lines * sizeof(*tables->source4_classes)},
+		{tables->source6_classes, tables->source6_class_lines * sizeof(*tables->source6_classes)},
+		{tables->classes, tables->class_count * sizeof(*tables->classes)},
+		{tables->services, USHER_SERVICES_MAX * sizeof(*tables->services)},
+		{tables->route_index, tables->route_index_lines * sizeof(*tables->route_index)},
+		{tables->routes, tables->route_count * sizeof(*tables->routes)},
+		{tables->arms, tables->arm_count * sizeof(*tables->arms)},
+		{tables->rings, tables->ring_lines * sizeof(*tables->rings)},
+		{tables->sets, tables->set_count * sizeof(*tables->sets)},
+		{tables->backends, USHER_BACKENDS_MAX * sizeof(*tables->backends)},
+		{tables->nat, USHER_NAT_ADDRESSES_MAX * sizeof(*tables->nat)},
+	};
+	uint8_t digests[ARRAY_COUNT(parts)][SHA256_BYTES];
+
+	header.number = 0;
+	header.epoch = 0;
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
+		sha256(parts[i].bytes, parts[i].length, digests[i]);
+	sha256_hex(digests, sizeof(digests), digest);
+}
+
+static struct core_used used_by(const struct policy *policy, const struct tables *tables)
+{
+	return (struct core_used){
+		.services = policy->service_count,
+		.tenants = policy->tenant_count,
+		.classes = tables->class_count,
+		.routes = tables->route_count,
+		.arms = tables->arm_count,
+		.sets = tables->set_count,
+		.ring_slots = tables->ring_lines * 32,
+		.backends = policy->backend_count,
+		.source4_keys = tables->source4_lines * USHER_SOURCE4_KEYS,
+		.source6_keys = tables->source6_lines * USHER_SOURCE6_KEYS,
+	};
+}
+
+static int make_tables(const struct core *core, const struct effective *effective, struct diagnostics *diagnostics,
+		       struct tables **ret_tables)
+{
+	const struct usher_generation *active = publisher_active(core->publisher);
+	uint64_t last = active->number > core->state->generation ? active->number : core->state->generation;
+	struct compile_input input = {
+		.effective = effective,
+		.identities = core->state->identities,
+		.generation = last + 1,
+		.epoch = active->epoch > core->state->epoch ? active->epoch : core->state->epoch,
+		.judgement = core->state->judged ? core->state->judgement : NULL,
+		.hash_key = core->program->boot.hash_key,
+	};
+
+	return compile(&input, diagnostics, ret_tables);
+}
+
+/* Numbers that mean somebody else from now on begin to count from 0. */
+static void reset_counters(const struct core *core, const struct identities *after)
+{
+	const struct identities *before = core->state->identities;
+
+	for (uint16_t i = 0; before && i < USHER_SERVICES_MAX; i++)
+		if (before->services.items[i].incarnation != after->services.items[i].incarnation)
+			counters_reset_service(core->program, i);
+	for (uint16_t i = 0; before && i < USHER_BACKENDS_MAX; i++)
+		if (before->backends.items[i].incarnation != after->backends.items[i].incarnation)
+			counters_reset_backend(core->program, i);
+}
+
+/* Keeps what the next generation needs to know of this one. */
+static int remember(struct core *core, struct tables *tables)
+{
+	struct state *state = core->state;
+
+	identities_free(state->identities);
+	state->identities = TAKE_PTR(tables->identities);
+	memcpy(state->judgement, tables->judgement, sizeof(state->judgement));
+	state->judged = true;
+	state->generation = tables->header.number;
+	state->epoch = tables->header.epoch;
+	return state_save(state);
+}
+
+static int put_in_force(struct core *core, const struct policy *policy, struct tables *tables, const char *digest,
+			struct problem *problem)
+{
+	int error;
+
+	reset_counters(core, tables->identities);
+	error = remember(core, tables);
+	if (error)
+		return problem_set(problem, error, "cannot write the state folder %s: %s", core->options->state_dir,
+				   strerror(-error));
+	core->catalog = tables->catalog;
+	journal_catalog(core->journal, TAKE_PTR(tables->catalog));
+	error = publish(core->publisher, tables);
+	if (error)
+		return problem_set(problem, error, "cannot publish: %s", strerror(-error));
+	memcpy(core->tables_digest, digest, SHA256_HEX);
+	core->used = used_by(policy, tables);
+	core->published = clock_realtime();
+	return 0;
+}
+
+/* ---- policies ------------------------------------------------------------------------------------------------ */
+
+static void free_policy(struct policy **policy)
+{
+	policy_free(*policy);
+}
+
+static void free_effective(struct effective **effective)
+{
+	effective_free(*effective);
+}
+
+static void free_tables(struct tables **tables)
+{
+	tables_free(*tables);
+}
+
+void core_free_policy(struct core *core)
+{
+	effective_free(core->effective);
+	policy_free(core->policy);
+	free(core->facts.backends);
+	free(core->text);
+	core->effective = NULL;
+	core->policy = NULL;
+	core->facts = (struct facts){0};
+	core->text = NULL;
+}
+
+static void remember_services(struct core *core)
+{
+	struct state *state = core->state;
+
+	state->service_count = 0;
+	for (size_t s = 0; s < core->policy->service_count; s++)
+		for (size_t a = 0; a < core->policy->services[s].address_count; a++) {
+			const struct service_address *address = &core->policy->services[s].addresses[a];
+
+			state->services = array_grow(state->services, state->service_count, &state->service_capacity,
+						     sizeof(*state->services));
+			state->services[state->service_count++] = (struct state_service){
+				address->address, address->port, core->policy->services[s].protocol};
+		}
+}
+
+/* The generation that an earlier daemon published from the same policy has the same names. */
+static void name_adopted(struct core *core, struct tables *tables)
+{
+	const struct usher_generation *active = publisher_active(core->publisher);
+
+	if (!active->number || active->number != core->state->generation)
+		return;
+	tables->catalog->generation = active->number;
+	tables->catalog->epoch = active->epoch;
+	core->catalog = tables->catalog;
+	journal_catalog(core->journal, TAKE_PTR(tables->catalog));
+}
+
+int core_load(struct core *core, const char *file, const char *text, size_t length, bool dry_run,
+	      struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result)
+{
+	_cleanup_(free_policy) struct policy *policy = NULL;
+	_cleanup_(free_effective) struct effective *effective = NULL;
+	_cleanup_(free_tables) struct tables *tables = NULL;
+	_cleanup_free_ struct backend_facts *backends = NULL;
+	_cleanup_free_ char *copy = NULL;
+	struct facts facts = {0};
+	char digest[SHA256_HEX];
+	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
+	int error = policy_parse(file, text, length, now, diagnostics, &policy);
+
+	if (error)
+		return error;
+	error = carry_facts(core, policy, &facts);
+	backends = facts.backends;
+	if (!error)
+		error = decide(policy, &facts, now, &effective);
+	if (!error)
+		error = make_tables(core, effective, diagnostics, &tables);
+	copy = malloc(length + 1);
+	if (!copy)
+		error = -ENOMEM;
+	if (error)
+		return error == -E2BIG ? error : problem_set(problem, error, "cannot compile: %s", strerror(-error));
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	digest_tables(tables, digest);
+	*ret_result = (struct core_result){.generation = tables->header.number,
+					   .epoch = tables->header.epoch,
+					   .revision = policy->revision,
+					   .changed = strcmp(digest, core->tables_digest) != 0};
+	memcpy(ret_result->digest, policy->digest, sizeof(ret_result->digest));
+	if (!ret_result->changed) {
+		ret_result->generation = publisher_active(core->publisher)->number;
+		ret_result->epoch = publisher_active(core->publisher)->epoch;
+	}
+	if (dry_run)
+		return 0;
+	if (core->patience) { /* the tables follow when the facts are in */
+		ret_result->changed = false;
+		name_adopted(core, tables);
+	} else if (ret_result->changed) {
+		error = put_in_force(core, policy, tables, digest, problem);
+	}
+	if (error)
+		return error;
+	core_free_policy(core);
+	core->policy = TAKE_PTR(policy);
+	core->effective = TAKE_PTR(effective);
+	core->facts = facts;
+	backends = NULL;
+	core->text = TAKE_PTR(copy);
+	core->text_length = length;
+	core->closed = false;
+	core->dirty = true;
+	ret_result->name = core->policy->name;
+	remember_services(core);
+	watch(core);
+	presence_apply(core);
+	error = state_save(core->state);
+	if (error)
+		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
+	return 0;
+}
+
+int core_refresh(struct core *core)
+{
+	_cleanup_(free_effective) struct effective *effective = NULL;
+	_cleanup_(free_tables) struct tables *tables = NULL;
+	struct diagnostics ignored = {.file = ""};
+	struct problem problem = {0};
+	char digest[SHA256_HEX];
+	int error;
+
+	core->dirty = false;
+	if (!core->policy)
+		return 0;
+	for (size_t b = 0; b < core->policy->backend_count; b++)
+		core->facts.backends[b].draining = state_is_drained(core->state, core->policy->backends[b].name);
+	error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);
+	if (!error)
+		error = make_tables(core, effective, &ignored, &tables);
+	diagnostics_free(&ignored);
+	if (error) {
+		problem_set(&problem, error, "cannot compile the policy again: %s", strerror(-error));
+	} else {
+		digest_tables(tables, digest);
+		if (strcmp(digest, core->tables_digest) != 0)
+			error = put_in_force(core, core->policy, tables, digest, &problem);
+	}
+	if (error) {
+		core_problem(core, "%s", problem.text);
+		return error;
+	}
+	effective_free(core->effective);
+	core->effective = TAKE_PTR(effective);
+	return 0;
+}
+
+/* ---- without a policy ---------------------------------------------------------------------------------------- */
+
+/* A policy with the services that there were, in which nobody may be answered. */
+static void closed_text(const struct state *state, struct json *to)
+{
+	char endpoint[ENDPOINT_TEXT], name[32];
+
+	json_object_begin(to, NULL);
+	json_string(to, "apiVersion", "usher/v1");
+	json_object_begin(to, "models");
+	json_object_begin(to, "none");
+	json_object_begin(to, "versions");
+	json_object_begin(to, "0");
+	json_string(to, "stage", "archived");
+	json_object_end(to);
+	json_object_end(to);
+	json_object_end(to);
+	json_object_end(to);
+	json_object_begin(to, "backends");
+	json_object_end(to);
+	json_object_begin(to, "services");
+	for (size_t i = 0; i < state->service_count && i < USHER_SERVICES_MAX; i++) {
+		snprintf(name, sizeof(name), "closed-%zu", i);
+		json_object_begin(to, name);
+		json_string(to, "address",
+			    endpoint_print(&state->services[i].address, state->services[i].port, endpoint));
+		json_string(to, "protocol", state->services[i].protocol == 6 ? "tcp" : "udp");
+		json_string(to, "model", "none");
+		json_object_end(to);
+	}
+	json_object_end(to);
+	json_array_begin(to, "rules");
+	json_array_end(to);
+	json_object_end(to);
+}
+
+void core_close_services(struct core *core)
+{
+	_cleanup_(free_policy) struct policy *policy = NULL;
+	_cleanup_(free_effective) struct effective *effective = NULL;
+	_cleanup_(free_tables) struct tables *tables = NULL;
+	struct diagnostics ignored = {.file = ""};
+	struct problem problem = {0};
+	struct json text = {0};
+	char digest[SHA256_HEX];
+	int error;
+
+	core->closed = true;
+	core->patience = 0;
+	closed_text(core->state, &text);
+	error = policy_parse("", text.bytes, text.length, 0, &ignored, &policy);
+	json_free(&text);
+	if (!error)
+		error = decide(policy, NULL, 0, &effective);
+	if (!error)
+		error = make_tables(core, effective, &ignored, &tables);
+	diagnostics_free(&ignored);
+	if (!error) {
+		for (size_t r = 0; r < tables->route_count; r++) {
+			tables->routes[r].reason = USHER_REASON_NO_POLICY;
+			tables->routes[r].answer = USHER_ANSWER_DROP;
+		}
+		digest_tables(tables, digest);
+		error = put_in_force(core, policy, tables, digest, &problem);
+	}
+	if (error)
+		core_problem(core, "the services of the last policy cannot be closed: %s",
+			     *problem.text ? problem.text : strerror(-error));
+	else
+		log_warning("no policy is loaded: packets for the %zu service addresses of the last one are dropped",
+			    core->state->service_count);
+}

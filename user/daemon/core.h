@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The policy in force: facts are decided upon, what comes out is compiled, and published if it differs.
+ *
+ * 1. What is in force is changed by a publish alone; a policy that cannot be compiled or published changes nothing.
+ * 2. Nothing is published before the facts of the start are in, or START_PATIENCE has passed: a daemon that takes over must
+ *    not take backends for dead because it has not asked them yet.
+ * 3. The state is saved before a generation with new numbers is published, so that no number is given out twice.
+ */
+#ifndef USHER_DAEMON_CORE_H
+#define USHER_DAEMON_CORE_H
+
+#include "base/diagnostics.h"
+#include "compile/compile.h"
+#include "kernel/addresses.h"
+#include "kernel/inject.h"
+#include "kernel/neighbours.h"
+#include "kernel/publish.h"
+#include "audit/journal.h"
+#include "edge/edge.h"
+#include "daemon/options.h"
+#include "daemon/state.h"
+
+#define START_PATIENCE (5 * CLOCK_SECOND)
+#define PROBLEMS_MAX 32
+
+struct core_used {
+	size_t services, tenants, classes, routes, arms, sets, ring_slots, backends, source4_keys, source6_keys;
+};
+
+struct core {
+	const struct options *options;
+	struct state *state;
+	struct program *program;
+	struct publisher *publisher;
+	struct injector *injector;
+	struct neighbours *neighbours;
+	struct addresses *addresses;
+	struct journal *journal;
+	struct edge *edge;
+	char *problems[PROBLEMS_MAX]; /* what an operator should know */
+	size_t problem_count;
+	int64_t started; /* CLOCK_REALTIME */
+
+	struct policy *policy; /* in force; NULL: none */
+	char *text;	       /* of it, as it was given */
+	size_t text_length;
+	struct facts facts;
+	struct effective *effective; /* that the tables were made of */
+	char tables_digest[SHA256_HEX];
+	const struct catalog *catalog; /* of what is in force; the journal's */
+	struct core_used used;
+	int64_t published;    /* CLOCK_REALTIME; 0: not by this daemon */
+	int64_t patience;     /* CLOCK_MONOTONIC until which facts are waited for; 0: they are in */
+	bool dirty;	      /* facts have changed since the tables were made */
+	bool closed;	      /* no valid policy */
+	uint32_t watch_round; /* of the list that the edge has */
+	size_t *watched;      /* policy backend index of each target of it */
+	size_t watched_count;
+};
+
+/* What a change of policy has led to. */
+struct core_result {
+	uint64_t generation, revision;
+	uint32_t epoch;
+	char digest[SHA256_HEX];
+	const char *name; /* of the policy, or NULL */
+	bool changed;
+};
+
+/* A sentence for whoever looks: logged, and kept for `usher show`. */
+void core_problem(struct core *core, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Parses, compiles and, unless dry_run, publishes. Returns 0; -EINVAL or -E2BIG with what is wrong in `diagnostics`; or -errno with
+ * a sentence; nothing has changed then. The caller enters the policy into the history.
+ */
+int core_load(struct core *core, const char *file, const char *text, size_t length, bool dry_run,
+	      struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result);
+/* Facts or drains have changed, or a date has passed: publishes if that makes a difference. 0, or -errno, said. */
+int core_refresh(struct core *core);
+/* Drops the packets of the services that the last policy named. */
+void core_close_services(struct core *core);
+/* Are all facts in that a first publish wants? */
+bool core_settled(const struct core *core);
+void core_free_policy(struct core *core);
+
+/* What the policy's backend was found to be; -1 where there is no such backend. */
+int core_backend(const struct core *core, const char *name, size_t *ret_index);
+/* A fact from the edge. */
+void core_fact(struct core *core, const struct edge_fact *fact);
+/* Next hops anew. */
+void core_next_hops(struct core *core);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What usherd was told on its command line. */
+#ifndef USHER_DAEMON_OPTIONS_H
+#define USHER_DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "kernel/program.h"
+#include "edge/edge.h"
+
+struct options {
+	const char *interface;
+	const char *policy; /* or NULL */
+	const char *socket, *state_dir, *audit_dir;
+	struct program_options program;
+	struct edge_options edge;
+	bool detach; /* remove what is pinned, and end */
+};
+
+/* Returns 0 with options to run by, or -1 with the exit status: help was asked for, or something is wrong and was said. */
+int options_parse(int argc, char **argv, struct options *ret_options, int *ret_status);
+
+#endif

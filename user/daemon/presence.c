@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/presence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/array.h"
+#include "daemon/core.h"
+
+static bool is_among(const struct usher_address *list, size_t count, const struct usher_address *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (address_equal(&list[i], address))
+			return true;
+	return false;
+}
+
+/* Addresses that usher itself is to hold. */
+static size_t wanted_addresses(const struct policy *policy, struct usher_address *wanted)
+{
+	size_t count = 0;
+
+	for (size_t n = 0; n < policy->nat_address_count; n++)
+		wanted[count++] = policy->nat_addresses[n];
+	for (size_t s = 0; s < policy->service_count; s++)
+		for (size_t a = 0; policy->services[s].announce && a < policy->services[s].address_count; a++)
+			if (!is_among(wanted, count, &policy->services[s].addresses[a].address))
+				wanted[count++] = policy->services[s].addresses[a].address;
+	return count;
+}
+
+static void put_on(struct core *core, const struct usher_address *address)
+{
+	struct state *state = core->state;
+	char text[ADDRESS_TEXT];
+	int owned = addresses_owned(core->addresses, address), error;
+
+	/* What others have put there, or this daemon before it was restarted, is not to be touched. */
+	if (owned > 0)
+		return;
+	error = owned ? owned : addresses_add(core->addresses, address);
+	if (error) {
+		core_problem(core, "cannot put %s on %s: %s", address_print(address, text), core->options->interface,
+			     strerror(-error));
+		return;
+	}
+	if (is_among(state->added, state->added_count, address))
+		return;
+	state->added = array_grow(state->added, state->added_count, &state->added_capacity, sizeof(*state->added));
+	state->added[state->added_count++] = *address;
+}
+
+static void take_off(struct core *core, const struct usher_address *keep, size_t count)
+{
+	struct state *state = core->state;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < state->added_count; i++) {
+		const struct usher_address address = state->added[i];
+		char text[ADDRESS_TEXT];
+		int error = 0;
+
+		if (!is_among(keep, count, &address)) {
+			error = addresses_remove(core->addresses, &address);
+			if (!error)
+				continue;
+			core_problem(core, "cannot take %s off %s: %s", address_print(&address, text),
+				     core->options->interface, strerror(-error));
+		}
+		state->added[kept++] = address;
+	}
+	state->added_count = kept;
+}
+
+static void check(struct core *core, const struct service *service)
+{
+	for (size_t a = 0; !service->announce && a < service->address_count; a++) {
+		char text[ADDRESS_TEXT];
+
+		if (!addresses_owned(core->addresses, &service->addresses[a].address))
+			core_problem(core,
+				     "service %s: this host does not have the address %s; nothing will reach it until it "
+				     "does (or the policy says \"announce\": true)",
+				     service->name, address_print(&service->addresses[a].address, text));
+	}
+}
+
+void presence_apply(struct core *core)
+{
+	const struct policy *policy = core->policy;
+	struct usher_address *wanted =
+		calloc(USHER_NAT_ADDRESSES_MAX + USHER_SERVICES_MAX * USHER_SERVICE_ADDRESSES_MAX, sizeof(*wanted));
+	size_t count;
+
+	if (!wanted)
+		abort();
+	count = wanted_addresses(policy, wanted);
+	for (size_t i = 0; i < count; i++)
+		put_on(core, &wanted[i]);
+	take_off(core, wanted, count);
+	free(wanted);
+	for (size_t s = 0; s < policy->service_count; s++)
+		check(core, &policy->services[s]);
+}
+
+void presence_withdraw(struct core *core)
+{
+	take_off(core, NULL, 0);
+}
