@@ -85,8 +85,11 @@ bool region_may_be_inside(const struct region *region, const struct region_list 
 
 void region_print(const struct region *region, char text[8])
 {
-	snprintf(text, 8, "%s%s%s", region->country[0] ? region->country : "unknown",
-		 region->subdivision[0] ? "-" : "", region->subdivision);
+	if (region->country[0])
+		snprintf(text, 8, "%.2s%s%.3s", region->country, region->subdivision[0] ? "-" : "",
+			 region->subdivision);
+	else
+		strcpy(text, "unknown");
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
