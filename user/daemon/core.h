@@ -54,6 +54,7 @@ struct core {
 	int64_t patience;     /* CLOCK_MONOTONIC until which facts are waited for; 0: they are in */
 	bool dirty;	      /* facts have changed since the tables were made */
 	bool closed;	      /* no valid policy */
+	bool unconfirmed;     /* the last change was rolled back for want of a confirm */
 	uint32_t watch_round; /* of the list that the edge has */
 	size_t *watched;      /* policy backend index of each target of it */
 	size_t watched_count;
