@@ -54,8 +54,11 @@ static int change(struct core *core, const char *verb, const char *file, const c
 		return problem_set(problem, error, "cannot write the state folder %s: %s", core->options->state_dir,
 				   strerror(-error));
 	error = core_load(core, file, text, length, false, diagnostics, problem, ret_result);
-	if (error)
+	if (error) {
+		state_drop_policy(core->state, entry.bytes_digest);
 		return error;
+	}
+	core->unconfirmed = false;
 	memcpy(entry.digest, ret_result->digest, sizeof(entry.digest));
 	entry.name = copy(ret_result->name);
 	entry.revision = ret_result->revision;
@@ -221,7 +224,6 @@ void change_unconfirmed(struct core *core)
 	int error;
 
 	core->state->confirm_by = 0;
-	core->unconfirmed = true;
 	if (core->state->history_count < 2) {
 		core_problem(core, "the first policy was not confirmed in time, and there is none before it: it stays");
 		return;
@@ -233,6 +235,7 @@ void change_unconfirmed(struct core *core)
 	else
 		core_problem(core, "the policy was not confirmed in time: revision %llu is in force again",
 			     (unsigned long long)result.revision);
+	core->unconfirmed = !error;
 	diagnostics_free(&diagnostics);
 }
 

@@ -8,6 +8,8 @@
 #include "kernel/program.h"
 #include "edge/edge.h"
 
+#define USHER_VERSION "0.1"
+
 struct options {
 	const char *interface;
 	const char *policy; /* or NULL */

@@ -184,18 +184,24 @@ static bool is_named(const struct state *state, const char *digest)
 	return false;
 }
 
+void state_drop_policy(const struct state *state, const char digest[SHA256_HEX])
+{
+	char path[PATH_ROOM];
+
+	if (is_named(state, digest))
+		return;
+	policy_path(state, digest, path);
+	unlink(path);
+}
+
 static void drop_entry(struct state *state, size_t index)
 {
 	struct state_entry entry = state->history[index];
-	char path[PATH_ROOM];
 
 	state->history_count--;
 	memmove(&state->history[index], &state->history[index + 1],
 		(state->history_count - index) * sizeof(state->history[0]));
-	if (!is_named(state, entry.bytes_digest)) {
-		policy_path(state, entry.bytes_digest, path);
-		unlink(path);
-	}
+	state_drop_policy(state, entry.bytes_digest);
 	entry_free(&entry);
 }
 

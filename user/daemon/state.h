@@ -68,6 +68,8 @@ int state_save(const struct state *state);
 
 /* Keeps the text of a policy. Returns 0 or -errno. */
 int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX]);
+/* Deletes the text, unless an entry names it. */
+void state_drop_policy(const struct state *state, const char digest[SHA256_HEX]);
 /* Reads it again: 0, -ENOENT, -EBADMSG if it was damaged (and is set aside), or -errno. */
 int state_read_policy(const struct state *state, const char digest[SHA256_HEX], char **ret_bytes, size_t *ret_length);
 /* Puts an entry, whose strings are then the state's, before all others; forgets the oldest and texts that no entry names. */
