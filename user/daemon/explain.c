@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The verb `explain`: the running program's own verdict on a packet, and step by step what led there. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "kernel/explain.h"
+#include "policy/policy.h"
+#include "compile/decision.h"
+#include "daemon/request.h"
+
+#define CLIENT_PORT 40000 /* if none is named */
+
+struct inquiry {
+	struct core *core;
+	struct json *to;
+	struct explain_question question;
+	struct usher_explanation answer;
+	const struct policy *policy;
+	size_t service; /* policy index */
+	struct decision *decision; /* NULL: the service is not in the policy */
+};
+
+static const char *const sentences[USHER_REASON_MAX] = {
+#define X(number, name, verdict, label, text) [number] = text,
+	USHER_REASONS(X)
+#undef X
+};
+
+/* ---- the question --------------------------------------------------------------------------------------------- */
+
+/* The service that is meant by a name, or by an address with a port. */
+static int find_service(struct inquiry *inquiry, const char *text, uint8_t protocol, struct answer *answer)
+{
+	const struct policy *policy = inquiry->policy;
+	int family = address_family(&inquiry->question.client);
+	struct usher_address address = {0};
+	uint16_t port = 0;
+	bool by_address = !endpoint_parse(text, &address, &port) && port;
+	size_t found = 0;
+
+	for (size_t s = 0; s < policy->service_count; s++) {
+		const struct service *service = &policy->services[s];
+
+		if ((protocol && service->protocol != protocol) || (!by_address && strcmp(service->name, text) != 0))
+			continue;
+		for (size_t a = 0; a < service->address_count; a++) {
+			const struct service_address *candidate = &service->addresses[a];
+
+			if (by_address ? !address_equal(&candidate->address, &address) || candidate->port != port
+				       : address_family(&candidate->address) != family)
+				continue;
+			inquiry->service = s;
+			inquiry->question.service = candidate->address;
+			inquiry->question.service_port = candidate->port;
+			inquiry->question.protocol = service->protocol;
+			found++;
+			break;
+		}
+	}
+	if (found == 1)
+		return PROTOCOL_OK;
+	if (found)
+		return answer_error(answer, PROTOCOL_USAGE, "that is a TCP and a UDP service; say which");
+	for (size_t s = 0; s < policy->service_count && !by_address; s++)
+		if (!strcmp(policy->services[s].name, text))
+			return answer_error(answer, PROTOCOL_USAGE, "the service has no address of the client's family%s",
+					    protocol ? " and that protocol" : "");
+	return answer_error(answer, PROTOCOL_USAGE, "the policy has no such service");
+}
+
+static int read_question(struct inquiry *inquiry, const struct request *request, struct answer *answer)
+{
+	const char *client, *service, *protocol = NULL;
+	uint8_t number = 0;
+
+	if (protocol_string(request->frame, "client", &client) ||
+	    endpoint_parse(client, &inquiry->question.client, &inquiry->question.client_port))
+		return answer_error(answer, PROTOCOL_USAGE, "the client is not an address");
+	if (!inquiry->question.client_port)
+		inquiry->question.client_port = CLIENT_PORT;
+	if (protocol_string(request->frame, "service", &service) ||
+	    protocol_string(request->frame, "protocol", &protocol) == -EINVAL)
+		return answer_error(answer, PROTOCOL_USAGE, "the request names no service");
+	if (protocol) {
+		number = !strcmp(protocol, "tcp") ? IPPROTO_TCP : !strcmp(protocol, "udp") ? IPPROTO_UDP : 0;
+		if (!number)
+			return answer_error(answer, PROTOCOL_USAGE, "a protocol is tcp or udp");
+	}
+	return find_service(inquiry, service, number, answer);
+}
+
+/* ---- the answer ----------------------------------------------------------------------------------------------- */
+
+static const char *rule_name(const struct inquiry *inquiry, size_t rule)
+{
+	return rule == POLICY_NONE ? NULL : inquiry->policy->rules[rule].id;
+}
+
+static void add_step(struct inquiry *inquiry, const char *step, const char *rule, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void add_step(struct inquiry *inquiry, const char *step, const char *rule, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	json_object_begin(inquiry->to, NULL);
+	json_string(inquiry->to, "step", step);
+	json_string(inquiry->to, "text", text);
+	json_string(inquiry->to, "rule", rule);
+	json_object_end(inquiry->to);
+}
+
+static const struct catalog_class *class_of(const struct inquiry *inquiry)
+{
+	const struct catalog *catalog = inquiry->core->catalog;
+
+	return catalog && inquiry->answer.class_id < catalog->class_count ? &catalog->classes[inquiry->answer.class_id]
+									   : NULL;
+}
+
+static const char *tenant_of(const struct inquiry *inquiry)
+{
+	const struct catalog *catalog = inquiry->core->catalog;
+	const char *name = catalog && inquiry->answer.tenant < USHER_TENANT_IDS
+				   ? catalog->tenants[inquiry->answer.tenant]
+				   : NULL;
+
+	return name ? name : "unknown";
+}
+
+static const struct catalog_backend *backend_of(const struct inquiry *inquiry)
+{
+	const struct catalog *catalog = inquiry->core->catalog;
+
+	if (!catalog || inquiry->answer.backend >= USHER_BACKENDS_MAX ||
+	    !catalog->backends[inquiry->answer.backend].name)
+		return NULL;
+	return &catalog->backends[inquiry->answer.backend];
+}
+
+static size_t count_candidates(const struct candidate *list, size_t count, bool start)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++)
+		found += !list[i].constraint_reason && (!start || !list[i].start_reason);
+	return found;
+}
+
+static void add_decision_steps(struct inquiry *inquiry)
+{
+	const struct decision *decision = inquiry->decision;
+	const struct policy *policy = inquiry->policy;
+	bool denied = decision->reason == USHER_REASON_DENY_RULE, nobody = decision->reason == USHER_REASON_NO_ALLOW_RULE;
+
+	if (denied || nobody) {
+		add_step(inquiry, "may-ask", rule_name(inquiry, decision->rule), "no: %s", sentences[decision->reason]);
+		return;
+	}
+	add_step(inquiry, "may-ask", rule_name(inquiry, decision->allow_rule), "yes, by an allow rule");
+	add_step(inquiry, "who-may-answer",
+		 decision->reason < USHER_REASON_DENY_RULE ? NULL : rule_name(inquiry, decision->rule),
+		 "%zu of %zu backends of model %s are in the constraint set, %zu in the start set",
+		 count_candidates(decision->candidates, decision->candidate_count, false), decision->candidate_count,
+		 policy->models[policy->services[inquiry->service].model].name,
+		 count_candidates(decision->candidates, decision->candidate_count, true));
+	if (decision->reason == USHER_REASON_REROUTED)
+		add_step(inquiry, "who-may-answer", rule_name(inquiry, decision->reroute_rule),
+			 "none of them: rerouted to service %s, where %zu backends may start",
+			 policy->services[decision->target].name,
+			 count_candidates(decision->rerouted, decision->rerouted_count, true));
+}
+
+static void add_choice_steps(struct inquiry *inquiry)
+{
+	const struct decision *decision = inquiry->decision;
+	const struct catalog_backend *backend = backend_of(inquiry);
+	bool sticky = inquiry->policy->services[decision->target].sticky_client;
+
+	if (!backend || inquiry->answer.reason >= USHER_REASON_DENY_RULE)
+		return;
+	if (decision->split_rule != POLICY_NONE && inquiry->answer.arm < decision->arm_count)
+		add_step(inquiry, "which-arm", rule_name(inquiry, decision->split_rule),
+			 "version %s, one of %zu arms, drawn by the %s", backend->version, decision->arm_count,
+			 sticky ? "client's address, so it stays" : "flow's addresses and ports");
+	else
+		add_step(inquiry, "which-arm", NULL, "all versions together: no split applies");
+	add_step(inquiry, "which-backend", NULL, "%s (%s@%s in %s), slot %u of its ring", backend->name, backend->model,
+		 backend->version, backend->region, inquiry->answer.ring_slot);
+}
+
+static void add_steps(struct inquiry *inquiry)
+{
+	const struct catalog_class *class = class_of(inquiry);
+	bool owned = inquiry->policy->services[inquiry->service].tenant != POLICY_NONE;
+
+	json_array_begin(inquiry->to, "steps");
+	add_step(inquiry, "who", NULL, "tenant %s%s, client region %s", tenant_of(inquiry),
+		 owned ? " (who owns the service)" : "", class ? class->region : "unknown");
+	if (inquiry->decision) {
+		add_decision_steps(inquiry);
+		add_choice_steps(inquiry);
+	}
+	add_step(inquiry, "verdict", rule_name(inquiry, inquiry->answer.route.rule == USHER_NONE
+								? POLICY_NONE
+								: inquiry->answer.route.rule),
+		 "%s: %s", record_reason(inquiry->answer.reason),
+		 inquiry->answer.reason < USHER_REASON_MAX && sentences[inquiry->answer.reason]
+			 ? sentences[inquiry->answer.reason]
+			 : "");
+	json_array_end(inquiry->to);
+}
+
+static void add_candidates(struct inquiry *inquiry, const struct candidate *list, size_t count, size_t service)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct backend *backend = &inquiry->policy->backends[list[i].backend];
+		uint8_t reason = list[i].constraint_reason ? list[i].constraint_reason : list[i].start_reason;
+		char region[8];
+
+		region_print(&backend->region, region);
+		json_object_begin(inquiry->to, NULL);
+		json_string(inquiry->to, "backend", backend->name);
+		json_string(inquiry->to, "version", inquiry->policy->versions[backend->version].name);
+		json_string(inquiry->to, "region", region);
+		json_string(inquiry->to, "state",
+			    list[i].constraint_reason ? "out"
+			    : list[i].start_reason    ? "continue"
+						      : "start");
+		json_string(inquiry->to, "reason", reason ? record_reason(reason) : NULL);
+		json_string(inquiry->to, "rule", rule_name(inquiry, list[i].rule));
+		json_string(inquiry->to, "service", inquiry->policy->services[service].name);
+		json_object_end(inquiry->to);
+	}
+}
+
+static void add_verdict(struct inquiry *inquiry)
+{
+	const struct usher_explanation *answer = &inquiry->answer;
+	const struct catalog_class *class = class_of(inquiry);
+	const struct catalog_backend *backend = backend_of(inquiry);
+	const struct catalog *catalog = inquiry->core->catalog;
+	bool rule = catalog && answer->route.rule < catalog->rule_count;
+	bool arm = inquiry->decision && answer->arm < inquiry->decision->arm_count;
+	struct json *to = inquiry->to;
+	char text[ENDPOINT_TEXT];
+
+	json_string(to, "client", address_print(&inquiry->question.client, text));
+	json_unsigned(to, "client_port", inquiry->question.client_port);
+	json_string(to, "service", inquiry->policy->services[inquiry->service].name);
+	json_string(to, "service_address",
+		    endpoint_print(&inquiry->question.service, inquiry->question.service_port, text));
+	json_string(to, "protocol", inquiry->question.protocol == IPPROTO_TCP ? "tcp" : "udp");
+	json_unsigned(to, "generation", answer->generation);
+	json_string(to, "verdict", record_verdict(answer->reason));
+	json_string(to, "reason", record_reason(answer->reason));
+	json_string(to, "sentence", answer->reason < USHER_REASON_MAX ? sentences[answer->reason] : NULL);
+	json_string(to, "tenant", tenant_of(inquiry));
+	json_string(to, "region", class ? class->region : "unknown");
+	json_string(to, "rule", rule ? catalog->rules[answer->route.rule] : NULL);
+	json_string(to, "target",
+		    catalog && answer->route.target < USHER_SERVICES_MAX ? catalog->services[answer->route.target].name
+									  : NULL);
+	if (arm && inquiry->decision->arms[answer->arm].version != POLICY_NONE)
+		json_string(to, "arm", inquiry->policy->versions[inquiry->decision->arms[answer->arm].version].name);
+	else
+		json_null(to, "arm");
+	json_string(to, "version", backend ? backend->version : NULL);
+	json_string(to, "backend", backend ? backend->name : NULL);
+	json_string(to, "backend_address",
+		    backend ? endpoint_print(&backend->address, backend->port, text) : NULL);
+	json_unsigned(to, "route", answer->route_id);
+	json_unsigned(to, "ring_slot", answer->ring_slot);
+}
+
+/* The steps are those of the compiler's own account of the rules, for the class that the program found. */
+static int find_decision(struct inquiry *inquiry)
+{
+	const struct policy *policy = inquiry->policy;
+	const char *tenant = tenant_of(inquiry);
+	const struct catalog_class *class = class_of(inquiry);
+	size_t index = POLICY_UNKNOWN_TENANT;
+	struct region region = {0};
+
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		if (!strcmp(policy->tenants[t].name, tenant))
+			index = t;
+	if (class && strcmp(class->region, "unknown") != 0) {
+		memcpy(region.country, class->region, 2);
+		if (class->region[2])
+			snprintf(region.subdivision, sizeof(region.subdivision), "%.3s", class->region + 3);
+	}
+	return decision_make(inquiry->core->effective, inquiry->service, index, &region,
+			     address_family(&inquiry->question.client), &inquiry->decision);
+}
+
+int request_explain(struct core *core, const struct request *request, struct answer *answer)
+{
+	struct inquiry inquiry = {.core = core, .to = &answer->body, .policy = core->policy};
+	int status, error;
+
+	if (!core->policy)
+		return answer_error(answer, PROTOCOL_FAILED, "no policy is loaded");
+	status = read_question(&inquiry, request, answer);
+	if (status)
+		return status;
+	error = explain(core->program, &inquiry.question, &inquiry.answer);
+	if (error)
+		return answer_error(answer, PROTOCOL_FAILED, "the program in the kernel does not answer: %s",
+				    strerror(-error));
+	error = find_decision(&inquiry);
+	if (error)
+		return answer_error(answer, PROTOCOL_FAILED, "no memory");
+	answer->has_body = true;
+	json_object_begin(inquiry.to, NULL);
+	add_verdict(&inquiry);
+	add_steps(&inquiry);
+	json_array_begin(inquiry.to, "candidates");
+	add_candidates(&inquiry, inquiry.decision->candidates, inquiry.decision->candidate_count, inquiry.service);
+	if (inquiry.decision->reroute_rule != POLICY_NONE)
+		add_candidates(&inquiry, inquiry.decision->rerouted, inquiry.decision->rerouted_count,
+			       inquiry.policy->rules[inquiry.decision->reroute_rule].reroute);
+	json_array_end(inquiry.to);
+	json_object_end(inquiry.to);
+	decision_free(inquiry.decision);
+	return strcmp(record_verdict(inquiry.answer.reason), "forward") ? PROTOCOL_NEGATIVE : PROTOCOL_OK;
+}
