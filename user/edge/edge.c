@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "edge/worker.h"
+#include "edge/nursery.h"
 
 struct edge {
 	int socket;
-	pid_t pid;
+	pid_t nursery, worker;
 	struct edge_page *page;
+	struct edge_order order; /* the last one, for an edge that is born after it */
+	int targets;		 /* its file, or -1 */
 };
 
 /* A memory file of this size; it can be mapped read-only by whoever gets `ret_reader`. */
@@ -73,13 +75,14 @@ int edge_start(const struct edge_options *options, struct problem *problem, stru
 	}
 	if (!pid) {
 		close(pair[0]);
-		munmap(page, sizeof(*page));
-		_exit(worker_run(options, pair[1], reader));
+		munmap(page, sizeof(*page)); /* which could be written through */
+		_exit(nursery_run(options, pair[1], reader));
 	}
 	close(pair[1]);
 	edge->socket = pair[0];
-	edge->pid = pid;
+	edge->nursery = pid;
 	edge->page = page;
+	edge->targets = -1;
 	*ret_edge = TAKE_PTR(edge);
 	return 0;
 }
@@ -89,14 +92,17 @@ void edge_close(struct edge *edge)
 	if (!edge)
 		return;
 	close(edge->socket);
-	waitpid(edge->pid, NULL, 0);
+	while (waitpid(edge->nursery, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (edge->targets >= 0)
+		close(edge->targets);
 	munmap(edge->page, sizeof(*edge->page));
 	free(edge);
 }
 
 pid_t edge_pid(const struct edge *edge)
 {
-	return edge->pid;
+	return edge->worker;
 }
 
 int edge_fd(const struct edge *edge)
@@ -124,10 +130,9 @@ static int targets_file(const struct edge_target *targets, uint32_t count, int *
 	return 0;
 }
 
-int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round)
+static int hand_over(const struct edge *edge)
 {
-	_cleanup_close_ int file = -1;
-	struct edge_order order = {round, count};
+	struct edge_order order = edge->order;
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -136,30 +141,57 @@ int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t co
 	struct msghdr message = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
 	struct cmsghdr *attached = CMSG_FIRSTHDR(&message);
-	int error = targets_file(targets, count, &file);
 
-	if (error)
-		return error;
 	attached->cmsg_level = SOL_SOCKET;
 	attached->cmsg_type = SCM_RIGHTS;
 	attached->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(attached), &file, sizeof(file));
+	memcpy(CMSG_DATA(attached), &edge->targets, sizeof(int));
 	return sendmsg(edge->socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round)
+{
+	int file = -1, error = targets_file(targets, count, &file);
+
+	if (error)
+		return error;
+	if (edge->targets >= 0)
+		close(edge->targets);
+	edge->targets = file;
+	edge->order = (struct edge_order){round, count};
+	/* The first edge gets it when it has said that it is there. */
+	return edge->worker ? hand_over(edge) : 0;
+}
+
+/* The edge is not trusted: of what it says, only what makes sense is taken. */
+static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
+{
+	if (fact->kind == EDGE_FACT_BORN)
+		return fact->target > 1 && fact->target <= INT32_MAX && !fact->up;
+	if (fact->kind != EDGE_FACT_HEALTH || fact->up > 1)
+		return false;
+	return fact->round != edge->order.round || fact->target < edge->order.count;
 }
 
 int edge_read(struct edge *edge, struct edge_fact *ret_fact)
 {
 	struct edge_fact fact;
 	ssize_t got = recv(edge->socket, &fact, sizeof(fact), MSG_TRUNC);
+	int error;
 
 	if (!got)
 		return -ENOTCONN;
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -ENOTCONN;
-	if (got != sizeof(fact) || fact.up > 1)
+	if (got != sizeof(fact) || !makes_sense(edge, &fact))
 		return -EPROTO;
-	*ret_fact = fact;
-	return 0;
+	if (fact.kind == EDGE_FACT_HEALTH) {
+		*ret_fact = fact;
+		return 0;
+	}
+	edge->worker = (pid_t)fact.target;
+	error = edge->targets >= 0 ? hand_over(edge) : 0;
+	return error ? error : -EAGAIN;
 }
 
 struct edge_page *edge_page_begin(struct edge *edge)

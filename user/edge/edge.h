@@ -3,6 +3,9 @@
  * The edge: a process that does all TCP and holds no capability. This is the core's side of it, and what the two say to each
  * other over a socketpair: the core hands over what to probe (a sealed memory file), the edge hands back facts of fixed size.
  * What /metrics serves lies in a memory file that the core writes and the edge reads.
+ *
+ * An edge that dies is followed by another one (nursery.h), which is handed the same list. What the core knew stays true until the
+ * new one says otherwise.
  */
 #ifndef USHER_EDGE_EDGE_H
 #define USHER_EDGE_EDGE_H
@@ -32,11 +35,16 @@ struct edge_order {
 };
 
 /* Edge to core. */
+enum edge_fact_kind {
+	EDGE_FACT_HEALTH,
+	EDGE_FACT_BORN, /* a new edge, that knows nothing yet; `target` is its process id */
+};
+
 struct edge_fact {
 	uint32_t round;
 	uint32_t target; /* position in the list */
 	uint32_t up;	 /* 0, 1 */
-	uint32_t padding;
+	uint32_t kind;	 /* callers of edge_read see EDGE_FACT_HEALTH only */
 };
 
 #define EDGE_NAME (USHER_NAME_MAX + 1)
@@ -58,7 +66,7 @@ struct edge_page {
 	uint64_t closed;
 	uint64_t flows;
 	uint64_t audit_written, audit_gaps, audit_lost, audit_errors;
-	char services[USHER_SERVICES_MAX][EDGE_NAME];	 /* by number; "": none */
+	char services[USHER_SERVICES_MAX][EDGE_NAME];	  /* by number; "": none */
 	struct edge_backend backends[USHER_BACKENDS_MAX]; /* by number; name "": none */
 	struct counters counters;
 };
@@ -75,12 +83,17 @@ struct edge;
 int edge_start(const struct edge_options *options, struct problem *problem, struct edge **ret_edge);
 /* The edge ends when its core lets go of it. */
 void edge_close(struct edge *edge);
+/* Of the process that speaks TCP, as it says itself: to be shown, not to be sent signals. 0: it has not said so yet. */
 pid_t edge_pid(const struct edge *edge);
 /* Readable when there are facts. */
 int edge_fd(const struct edge *edge);
 /* From now on these targets. round: of this list. Returns 0 or -errno. */
 int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round);
-/* Returns 0 with a fact, -EAGAIN, -EPROTO if it is none, or -ENOTCONN if the edge is gone. */
+/*
+ * The next verdict on a target. Returns 0; -EAGAIN: nothing for now, call again when readable; -EPROTO: the edge has sent
+ * what is no fact, and it is ignored; -ENOTCONN: the edge is gone for good; or -errno if a new edge could not be handed
+ * its list.
+ */
 int edge_read(struct edge *edge, struct edge_fact *ret_fact);
 /* To be filled between edge_page_begin and edge_page_end. */
 struct edge_page *edge_page_begin(struct edge *edge);

@@ -14,25 +14,27 @@
 
 #define OPEN_MAX 256 /* connections under way at once */
 #define SPREAD 97    /* the first probes of many targets begin one after the other, within this many ms */
+#define LATER (100 * CLOCK_MILLISECOND) /* when we ourselves lack something */
 
 struct probe {
 	struct edge_target target;
-	int socket;	   /* -1: none under way */
-	int64_t begin_at;  /* next probe */
+	int socket;	  /* -1: none under way */
+	int64_t begin_at; /* next probe */
 	int64_t give_up_at;
 	uint32_t good, bad; /* in a row */
 	bool known, up;
+	bool told; /* the verdict has been reported */
 };
 
 struct probes {
 	int epoll;
-	void (*report)(void *context, uint32_t target, bool up);
+	bool (*report)(void *context, uint32_t target, bool up);
 	void *context;
 	struct probe *items;
 	uint32_t count, open;
 };
 
-int probes_new(int epoll, void (*report)(void *context, uint32_t target, bool up), void *context,
+int probes_new(int epoll, bool (*report)(void *context, uint32_t target, bool up), void *context,
 	       struct probes **ret_probes)
 {
 	struct probes *probes = calloc(1, sizeof(*probes));
@@ -63,7 +65,7 @@ void probes_free(struct probes *probes)
 	free(probes);
 }
 
-static const struct probe *find(const struct probes *probes, const struct edge_target *target)
+static struct probe *find(const struct probes *probes, const struct edge_target *target)
 {
 	for (uint32_t i = 0; i < probes->count; i++)
 		if (probes->items[i].target.port == target->port &&
@@ -72,36 +74,53 @@ static const struct probe *find(const struct probes *probes, const struct edge_t
 	return NULL;
 }
 
-int probes_watch(struct probes *probes, const struct edge_target *targets, uint32_t count)
+/* What `before` is in the middle of goes on as target number `target`. */
+static void carry(const struct probes *probes, struct probe *probe, struct probe *before, uint32_t target)
+{
+	struct epoll_event event = {.events = EPOLLOUT, .data.u64 = target};
+	int64_t latest = before->begin_at - before->target.interval_ms * CLOCK_MILLISECOND +
+			 probe->target.interval_ms * CLOCK_MILLISECOND;
+
+	probe->known = before->known;
+	probe->up = before->up;
+	probe->good = before->good;
+	probe->bad = before->bad;
+	probe->begin_at = before->begin_at < latest ? before->begin_at : latest;
+	if (before->socket < 0 || epoll_ctl(probes->epoll, EPOLL_CTL_MOD, before->socket, &event))
+		return;
+	probe->give_up_at = before->give_up_at;
+	probe->socket = before->socket;
+	before->socket = -1;
+}
+
+int probes_watch(struct probes *probes, const struct edge_target *targets, uint32_t count, int64_t now)
 {
 	struct probe *items = calloc(count + 1, sizeof(*items));
-	int64_t now = clock_monotonic();
 
 	if (!items)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
-		const struct probe *before = find(probes, &targets[i]);
+		struct probe *before = find(probes, &targets[i]);
 
-		items[i].target = targets[i];
-		items[i].socket = -1;
-		items[i].begin_at = now + i % SPREAD * CLOCK_MILLISECOND;
-		if (!before || !before->known)
-			continue;
-		items[i].known = true;
-		items[i].up = before->up;
-		items[i].good = before->good;
-		items[i].bad = before->bad;
+		items[i] = (struct probe){
+			.target = targets[i], .socket = -1, .begin_at = now + i % SPREAD * CLOCK_MILLISECOND};
+		if (before)
+			carry(probes, &items[i], before, i);
 	}
 	for (uint32_t i = 0; i < probes->count; i++)
 		hang_up(probes, &probes->items[i]);
 	free(probes->items);
 	probes->items = items;
 	probes->count = count;
-	/* The core does not know which of the new list's positions were known before. */
-	for (uint32_t i = 0; i < count; i++)
-		if (items[i].known)
-			probes->report(probes->context, i, items[i].up);
 	return 0;
+}
+
+static void tell(struct probes *probes, uint32_t target)
+{
+	struct probe *probe = &probes->items[target];
+
+	if (probe->known && !probe->told)
+		probe->told = probes->report(probes->context, target, probe->up);
 }
 
 static void judge(struct probes *probes, uint32_t target, bool good, int64_t now)
@@ -124,7 +143,8 @@ static void judge(struct probes *probes, uint32_t target, bool good, int64_t now
 		return;
 	probe->known = true;
 	probe->up = up;
-	probes->report(probes->context, target, up);
+	probe->told = false;
+	tell(probes, target);
 }
 
 static socklen_t socket_address(const struct edge_target *target, struct sockaddr_storage *ret_address)
@@ -159,16 +179,18 @@ static void begin(struct probes *probes, uint32_t target, int64_t now)
 	socklen_t length = socket_address(&probe->target, &address);
 
 	probe->socket = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (probe->socket < 0) {
-		judge(probes, target, false, now);
-		return;
-	}
+	probe->begin_at = now + LATER;
+	if (probe->socket < 0)
+		return; /* our own want says nothing of the backend */
 	probes->open++;
 	setsockopt(probe->socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	probe->give_up_at = now + probe->target.timeout_ms * CLOCK_MILLISECOND;
 	if (!connect(probe->socket, (const struct sockaddr *)&address, length))
 		judge(probes, target, true, now);
-	else if (errno != EINPROGRESS || epoll_ctl(probes->epoll, EPOLL_CTL_ADD, probe->socket, &event))
+	else if (errno == EADDRNOTAVAIL || errno == EAGAIN ||
+		 (errno == EINPROGRESS && epoll_ctl(probes->epoll, EPOLL_CTL_ADD, probe->socket, &event)))
+		hang_up(probes, probe);
+	else if (errno != EINPROGRESS)
 		judge(probes, target, false, now);
 }
 
@@ -187,18 +209,25 @@ void probes_ready(struct probes *probes, uint32_t target, int64_t now)
 int64_t probes_run(struct probes *probes, int64_t now)
 {
 	int64_t next = now + CLOCK_SECOND;
+	bool crowded = false;
 
 	for (uint32_t i = 0; i < probes->count; i++) {
 		struct probe *probe = &probes->items[i];
+		int64_t at;
 
 		if (probe->socket >= 0 && probe->give_up_at <= now)
 			judge(probes, i, false, now);
+		/* Beyond OPEN_MAX it waits until one of the others has ended. */
 		if (probe->socket < 0 && probe->begin_at <= now && probes->open < OPEN_MAX)
 			begin(probes, i, now);
-		int64_t at = probe->socket >= 0 ? probe->give_up_at : probe->begin_at;
-
-		if (at < next)
+		crowded |= probe->socket < 0 && probe->begin_at <= now;
+		tell(probes, i);
+		at = probe->socket >= 0 ? probe->give_up_at : probe->begin_at;
+		if (probe->known && !probe->told)
+			at = now + LATER;
+		if (at > now && at < next)
 			next = at;
 	}
-	return next;
+	/* Some have given up since the first of those that wait was looked at. */
+	return crowded && probes->open < OPEN_MAX ? now : next;
 }

@@ -86,9 +86,23 @@ static void print_verdicts(struct json *to, const struct edge_page *page)
 	}
 }
 
-static double health_value(uint8_t health)
+static void print_audit(struct json *to, const struct edge_page *page)
 {
-	return health == HEALTH_UP ? 1 : 0;
+	static const char *const rings[USHER_RINGS] = {
+		[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
+
+	family(to, "usher_audit_taken_total", "counter", "Numbers given to decisions, with a record or without.");
+	for (size_t i = 0; i < USHER_RINGS; i++)
+		line(to, "usher_audit_taken_total{ring=\"%s\"} %llu", rings[i],
+		     (unsigned long long)page->counters.sequences[i].taken);
+	family(to, "usher_audit_refused_total", "counter", "Decisions that found no room in their ring.");
+	for (size_t i = 0; i < USHER_RINGS; i++)
+		line(to, "usher_audit_refused_total{ring=\"%s\"} %llu", rings[i],
+		     (unsigned long long)page->counters.sequences[i].lost);
+	single(to, "usher_audit_records_total", "counter", "Records written.", page->audit_written);
+	single(to, "usher_audit_lost_total", "counter", "Numbers in gap records.", page->audit_lost);
+	single(to, "usher_audit_gaps_total", "counter", "Gap records written.", page->audit_gaps);
+	single(to, "usher_audit_write_errors_total", "counter", "Writes to the log that failed.", page->audit_errors);
 }
 
 static void print_backends(struct json *to, const struct edge_page *page)
@@ -126,8 +140,8 @@ static void print_backends(struct json *to, const struct edge_page *page)
 	family(to, "usher_backend_up", "gauge", "Does its health check succeed? Not there if it has none.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].health != EDGE_UNCHECKED)
-			line(to, "usher_backend_up{backend=\"%s\"} %g", page->backends[b].name,
-			     health_value(page->backends[b].health));
+			line(to, "usher_backend_up{backend=\"%s\"} %d", page->backends[b].name,
+			     page->backends[b].health == HEALTH_UP);
 	family(to, "usher_backend_starts", "gauge", "May it be given new flows?");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0])
@@ -152,10 +166,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	single(to, "usher_replies_total", "counter", "Resets and ICMP answers that refused or cut.", flows->replies);
 	single(to, "usher_replies_suppressed_total", "counter", "Answers that the rate cap held back.",
 	       flows->replies_suppressed);
-	single(to, "usher_audit_records_total", "counter", "Records written.", page->audit_written);
-	single(to, "usher_audit_lost_total", "counter", "Records that found no room in a ring.", page->audit_lost);
-	single(to, "usher_audit_gaps_total", "counter", "Gap records written.", page->audit_gaps);
-	single(to, "usher_audit_write_errors_total", "counter", "Writes to the log that failed.", page->audit_errors);
+	print_audit(to, page);
 	print_received(to, page);
 	print_verdicts(to, page);
 	print_backends(to, page);

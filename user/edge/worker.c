@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "edge/worker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,9 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cap-ng.h>
 #include <microhttpd.h>
-#include <seccomp.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -26,9 +21,11 @@
 #include "base/log.h"
 #include "edge/probe.h"
 #include "edge/promtext.h"
+#include "edge/rights.h"
 
-#define NOBODY 65534
 #define CONNECTIONS_MAX 16
+#define CONNECTION_SECONDS 10u
+#define COPY_TRIES 200 /* a millisecond apart */
 #define CORE_MARK UINT64_MAX
 #define HTTP_MARK (UINT64_MAX - 1)
 
@@ -41,60 +38,18 @@ struct worker {
 	uint32_t round;
 };
 
-/* ---- rights -------------------------------------------------------------------------------------------------- */
-
-/* No file is opened and no program started from here on; what is not named fails with EPERM. */
-static int restrict_calls(void)
-{
-	static const int calls[] = {
-		SCMP_SYS(read),	       SCMP_SYS(write),	       SCMP_SYS(readv),	      SCMP_SYS(writev),
-		SCMP_SYS(recvfrom),    SCMP_SYS(recvmsg),      SCMP_SYS(sendto),      SCMP_SYS(sendmsg),
-		SCMP_SYS(socket),      SCMP_SYS(connect),      SCMP_SYS(accept4),     SCMP_SYS(accept),
-		SCMP_SYS(shutdown),    SCMP_SYS(getsockopt),   SCMP_SYS(setsockopt),  SCMP_SYS(getsockname),
-		SCMP_SYS(getpeername), SCMP_SYS(close),	       SCMP_SYS(epoll_wait),  SCMP_SYS(epoll_pwait),
-		SCMP_SYS(epoll_ctl),   SCMP_SYS(fcntl),	       SCMP_SYS(fstat),	      SCMP_SYS(newfstatat),
-		SCMP_SYS(mmap),	       SCMP_SYS(munmap),       SCMP_SYS(mremap),      SCMP_SYS(mprotect),
-		SCMP_SYS(madvise),     SCMP_SYS(brk),	       SCMP_SYS(futex),	      SCMP_SYS(clock_gettime),
-		SCMP_SYS(getpid),      SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
-		SCMP_SYS(restart_syscall), SCMP_SYS(poll),     SCMP_SYS(exit),	      SCMP_SYS(exit_group),
-		SCMP_SYS(getrandom),   SCMP_SYS(gettid),       SCMP_SYS(tgkill),
-	};
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int error = filter ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < ARRAY_COUNT(calls) && !error; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	if (!error)
-		error = seccomp_load(filter);
-	seccomp_release(filter);
-	return error;
-}
-
-static int drop_rights(void)
-{
-	prctl(PR_SET_DUMPABLE, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	if (!geteuid()) {
-		if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
-			return -errno;
-	}
-	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
-		return -EPERM;
-	return restrict_calls();
-}
-
 /* ---- /metrics ------------------------------------------------------------------------------------------------ */
 
 /* A copy that the core did not write to meanwhile. */
 static bool copy_page(struct worker *worker)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < COPY_TRIES; i++) {
 		uint64_t before = __atomic_load_n(&worker->page->sequence, __ATOMIC_ACQUIRE);
 
-		if (before & 1)
+		if (before & 1) {
+			poll(NULL, 0, 1);
 			continue;
+		}
 		memcpy(worker->copy, worker->page, sizeof(*worker->copy));
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&worker->page->sequence, __ATOMIC_RELAXED) == before)
@@ -128,7 +83,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	(void)upload;
 	(void)upload_length;
 	(void)request;
-	if (strcmp(path, "/metrics") != 0 || strcmp(method, "GET") != 0)
+	if (strcmp(path, "/metrics") != 0 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0))
 		return answer_with(connection, MHD_HTTP_NOT_FOUND, "text/plain", missing, sizeof(missing) - 1,
 				   MHD_RESPMEM_PERSISTENT);
 	if (!copy_page(worker))
@@ -139,37 +94,38 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 			   MHD_RESPMEM_MUST_FREE);
 }
 
-static int listen_for_http(struct worker *worker, const struct edge_options *options)
+static int serve_http(struct worker *worker, int listener)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = HTTP_MARK};
 	const union MHD_DaemonInfo *information;
 
-	if (!options->address[0])
+	if (listener < 0)
 		return 0;
-	if (inet_pton(AF_INET, options->address, &address.sin_addr) != 1)
-		return -EINVAL;
-	worker->http = MHD_start_daemon(MHD_USE_EPOLL, options->port, NULL, NULL, answer, worker, MHD_OPTION_SOCK_ADDR,
-					&address, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-					MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
+	worker->http = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, answer, worker, MHD_OPTION_LISTEN_SOCKET,
+					listener, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+					MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS, MHD_OPTION_END);
 	if (!worker->http)
-		return errno ? -errno : -EADDRINUSE;
+		return -EIO;
 	information = MHD_get_daemon_info(worker->http, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!information || epoll_ctl(worker->epoll, EPOLL_CTL_ADD, information->epoll_fd, &event))
-		return -errno;
+		return -EIO;
 	return 0;
 }
 
 /* ---- the core ------------------------------------------------------------------------------------------------ */
 
-static void report(void *context, uint32_t target, bool up)
+static bool tell(const struct worker *worker, uint32_t kind, uint32_t target, bool up)
 {
-	struct worker *worker = context;
-	const struct edge_fact fact = {.round = worker->round, .target = target, .up = up};
+	const struct edge_fact fact = {.round = worker->round, .target = target, .up = up, .kind = kind};
 
-	/* A core that does not read is one that has ended or is about to: then this process ends as well. */
-	for (int i = 0; i < 1000 && send(worker->socket, &fact, sizeof(fact), MSG_NOSIGNAL) < 0 && errno == EAGAIN; i++)
-		poll(&(struct pollfd){worker->socket, POLLOUT, 0}, 1, 10);
+	return send(worker->socket, &fact, sizeof(fact), MSG_NOSIGNAL) == (ssize_t)sizeof(fact);
+}
+
+static bool report(void *context, uint32_t target, bool up)
+{
+	const struct worker *worker = context;
+
+	return tell(worker, EDGE_FACT_HEALTH, target, up);
 }
 
 /* Reads one order. 0, -EAGAIN, or an error that ends the edge. */
@@ -179,28 +135,36 @@ static int receive_order(struct worker *worker, struct edge_order *ret_order, in
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec part = {ret_order, sizeof(*ret_order)};
+	struct edge_order order;
+	struct iovec part = {&order, sizeof(order)};
 	struct msghdr message = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
 	ssize_t got = recvmsg(worker->socket, &message, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *attached;
+	int file;
 
 	if (!got)
 		return -ENOTCONN;
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
 	attached = CMSG_FIRSTHDR(&message);
-	if (got != sizeof(*ret_order) || !attached || attached->cmsg_type != SCM_RIGHTS ||
+	if (!attached || attached->cmsg_level != SOL_SOCKET || attached->cmsg_type != SCM_RIGHTS ||
 	    attached->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPROTO;
-	memcpy(ret_file, CMSG_DATA(attached), sizeof(int));
+	memcpy(&file, CMSG_DATA(attached), sizeof(int));
+	if (got != sizeof(order) || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+		close(file);
+		return -EPROTO;
+	}
+	*ret_order = order;
+	*ret_file = file;
 	return 0;
 }
 
 static int follow_order(struct worker *worker)
 {
 	_cleanup_close_ int file = -1;
-	struct edge_order order;
+	struct edge_order order = {0};
 	struct stat status;
 	int error = receive_order(worker, &order, &file);
 	size_t length;
@@ -217,7 +181,7 @@ static int follow_order(struct worker *worker)
 			return -errno;
 	}
 	worker->round = order.round;
-	error = probes_watch(worker->probes, targets, order.count);
+	error = probes_watch(worker->probes, targets, order.count, clock_monotonic());
 	if (length)
 		munmap(targets, length);
 	return error;
@@ -225,42 +189,45 @@ static int follow_order(struct worker *worker)
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
 
-static int run(struct worker *worker)
+/* One round of waiting and working. 0, or an error that ends the edge. */
+static int turn(struct worker *worker)
 {
 	struct epoll_event events[64];
+	int64_t now = clock_monotonic(), wait = probes_run(worker->probes, now) - now;
+	int count, error = 0;
+	bool http = false;
 
-	for (;;) {
-		int64_t now = clock_monotonic(), next = probes_run(worker->probes, now);
-		int count = epoll_wait(worker->epoll, events, ARRAY_COUNT(events),
-				       (int)((next - now + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND));
-		bool http = false;
-
-		if (count < 0 && errno != EINTR)
-			return -errno;
-		now = clock_monotonic();
-		for (int i = 0; i < count; i++) {
-			if (events[i].data.u64 == HTTP_MARK) {
-				http = true;
-			} else if (events[i].data.u64 != CORE_MARK) {
-				probes_ready(worker->probes, (uint32_t)events[i].data.u64, now);
-			} else {
-				int error = follow_order(worker);
-
-				if (error && error != -EAGAIN)
-					return error;
+	wait = wait < 0 ? 0 : (wait + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
+	count = epoll_wait(worker->epoll, events, ARRAY_COUNT(events), (int)wait);
+	if (count < 0 && errno != EINTR)
+		return -errno;
+	now = clock_monotonic();
+	for (int i = 0; i < count && !error; i++) {
+		if (events[i].data.u64 == HTTP_MARK) {
+			http = true;
+		} else if (events[i].data.u64 != CORE_MARK) {
+			probes_ready(worker->probes, (uint32_t)events[i].data.u64, now);
+		} else {
+			error = follow_order(worker);
+			if (!error)
 				break; /* what else was ready belongs to the list before */
-			}
+			if (error == -EAGAIN)
+				error = 0;
 		}
-		if (worker->http && (http || !count))
-			MHD_run(worker->http);
 	}
+	/* Also when there was nothing: it closes connections that take too long. */
+	if (worker->http && (http || count <= 0))
+		MHD_run(worker->http);
+	return error;
 }
 
-static int begin(struct worker *worker, const struct edge_options *options, int page)
+static int begin(struct worker *worker, int page, int listener)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = CORE_MARK};
-	int error;
+	int error = rights_end_with_parent();
 
+	if (error)
+		return error;
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->copy = calloc(1, sizeof(*worker->copy));
 	if (worker->epoll < 0 || !worker->copy)
@@ -269,27 +236,25 @@ static int begin(struct worker *worker, const struct edge_options *options, int 
 	if (worker->page == MAP_FAILED || epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->socket, &event))
 		return -errno;
 	error = probes_new(worker->epoll, report, worker, &worker->probes);
-	if (error)
-		return error;
-	error = listen_for_http(worker, options);
-	if (error)
-		/* The main thing goes on without: health must not depend on a port that is taken. */
-		log_error("/metrics cannot be served on %s:%u: %s", options->address, options->port, strerror(-error));
-	return drop_rights();
+	if (!error)
+		error = serve_http(worker, listener);
+	if (!error)
+		error = rights_restrict_calls();
+	/* The core then hands over what to probe, to the first worker as to the tenth. */
+	if (!error && !tell(worker, EDGE_FACT_BORN, (uint32_t)getpid(), false))
+		error = -ENOTCONN;
+	return error;
 }
 
-int worker_run(const struct edge_options *options, int socket, int page)
+int worker_run(int socket, int page, int listener)
 {
 	struct worker worker = {.socket = socket};
 	int error;
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN); /* a terminal's ^C is the core's to follow */
-	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_NAME, "usherd-edge");
-	error = begin(&worker, options, page);
-	if (!error)
-		error = run(&worker);
+	error = begin(&worker, page, listener);
+	while (!error)
+		error = turn(&worker);
 	if (error == -ENOTCONN)
 		return EXIT_SUCCESS;
 	log_error("the edge ends: %s", strerror(-error));
