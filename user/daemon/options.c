@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "daemon/protocol.h"
+
+#define PIN_DIR "/sys/fs/bpf/usher"
+#define STATE_DIR "/var/lib/usher"
+#define AUDIT_DIR "/var/log/usher"
+#define METRICS_ADDRESS "127.0.0.1"
+#define METRICS_PORT 9464
+#define HALF_OPEN_DEFAULT 65536
+#define REPLIES_DEFAULT 1000
+
+static const char usage[] =
+	"usage: usherd --interface IF [--policy FILE] [OPTION...]\n"
+	"       usherd --detach [--pin-dir DIR]\n"
+	"\n"
+	"  --interface IF     where packets come in and go out\n"
+	"  --policy FILE      the policy to start with; if FILE is what the last start was given, the policy that was in\n"
+	"                     force last comes back instead, whatever was applied since\n"
+	"  --socket PATH      control socket (" PROTOCOL_SOCKET ")\n"
+	"  --state-dir DIR    what survives a reboot (" STATE_DIR ")\n"
+	"  --audit-dir DIR    the record of decisions (" AUDIT_DIR ")\n"
+	"  --pin-dir DIR      where program, link and maps are pinned (" PIN_DIR ")\n"
+	"  --mode MODE        auto, native or generic XDP (auto: native, or else generic)\n"
+	"  --flows N          lines of the flow table, a power of two from 1024 to 4194304 (1048576)\n"
+	"  --half-open N      unfinished handshakes of one tenant (65536)\n"
+	"  --replies N        resets and ICMP answers a second for one class of clients and CPU (1000)\n"
+	"  --metrics ADDR:PORT|off\n"
+	"                     where /metrics is served (127.0.0.1:9464)\n"
+	"  --detach           take the program off, remove what is pinned, and end\n"
+	"  --version, --help\n"
+	"\n"
+	"When usherd ends, traffic goes on as the policy in force says; --detach ends it.\n";
+
+enum letter { INTERFACE = 256, POLICY, SOCKET, STATE, AUDIT, PIN, MODE, FLOWS, HALF_OPEN, REPLIES, METRICS, DETACH, VERSION, HELP };
+
+static const struct option long_options[] = {
+	{"interface", required_argument, NULL, INTERFACE},
+	{"policy", required_argument, NULL, POLICY},
+	{"socket", required_argument, NULL, SOCKET},
+	{"state-dir", required_argument, NULL, STATE},
+	{"audit-dir", required_argument, NULL, AUDIT},
+	{"pin-dir", required_argument, NULL, PIN},
+	{"mode", required_argument, NULL, MODE},
+	{"flows", required_argument, NULL, FLOWS},
+	{"half-open", required_argument, NULL, HALF_OPEN},
+	{"replies", required_argument, NULL, REPLIES},
+	{"metrics", required_argument, NULL, METRICS},
+	{"detach", no_argument, NULL, DETACH},
+	{"version", no_argument, NULL, VERSION},
+	{"help", no_argument, NULL, HELP},
+	{0},
+};
+
+static int parse_number(const char *text, unsigned long min, unsigned long max, uint32_t *ret_number)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno || !*text || *end || strspn(text, "0123456789") != strlen(text) || number < min || number > max)
+		return -EINVAL;
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
+static int parse_mode(const char *text, enum attach_mode *ret_mode)
+{
+	static const char *const names[] = {
+		[ATTACH_AUTO] = "auto", [ATTACH_NATIVE] = "native", [ATTACH_GENERIC] = "generic"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		if (!strcmp(text, names[i])) {
+			*ret_mode = (enum attach_mode)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int parse_metrics(const char *text, struct edge_options *edge)
+{
+	const char *colon = strrchr(text, ':');
+	uint32_t port;
+
+	edge->address[0] = '\0';
+	if (!strcmp(text, "off"))
+		return 0;
+	if (!colon || (size_t)(colon - text) >= sizeof(edge->address) || parse_number(colon + 1, 1, 65535, &port))
+		return -EINVAL;
+	memcpy(edge->address, text, (size_t)(colon - text));
+	edge->address[colon - text] = '\0';
+	edge->port = (uint16_t)port;
+	return 0;
+}
+
+/* Returns 0, or -EINVAL if the value is not one that the option can have. */
+static int take(enum letter letter, const char *value, struct options *options)
+{
+	int error;
+
+	switch (letter) {
+	case INTERFACE:
+		options->interface = value;
+		return 0;
+	case POLICY:
+		options->policy = value;
+		return 0;
+	case SOCKET:
+		options->socket = value;
+		return 0;
+	case STATE:
+		options->state_dir = value;
+		return 0;
+	case AUDIT:
+		options->audit_dir = value;
+		return 0;
+	case PIN:
+		options->program.pin_dir = value;
+		return 0;
+	case MODE:
+		return parse_mode(value, &options->program.mode);
+	case FLOWS:
+		error = parse_number(value, USHER_FLOW_LINES_MIN, USHER_FLOW_LINES_MAX, &options->program.flow_lines);
+		return error || (options->program.flow_lines & (options->program.flow_lines - 1)) ? -EINVAL : 0;
+	case HALF_OPEN:
+		return parse_number(value, 1, USHER_FLOW_LINES_MAX, &options->program.half_open_max);
+	case REPLIES:
+		return parse_number(value, 0, 1000000, &options->program.replies_max);
+	case METRICS:
+		return parse_metrics(value, &options->edge);
+	case DETACH:
+		options->detach = true;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static const char *option_name(int letter)
+{
+	for (size_t i = 0; long_options[i].name; i++)
+		if (long_options[i].val == letter)
+			return long_options[i].name;
+	return "";
+}
+
+static int check(struct options *options)
+{
+	if (options->detach)
+		return 0;
+	if (!options->interface) {
+		log_error("--interface is missing; usherd --help lists what there is");
+		return -EINVAL;
+	}
+	options->program.interface_name = options->interface;
+	options->program.interface = if_nametoindex(options->interface);
+	if (options->program.interface)
+		return 0;
+	log_error("there is no interface %s", options->interface);
+	return -ENODEV;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options, int *ret_status)
+{
+	struct options options = {
+		.socket = PROTOCOL_SOCKET,
+		.state_dir = STATE_DIR,
+		.audit_dir = AUDIT_DIR,
+		.program = {.pin_dir = PIN_DIR,
+			    .mode = ATTACH_AUTO,
+			    .flow_lines = USHER_FLOW_LINES_DEFAULT,
+			    .half_open_max = HALF_OPEN_DEFAULT,
+			    .replies_max = REPLIES_DEFAULT},
+		.edge = {.address = METRICS_ADDRESS, .port = METRICS_PORT},
+	};
+	int letter;
+
+	*ret_status = 2;
+	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (letter == '?')
+			return -1; /* getopt has said what */
+		if (letter == HELP || letter == VERSION) {
+			fputs(letter == HELP ? usage : "usherd " USHER_VERSION "\n", stdout);
+			*ret_status = 0;
+			return -1;
+		}
+		if (take((enum letter)letter, optarg, &options)) {
+			log_error("--%s cannot be %s", option_name(letter), optarg);
+			return -1;
+		}
+	}
+	if (optind < argc) {
+		log_error("what is %s for? usherd --help lists what there is", argv[optind]);
+		return -1;
+	}
+	if (check(&options))
+		return -1;
+	*ret_options = options;
+	return 0;
+}
