@@ -22,7 +22,7 @@
 
 static const char usage[] =
 	"usage: usherd --interface IF [--policy FILE] [OPTION...]\n"
-	"       usherd --detach [--pin-dir DIR]\n"
+	"       usherd --detach [--pin-dir DIR] [--interface IF [--state-dir DIR]]\n"
 	"\n"
 	"  --interface IF     where packets come in and go out\n"
 	"  --policy FILE      the policy to start with; if FILE is what the last start was given, the policy that was in\n"
@@ -40,7 +40,8 @@ static const char usage[] =
 	"  --detach           take the program off, remove what is pinned, and end\n"
 	"  --version, --help\n"
 	"\n"
-	"When usherd ends, traffic goes on as the policy in force says; --detach ends it.\n";
+	"When usherd ends, traffic goes on as the policy in force says; --detach ends it. With --interface, it\n"
+	"also takes the addresses off that usherd has put there.\n";
 
 enum letter { INTERFACE = 256, POLICY, SOCKET, STATE, AUDIT, PIN, MODE, FLOWS, HALF_OPEN, REPLIES, METRICS, DETACH, VERSION, HELP };
 
@@ -157,15 +158,15 @@ static const char *option_name(int letter)
 
 static int check(struct options *options)
 {
-	if (options->detach)
-		return 0;
 	if (!options->interface) {
+		if (options->detach) /* addresses stay where they are */
+			return 0;
 		log_error("--interface is missing; usherd --help lists what there is");
 		return -EINVAL;
 	}
 	options->program.interface_name = options->interface;
 	options->program.interface = if_nametoindex(options->interface);
-	if (options->program.interface)
+	if (options->program.interface || options->detach)
 		return 0;
 	log_error("there is no interface %s", options->interface);
 	return -ENODEV;

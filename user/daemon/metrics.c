@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core.h"
+
+static void name_services(const struct core *core, struct edge_page *page)
+{
+	memset(page->services, 0, sizeof(page->services));
+	for (size_t s = 0; core->catalog && s < USHER_SERVICES_MAX; s++)
+		if (core->catalog->services[s].name)
+			snprintf(page->services[s], EDGE_NAME, "%s", core->catalog->services[s].name);
+}
+
+static void name_backend(const struct core *core, size_t number, struct edge_backend *to)
+{
+	const struct catalog_backend *from = &core->catalog->backends[number];
+	const struct effective_backend *effective;
+	const struct backend *backend;
+	size_t index;
+
+	if (!from->name || core_backend(core, from->name, &index))
+		return;
+	backend = &core->policy->backends[index];
+	effective = &core->effective->backends[index];
+	snprintf(to->name, EDGE_NAME, "%s", from->name);
+	snprintf(to->model, EDGE_NAME, "%s", from->model);
+	snprintf(to->version, EDGE_NAME, "%s", from->version);
+	memcpy(to->region, from->region, sizeof(to->region));
+	to->health = backend->health.enabled ? (uint8_t)core->facts.backends[index].health : EDGE_UNCHECKED;
+	to->draining = core->facts.backends[index].draining;
+	to->starts = !effective->constraint_reason && !effective->start_reason;
+	to->continues = !effective->constraint_reason;
+}
+
+void metrics_update(struct core *core)
+{
+	const struct usher_generation *active = publisher_active(core->publisher);
+	struct counters *counters = malloc(sizeof(*counters));
+	const struct usher_flow_counter *flows;
+	struct journal_totals totals;
+	struct edge_page *page;
+
+	if (!counters)
+		abort();
+	/* Read first: the page must not stay half written for as long as that takes. */
+	if (!counters_read(core->program, counters)) {
+		journal_totals(core->journal, &totals);
+		flows = &counters->flows;
+		page = edge_page_begin(core->edge);
+		page->generation = active->number;
+		page->epoch = active->epoch;
+		page->policy_revision = core->policy ? core->policy->revision : 0;
+		page->closed = core->closed;
+		page->flows = flows->inserted - flows->expired - flows->evicted - flows->deleted;
+		page->audit_written = totals.written;
+		page->audit_gaps = totals.gaps;
+		page->audit_lost = totals.lost;
+		page->audit_errors = totals.write_errors;
+		page->counters = *counters;
+		name_services(core, page);
+		memset(page->backends, 0, sizeof(page->backends));
+		for (size_t b = 0; core->policy && core->catalog && b < USHER_BACKENDS_MAX; b++)
+			name_backend(core, b, &page->backends[b]);
+		edge_page_end(core->edge);
+	}
+	free(counters);
+}
