@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "audit/record.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include <cmocka.h>
+
+#include "audit/catalogs.h"
+#include "base/address.h"
+#include "base/cleanup.h"
+#include "compile/compile.h"
+
+static const struct record_stamp stamp = {.realtime = 1767225600123000000LL, .boot_id = 0xfeedULL};
+
+/* Service 1 credit, 2 credit-small; tenant 3 acme; class 2; backend 4 fra1, incarnation 6; rules a, b. */
+static struct catalog *catalog_of(uint64_t generation, uint16_t incarnation)
+{
+	struct catalog *catalog = calloc(1, sizeof(*catalog));
+	struct arena *arena = &catalog->arena;
+
+	catalog->generation = generation;
+	strcpy(catalog->policy_digest, "d16e57");
+	catalog->policy_revision = 42;
+	catalog->rules = arena_array(arena, 2, sizeof(*catalog->rules));
+	catalog->rules[0] = "a";
+	catalog->rules[1] = "b";
+	catalog->rule_count = 2;
+	catalog->classes = arena_array(arena, 3, sizeof(*catalog->classes));
+	catalog->class_count = 3;
+	strcpy(catalog->classes[2].region, "DE-HE");
+	catalog->tenants = arena_array(arena, USHER_TENANT_IDS, sizeof(*catalog->tenants));
+	catalog->tenants[3] = "acme";
+	catalog->services = arena_array(arena, USHER_SERVICES_MAX, sizeof(*catalog->services));
+	catalog->services[1] = (struct catalog_service){.name = "credit", .model = "scorer"};
+	catalog->services[2] = (struct catalog_service){.name = "credit-small", .model = "small"};
+	catalog->backends = arena_array(arena, USHER_BACKENDS_MAX, sizeof(*catalog->backends));
+	catalog->backends[4] = (struct catalog_backend){.name = "fra1",
+							.model = "scorer",
+							.version = "3.1.0",
+							.region = "DE",
+							.incarnation = incarnation,
+							.port = 8000};
+	address_parse("10.1.0.11", &catalog->backends[4].address);
+	return catalog;
+}
+
+static struct usher_event event_of(enum usher_reason reason)
+{
+	struct usher_event event = {.sequence = 77,
+				    .generation = 9,
+				    .client_port_be = htons(51000),
+				    .service_port_be = htons(443),
+				    .rule = 1,
+				    .class_id = 2,
+				    .tenant = 3,
+				    .service = 1,
+				    .target = 1,
+				    .backend = 4,
+				    .incarnation = 6,
+				    .nat_port_be = htons(40001),
+				    .cpu = 5,
+				    .protocol = IPPROTO_TCP,
+				    .reason = (uint8_t)reason,
+				    .ring = USHER_RING_REQUIRED};
+
+	address_parse("203.0.113.10", &event.client);
+	address_parse("198.51.100.10", &event.service_address);
+	return event;
+}
+
+/* One line, one object. To be released with json_object_put. */
+static struct json_object *parsed(const struct json *line)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *object;
+
+	assert_true(line->length && line->bytes[line->length - 1] == '\n');
+	assert_null(memchr(line->bytes, '\n', line->length - 1));
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	object = json_tokener_parse_ex(tokener, line->bytes, (int)line->length - 1);
+	assert_true(object && json_object_is_type(object, json_type_object));
+	json_tokener_free(tokener);
+	return object;
+}
+
+static struct json_object *field(struct json_object *object, const char *key)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, key, &value))
+		fail_msg("no field %s", key);
+	return value;
+}
+
+static void expect_text(struct json_object *object, const char *key, const char *text)
+{
+	assert_string_equal(json_object_get_string(field(object, key)), text);
+}
+
+static void expect_number(struct json_object *object, const char *key, int64_t number)
+{
+	assert_true(json_object_is_type(field(object, key), json_type_int));
+	assert_int_equal(json_object_get_int64(field(object, key)), number);
+}
+
+static void expect_endpoint(struct json_object *object, const char *key, const char *ip, int port)
+{
+	expect_text(field(object, key), "ip", ip);
+	expect_number(field(object, key), "port", port);
+}
+
+static void test_a_decision_says_everything(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_of(9, 6);
+	struct usher_event event = event_of(USHER_REASON_ADMITTED);
+	struct usher_address nat;
+	struct json_object *record;
+
+	(void)state;
+	address_parse("10.0.0.2", &nat);
+	record_decision(&line, &stamp, &event, catalog, &catalog->backends[4], &nat);
+	record = parsed(&line);
+	expect_text(record, "time", "2026-01-01T00:00:00.123Z");
+	expect_text(record, "type", "decision");
+	expect_text(record, "boot", "000000000000feed");
+	expect_number(record, "cpu", 5);
+	expect_text(record, "ring", "required");
+	expect_number(record, "sequence", 77);
+	expect_text(record, "verdict", "forward");
+	expect_text(record, "reason", "admitted");
+	expect_number(record, "generation", 9);
+	expect_text(record, "rule", "b");
+	expect_text(record, "policy_digest", "d16e57");
+	expect_number(record, "policy_revision", 42);
+	expect_text(record, "tenant", "acme");
+	expect_text(record, "client_region", "DE-HE");
+	expect_text(record, "service", "credit");
+	expect_text(record, "model", "scorer");
+	expect_text(record, "version", "3.1.0");
+	expect_text(record, "backend", "fra1");
+	expect_text(record, "backend_region", "DE");
+	expect_endpoint(record, "src_endpoint", "203.0.113.10", 51000);
+	expect_endpoint(record, "dst_endpoint", "198.51.100.10", 443);
+	expect_endpoint(record, "backend_endpoint", "10.1.0.11", 8000);
+	expect_endpoint(record, "nat_endpoint", "10.0.0.2", 40001);
+	expect_text(field(record, "connection_info"), "protocol_name", "tcp");
+	assert_false(json_object_object_get_ex(record, "target", NULL));
+	assert_false(json_object_object_get_ex(record, "numbers", NULL));
+	json_object_put(record);
+	catalog_free(catalog);
+}
+
+static void test_a_reroute_names_both_services(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_of(9, 6);
+	struct usher_event event = event_of(USHER_REASON_REROUTED);
+	struct json_object *record;
+
+	(void)state;
+	event.target = 2;
+	record_decision(&line, &stamp, &event, catalog, &catalog->backends[4], NULL);
+	record = parsed(&line);
+	expect_text(record, "reason", "rerouted");
+	expect_text(record, "service", "credit");
+	expect_text(record, "target", "credit-small");
+	assert_null(field(record, "nat_endpoint"));
+	json_object_put(record);
+	catalog_free(catalog);
+}
+
+static void test_a_refusal_has_the_same_fields(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_of(9, 6);
+	struct usher_event event = event_of(USHER_REASON_NO_ALLOW_RULE);
+	struct json_object *record;
+
+	(void)state;
+	event.backend = USHER_NONE;
+	event.rule = USHER_NONE;
+	event.nat_port_be = 0;
+	event.protocol = IPPROTO_UDP;
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL);
+	record = parsed(&line);
+	expect_text(record, "verdict", "refuse");
+	expect_text(record, "reason", "no-allow-rule");
+	expect_text(record, "model", "scorer");
+	assert_null(field(record, "rule"));
+	assert_null(field(record, "version"));
+	assert_null(field(record, "backend"));
+	assert_null(field(record, "backend_region"));
+	assert_null(field(record, "backend_endpoint"));
+	assert_null(field(record, "nat_endpoint"));
+	expect_text(field(record, "connection_info"), "protocol_name", "udp");
+	assert_false(json_object_object_get_ex(record, "numbers", NULL));
+	json_object_put(record);
+	catalog_free(catalog);
+}
+
+static void test_without_names_the_numbers_stay(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct usher_event event = event_of(USHER_REASON_REVOKED);
+	struct json_object *record, *numbers;
+
+	(void)state;
+	record_decision(&line, &stamp, &event, NULL, NULL, NULL);
+	record = parsed(&line);
+	expect_text(record, "verdict", "revoke");
+	assert_null(field(record, "tenant"));
+	assert_null(field(record, "policy_digest"));
+	assert_null(field(record, "policy_revision"));
+	assert_null(field(record, "client_region"));
+	numbers = field(record, "numbers");
+	expect_number(numbers, "tenant", 3);
+	expect_number(numbers, "class", 2);
+	expect_number(numbers, "service", 1);
+	expect_number(numbers, "backend", 4);
+	expect_number(numbers, "incarnation", 6);
+	expect_number(numbers, "rule", 1);
+	json_object_put(record);
+}
+
+/* Numbers come from shared memory: none of them may lead out of a table. */
+static void test_numbers_out_of_range_name_nothing(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_of(9, 6);
+	struct usher_event event;
+	struct json_object *record;
+
+	(void)state;
+	memset(&event, 0xff, sizeof(event));
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL);
+	record = parsed(&line);
+	expect_text(record, "reason", "unknown");
+	expect_text(record, "verdict", "unknown");
+	assert_null(field(record, "tenant"));
+	assert_null(field(record, "service"));
+	assert_null(field(record, "ring"));
+	json_object_put(record);
+	catalog_free(catalog);
+}
+
+static void test_gaps_and_operations(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct record_gap gap = {.cpu = 1, .ring = USHER_RING_EVENTS, .first = 10, .last = 14};
+	struct record_actor actor = {.uid = 1000, .pid = 4242, .user = "an \"operator\"\n"};
+	struct json_object *record;
+
+	(void)state;
+	record_gap(&line, &stamp, &gap);
+	record = parsed(&line);
+	expect_text(record, "type", "gap");
+	expect_text(record, "ring", "events");
+	expect_number(record, "first", 10);
+	expect_number(record, "last", 14);
+	expect_number(record, "count", 5);
+	json_object_put(record);
+
+	json_clear(&line);
+	record_operation(&line, &stamp, "drain", &actor);
+	json_string(&line, "backend", "fra1");
+	record_operation_end(&line);
+	record = parsed(&line);
+	expect_text(record, "type", "operation");
+	expect_text(record, "activity", "drain");
+	expect_number(field(record, "actor"), "uid", 1000);
+	expect_number(field(record, "actor"), "pid", 4242);
+	expect_text(field(record, "actor"), "user", "an \"operator\"\n");
+	expect_text(record, "backend", "fra1");
+	json_object_put(record);
+}
+
+/* ---- catalogs ----------------------------------------------------------------------------------------------- */
+
+static void test_generations_are_kept_while_records_may_name_them(void **state)
+{
+	struct catalogs *catalogs;
+
+	(void)state;
+	assert_int_equal(catalogs_new(&catalogs), 0);
+	assert_null(catalogs_find(catalogs, 1));
+	assert_null(catalogs_backend(catalogs, 4, 6));
+	for (uint64_t generation = 1; generation <= 5; generation++)
+		catalogs_add(catalogs, catalog_of(generation, (uint16_t)(generation < 4 ? 6 : 7)));
+	for (uint64_t generation = 1; generation <= 5; generation++)
+		assert_int_equal(catalogs_find(catalogs, generation)->generation, generation);
+	catalogs_drained(catalogs);
+	assert_null(catalogs_find(catalogs, 3));
+	assert_non_null(catalogs_find(catalogs, 4));
+	assert_non_null(catalogs_find(catalogs, 5));
+	/* Whom a flow of an older generation went to is still known, under the incarnation that the flow names. */
+	assert_string_equal(catalogs_backend(catalogs, 4, 6)->name, "fra1");
+	assert_string_equal(catalogs_backend(catalogs, 4, 6)->version, "3.1.0");
+	assert_int_equal(catalogs_backend(catalogs, 4, 7)->incarnation, 7);
+	assert_null(catalogs_backend(catalogs, 4, 5));
+	assert_null(catalogs_backend(catalogs, USHER_NONE, 6));
+	catalogs_drained(catalogs);
+	assert_non_null(catalogs_find(catalogs, 4));
+	catalogs_free(catalogs);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_decision_says_everything),
+		cmocka_unit_test(test_a_reroute_names_both_services),
+		cmocka_unit_test(test_a_refusal_has_the_same_fields),
+		cmocka_unit_test(test_without_names_the_numbers_stay),
+		cmocka_unit_test(test_numbers_out_of_range_name_nothing),
+		cmocka_unit_test(test_gaps_and_operations),
+		cmocka_unit_test(test_generations_are_kept_while_records_may_name_them),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "audit/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+static char folder[64];
+
+static int begin(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/usher-store-XXXXXX");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	char command[128];
+
+	(void)state;
+	clock_fake(NULL);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+static struct store *opened(size_t *ret_torn)
+{
+	struct problem problem = {0};
+	struct store *store = NULL;
+	size_t torn;
+
+	assert_int_equal(store_open(folder, &problem, &store, &torn), 0);
+	if (ret_torn)
+		*ret_torn = torn;
+	return store;
+}
+
+static void append(struct store *store, const char *text)
+{
+	assert_int_equal(store_append(store, text, strlen(text)), 0);
+}
+
+static size_t content(const char *path, char *text, size_t room)
+{
+	FILE *file = fopen(path, "re");
+	size_t length;
+
+	assert_non_null(file);
+	length = fread(text, 1, room - 1, file);
+	text[length] = '\0';
+	fclose(file);
+	return length;
+}
+
+static int is_segment(const struct dirent *entry)
+{
+	size_t length = strlen(entry->d_name);
+
+	return length > 6 && !strcmp(entry->d_name + length - 6, ".jsonl");
+}
+
+/* The lines of all segments, in the order of their names. Returns how many segments there are. */
+static int whole_log(char *text, size_t room)
+{
+	struct dirent **entries;
+	int count = scandir(folder, &entries, is_segment, alphasort);
+	char path[512];
+
+	text[0] = '\0';
+	for (int i = 0; i < count; i++) {
+		size_t used = strlen(text);
+
+		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+		content(path, text + used, room - used);
+		free(entries[i]);
+	}
+	free(entries);
+	return count;
+}
+
+static void test_lines_stay_in_order_whatever_the_clock_does(void **state)
+{
+	struct clock_times times = {.monotonic = 1, .realtime = 1767225600 * CLOCK_SECOND};
+	struct store *store;
+	char text[256];
+
+	(void)state;
+	clock_fake(&times);
+	for (int i = 0; i < 3; i++) {
+		store = opened(NULL);
+		append(store, i == 0 ? "first\n" : i == 1 ? "second\n" : "third\n");
+		assert_int_equal(store_sync(store), 0);
+		store_close(store);
+		times.realtime -= 86400 * CLOCK_SECOND;
+	}
+	assert_int_equal(whole_log(text, sizeof(text)), 3);
+	assert_string_equal(text, "first\nsecond\nthird\n");
+}
+
+static void test_only_its_own_may_read_it(void **state)
+{
+	struct store *store = opened(NULL);
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(stat(store_path(store), &status), 0);
+	assert_int_equal(status.st_mode & 0777 & ~0640u, 0);
+	store_close(store);
+}
+
+static void test_a_torn_line_is_set_aside(void **state)
+{
+	struct store *store = opened(NULL);
+	char path[512], text[256];
+	size_t torn;
+
+	(void)state;
+	assert_true(strlen(store_path(store)) < sizeof(path) - 8);
+	strcpy(path, store_path(store));
+	append(store, "{\"whole\":1}\n{\"torn\":");
+	store_close(store);
+
+	store = opened(&torn);
+	assert_int_equal(torn, strlen("{\"torn\":"));
+	append(store, "{\"next\":2}\n");
+	store_close(store);
+	whole_log(text, sizeof(text));
+	assert_string_equal(text, "{\"whole\":1}\n{\"next\":2}\n");
+	strcat(path, ".torn");
+	content(path, text, sizeof(text));
+	assert_string_equal(text, "{\"torn\":");
+
+	store = opened(&torn); /* and only once */
+	assert_int_equal(torn, 0);
+	store_close(store);
+}
+
+static void test_a_segment_of_half_a_line_only(void **state)
+{
+	struct store *store = opened(NULL);
+	char text[64];
+	size_t torn;
+
+	(void)state;
+	append(store, "{\"half");
+	store_close(store);
+	store = opened(&torn);
+	assert_int_equal(torn, 6);
+	store_close(store);
+	whole_log(text, sizeof(text));
+	assert_string_equal(text, "");
+}
+
+static void test_nothing_of_a_batch_that_does_not_fit(void **state)
+{
+	struct rlimit before, limit;
+	struct store *store = opened(NULL);
+	static char large[8192], text[16384];
+
+	(void)state;
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 2] = '\n';
+	append(store, "before\n");
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 4096; /* what is written beyond is cut short, then refused: as on a full disk */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	int error = store_append(store, large, strlen(large));
+
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(error, -EFBIG);
+	whole_log(text, sizeof(text));
+	assert_string_equal(text, "before\n");
+	append(store, large);
+	append(store, "after\n");
+	store_close(store);
+	whole_log(text, sizeof(text));
+	assert_int_equal(strlen(text), strlen("before\n") + strlen(large) + strlen("after\n"));
+	assert_memory_equal(text + strlen("before\n"), large, strlen(large));
+}
+
+static void test_segments_end_at_their_size(void **state)
+{
+	struct store *store = opened(NULL);
+	char *line = malloc(1 << 20), first[512], *at;
+	size_t torn;
+
+	(void)state;
+	memset(line, 'x', (1 << 20) - 1);
+	line[(1 << 20) - 1] = '\n';
+	assert_true(strlen(store_path(store)) < sizeof(first));
+	strcpy(first, store_path(store));
+	for (size_t i = 0; i < STORE_SEGMENT_BYTES >> 20; i++)
+		assert_int_equal(store_append(store, line, 1 << 20), 0);
+	assert_string_equal(store_path(store), first);
+	append(store, "next\n");
+	assert_string_not_equal(store_path(store), first);
+	assert_true(strcmp(store_path(store), first) > 0);
+	at = malloc(64);
+	content(store_path(store), at, 64);
+	assert_string_equal(at, "next\n");
+	store_close(store);
+	store = opened(&torn);
+	assert_int_equal(torn, 0);
+	store_close(store);
+	free(at);
+	free(line);
+}
+
+static void test_one_writer_a_folder(void **state)
+{
+	struct store *store = opened(NULL), *second = NULL;
+	struct problem problem = {0};
+	size_t torn;
+
+	(void)state;
+	assert_int_equal(store_open(folder, &problem, &second, &torn), -EBUSY);
+	assert_null(second);
+	assert_non_null(strstr(problem.text, folder));
+	store_close(store);
+	store_close(opened(NULL));
+}
+
+static void test_a_folder_that_cannot_be_made_is_named(void **state)
+{
+	struct problem problem = {0};
+	struct store *store = NULL;
+	size_t torn;
+
+	(void)state;
+	assert_int_equal(store_open("/proc/no/such/folder", &problem, &store, &torn), -ENOENT);
+	assert_non_null(strstr(problem.text, "/proc/no/such/folder"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_lines_stay_in_order_whatever_the_clock_does, begin, end),
+		cmocka_unit_test_setup_teardown(test_only_its_own_may_read_it, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_torn_line_is_set_aside, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_segment_of_half_a_line_only, begin, end),
+		cmocka_unit_test_setup_teardown(test_nothing_of_a_batch_that_does_not_fit, begin, end),
+		cmocka_unit_test_setup_teardown(test_segments_end_at_their_size, begin, end),
+		cmocka_unit_test_setup_teardown(test_one_writer_a_folder, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_folder_that_cannot_be_made_is_named, begin, end),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
