@@ -327,7 +327,7 @@ static int set_drain(struct core *core, const struct request *request, struct an
 		return answer_error(answer, PROTOCOL_USAGE, "the request names no backend");
 	/* The drain of a backend that the policy has dropped can still be ended. */
 	if (core_backend(core, backend, &index) && !(!drained && state_is_drained(core->state, backend)))
-		return answer_error(answer, PROTOCOL_USAGE, "the policy has no such backend");
+		return answer_error(answer, PROTOCOL_USAGE, "the policy has no backend %s", backend);
 	changed = state_set_drained(core->state, backend, drained);
 	if (changed) {
 		save(core);
