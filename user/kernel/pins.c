@@ -102,13 +102,14 @@ int pins_get(const char *folder, const char *name)
 	return r < 0 ? -errno : r;
 }
 
+/* No dot in the name that it has until it is complete: the file system keeps those for itself. */
 int pins_put(const char *folder, const char *name, int fd)
 {
 	char path[PINS_PATH_MAX], fresh[PINS_PATH_MAX];
 	int r = pins_path(folder, name, path);
 
 	if (!r)
-		r = snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh) ? -ENAMETOOLONG : 0;
+		r = snprintf(fresh, sizeof(fresh), "%s_new", path) >= (int)sizeof(fresh) ? -ENAMETOOLONG : 0;
 	if (r)
 		return r;
 	if (unlink(fresh) && errno != ENOENT)
