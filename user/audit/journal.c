@@ -27,7 +27,6 @@ struct journal {
 	struct store *store;
 	struct json batch; /* not in the log yet */
 	uint64_t batch_records;
-	uint64_t *seen; /* by CPU and ring: events below this have been shown */
 	/* Two ticks: numbers given out at the first, up to where the rings were filled at the second. */
 	struct counters_cpu *taken;
 	uint64_t filled[USHER_RINGS];
@@ -51,7 +50,6 @@ void journal_close(struct journal *journal)
 	gaps_free(journal->gaps);
 	store_close(journal->store);
 	json_free(&journal->batch);
-	free(journal->seen);
 	free(journal->taken);
 	free(journal);
 }
@@ -117,32 +115,32 @@ static void add_gap(struct journal *journal, const struct record_gap *gap)
 
 /* ---- decisions ---------------------------------------------------------------------------------------------- */
 
-static void show(struct journal *journal, const struct usher_event *event, enum usher_ring ring,
-		 const struct usher_address *nat, journal_seen *seen, void *context)
+static const struct usher_address *nat_of(const struct journal *journal, const struct usher_event *event)
 {
-	const struct usher_backend *backend = NULL;
-	uint64_t *next = event->cpu < counters_cpus() ? &journal->seen[event->cpu * USHER_RINGS + ring] : NULL;
-
-	if (!seen || (next && event->sequence < *next))
-		return;
-	if (next)
-		*next = event->sequence + 1;
-	if (event->backend != USHER_NONE)
-		backend = publisher_backend(journal->publisher, event->backend, event->incarnation);
-	seen(event, nat, backend, context);
+	return event->nat_port_be ? publisher_nat_address(journal->publisher, event->generation, event->nat_index)
+				  : NULL;
 }
 
-static void add_event(struct journal *journal, const struct usher_event *event, enum usher_ring ring,
-		      journal_seen *seen, void *context)
+/* A full disk delays records, and nothing else: whoever acts on them sees them first. */
+static void show(const struct journal *journal, journal_seen *seen, void *context)
+{
+	for (int ring = 0; ring < USHER_RINGS; ring++) {
+		const struct usher_event *event;
+
+		while ((event = events_foresee(journal->events, (enum usher_ring)ring)))
+			if (seen)
+				seen(event, nat_of(journal, event),
+				     publisher_backend(journal->publisher, event->backend, event->incarnation),
+				     context);
+	}
+}
+
+static void add_event(struct journal *journal, const struct usher_event *event, enum usher_ring ring)
 {
 	const struct catalog_backend *backend = NULL;
-	const struct usher_address *nat = NULL;
 	struct record_stamp stamp = stamp_of(journal, event->time);
 	struct record_gap gap;
 
-	if (event->nat_port_be)
-		nat = publisher_nat_address(journal->publisher, event->generation, event->nat_index);
-	show(journal, event, ring, nat, seen, context);
 	/* Its room was not freed by a daemon that died after writing it. */
 	if (gaps_recorded(journal->gaps, event->cpu, ring, event->sequence))
 		return;
@@ -151,12 +149,12 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 	if (event->backend != USHER_NONE)
 		backend = catalogs_backend(journal->catalogs, event->backend, event->incarnation);
 	record_decision(&journal->batch, &stamp, event, catalogs_find(journal->catalogs, event->generation), backend,
-			nat);
+			nat_of(journal, event));
 	journal->batch_records++;
 }
 
 /* Reads up to BATCH_RECORDS events. Returns whether the rings are empty now. */
-static bool read_batch(struct journal *journal, journal_seen *seen, void *context)
+static bool read_batch(struct journal *journal)
 {
 	size_t count = 0;
 
@@ -165,7 +163,7 @@ static bool read_batch(struct journal *journal, journal_seen *seen, void *contex
 		const struct usher_event *event;
 
 		while (count < BATCH_RECORDS && (event = events_next(journal->events, (enum usher_ring)ring))) {
-			add_event(journal, event, (enum usher_ring)ring, seen, context);
+			add_event(journal, event, (enum usher_ring)ring);
 			count++;
 		}
 	}
@@ -177,8 +175,10 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context)
 	int error = flush(journal);
 	bool empty = false;
 
+	show(journal, seen, context);
 	for (int i = 0; !error && !empty && i < BATCHES_A_DRAIN; i++) {
-		empty = read_batch(journal, seen, context);
+		empty = read_batch(journal);
+		show(journal, seen, context); /* what has come since: its room is freed now */
 		error = flush(journal);
 		/* Nothing was written, but room may be due to be freed: of what was on record already. */
 		if (!error)
@@ -322,10 +322,8 @@ int journal_open(const struct program *program, const struct publisher *publishe
 		return problem_set(problem, -ENOMEM, "no memory");
 	journal->program = program;
 	journal->publisher = publisher;
-	journal->seen = calloc(counters_cpus() * USHER_RINGS, sizeof(*journal->seen));
 	journal->taken = calloc(counters_cpus(), sizeof(*journal->taken));
-	if (!journal->seen || !journal->taken || catalogs_new(&journal->catalogs) ||
-	    gaps_new(counters_cpus(), &journal->gaps))
+	if (!journal->taken || catalogs_new(&journal->catalogs) || gaps_new(counters_cpus(), &journal->gaps))
 		return problem_set(problem, -ENOMEM, "no memory");
 	error = store_open(folder, problem, &journal->store, &torn);
 	if (error)

@@ -16,6 +16,7 @@ struct ring {
 	const unsigned long *producer;
 	const char *data;	/* mapped twice in a row, so that no record is broken by the end */
 	unsigned long position; /* up to here we have read */
+	unsigned long foreseen; /* up to here we have looked */
 	size_t page;
 };
 
@@ -48,7 +49,7 @@ static int ring_open(int map, struct ring *ring)
 		return -errno;
 	ring->producer = bytes;
 	ring->data = (const char *)bytes + page;
-	ring->position = *ring->consumer;
+	ring->position = ring->foreseen = *ring->consumer;
 	return 0;
 }
 
@@ -84,24 +85,34 @@ int events_open(const struct program *program, struct events **ret_events)
 	return 0;
 }
 
-const struct usher_event *events_next(struct events *events, enum usher_ring which)
+/* The next record from `position` on, which moves behind it; NULL: none yet. */
+static const struct usher_event *read_record(const struct ring *ring, unsigned long *position)
 {
-	struct ring *ring = &events->rings[which];
 	unsigned long produced = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 
-	while (ring->position < produced) {
-		const char *record = ring->data + (ring->position & (USHER_EVENT_RING_BYTES - 1));
+	while (*position < produced) {
+		const char *record = ring->data + (*position & (USHER_EVENT_RING_BYTES - 1));
 		uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
 		uint32_t length = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 
 		/* Records after one that is being written are not looked at: their order is the order of the ring. */
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			return NULL;
-		ring->position += (length + BPF_RINGBUF_HDR_SZ + 7) & ~7ul;
+		*position += (length + BPF_RINGBUF_HDR_SZ + 7) & ~7ul;
 		if (!(header & BPF_RINGBUF_DISCARD_BIT) && length >= sizeof(struct usher_event))
 			return (const void *)(record + BPF_RINGBUF_HDR_SZ);
 	}
 	return NULL;
+}
+
+const struct usher_event *events_next(struct events *events, enum usher_ring which)
+{
+	return read_record(&events->rings[which], &events->rings[which].position);
+}
+
+const struct usher_event *events_foresee(struct events *events, enum usher_ring which)
+{
+	return read_record(&events->rings[which], &events->rings[which].foreseen);
 }
 
 void events_release(struct events *events)

@@ -21,7 +21,9 @@ void events_close(struct events *events);
  * Source: kernel/bpf/ringbuf.c and libbpf's ringbuf.c.
  */
 const struct usher_event *events_next(struct events *events, enum usher_ring ring);
-/* Frees the room of all that has been read. */
+/* The same with a place of its own in the ring: for those who have to act on a record before it can be written. */
+const struct usher_event *events_foresee(struct events *events, enum usher_ring ring);
+/* Frees the room of all that has been read, which must have been foreseen, where anyone does. */
 void events_release(struct events *events);
 /* Reads again what has been read and not been released. */
 void events_rewind(struct events *events);

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From the rings of a loaded program to the disk: nothing twice, nothing lost without a gap that says so. */
+#include "../kernel/host.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "audit/journal.h"
+#include "kernel/counters.h"
+#include "kernel/events.h"
+
+#define RING_RECORDS (USHER_EVENT_RING_BYTES / (sizeof(struct usher_event) + 8))
+
+static bool here;
+static struct host host;
+static char folder[64];
+static uint64_t revocations;
+
+static int begin(void **state)
+{
+	(void)state;
+	if (!here)
+		return 0;
+	strcpy(folder, "/tmp/usher-journal-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	revocations = 0;
+	host_open(&host);
+	return 0;
+}
+
+static int end(void **state)
+{
+	char command[128];
+
+	(void)state;
+	if (!here)
+		return 0;
+	host_close(&host);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+static struct journal *opened(void)
+{
+	struct problem problem = {0};
+	struct journal *journal = NULL;
+
+	if (journal_open(host.program, host.publisher, folder, &problem, &journal))
+		fail_msg("%s", problem.text);
+	return journal;
+}
+
+static struct journal *opened_with_policy(void)
+{
+	struct journal *journal = opened();
+
+	journal_catalog(journal, host_publish(&host, HOST_POLICY));
+	return journal;
+}
+
+static void seen(const struct usher_event *event, const struct usher_address *nat, const struct usher_backend *backend,
+		 void *context)
+{
+	if (event->reason != USHER_REASON_REVOKED)
+		return;
+	assert_non_null(nat);
+	assert_non_null(backend);
+	++*(uint64_t *)context;
+}
+
+static int drain(struct journal *journal)
+{
+	return journal_drain(journal, seen, &revocations);
+}
+
+/* A gap at the end shows after three looks. */
+static void tick(struct journal *journal)
+{
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(journal_tick(journal), 0);
+		assert_int_equal(drain(journal), 0);
+	}
+}
+
+static int is_segment(const struct dirent *entry)
+{
+	return strstr(entry->d_name, ".jsonl") && !strstr(entry->d_name, ".torn");
+}
+
+/* Lines of the whole log that hold all of these words; "": any. The last such line in `last`. */
+static size_t lines_with(const char *word, const char *other, char last[4096])
+{
+	struct dirent **entries;
+	int count = scandir(folder, &entries, is_segment, alphasort);
+	size_t found = 0;
+	char line[4096], path[512];
+
+	for (int i = 0; i < count; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+		file = fopen(path, "re");
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file)) {
+			assert_non_null(strchr(line, '\n'));
+			if (!strstr(line, word) || !strstr(line, other))
+				continue;
+			found++;
+			if (last)
+				memcpy(last, line, sizeof(line));
+		}
+		fclose(file);
+		free(entries[i]);
+	}
+	free(entries);
+	return found;
+}
+
+static struct journal_totals totals_of(const struct journal *journal)
+{
+	struct journal_totals totals;
+
+	journal_totals(journal, &totals);
+	return totals;
+}
+
+static void test_each_decision_has_one_record(void **state)
+{
+	struct host_packet allowed = host_syn("203.0.113.10", 40000), stranger = host_syn("198.18.0.10", 1);
+	struct host_packet strict = host_syn("192.0.2.10", 40001), dropped = host_dropped("198.18.0.10");
+	struct journal *journal;
+	char line[4096];
+
+	(void)state;
+	HOST_SKIP_UNLESS(here);
+	journal = opened_with_policy();
+	host_send(&host, &allowed);
+	host_send(&host, &stranger);
+	host_send(&host, &strict);
+	host_send_many(&host, &dropped, 5000, NULL);
+	assert_int_equal(totals_of(journal).waiting, 5003);
+	assert_int_equal(drain(journal), 0);
+	assert_int_equal(totals_of(journal).waiting, 0);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 5003);
+	assert_int_equal(lines_with("\"reason\":\"deny-rule\"", "\"rule\":\"no\"", NULL), 5000);
+	assert_int_equal(lines_with("\"tenant\":\"strict\"", "\"ring\":\"required\"", line), 1);
+	assert_int_equal(lines_with("\"reason\":\"admitted\"", "\"tenant\":\"acme\"", line), 1);
+	assert_non_null(strstr(line, "\"backend\":\"b1\""));
+	assert_non_null(strstr(line, "\"nat_endpoint\":{\"ip\":\"10.0.0.2\""));
+	assert_non_null(strstr(line, "\"backend_endpoint\":{\"ip\":\"10.1.0.11\",\"port\":8000}"));
+	tick(journal);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 5003);
+	journal_close(journal);
+}
+
+static void test_what_the_rings_had_no_room_for_is_a_gap(void **state)
+{
+	struct host_packet dropped = host_dropped("198.18.0.10");
+	struct counters *counters = malloc(sizeof(*counters));
+	struct journal_totals totals;
+	struct journal *journal;
+	char line[4096], wanted[64];
+
+	(void)state;
+	HOST_SKIP_UNLESS(here);
+	journal = opened_with_policy();
+	host_send_many(&host, &dropped, RING_RECORDS + 1000, NULL);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(drain(journal), 0);
+	tick(journal);
+	assert_int_equal(counters_read(host.program, counters), 0);
+	assert_true(counters->sequences[USHER_RING_EVENTS].lost >= 999);
+	totals = totals_of(journal);
+	assert_int_equal(totals.lost, counters->sequences[USHER_RING_EVENTS].lost);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL) + totals.lost, RING_RECORDS + 1000);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", line), totals.gaps);
+	snprintf(wanted, sizeof(wanted), "\"count\":%llu}", (unsigned long long)totals.lost);
+	assert_non_null(strstr(line, wanted));
+	free(counters);
+	journal_close(journal);
+}
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_a_full_disk_keeps_records_and_stops_service(void **state)
+{
+	struct host_packet dropped = host_dropped("192.0.2.10"), strict = host_syn("192.0.2.10", 40001);
+	struct host_packet data = host_syn("203.0.113.10", 40000);
+	struct journal_totals totals;
+	struct journal *journal;
+
+	(void)state;
+	HOST_SKIP_UNLESS(here);
+	signal(SIGXFSZ, SIG_IGN);
+	journal = opened_with_policy();
+	host_send(&host, &data);
+	journal_catalog(journal, host_publish(&host, HOST_POLICY_CUT));
+	data.flags = HOST_ACK;
+	host_send(&host, &data);
+
+	limit_files(4096);
+	host_send_many(&host, &dropped, RING_RECORDS + 10, NULL); /* the ring of the required is full */
+	assert_int_equal(drain(journal), -EFBIG);
+	assert_int_equal(drain(journal), -EFBIG);
+	assert_int_equal(revocations, 1); /* who has to act on one hears of it, once */
+	totals = totals_of(journal);
+	assert_true(totals.waiting >= RING_RECORDS - 10);
+	assert_true(totals.write_errors >= 2);
+	assert_int_equal(host_send(&host, &strict), XDP_DROP); /* no record, no service */
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 0);
+
+	limit_files(0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(drain(journal), 0);
+	tick(journal);
+	totals = totals_of(journal);
+	assert_int_equal(totals.waiting, 0);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "\"ring\":\"required\"", NULL) + totals.lost,
+			 RING_RECORDS + 11);
+	assert_int_equal(lines_with("\"reason\":\"revoked\"", "", NULL), 1);
+	assert_int_equal(revocations, 1);
+	assert_int_equal(host_send(&host, &strict), XDP_TX);
+	journal_close(journal);
+}
+
+static void test_the_next_daemon_goes_on_where_this_one_died(void **state)
+{
+	struct host_packet dropped = host_dropped("198.18.0.10");
+	struct journal *journal;
+	char line[4096];
+
+	(void)state;
+	HOST_SKIP_UNLESS(here);
+	journal = opened_with_policy();
+	host_send_many(&host, &dropped, 10, NULL);
+	assert_int_equal(drain(journal), 0);
+	journal_close(journal);
+
+	/* Nobody reads: more comes than the ring holds. */
+	host_send_many(&host, &dropped, RING_RECORDS + 500, NULL);
+	for (int restarts = 0; restarts < 3; restarts++) { /* none of them in its prime */
+		journal = opened();
+		journal_close(journal);
+	}
+	journal = opened();
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(drain(journal), 0);
+	tick(journal);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", line), 1);
+	assert_non_null(strstr(line, "\"count\":500}"));
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10 + RING_RECORDS);
+	/* Names of a generation that this daemon has not compiled are not invented. */
+	assert_int_equal(lines_with("\"tenant\":null", "\"numbers\":{", NULL), RING_RECORDS);
+	journal_close(journal);
+}
+
+/* It dies between the write and the freeing of the room: the same events are read again. */
+static void test_nothing_is_recorded_twice(void **state)
+{
+	struct host_packet dropped = host_dropped("198.18.0.10");
+	struct journal *journal;
+	struct events *events;
+	char line[4096], command[1024], path[256];
+
+	(void)state;
+	HOST_SKIP_UNLESS(here);
+	journal = opened_with_policy();
+	host_send_many(&host, &dropped, 3, NULL);
+	assert_int_equal(drain(journal), 0);
+	snprintf(path, sizeof(path), "%s", journal_path(journal));
+	journal_close(journal);
+	/* The other way round: five events that the log has already. */
+	host_send_many(&host, &dropped, 5, NULL);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "\"sequence\":2,", line), 1);
+	for (int sequence = 3; sequence < 8; sequence++) {
+		snprintf(command, sizeof(command),
+			 "sed -n '/\"sequence\":2,/{s/\"sequence\":2,/\"sequence\":%d,/p;q}' %s >> %s", sequence, path,
+			 path);
+		host_run(command);
+	}
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 8);
+	assert_int_equal(events_open(host.program, &events), 0);
+	assert_int_not_equal(events_waiting(events, USHER_RING_EVENTS), 0);
+	journal = opened();
+	assert_int_equal(drain(journal), 0);
+	tick(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 8);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	assert_int_equal(events_waiting(events, USHER_RING_EVENTS), 0); /* and their room is freed */
+	events_close(events);
+	journal_close(journal);
+}
+
+static void test_operations_and_torn_lines_are_on_record(void **state)
+{
+	struct record_actor actor = {.uid = 7, .pid = 8, .user = "olga"};
+	struct journal *journal;
+	char path[256], line[4096];
+	FILE *file;
+
+	(void)state;
+	HOST_SKIP_UNLESS(here);
+	journal = opened();
+	json_string(journal_operation(journal, "drain", &actor), "backend", "b1");
+	assert_int_equal(journal_operation_end(journal), 0);
+	assert_int_equal(lines_with("\"activity\":\"drain\"", "\"user\":\"olga\"", line), 1);
+	snprintf(path, sizeof(path), "%s", journal_path(journal));
+	journal_close(journal);
+	file = fopen(path, "ae");
+	fputs("{\"time\":\"2026-", file);
+	fclose(file);
+	journal = opened();
+	assert_int_equal(lines_with("\"activity\":\"log-mended\"", "\"torn_bytes\":14", line), 1);
+	journal_close(journal);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_each_decision_has_one_record, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_the_rings_had_no_room_for_is_a_gap, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_full_disk_keeps_records_and_stops_service, begin, end),
+		cmocka_unit_test_setup_teardown(test_the_next_daemon_goes_on_where_this_one_died, begin, end),
+		cmocka_unit_test_setup_teardown(test_nothing_is_recorded_twice, begin, end),
+		cmocka_unit_test_setup_teardown(test_operations_and_torn_lines_are_on_record, begin, end),
+	};
+
+	here = !host_begin();
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
