@@ -1,0 +1,129 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every example passes parser and schema without a word; every rejected document gets exactly the message beside it, and is refused
+by the schema as well, unless its fault is one that no schema can see. Documents of megabytes are made here."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import jsonschema
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+USHER = pathlib.Path(os.environ.get("USHER_BUILD", ROOT / "build")) / "usher"
+POLICIES = ROOT / "policies"
+
+# Faults between parts of a document, or of its bytes after they have been read: the schema takes these documents.
+BEYOND_SCHEMA = {
+    "backend-address-is-service", "backend-address-loopback", "backend-address-multicast", "backend-capacity-exponent",
+    "backend-health-timeout", "backend-l2-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
+    "json-byte-order-mark", "metadata-date", "nat-is-backend", "nat-is-service", "nat-missing",
+    "nat-other-family", "region-country-uk", "region-country-unknown", "region-set-cycle", "region-set-includes-itself",
+    "region-set-unresolved", "rule-id-twice", "rule-require-backend-unresolved", "rule-require-version-unresolved",
+    "rule-reroute-cycle", "rule-reroute-other-protocol", "rule-reroute-to-itself", "rule-split-unknown-version",
+    "rule-when-unresolved-region", "rule-when-unresolved-service", "rule-when-unresolved-tenant", "service-model",
+    "service-same-address", "service-tenant", "tenant-prefix-host-bits", "tenant-prefix-tie",
+}
+
+validator = jsonschema.Draft202012Validator(json.loads((POLICIES / "schema.json").read_text()))
+results = []
+
+
+def check(name, good, seen=""):
+    results.append(good)
+    print(f"{'ok' if good else 'not ok'} {len(results)} - {name}")
+    if not good:
+        print("".join(f"#   {line}\n" for line in str(seen).splitlines()[:12]), end="", flush=True)
+
+
+def strict(text):
+    """JSON as RFC 8259 has it: no duplicate keys, no NaN."""
+    def pairs(items):
+        if len({key for key, _ in items}) != len(items):
+            raise ValueError("duplicate key")
+        return dict(items)
+
+    def constant(word):
+        raise ValueError(word)
+    return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+
+
+def schema_faults(path):
+    try:
+        document = strict(path.read_bytes().decode("utf-8-sig"))
+        return [error.message for error in validator.iter_errors(document)]
+    except (ValueError, RecursionError) as error:
+        return [f"not JSON: {error}"]
+
+
+def usher_check(folder, name):
+    return subprocess.run([USHER, "check", name], cwd=folder, capture_output=True, text=True, errors="surrogateescape", timeout=120,
+                          check=False)
+
+
+def examples():
+    found = sorted((POLICIES / "examples").glob("*.json"))
+    check("there are five examples at least", len(found) >= 5, found)
+    for path in [*found, ROOT / "scripts" / "lab.d" / "policy.json"]:
+        done = usher_check(path.parent, path.name)
+        check(f"{path.name} is good, without a warning", done.returncode == 0 and not done.stderr, done.stderr)
+        check(f"{path.name} agrees with the schema", not schema_faults(path), schema_faults(path))
+
+
+def rejected():
+    found = sorted((POLICIES / "rejected").glob("*.json"))
+    check("there are 60 rejected documents at least", len(found) >= 60, len(found))
+    check("each has its message, and each message its document",
+          {p.stem for p in found} == {p.stem for p in (POLICIES / "rejected").glob("*.txt")})
+    check("what is said to be beyond the schema exists", BEYOND_SCHEMA <= {p.stem for p in found},
+          BEYOND_SCHEMA - {p.stem for p in found})
+    for path in found:
+        done = usher_check(path.parent, path.name)
+        wanted = path.with_suffix(".txt").read_text(errors="surrogateescape")
+        check(f"{path.stem} gets its message", done.returncode == 3 and done.stderr == wanted and wanted, done.stderr)
+        faults = schema_faults(path)
+        if path.stem in BEYOND_SCHEMA:
+            check(f"{path.stem} is beyond the schema", not faults, faults)
+        else:
+            check(f"{path.stem} is refused by the schema too", faults, "the schema takes it")
+
+
+BASE = {"apiVersion": "usher/v1", "models": {"m": {"versions": {"1": {"stage": "production"}}}}, "backends": {}, "services": {},
+        "rules": [], "nat": {"addresses": ["10.255.0.1"]}}
+
+
+def refused(folder, name, document, *words):
+    path = folder / "large.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    done = usher_check(folder, path.name)
+    check(f"{name} is refused, by name of the limit", done.returncode == 3 and all(word in done.stderr for word in words),
+          (done.returncode, done.stderr[:600]))
+    path.unlink()
+
+
+def backends(count):
+    return {f"b{n}": {"address": f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}:80", "serves": "m@1", "region": "DE"}
+            for n in range(256, 256 + count)}
+
+
+def limits(folder):
+    refused(folder, "a document of 33 MiB", json.dumps(BASE) + " " * (33 << 20), "33554432")
+    refused(folder, "4,097 backends", {**BASE, "backends": backends(4097)}, "4097", "4096")
+    refused(folder, "257 services",
+            {**BASE, "services": {f"s{n}": {"address": f"192.0.2.1:{n + 1}", "protocol": "tcp", "model": "m"} for n in range(257)}},
+            "257", "256")
+    refused(folder, "1,025 tenants", {**BASE, "tenants": {f"t{n}": {} for n in range(1025)}}, "1025", "1024")
+    refused(folder, "4,097 rules", {**BASE, "rules": [{"id": f"r{n}", "allow": True} for n in range(4097)]}, "4097", "4096")
+    sources = [{"prefix": f"{20 + (n >> 16)}.{n >> 8 & 255}.{n & 255}.0/24", "region": "DE"} for n in range(65537)]
+    refused(folder, "65,537 source prefixes", {**BASE, "tenants": {"t": {"sources": sources}}}, "65537", "65536")
+
+
+examples()
+rejected()
+with tempfile.TemporaryDirectory() as directory:
+    limits(pathlib.Path(directory))
+print(f"1..{len(results)}")
+sys.exit(0 if all(results) else 1)
