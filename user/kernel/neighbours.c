@@ -59,6 +59,8 @@ static void set_resolved(struct neighbours *neighbours, struct target *target, c
 {
 	if (target->resolved != !!mac || (mac && memcmp(target->mac, mac, 6)))
 		neighbours->changed = true;
+	if (target->resolved && !mac)
+		target->ask_at = 0; /* whoever is gone may be back any second */
 	target->resolved = !!mac;
 	if (mac)
 		memcpy(target->mac, mac, 6);
