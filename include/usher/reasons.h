@@ -11,62 +11,63 @@
 #define USHER_REASONS_H
 
 /* X(number, NAME, "label", "sentence") */
-#define USHER_VERDICTS(X)                                                                             \
-	X(0, PASS, "pass", "handed to the host untouched")                                            \
-	X(1, FORWARD, "forward", "sent to a backend, or from one to its client")                      \
-	X(2, REFUSE, "refuse", "policy says no; answered, or dropped if the rule says so")            \
-	X(3, DROP, "drop", "malformed, or usher has no room for it")                                  \
+#define USHER_VERDICTS(X)                                                                                              \
+	X(0, PASS, "pass", "handed to the host untouched")                                                             \
+	X(1, FORWARD, "forward", "sent to a backend, or from one to its client")                                       \
+	X(2, REFUSE, "refuse", "policy says no; answered, or dropped if the rule says so")                             \
+	X(3, DROP, "drop", "malformed, or usher has no room for it")                                                   \
 	X(4, REVOKE, "revoke", "an open flow that policy no longer allows")
 
 /* X(number, NAME, verdict, "label", "sentence") */
-#define USHER_REASONS(X)                                                                              \
-	/* passed */                                                                                  \
-	X(0, NOT_FOR_SERVICE, PASS, "not-for-service", "no service has this address, port and protocol") \
-	X(1, ICMP_TO_HOST, PASS, "icmp-to-host", "ICMP to a service address is the host's")           \
-	/* forwarded */                                                                               \
-	X(8, ADMITTED, FORWARD, "admitted", "first packet of a flow that policy allows")              \
-	X(9, REROUTED, FORWARD, "rerouted", "admitted to the service that a reroute rule names")      \
-	X(10, ADOPTED, FORWARD, "adopted", "direct return: a flow that began at another gateway")     \
-	X(11, ESTABLISHED, FORWARD, "established", "packet of a flow that is already decided")        \
-	X(12, REAFFIRMED, FORWARD, "reaffirmed", "first packet after a new epoch, still allowed")     \
-	X(13, RETURNED, FORWARD, "returned", "answer of a backend on its way to the client")          \
-	X(14, CONFIRMED, FORWARD, "confirmed", "the handshake proved the source address")             \
-	/* refused by policy */                                                                       \
-	X(20, DENY_RULE, REFUSE, "deny-rule", "a deny rule matches")                                  \
-	X(21, NO_ALLOW_RULE, REFUSE, "no-allow-rule", "no allow rule matches")                        \
-	X(22, NO_BACKEND, REFUSE, "no-backend", "no backend serves the model")                        \
-	X(23, REQUIRE_RULE, REFUSE, "require-rule", "a require rule removed the last backend")        \
-	X(24, DENY_BACKENDS, REFUSE, "deny-backends", "a deny rule removed the last backend")         \
-	X(25, EVIDENCE_EXPIRED, REFUSE, "evidence-expired", "the last version's label or validation has lapsed") \
-	X(26, ADDRESS_FAMILY, REFUSE, "address-family", "no allowed backend has the client's address family") \
-	X(27, NO_SHARE, REFUSE, "no-share", "the split gives no version with a backend a share")      \
-	X(28, DRAINING, REFUSE, "draining", "every allowed backend is draining")                      \
-	X(29, UNHEALTHY, REFUSE, "unhealthy", "every allowed backend fails its health check")         \
-	X(30, UNREACHABLE, REFUSE, "unreachable", "no allowed backend has a next hop")                \
-	X(31, NO_POLICY, REFUSE, "no-policy", "no policy is loaded yet")                              \
-	X(32, CONTROLLER_LOST, REFUSE, "controller-lost", "the controller has been silent for too long") \
-	X(33, NO_FLOW, REFUSE, "no-flow", "TCP without SYN that belongs to no flow")                  \
-	/* dropped: malformed */                                                                      \
-	X(40, IP_HEADER, DROP, "ip-header", "IP version, header length or total length is wrong")     \
-	X(41, FRAGMENT, DROP, "fragment", "fragments hide ports and are not served")                  \
-	X(42, IP_SOURCE, DROP, "ip-source", "source address is unspecified, loopback, multicast or the destination itself") \
-	X(43, IPV6_EXTENSIONS, DROP, "ipv6-extensions", "too many, unknown or truncated IPv6 extension headers") \
-	X(44, TCP_HEADER, DROP, "tcp-header", "TCP header is truncated or its length is wrong")       \
-	X(45, TCP_FLAGS, DROP, "tcp-flags", "no sane TCP sends these flags together")                 \
-	X(46, UDP_HEADER, DROP, "udp-header", "UDP header is truncated or its length is wrong")       \
-	X(47, PORT_ZERO, DROP, "port-zero", "source port 0")                                          \
-	X(48, TTL_EXPIRED, DROP, "ttl-expired", "hop limit is used up")                               \
-	/* dropped: no room */                                                                        \
-	X(56, FLOW_TABLE_FULL, DROP, "flow-table-full", "no line for a new flow")                     \
-	X(57, HALF_OPEN_LIMIT, DROP, "half-open-limit", "the tenant has too many unfinished handshakes") \
-	X(58, FLOW_CONTENDED, DROP, "flow-contended", "another CPU was inserting at the same line")   \
-	X(59, NAT_PORTS, DROP, "nat-ports", "no free source port towards the backend")                \
-	X(60, NAT_NO_FLOW, DROP, "nat-no-flow", "packet to a NAT address that belongs to no flow")    \
-	X(61, AUDIT_FULL, DROP, "audit-full", "no record, no service: the audit ring is full")        \
-	X(62, NEXT_HOP, DROP, "next-hop", "the flow's backend has no next hop at the moment")         \
-	X(63, NO_HEADROOM, DROP, "no-headroom", "the driver gave no room to build the packet")        \
-	/* revoked */                                                                                 \
-	X(72, REVOKED, REVOKE, "revoked", "policy no longer allows this flow's backend")              \
+#define USHER_REASONS(X)                                                                                               \
+	/* passed */                                                                                                   \
+	X(0, NOT_FOR_SERVICE, PASS, "not-for-service", "no service has this address, port and protocol")               \
+	X(1, ICMP_TO_HOST, PASS, "icmp-to-host", "ICMP to a service address is the host's")                            \
+	/* forwarded */                                                                                                \
+	X(8, ADMITTED, FORWARD, "admitted", "first packet of a flow that policy allows")                               \
+	X(9, REROUTED, FORWARD, "rerouted", "admitted to the service that a reroute rule names")                       \
+	X(10, ADOPTED, FORWARD, "adopted", "direct return: a flow that began at another gateway")                      \
+	X(11, ESTABLISHED, FORWARD, "established", "packet of a flow that is already decided")                         \
+	X(12, REAFFIRMED, FORWARD, "reaffirmed", "first packet after a new epoch, still allowed")                      \
+	X(13, RETURNED, FORWARD, "returned", "answer of a backend on its way to the client")                           \
+	X(14, CONFIRMED, FORWARD, "confirmed", "the handshake proved the source address")                              \
+	/* refused by policy */                                                                                        \
+	X(20, DENY_RULE, REFUSE, "deny-rule", "a deny rule matches")                                                   \
+	X(21, NO_ALLOW_RULE, REFUSE, "no-allow-rule", "no allow rule matches")                                         \
+	X(22, NO_BACKEND, REFUSE, "no-backend", "no backend serves the model")                                         \
+	X(23, REQUIRE_RULE, REFUSE, "require-rule", "a require rule removed the last backend")                         \
+	X(24, DENY_BACKENDS, REFUSE, "deny-backends", "a deny rule removed the last backend")                          \
+	X(25, EVIDENCE_EXPIRED, REFUSE, "evidence-expired", "the last version's label or validation has lapsed")       \
+	X(26, ADDRESS_FAMILY, REFUSE, "address-family", "no allowed backend has the client's address family")          \
+	X(27, NO_SHARE, REFUSE, "no-share", "the split gives no version with a backend a share")                       \
+	X(28, DRAINING, REFUSE, "draining", "every allowed backend is draining")                                       \
+	X(29, UNHEALTHY, REFUSE, "unhealthy", "every allowed backend fails its health check")                          \
+	X(30, UNREACHABLE, REFUSE, "unreachable", "no allowed backend has a next hop")                                 \
+	X(31, NO_POLICY, REFUSE, "no-policy", "no policy is loaded yet")                                               \
+	X(32, CONTROLLER_LOST, REFUSE, "controller-lost", "the controller has been silent for too long")               \
+	X(33, NO_FLOW, REFUSE, "no-flow", "TCP without SYN that belongs to no flow")                                   \
+	/* dropped: malformed */                                                                                       \
+	X(40, IP_HEADER, DROP, "ip-header", "IP version, header length or total length is wrong")                      \
+	X(41, FRAGMENT, DROP, "fragment", "fragments hide ports and are not served")                                   \
+	X(42, IP_SOURCE, DROP, "ip-source",                                                                            \
+	  "source address is unspecified, loopback, multicast or the destination itself")                              \
+	X(43, IPV6_EXTENSIONS, DROP, "ipv6-extensions", "too many, unknown or truncated IPv6 extension headers")       \
+	X(44, TCP_HEADER, DROP, "tcp-header", "TCP header is truncated or its length is wrong")                        \
+	X(45, TCP_FLAGS, DROP, "tcp-flags", "no sane TCP sends these flags together")                                  \
+	X(46, UDP_HEADER, DROP, "udp-header", "UDP header is truncated or its length is wrong")                        \
+	X(47, PORT_ZERO, DROP, "port-zero", "source port 0")                                                           \
+	X(48, TTL_EXPIRED, DROP, "ttl-expired", "hop limit is used up")                                                \
+	/* dropped: no room */                                                                                         \
+	X(56, FLOW_TABLE_FULL, DROP, "flow-table-full", "no line for a new flow")                                      \
+	X(57, HALF_OPEN_LIMIT, DROP, "half-open-limit", "the tenant has too many unfinished handshakes")               \
+	X(58, FLOW_CONTENDED, DROP, "flow-contended", "another CPU was inserting at the same line")                    \
+	X(59, NAT_PORTS, DROP, "nat-ports", "no free source port towards the backend")                                 \
+	X(60, NAT_NO_FLOW, DROP, "nat-no-flow", "packet to a NAT address that belongs to no flow")                     \
+	X(61, AUDIT_FULL, DROP, "audit-full", "no record, no service: the audit ring is full")                         \
+	X(62, NEXT_HOP, DROP, "next-hop", "the flow's backend has no next hop at the moment")                          \
+	X(63, NO_HEADROOM, DROP, "no-headroom", "the driver gave no room to build the packet")                         \
+	/* revoked */                                                                                                  \
+	X(72, REVOKED, REVOKE, "revoked", "policy no longer allows this flow's backend")                               \
 	X(73, REVOKED_TAIL, REVOKE, "revoked-tail", "later packet of a flow that was cut")
 
 #define USHER_REASON_MAX 80

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The model server's own record of who reached it, against which tests hold what usher says: JSON Lines, one object an event.
 
     accept   a connection was accepted: conn, peer, peer_port, local, local_port

@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
 """A client of the lab. What it says about a connection is what the socket said, and when: the point is to tell a refusal from a
 reset from silence.
 

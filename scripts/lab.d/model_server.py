@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
 """A model server of the lab: real inference over HTTP/1.1, a token stream, metrics, and a UDP echo.
 
     POST /v1/predict {"features": [30 numbers]}   prediction, probability, model, version, backend, region

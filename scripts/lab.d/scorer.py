@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A trained model as it is served: the parameters that training left behind, and the arithmetic that uses them.
 
 Training (train.py) writes an artefact, a pickle of plain numbers; a server reads it and needs neither scikit-learn nor numpy to

@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
 """Trains one version of the lab's model and writes its artefact: train.py VERSION DIRECTORY.
 
 The data set is the largest two-class one that ships with scikit-learn (569 samples, 30 measurements; Wolberg, Street and

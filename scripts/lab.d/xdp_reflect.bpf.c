@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 /* For the lab's self-test: answers ICMP echo requests by transmitting the frame back, to measure how long XDP_TX takes
  * on this kernel's veth. No include, so that it needs nothing but clang. */
 typedef unsigned char u8;

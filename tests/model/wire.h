@@ -8,7 +8,7 @@
 struct wire {
 	bool ip; /* an IPv4 or IPv6 frame with a destination that can be read: the rest holds only then */
 	bool ipv6;
-	bool ports; /* the ports could be read */
+	bool ports;	/* the ports could be read */
 	uint8_t reason; /* what ends it before any policy is asked, or 0 */
 	struct usher_address source, destination;
 	uint8_t protocol, hop_limit, flags;

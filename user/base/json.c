@@ -169,7 +169,7 @@ void json_integer(struct json *json, const char *key, int64_t value)
 
 void json_number(struct json *json, const char *key, double value)
 {
-	char text[32];
+	char text[32] = "";
 
 	if (!isfinite(value)) {
 		json_null(json, key);

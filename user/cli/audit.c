@@ -47,7 +47,8 @@ static void print_decision(struct json_object *record)
 	const char *verdict = field_text(record, "verdict");
 	bool good = !strcmp(verdict, "forward");
 
-	printf(" %s%-8s %-16s%s ", ink(good ? INK_GOOD : INK_BAD), verdict, field_text(record, "reason"), ink(INK_PLAIN));
+	printf(" %s%-8s %-16s%s ", ink(good ? INK_GOOD : INK_BAD), verdict, field_text(record, "reason"),
+	       ink(INK_PLAIN));
 	printf("%s (%s) %s:%lld", field_text(record, "tenant"), field_text(record, "client_region"),
 	       field_text(client, "ip"), (long long)field_integer(client, "port"));
 	printf(" -> %s", field_text(record, "service"));
@@ -188,7 +189,8 @@ static FILE *open_segment(const char *folder, const char *name)
 }
 
 /* Reads every segment after the one called `last` (NULL: all), and leaves the newest one open. */
-static int read_folder(const char *folder, char **last, FILE **open_file, const struct filter *filter, struct tail *tail)
+static int read_folder(const char *folder, char **last, FILE **open_file, const struct filter *filter,
+		       struct tail *tail)
 {
 	struct dirent **entries;
 	int count = scandir(folder, &entries, is_segment, alphasort);

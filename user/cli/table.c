@@ -73,7 +73,7 @@ const char *number_text(long long number, char buffer[NUMBER_TEXT])
 
 	for (int i = 0; i < length; i++) {
 		*to++ = digits[i];
-		if (digits[i] != '-' && i < length - 1 && (length - 1 - i) % 3 == 0)
+		if (i < length - 1 && digits[i] != '-' && (length - 1 - i) % 3 == 0)
 			*to++ = ',';
 	}
 	*to = '\0';

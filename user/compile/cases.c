@@ -33,7 +33,7 @@ struct cases {
 	size_t run_count;
 	struct region *regions; /* distinct */
 	size_t region_count;
-	uint32_t *region_of; /* by class */
+	uint32_t *region_of;				    /* by class */
 	uint64_t *tenant_bits, *region_bits, *service_bits; /* words each, by run, region, service */
 	uint64_t *applied;
 
@@ -233,8 +233,7 @@ static void find_groups(struct cases *cases, size_t service)
 				group_of(cases, &cases->tenant_groups, cases->tenant_bits + i * cases->words);
 	}
 	for (size_t i = 0; i < cases->region_count; i++)
-		cases->region_group[i] =
-			group_of(cases, &cases->region_groups, cases->region_bits + i * cases->words);
+		cases->region_group[i] = group_of(cases, &cases->region_groups, cases->region_bits + i * cases->words);
 }
 
 /* Counting sort: runs of a tenant group together, so that `seen` need only know one tenant group at a time. */
@@ -294,8 +293,7 @@ static bool has_family(const struct service *service, int family)
 	return false;
 }
 
-static int find_cases_of_run(struct cases *cases, size_t service, size_t run, const bool served[2],
-			     uint32_t *case_of)
+static int find_cases_of_run(struct cases *cases, size_t service, size_t run, const bool served[2], uint32_t *case_of)
 {
 	uint32_t tenant_group = cases->tenant_group[run];
 

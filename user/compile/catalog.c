@@ -63,10 +63,9 @@ static void name_tenants(struct catalog *catalog, const struct policy *policy, c
 	for (size_t t = 0; t < policy->tenant_count; t++)
 		catalog->tenants[numbers->tenants[t]] = copy(catalog, policy->tenants[t].name);
 	for (size_t c = 0; c < classes->count; c++)
-		catalog->classes[c].tenant =
-			classes->items[c].tenant == POLICY_UNKNOWN_TENANT
-				? catalog->tenants[USHER_TENANT_UNKNOWN]
-				: catalog->tenants[numbers->tenants[classes->items[c].tenant]];
+		catalog->classes[c].tenant = classes->items[c].tenant == POLICY_UNKNOWN_TENANT
+						     ? catalog->tenants[USHER_TENANT_UNKNOWN]
+						     : catalog->tenants[numbers->tenants[classes->items[c].tenant]];
 }
 
 struct catalog *catalog_build(const struct policy *policy, const struct classes *classes, const struct numbers *numbers,

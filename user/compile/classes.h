@@ -5,7 +5,8 @@
 
 #include "policy/model.h"
 
-struct class {
+struct class
+{
 	size_t tenant; /* policy index, or POLICY_UNKNOWN_TENANT */
 	struct region region;
 	int family; /* AF_INET, AF_INET6 */

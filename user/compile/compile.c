@@ -190,8 +190,8 @@ static int fit(struct diagnostics *diagnostics, const char *what, size_t count, 
 {
 	if (count <= most)
 		return 0;
-	diagnostics_add(diagnostics, SEVERITY_ERROR, 0, 0, "", "the policy compiles to %zu %s; at most %zu are possible",
-			count, what, most);
+	diagnostics_add(diagnostics, SEVERITY_ERROR, 0, 0, "",
+			"the policy compiles to %zu %s; at most %zu are possible", count, what, most);
 	return -E2BIG;
 }
 

@@ -13,7 +13,7 @@ struct compile_input {
 	uint64_t generation;		     /* number of the one being made */
 	uint32_t epoch;			     /* of the generation before it; 0: there was none */
 	const uint8_t *judgement;	     /* of the generation before it, or NULL; another one raises the epoch */
-	const __u64 *hash_key;	     /* USHER_HASH_KEYS words of boot.hash_key, which place the endpoints */
+	const __u64 *hash_key;		     /* USHER_HASH_KEYS words of boot.hash_key, which place the endpoints */
 };
 
 /*

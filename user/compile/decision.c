@@ -212,8 +212,7 @@ static void judge_constraint(const struct question *question, const struct taker
 	size_t b = candidate->backend;
 
 	for (size_t i = 0; i < takers->count; i++) {
-		candidate->constraint_reason =
-			removal(effective, &effective->policy->rules[takers->rules[i]], b);
+		candidate->constraint_reason = removal(effective, &effective->policy->rules[takers->rules[i]], b);
 		if (candidate->constraint_reason) {
 			candidate->rule = takers->rules[i];
 			return;
@@ -395,8 +394,8 @@ static int decide_candidates(const struct question *question, size_t service, co
 			     const struct takers *takers, struct decision *decision)
 {
 	const struct candidate *last;
-	int error = judge(question, service, takers, verdicts->split, &decision->candidates,
-			  &decision->candidate_count);
+	int error =
+		judge(question, service, takers, verdicts->split, &decision->candidates, &decision->candidate_count);
 
 	if (error)
 		return error;

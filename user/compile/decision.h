@@ -40,7 +40,8 @@ struct decision {
 	size_t split_rule;   /* of the service that answers, or POLICY_NONE */
 	size_t reroute_rule; /* that applies, in use or not, or POLICY_NONE */
 	size_t target;	     /* service whose backends answer */
-	struct candidate *candidates; /* of the service itself: every backend of its model; empty after a denial by rule */
+	struct candidate
+		*candidates; /* of the service itself: every backend of its model; empty after a denial by rule */
 	size_t candidate_count;
 	struct candidate *rerouted; /* of the reroute's target, or NULL: nobody may be rerouted */
 	size_t rerouted_count;

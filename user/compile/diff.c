@@ -123,8 +123,7 @@ static const char *name_of(const void *items, size_t stride, size_t index)
 
 static void add_object(struct diff *diff, enum diff_change change, const char *kind, const char *name)
 {
-	diff->objects =
-		array_grow(diff->objects, diff->object_count, &diff->object_capacity, sizeof(*diff->objects));
+	diff->objects = array_grow(diff->objects, diff->object_count, &diff->object_capacity, sizeof(*diff->objects));
 	diff->objects[diff->object_count++] = (struct diff_object){change, kind, name};
 }
 
@@ -234,8 +233,8 @@ static void free_decision(struct decision **decision)
 }
 
 /* The decision under one policy; NULL where it knows no such service. A tenant it does not know is `unknown` to it. */
-static int decide_access(const struct effective *effective, const struct diff_access *access, const struct region *region,
-			 struct decision **ret_decision)
+static int decide_access(const struct effective *effective, const struct diff_access *access,
+			 const struct region *region, struct decision **ret_decision)
 {
 	const struct policy *policy = effective->policy;
 	size_t service = service_index(policy, access->service), tenant = tenant_index(policy, access->tenant);
@@ -291,8 +290,10 @@ static bool same_arms(const struct decision *a, const struct policy *a_policy, c
 	if (!a || !b || a->arm_count != b->arm_count)
 		return a == b;
 	for (size_t i = 0; i < a->arm_count; i++) {
-		const char *a_name = a->arms[i].version == POLICY_NONE ? "" : a_policy->versions[a->arms[i].version].name;
-		const char *b_name = b->arms[i].version == POLICY_NONE ? "" : b_policy->versions[b->arms[i].version].name;
+		const char *a_name =
+			a->arms[i].version == POLICY_NONE ? "" : a_policy->versions[a->arms[i].version].name;
+		const char *b_name =
+			b->arms[i].version == POLICY_NONE ? "" : b_policy->versions[b->arms[i].version].name;
 
 		if (a->arms[i].weight != b->arms[i].weight || strcmp(a_name, b_name) != 0)
 			return false;

@@ -17,7 +17,7 @@ struct diff_object {
 struct diff_access {
 	const char *service, *tenant;
 	char region[8];
-	int family; /* AF_INET, AF_INET6 */
+	int family;	       /* AF_INET, AF_INET6 */
 	uint8_t before, after; /* reasons; USHER_REASON_NOT_FOR_SERVICE where a policy does not know the service */
 	const char **gained, **lost; /* names of backends that may start flows */
 	size_t gained_count, lost_count;

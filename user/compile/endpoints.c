@@ -31,8 +31,8 @@ static bool place(struct usher_endpoint *slots, const struct usher_endpoint *end
 	return false;
 }
 
-static bool place_all(const struct policy *policy, const struct numbers *numbers, const __u64 *hash_key,
-		      uint32_t salt, struct usher_endpoint *slots)
+static bool place_all(const struct policy *policy, const struct numbers *numbers, const __u64 *hash_key, uint32_t salt,
+		      struct usher_endpoint *slots)
 {
 	memset(slots, 0, USHER_ENDPOINT_SLOTS * sizeof(*slots));
 	for (size_t s = 0; s < policy->service_count; s++) {

@@ -46,8 +46,7 @@ int identities_new(struct identities **ret_identities)
 	struct identity *unknown;
 
 	if (!identities || new_table(&identities->services, USHER_SERVICES_MAX) ||
-	    new_table(&identities->tenants, USHER_TENANT_IDS) ||
-	    new_table(&identities->backends, USHER_BACKENDS_MAX) ||
+	    new_table(&identities->tenants, USHER_TENANT_IDS) || new_table(&identities->backends, USHER_BACKENDS_MAX) ||
 	    new_table(&identities->nat_addresses, USHER_NAT_ADDRESSES_MAX))
 		return -ENOMEM;
 	unknown = &identities->tenants.items[USHER_TENANT_UNKNOWN];
@@ -69,9 +68,8 @@ static char *backend_key(struct arena *arena, const struct policy *policy, size_
 
 	endpoint_print(&backend->address, backend->port, endpoint);
 	region_print(&backend->region, region);
-	return arena_printf(arena, "%s %s %s@%s %s %s %s", backend->name, endpoint,
-			    policy->models[version->model].name, version->name,
-			    version->digest ? version->digest : "-", region,
+	return arena_printf(arena, "%s %s %s@%s %s %s %s", backend->name, endpoint, policy->models[version->model].name,
+			    version->name, version->digest ? version->digest : "-", region,
 			    backend->forward == USHER_FORWARD_NAT ? "nat" : "l2");
 }
 
@@ -224,8 +222,7 @@ static int next_table(struct identity_table *table, const struct keys *keys, siz
 		kept[i] = true;
 	for (size_t i = 0; i < keys->count; i++) {
 		const struct holder wanted = {.key = keys->items[i]};
-		const struct holder *found =
-			bsearch(&wanted, holders, holder_count, sizeof(*holders), compare_holders);
+		const struct holder *found = bsearch(&wanted, holders, holder_count, sizeof(*holders), compare_holders);
 
 		numbers[i] = found ? found->number : USHER_NONE;
 		if (found)

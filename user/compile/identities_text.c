@@ -77,8 +77,7 @@ static int read_identity(struct json_object *from, struct identity_table *table)
 	struct identity *item;
 	uint64_t number, incarnation, freed;
 
-	if (!json_object_is_type(from, json_type_object) ||
-	    read_unsigned(from, "number", table->count - 1, &number) ||
+	if (!json_object_is_type(from, json_type_object) || read_unsigned(from, "number", table->count - 1, &number) ||
 	    read_unsigned(from, "incarnation", UINT16_MAX, &incarnation) ||
 	    read_unsigned(from, "freed", UINT64_MAX, &freed) || !json_object_object_get_ex(from, "key", &key) ||
 	    (key && !json_object_is_type(key, json_type_string)))

@@ -18,7 +18,7 @@ struct intern {
 	size_t count, item_capacity;
 	uint8_t *bytes;
 	size_t used, byte_capacity;
-	uint32_t *slots; /* number + 1; 0: free */
+	uint32_t *slots;   /* number + 1; 0: free */
 	size_t slot_count; /* power of two */
 };
 

@@ -137,8 +137,8 @@ static int ring_of(struct builder *builder, const struct ring_member *members, s
 
 		if (error)
 			return error;
-		builder->ring_first = array_grow(builder->ring_first, number, &builder->ring_capacity,
-						 sizeof(*builder->ring_first));
+		builder->ring_first =
+			array_grow(builder->ring_first, number, &builder->ring_capacity, sizeof(*builder->ring_first));
 		builder->ring_first[number] = *ret_first;
 	}
 	*ret_first = builder->ring_first[number];
@@ -198,8 +198,8 @@ static int arm_list_of(struct builder *builder, const struct usher_arm *arms, si
 	size_t before = builder->arm_lists.count, number = intern(&builder->arm_lists, arms, count * sizeof(*arms));
 
 	if (number == before) {
-		builder->arm_first = array_grow(builder->arm_first, number, &builder->arm_capacity,
-						sizeof(*builder->arm_first));
+		builder->arm_first =
+			array_grow(builder->arm_first, number, &builder->arm_capacity, sizeof(*builder->arm_first));
 		builder->arm_first[number] = (uint32_t)builder->arm_count;
 		for (size_t i = 0; i < count; i++) {
 			builder->arms = array_grow(builder->arms, builder->arm_count, &builder->arm_item_capacity,
@@ -315,7 +315,8 @@ static int routes_of_service(struct builder *builder, struct cases *cases, size_
 
 static int begin(struct builder *builder, size_t class_count)
 {
-	const struct usher_route nothing = {.reason = USHER_REASON_NO_BACKEND, .rule = USHER_NONE, .target = USHER_NONE};
+	const struct usher_route nothing = {
+		.reason = USHER_REASON_NO_BACKEND, .rule = USHER_NONE, .target = USHER_NONE};
 	const struct usher_set empty = {0};
 	struct tables *tables = builder->tables;
 	size_t shares = 0, rows = 0;
@@ -348,13 +349,15 @@ static void warn(struct builder *builder, const struct cases *cases)
 		const struct rule *rule = &builder->policy->rules[r];
 
 		if (!(applied[r / 64] >> (r % 64) & 1)) {
-			rule_warning(builder, r, &rule->place, "the rule never applies: no client that it speaks of can ask");
+			rule_warning(builder, r, &rule->place,
+				     "the rule never applies: no client that it speaks of can ask");
 			continue;
 		}
 		for (size_t s = 0; s < rule->share_count; s++)
 			if (rule->shares[s].weight && !builder->share_used[builder->share_first[r] + s])
-				rule_warning(builder, r, &rule->shares[s].place,
-					     "nobody can get this share: no backend of the version is allowed to anyone");
+				rule_warning(
+					builder, r, &rule->shares[s].place,
+					"nobody can get this share: no backend of the version is allowed to anyone");
 	}
 }
 
@@ -375,8 +378,8 @@ static void end(struct builder *builder)
 	tables->arm_count = builder->arm_count;
 	tables->rings = keep(&tables->arena, builder->rings_lines, builder->ring_lines, sizeof(*tables->rings));
 	tables->ring_lines = builder->ring_lines;
-	tables->routes = keep(&tables->arena, intern_bytes(&builder->routes, 0), builder->routes.count,
-			      sizeof(*tables->routes));
+	tables->routes =
+		keep(&tables->arena, intern_bytes(&builder->routes, 0), builder->routes.count, sizeof(*tables->routes));
 	tables->route_count = builder->routes.count;
 	tables->sets =
 		keep(&tables->arena, intern_bytes(&builder->sets, 0), builder->sets.count, sizeof(*tables->sets));

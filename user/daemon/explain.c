@@ -21,7 +21,7 @@ struct inquiry {
 	struct explain_question question;
 	struct usher_explanation answer;
 	const struct policy *policy;
-	size_t service; /* policy index */
+	size_t service;		   /* policy index */
 	struct decision *decision; /* NULL: the service is not in the policy */
 };
 
@@ -68,7 +68,8 @@ static int find_service(struct inquiry *inquiry, const char *text, uint8_t proto
 		return answer_error(answer, PROTOCOL_USAGE, "that is a TCP and a UDP service; say which");
 	for (size_t s = 0; s < policy->service_count && !by_address; s++)
 		if (!strcmp(policy->services[s].name, text))
-			return answer_error(answer, PROTOCOL_USAGE, "the service has no address of the client's family%s",
+			return answer_error(answer, PROTOCOL_USAGE,
+					    "the service has no address of the client's family%s",
 					    protocol ? " and that protocol" : "");
 	return answer_error(answer, PROTOCOL_USAGE, "the policy has no such service");
 }
@@ -124,15 +125,14 @@ static const struct catalog_class *class_of(const struct inquiry *inquiry)
 	const struct catalog *catalog = inquiry->core->catalog;
 
 	return catalog && inquiry->answer.class_id < catalog->class_count ? &catalog->classes[inquiry->answer.class_id]
-									   : NULL;
+									  : NULL;
 }
 
 static const char *tenant_of(const struct inquiry *inquiry)
 {
 	const struct catalog *catalog = inquiry->core->catalog;
-	const char *name = catalog && inquiry->answer.tenant < USHER_TENANT_IDS
-				   ? catalog->tenants[inquiry->answer.tenant]
-				   : NULL;
+	const char *name =
+		catalog && inquiry->answer.tenant < USHER_TENANT_IDS ? catalog->tenants[inquiry->answer.tenant] : NULL;
 
 	return name ? name : "unknown";
 }
@@ -160,7 +160,8 @@ static void add_decision_steps(struct inquiry *inquiry)
 {
 	const struct decision *decision = inquiry->decision;
 	const struct policy *policy = inquiry->policy;
-	bool denied = decision->reason == USHER_REASON_DENY_RULE, nobody = decision->reason == USHER_REASON_NO_ALLOW_RULE;
+	bool denied = decision->reason == USHER_REASON_DENY_RULE,
+	     nobody = decision->reason == USHER_REASON_NO_ALLOW_RULE;
 
 	if (denied || nobody) {
 		add_step(inquiry, "may-ask", rule_name(inquiry, decision->rule), "no: %s", sentences[decision->reason]);
@@ -210,13 +211,13 @@ static void add_steps(struct inquiry *inquiry)
 		add_decision_steps(inquiry);
 		add_choice_steps(inquiry);
 	}
-	add_step(inquiry, "verdict", rule_name(inquiry, inquiry->answer.route.rule == USHER_NONE
-								? POLICY_NONE
-								: inquiry->answer.route.rule),
-		 "%s: %s", record_reason(inquiry->answer.reason),
-		 inquiry->answer.reason < USHER_REASON_MAX && sentences[inquiry->answer.reason]
-			 ? sentences[inquiry->answer.reason]
-			 : "");
+	add_step(
+		inquiry, "verdict",
+		rule_name(inquiry, inquiry->answer.route.rule == USHER_NONE ? POLICY_NONE : inquiry->answer.route.rule),
+		"%s: %s", record_reason(inquiry->answer.reason),
+		inquiry->answer.reason < USHER_REASON_MAX && sentences[inquiry->answer.reason]
+			? sentences[inquiry->answer.reason]
+			: "");
 	json_array_end(inquiry->to);
 }
 
@@ -269,15 +270,14 @@ static void add_verdict(struct inquiry *inquiry)
 	json_string(to, "rule", rule ? catalog->rules[answer->route.rule] : NULL);
 	json_string(to, "target",
 		    catalog && answer->route.target < USHER_SERVICES_MAX ? catalog->services[answer->route.target].name
-									  : NULL);
+									 : NULL);
 	if (arm && inquiry->decision->arms[answer->arm].version != POLICY_NONE)
 		json_string(to, "arm", inquiry->policy->versions[inquiry->decision->arms[answer->arm].version].name);
 	else
 		json_null(to, "arm");
 	json_string(to, "version", backend ? backend->version : NULL);
 	json_string(to, "backend", backend ? backend->name : NULL);
-	json_string(to, "backend_address",
-		    backend ? endpoint_print(&backend->address, backend->port, text) : NULL);
+	json_string(to, "backend_address", backend ? endpoint_print(&backend->address, backend->port, text) : NULL);
 	json_unsigned(to, "route", answer->route_id);
 	json_unsigned(to, "ring_slot", answer->ring_slot);
 }

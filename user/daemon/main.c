@@ -186,7 +186,9 @@ static void load_first(struct core *core)
 	core->patience = 0;
 	if (core->program->adopted && publisher_active(core->publisher)->number) {
 		core->closed = true;
-		core_problem(core, "no policy could be read: the generation in the kernel stays in force until one is applied");
+		core_problem(
+			core,
+			"no policy could be read: the generation in the kernel stays in force until one is applied");
 	} else {
 		core_close_services(core);
 	}

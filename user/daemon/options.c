@@ -25,7 +25,8 @@ static const char usage[] =
 	"       usherd --detach [--pin-dir DIR] [--interface IF [--state-dir DIR]]\n"
 	"\n"
 	"  --interface IF     where packets come in and go out\n"
-	"  --policy FILE      the policy to start with; if FILE is what the last start was given, the policy that was in\n"
+	"  --policy FILE      the policy to start with; if FILE is what the last start was given, the policy that was "
+	"in\n"
 	"                     force last comes back instead, whatever was applied since\n"
 	"  --socket PATH      control socket (" PROTOCOL_SOCKET ")\n"
 	"  --state-dir DIR    what survives a reboot (" STATE_DIR ")\n"
@@ -43,7 +44,22 @@ static const char usage[] =
 	"When usherd ends, traffic goes on as the policy in force says; --detach ends it. With --interface, it\n"
 	"also takes the addresses off that usherd has put there.\n";
 
-enum letter { INTERFACE = 256, POLICY, SOCKET, STATE, AUDIT, PIN, MODE, FLOWS, HALF_OPEN, REPLIES, METRICS, DETACH, VERSION, HELP };
+enum letter {
+	INTERFACE = 256,
+	POLICY,
+	SOCKET,
+	STATE,
+	AUDIT,
+	PIN,
+	MODE,
+	FLOWS,
+	HALF_OPEN,
+	REPLIES,
+	METRICS,
+	DETACH,
+	VERSION,
+	HELP
+};
 
 static const struct option long_options[] = {
 	{"interface", required_argument, NULL, INTERFACE},

@@ -79,10 +79,11 @@ static void check(struct core *core, const struct service *service)
 		char text[ADDRESS_TEXT];
 
 		if (!addresses_owned(core->addresses, &service->addresses[a].address))
-			core_problem(core,
-				     "service %s: this host does not have the address %s; nothing will reach it until it "
-				     "does (or the policy says \"announce\": true)",
-				     service->name, address_print(&service->addresses[a].address, text));
+			core_problem(
+				core,
+				"service %s: this host does not have the address %s; nothing will reach it until it "
+				"does (or the policy says \"announce\": true)",
+				service->name, address_print(&service->addresses[a].address, text));
 	}
 }
 

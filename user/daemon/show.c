@@ -330,8 +330,8 @@ static void add_route(struct question *question, size_t service, const struct cl
 {
 	const struct core *core = question->core;
 	const struct policy *policy = core->policy;
-	size_t tenant = policy->services[service].tenant == POLICY_NONE ? class->tenant
-									: policy->services[service].tenant;
+	size_t tenant =
+		policy->services[service].tenant == POLICY_NONE ? class->tenant : policy->services[service].tenant;
 	struct decision *decision;
 	struct json *to = question->to;
 	char region[8];
@@ -400,7 +400,8 @@ static int add_flow(const struct flow_view *flow, void *context)
 	const struct catalog_backend *backend =
 		catalog && flow->value.backend < USHER_BACKENDS_MAX ? &catalog->backends[flow->value.backend] : NULL;
 	const struct usher_address *nat =
-		flow->value.nat_port_be ? publisher_nat_address(question->core->publisher, 0, flow->value.nat_index) : NULL;
+		flow->value.nat_port_be ? publisher_nat_address(question->core->publisher, 0, flow->value.nat_index)
+					: NULL;
 	struct json *to = question->to;
 	char text[ENDPOINT_TEXT];
 
@@ -420,8 +421,7 @@ static int add_flow(const struct flow_view *flow, void *context)
 	json_string(to, "backend",
 		    backend && backend->name && backend->incarnation == flow->value.incarnation ? backend->name : NULL);
 	json_string(to, "status", names[flow->status]);
-	json_string(to, "nat",
-		    nat ? endpoint_print(nat, __builtin_bswap16(flow->value.nat_port_be), text) : NULL);
+	json_string(to, "nat", nat ? endpoint_print(nat, __builtin_bswap16(flow->value.nat_port_be), text) : NULL);
 	json_unsigned(to, "idle_seconds", flow->idle_seconds);
 	json_unsigned(to, "epoch", flow->epoch);
 	json_object_end(to);
@@ -527,8 +527,8 @@ static const struct {
 	bool list;
 	void (*show)(struct question *question);
 } words[] = {
-	{"services", true, show_services}, {"tenants", true, show_tenants},	  {"models", true, show_models},
-	{"backends", true, show_backends}, {"routes", true, show_routes},	  {"flows", true, show_flows},
+	{"services", true, show_services}, {"tenants", true, show_tenants},	   {"models", true, show_models},
+	{"backends", true, show_backends}, {"routes", true, show_routes},	   {"flows", true, show_flows},
 	{"stats", false, show_stats},	   {"generation", false, show_generation},
 };
 

@@ -105,7 +105,8 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 		text = sealed_text(bytes, length, &length);
 		if (!text || state_text_parse(text, length, state)) {
 			set_aside(path);
-			snprintf(sentence, sizeof(sentence), "%s is damaged; it was renamed to state.json.damaged", path);
+			snprintf(sentence, sizeof(sentence), "%s is damaged; it was renamed to state.json.damaged",
+				 path);
 			damage(context, sentence);
 			/* Nothing is taken over from it, not even what came before the damage. */
 			char *kept = TAKE_PTR(state->folder);

@@ -24,7 +24,7 @@ struct state_entry {
 	char digest[SHA256_HEX];       /* of the policy */
 	char *name;		       /* of its metadata, or NULL */
 	uint64_t revision;
-	char *file; /* as the operator called it */
+	char *file;	 /* as the operator called it */
 	int64_t applied; /* ns since 1970 */
 	char verb[16];	 /* "apply", "rollback", "start" */
 	uint32_t uid;
@@ -54,7 +54,7 @@ struct state {
 		struct usher_address address;
 		uint16_t port;
 		uint8_t protocol;
-	} *services;
+	} * services;
 	size_t service_count, service_capacity;
 };
 

@@ -67,8 +67,7 @@ void state_text_print(struct json *to, const struct state *state)
 	json_array_begin(to, "services");
 	for (size_t i = 0; i < state->service_count; i++) {
 		json_object_begin(to, NULL);
-		json_string(to, "address",
-			    endpoint_print(&state->services[i].address, state->services[i].port, text));
+		json_string(to, "address", endpoint_print(&state->services[i].address, state->services[i].port, text));
 		json_unsigned(to, "protocol", state->services[i].protocol);
 		json_object_end(to);
 	}

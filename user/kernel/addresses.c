@@ -100,8 +100,7 @@ int addresses_owned(struct addresses *addresses, const struct usher_address *add
 	for (struct nl_object *object = nl_cache_get_first(cache); object; object = nl_cache_get_next(object)) {
 		struct nl_addr *local = rtnl_addr_get_local((struct rtnl_addr *)object);
 
-		if (local && nl_addr_get_len(local) == length &&
-		    !memcmp(nl_addr_get_binary_addr(local), bytes, length))
+		if (local && nl_addr_get_len(local) == length && !memcmp(nl_addr_get_binary_addr(local), bytes, length))
 			return 1;
 	}
 	return 0;

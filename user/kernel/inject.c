@@ -112,8 +112,7 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 		memmove(injector->debts, injector->debts + injector->first, injector->count * sizeof(*injector->debts));
 		injector->first = 0;
 	}
-	injector->debts =
-		array_grow(injector->debts, injector->count, &injector->capacity, sizeof(*injector->debts));
+	injector->debts = array_grow(injector->debts, injector->count, &injector->capacity, sizeof(*injector->debts));
 	injector->debts[injector->count++] = debt;
 }
 

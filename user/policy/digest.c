@@ -46,8 +46,7 @@ static void print_value(struct json *to, struct json_object *value)
 
 		if (!entries)
 			abort();
-		json_object_object_foreach(value, key, item)
-			entries[i++] = (struct entry){key, item};
+		json_object_object_foreach(value, key, item) entries[i++] = (struct entry){key, item};
 		qsort(entries, count, sizeof(*entries), compare_entries);
 		print_text(to, "{");
 		for (i = 0; i < count; i++) {

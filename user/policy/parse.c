@@ -118,9 +118,9 @@ static void parse_sections(struct document *document, struct policy *policy)
 				       {.key = "nat"},
 				       {.key = "controller_loss"}};
 	static void (*const sections[FIELDS])(struct document *, struct node, struct policy *) = {
-		[METADATA] = parse_metadata, [AUDIT] = parse_audit,	  [REGIONS] = parse_regions,
-		[TENANTS] = parse_tenants,   [MODELS] = parse_models,	  [BACKENDS] = parse_backends,
-		[SERVICES] = parse_services, [RULES] = parse_rules,	  [NAT] = parse_nat,
+		[METADATA] = parse_metadata,   [AUDIT] = parse_audit,	[REGIONS] = parse_regions,
+		[TENANTS] = parse_tenants,     [MODELS] = parse_models, [BACKENDS] = parse_backends,
+		[SERVICES] = parse_services,   [RULES] = parse_rules,	[NAT] = parse_nat,
 		[LOSS] = parse_controller_loss};
 
 	if (read_object(document, document_root(document), fields, FIELDS))

@@ -65,9 +65,10 @@ int read_endpoint(struct document *document, struct node node, const char *what,
 	if (read_string(document, node, &text))
 		return -EINVAL;
 	if (endpoint_parse(text, &address, &port) || !port) {
-		node_error(document, node,
-			   "expected an address with a port such as \"10.1.0.11:8000\" or \"[2001:db8::11]:8000\", got %s",
-			   node_describe(document, node));
+		node_error(
+			document, node,
+			"expected an address with a port such as \"10.1.0.11:8000\" or \"[2001:db8::11]:8000\", got %s",
+			node_describe(document, node));
 		return -EINVAL;
 	}
 	*ret_address = address;

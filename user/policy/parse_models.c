@@ -57,9 +57,8 @@ static void read_labels(struct document *document, struct node node, struct vers
 static void read_validation(struct document *document, struct node node, struct version *version)
 {
 	enum { SCORE, SAMPLES, EXPIRES, FIELDS };
-	struct field fields[FIELDS] = {{.key = "score", .required = true},
-				       {.key = "samples", .required = true},
-				       {.key = "expires"}};
+	struct field fields[FIELDS] = {
+		{.key = "score", .required = true}, {.key = "samples", .required = true}, {.key = "expires"}};
 	int64_t samples;
 
 	if (read_object(document, node, fields, FIELDS))
@@ -139,8 +138,8 @@ void parse_models(struct document *document, struct node node, struct policy *po
 		for (size_t j = 0; j < raw[i].count; j++) {
 			struct version *version = &policy->versions[policy->version_count];
 
-			version->name = arena_strndup(document->arena, raw[i].versions[j].key,
-						      strlen(raw[i].versions[j].key));
+			version->name =
+				arena_strndup(document->arena, raw[i].versions[j].key, strlen(raw[i].versions[j].key));
 			version->model = i;
 			indices[j] = policy->version_count++;
 			read_version(document, raw[i].versions[j].value, version);

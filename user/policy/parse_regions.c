@@ -45,7 +45,8 @@ static void read_set(struct document *document, struct node node, const struct p
 		     struct region_set *region_set, struct raw_set *set)
 {
 	enum { INCLUDE, COUNTRIES, BASIS, RECHECK_BY, FIELDS };
-	struct field fields[FIELDS] = {{.key = "include"}, {.key = "countries"}, {.key = "basis"}, {.key = "recheck_by"}};
+	struct field fields[FIELDS] = {
+		{.key = "include"}, {.key = "countries"}, {.key = "basis"}, {.key = "recheck_by"}};
 	const struct named sets = NAMED("region set", policy->region_sets, policy->region_set_count);
 	struct index_list includes = {0};
 
@@ -101,7 +102,8 @@ static void resolve(struct document *document, struct policy *policy, struct raw
 	policy->region_sets[index].regions = region_list_make(document->arena, all, kept);
 	set->state = RESOLVED;
 	if (policy->region_sets[index].regions.count > USHER_REGIONS_MAX)
-		node_error(document, set->value, "there are %zu regions with all that is included; at most %d are possible",
+		node_error(document, set->value,
+			   "there are %zu regions with all that is included; at most %d are possible",
 			   policy->region_sets[index].regions.count, USHER_REGIONS_MAX);
 }
 

@@ -113,7 +113,8 @@ static void mark_versions(struct document *document, struct node node, const str
 		if (!strcmp(policy->versions[i].name, text))
 			found = meant[i] = true;
 	if (!found)
-		node_error(document, node, "no model has a version %s", text_quote(&document->scratch, text, strlen(text)));
+		node_error(document, node, "no model has a version %s",
+			   text_quote(&document->scratch, text, strlen(text)));
 }
 
 /* `version` and `model` say the same thing at two grains; together they mean what both mean. */
@@ -145,8 +146,8 @@ static void read_match(struct document *document, struct node node, const struct
 		       struct backend_match *match)
 {
 	enum { REGION, MODEL, VERSION, BACKEND, STAGE, LABELS, SCORE, FIELDS };
-	struct field fields[FIELDS] = {{.key = "region"},  {.key = "model"}, {.key = "version"}, {.key = "backend"},
-				       {.key = "stage"}, {.key = "labels"}, {.key = "score"}};
+	struct field fields[FIELDS] = {{.key = "region"}, {.key = "model"},  {.key = "version"}, {.key = "backend"},
+				       {.key = "stage"},  {.key = "labels"}, {.key = "score"}};
 	const struct named backends = NAMED("backend", policy->backends, policy->backend_count);
 	bool any = false;
 
@@ -199,7 +200,8 @@ static size_t model_of_services(struct document *document, struct node node, con
 		if (other == POLICY_NONE || other == model)
 			continue;
 		if (model != POLICY_NONE) {
-			node_error(document, node, "the services of this rule serve different models, \"%s\" and \"%s\"",
+			node_error(document, node,
+				   "the services of this rule serve different models, \"%s\" and \"%s\"",
 				   policy->models[model].name, policy->models[other].name);
 			return POLICY_NONE;
 		}
@@ -231,7 +233,8 @@ static void read_split(struct document *document, struct node node, const struct
 	if (!count)
 		node_error(document, node, "the split names no version");
 	if (!rule->when.services.given) {
-		node_error(document, node, "a split needs \"service\" in its \"when\": its versions are those of a model");
+		node_error(document, node,
+			   "a split needs \"service\" in its \"when\": its versions are those of a model");
 		return;
 	}
 	model = model_of_services(document, node, policy, rule);
@@ -286,9 +289,14 @@ static void read_reroute(struct document *document, struct node node, const stru
 static void read_rule(struct document *document, struct node node, const struct policy *policy, struct rule *rule)
 {
 	enum { ID, WHEN, ALLOW, DENY, REQUIRE, SPLIT, REROUTE, ANSWER, FIELDS };
-	struct field fields[FIELDS] = {{.key = "id", .required = true}, {.key = "when"},    {.key = "allow"},
-				       {.key = "deny"},		  {.key = "require"}, {.key = "split"},
-				       {.key = "reroute"},		  {.key = "answer"}};
+	struct field fields[FIELDS] = {{.key = "id", .required = true},
+				       {.key = "when"},
+				       {.key = "allow"},
+				       {.key = "deny"},
+				       {.key = "require"},
+				       {.key = "split"},
+				       {.key = "reroute"},
+				       {.key = "answer"}};
 	size_t effects = 0, answer;
 
 	rule->place = node_place(document, node);
@@ -302,7 +310,8 @@ static void read_rule(struct document *document, struct node node, const struct 
 		effects += fields[i].given;
 	if (effects != 1)
 		node_error(document, node,
-			   "a rule has exactly one of \"allow\", \"deny\", \"require\", \"split\" and \"reroute\", this one %s",
+			   "a rule has exactly one of \"allow\", \"deny\", \"require\", \"split\" and \"reroute\", "
+			   "this one %s",
 			   effects ? "several" : "none");
 	if (fields[ALLOW].given) {
 		rule->effect = RULE_ALLOW;

@@ -37,9 +37,12 @@ static void read_service(struct document *document, struct node node, const stru
 			 struct service *service)
 {
 	enum { ADDRESS, PROTOCOL, MODEL, TENANT, STICKY, ANNOUNCE, BALANCE, FIELDS };
-	struct field fields[FIELDS] = {{.key = "address", .required = true}, {.key = "protocol", .required = true},
-				       {.key = "model", .required = true},   {.key = "tenant"},
-				       {.key = "sticky"},		      {.key = "announce"},
+	struct field fields[FIELDS] = {{.key = "address", .required = true},
+				       {.key = "protocol", .required = true},
+				       {.key = "model", .required = true},
+				       {.key = "tenant"},
+				       {.key = "sticky"},
+				       {.key = "announce"},
 				       {.key = "balance"}};
 	static const char *const balance_words[] = {"maglev"};
 	const struct named models = NAMED("model", policy->models, policy->model_count);

@@ -55,7 +55,8 @@ static void read_prefix(struct document *document, struct node node, struct sour
 	if (read_string(document, node, &text))
 		return;
 	if (parse_prefix(text, &source->address, &source->bits)) {
-		node_error(document, node, "expected a prefix such as \"203.0.113.0/26\" or \"2001:db8:a::/48\", got %s",
+		node_error(document, node,
+			   "expected a prefix such as \"203.0.113.0/26\" or \"2001:db8:a::/48\", got %s",
 			   node_describe(document, node));
 		return;
 	}

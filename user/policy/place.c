@@ -84,7 +84,7 @@ char *text_member_path(struct arena *arena, const char *parent, const char *key,
 
 char *text_path(const struct text *text, uint32_t mark, struct arena *arena)
 {
-	uint32_t trail[USHER_POLICY_DEPTH_MAX + 2];
+	uint32_t trail[USHER_POLICY_DEPTH_MAX + 2] = {0};
 	size_t depth = 0;
 	char *path = arena_strndup(arena, "", 0);
 

@@ -13,7 +13,8 @@
 
 int region_parse(const char *text, struct region *ret_region)
 {
-	static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", alphanumerics[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+			  alphanumerics[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 	struct region region = {0};
 	size_t length = strlen(text), subdivision = 0;
 
@@ -133,8 +134,8 @@ int read_region(struct document *document, struct node node, struct region *ret_
 	return -EINVAL;
 }
 
-static int find_region_set(struct document *document, struct node node, const struct policy *policy,
-			   const char *text, const struct region_set **ret_set)
+static int find_region_set(struct document *document, struct node node, const struct policy *policy, const char *text,
+			   const struct region_set **ret_set)
 {
 	struct named sets = NAMED("region set", policy->region_sets, policy->region_set_count);
 	size_t index = named_find(&sets, text);

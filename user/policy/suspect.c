@@ -21,8 +21,7 @@ static void suspect_versions(struct document *document, const struct policy *pol
 	for (size_t i = 0; i < policy->version_count; i++) {
 		const struct version *version = &policy->versions[i];
 
-		suspect_date(document, version->place.mark, version->validation_expires, now,
-			     "the validation expired");
+		suspect_date(document, version->place.mark, version->validation_expires, now, "the validation expired");
 		for (size_t j = 0; j < version->label_count; j++)
 			suspect_date(document, version->place.mark, version->labels[j].expires, now,
 				     arena_printf(&document->scratch, "label \"%s\" lapsed", version->labels[j].name));
@@ -44,7 +43,8 @@ static void suspect_services(struct document *document, const struct policy *pol
 {
 	for (size_t i = 0; i < policy->service_count; i++) {
 		const struct service *service = &policy->services[i];
-		size_t ipv4 = servers(policy, service->model, AF_INET), ipv6 = servers(policy, service->model, AF_INET6);
+		size_t ipv4 = servers(policy, service->model, AF_INET),
+		       ipv6 = servers(policy, service->model, AF_INET6);
 
 		if (!ipv4 && !ipv6) {
 			mark_report(document, SEVERITY_WARNING, service->place.mark, "no backend serves model \"%s\"",
@@ -101,7 +101,8 @@ static void suspect_backends(struct document *document, const struct policy *pol
 				    policy->models[model].name);
 		else if (found == 2 && backend->health.enabled)
 			mark_report(document, SEVERITY_WARNING, backend->place.mark,
-				    "probed by TCP, while its services are UDP; say \"health\": false if it has no TCP port");
+				    "probed by TCP, while its services are UDP; say \"health\": false if it has no TCP "
+				    "port");
 	}
 }
 

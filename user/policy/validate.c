@@ -207,8 +207,8 @@ static void walk_reroutes(struct walk *walk, size_t service)
 			continue;
 		if (walk->state[rule->reroute] == 1)
 			mark_report(walk->document, SEVERITY_ERROR, rule->place.mark,
-				    "reroutes go in a circle: \"%s\" leads back to \"%s\"", policy->services[service].name,
-				    policy->services[rule->reroute].name);
+				    "reroutes go in a circle: \"%s\" leads back to \"%s\"",
+				    policy->services[service].name, policy->services[rule->reroute].name);
 		else if (!walk->state[rule->reroute])
 			walk_reroutes(walk, rule->reroute);
 	}
