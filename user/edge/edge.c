@@ -14,8 +14,11 @@
 #include "base/cleanup.h"
 #include "edge/nursery.h"
 
+#define READS_IN_A_ROW 1024 /* then others get their turn, whatever the edge has to say */
+
 struct edge {
 	int socket;
+	uint32_t reads;
 	pid_t nursery, worker;
 	struct edge_page *page;
 	struct edge_order order; /* the last one, for an edge that is born after it */
@@ -176,13 +179,20 @@ static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 int edge_read(struct edge *edge, struct edge_fact *ret_fact)
 {
 	struct edge_fact fact;
-	ssize_t got = recv(edge->socket, &fact, sizeof(fact), MSG_TRUNC);
+	ssize_t got;
 	int error;
 
+	if (++edge->reads > READS_IN_A_ROW) {
+		edge->reads = 0;
+		return -EAGAIN;
+	}
+	got = recv(edge->socket, &fact, sizeof(fact), MSG_TRUNC);
 	if (!got)
 		return -ENOTCONN;
-	if (got < 0)
+	if (got < 0) {
+		edge->reads = 0;
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -ENOTCONN;
+	}
 	if (got != sizeof(fact) || !makes_sense(edge, &fact))
 		return -EPROTO;
 	if (fact.kind == EDGE_FACT_HEALTH) {
@@ -191,7 +201,9 @@ int edge_read(struct edge *edge, struct edge_fact *ret_fact)
 	}
 	edge->worker = (pid_t)fact.target;
 	error = edge->targets >= 0 ? hand_over(edge) : 0;
-	return error ? error : -EAGAIN;
+	if (error)
+		return error == -EAGAIN ? -ENOBUFS : error;
+	return -EAGAIN;
 }
 
 struct edge_page *edge_page_begin(struct edge *edge)
