@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -202,6 +203,28 @@ static void test_a_dead_edge_is_replaced(void **state)
 	edge_close(edge);
 }
 
+/* An order as the core would send it, but for what it says. */
+static void send_order(const struct edge *edge, struct edge_order order, off_t length)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {&order, sizeof(order)};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
+	struct cmsghdr *attached = CMSG_FIRSTHDR(&message);
+	int file = memfd_create("test", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(file, length), 0);
+	attached->cmsg_level = SOL_SOCKET;
+	attached->cmsg_type = SCM_RIGHTS;
+	attached->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(attached), &file, sizeof(file));
+	assert_int_equal(sendmsg(edge_fd(edge), &message, 0), sizeof(order));
+	close(file);
+}
+
 static void test_frames_that_are_none_are_refused(void **state)
 {
 	static const char garbage[100] = "garbage";
@@ -216,7 +239,14 @@ static void test_frames_that_are_none_are_refused(void **state)
 	assert_int_equal(send(edge_fd(edge), garbage, sizeof(garbage), 0), sizeof(garbage));
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
-	assert_int_equal(send(edge_fd(edge), &order, sizeof(order), 0), sizeof(order));
+	assert_int_equal(send(edge_fd(edge), &order, sizeof(order), 0), sizeof(order)); /* without its file */
+	wait_for_worker(edge, first);
+	first = edge_pid(edge);
+	send_order(edge, order, (off_t)(order.count * sizeof(struct edge_target))); /* too many */
+	wait_for_worker(edge, first);
+	first = edge_pid(edge);
+	order.count = 3;
+	send_order(edge, order, 2 * sizeof(struct edge_target)); /* fewer than it says */
 	wait_for_worker(edge, first);
 	edge_close(edge);
 }

@@ -80,9 +80,14 @@ static inline void host_run(const char *command)
 		fail_msg("%s", command);
 }
 
-/* Once a test program. Returns -1 if that cannot be done here. */
+/* Once a test program, which from then on stays on one CPU: numbers are counted by CPU. Returns -1 if it cannot be done. */
 static inline int host_begin(void)
 {
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
 	if (geteuid() || unshare(CLONE_NEWNET | CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL))
 		return -1;
