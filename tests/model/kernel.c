@@ -13,6 +13,7 @@
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
 #include "policy/policy.h"
+#include "judge.h"
 #include "policy_generator.h"
 #include "usher.skel.h"
 
@@ -197,7 +198,7 @@ static int compile_and_publish(struct kernel *kernel, const struct policy *polic
 int kernel_publish(struct kernel *kernel, const char *text, const struct ref_policy *reference)
 {
 	struct diagnostics diagnostics = {.file = "generated.json"};
-	struct backend_facts states[REF_BACKENDS_LIMIT] = {0};
+	struct backend_facts states[REF_BACKENDS_MAX] = {0};
 	struct facts facts = {.backends = states};
 	struct policy *policy = NULL;
 	int r = policy_parse("generated.json", text, strlen(text), GENERATED_NOW, &diagnostics, &policy);
@@ -325,7 +326,7 @@ int64_t kernel_half_open(const struct kernel *kernel, uint32_t tenant)
 	return tenants[tenant].half_open;
 }
 
-static void clear_counters(const struct kernel *kernel, int map, uint32_t entries)
+static void clear_counters(int map, uint32_t entries)
 {
 	static const uint64_t zeros[CPUS_MAX * 8];
 
@@ -337,5 +338,5 @@ void kernel_forget(struct kernel *kernel)
 {
 	memset(kernel->flows.bytes, 0, kernel->flows.entries * kernel->flows.size);
 	memset(kernel->tenants.bytes, 0, kernel->tenants.entries * kernel->tenants.size);
-	clear_counters(kernel, kernel->flow_counters, 1);
+	clear_counters(kernel->flow_counters, 1);
 }

@@ -187,7 +187,10 @@ static void grow_tenants(struct growing *growing)
 			add_text(source, "region", pick_text(&random, grown_places, GROWN_PLACES));
 			json_object_array_add(sources, source);
 		}
-		json_object_object_add(tenant, "sources", sources);
+		if (json_object_array_length(sources))
+			json_object_object_add(tenant, "sources", sources);
+		else
+			json_object_put(sources);
 		if (random_chance(&random, 25))
 			add_text(tenant, "audit", "required");
 	}

@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "gateway.h"
+
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rewrite.h"
+
+/* A client's acknowledgement counts as proof if it is this little beyond the backend's SYN. */
+#define PROOF_WINDOW 65536u
+
+struct step {
+	struct gateway *gateway;
+	const struct frame *frame;
+	const struct kernel_run *run;
+	struct expectation *to;
+	struct wire wire;
+};
+
+static void blame(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void blame(struct step *step, const char *format, ...)
+{
+	va_list arguments;
+
+	if (step->to->fault[0])
+		return;
+	va_start(arguments, format);
+	vsnprintf(step->to->fault, sizeof(step->to->fault), format, arguments);
+	va_end(arguments);
+}
+
+static void end(struct step *step, uint8_t reason, int action)
+{
+	step->to->reason = reason;
+	step->to->action = action;
+}
+
+static bool same_address(const struct usher_address *a, const struct usher_address *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* ---- numbers of names ---------------------------------------------------------------------------------------- */
+
+static uint32_t service_number(const struct gateway *gateway, const char *name)
+{
+	for (uint32_t i = 0; i < USHER_SERVICES_MAX; i++)
+		if (gateway->catalog->services[i].name && !strcmp(gateway->catalog->services[i].name, name))
+			return i;
+	return USHER_SERVICE_NONE;
+}
+
+/* The policy's backend that has this number and incarnation, or NULL. */
+static const struct ref_backend *backend_numbered(const struct gateway *gateway, uint16_t number, uint16_t incarnation)
+{
+	const struct catalog_backend *named = number < USHER_BACKENDS_MAX ? &gateway->catalog->backends[number] : NULL;
+
+	if (!named || !named->name || named->incarnation != incarnation)
+		return NULL;
+	for (size_t i = 0; i < gateway->policy->backend_count; i++)
+		if (!strcmp(gateway->policy->backends[i].name, named->name))
+			return &gateway->policy->backends[i];
+	return NULL;
+}
+
+/* ---- who is it for? ------------------------------------------------------------------------------------------ */
+
+static bool is_nat(const struct ref_policy *policy, const struct usher_address *address)
+{
+	for (size_t i = 0; i < policy->nat_count; i++)
+		if (same_address(&policy->nat[i], address))
+			return true;
+	return false;
+}
+
+static bool is_service_address(const struct ref_policy *policy, const struct usher_address *address)
+{
+	for (size_t s = 0; s < policy->service_count; s++)
+		for (size_t a = 0; a < policy->services[s].address_count; a++)
+			if (same_address(&policy->services[s].addresses[a].address, address))
+				return true;
+	return false;
+}
+
+static const struct ref_service *service_at(const struct ref_policy *policy, const struct usher_address *address,
+					    uint16_t port, uint8_t protocol)
+{
+	for (size_t s = 0; s < policy->service_count; s++)
+		for (size_t a = 0; a < policy->services[s].address_count; a++) {
+			const struct ref_endpoint *endpoint = &policy->services[s].addresses[a];
+
+			if (same_address(&endpoint->address, address) && endpoint->port == port &&
+			    policy->services[s].protocol == protocol)
+				return &policy->services[s];
+		}
+	return NULL;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------- */
+
+/* The sender gets a reset or ICMP, unless it sent a reset. */
+static void refuse(struct step *step, uint8_t reason)
+{
+	end(step, reason, XDP_DROP);
+	if (step->wire.protocol == IPPROTO_TCP && step->wire.flags & FRAME_RST)
+		return;
+	step->to->action = XDP_TX;
+	step->to->output = *step->frame;
+	if (step->wire.protocol == IPPROTO_TCP)
+		rewrite_refuse_tcp(&step->wire, &step->to->output);
+	else
+		rewrite_refuse_udp(&step->wire, &step->to->output);
+}
+
+static void drop(struct step *step, uint8_t reason)
+{
+	end(step, reason, XDP_DROP);
+}
+
+/* This packet becomes the reset of the end it was going to. */
+static void reset_receiver(struct step *step, const struct rewrite_path *path, const uint8_t *to, const uint8_t *from)
+{
+	bool ack = step->wire.flags & FRAME_ACK;
+
+	step->to->action = XDP_TX;
+	rewrite_reset(step->wire.ipv6, (struct rewrite_link){to, from}, path, step->wire.sequence,
+		      ack ? step->wire.acknowledgement : 0, (uint8_t)(FRAME_RST | (ack ? FRAME_ACK : 0)),
+		      &step->to->output);
+}
+
+/* ---- flows --------------------------------------------------------------------------------------------------- */
+
+static struct ref_flow *client_flow(struct step *step)
+{
+	for (size_t i = 0; i < step->gateway->flow_count; i++) {
+		struct ref_flow *flow = &step->gateway->flows[i];
+
+		if (flow->protocol == step->wire.protocol && flow->client_port == step->wire.source_port &&
+		    flow->service_port == step->wire.destination_port &&
+		    same_address(&flow->client, &step->wire.source) &&
+		    same_address(&flow->service_address, &step->wire.destination))
+			return flow;
+	}
+	return NULL;
+}
+
+static struct ref_flow *backend_flow(struct step *step)
+{
+	for (size_t i = 0; i < step->gateway->flow_count; i++) {
+		struct ref_flow *flow = &step->gateway->flows[i];
+
+		if (flow->nat_port && flow->protocol == step->wire.protocol &&
+		    flow->backend_port == step->wire.source_port && flow->nat_port == step->wire.destination_port &&
+		    same_address(&flow->backend_address, &step->wire.source) &&
+		    same_address(&flow->nat_address, &step->wire.destination))
+			return flow;
+	}
+	return NULL;
+}
+
+static void forget(struct gateway *gateway, struct ref_flow *flow)
+{
+	*flow = gateway->flows[--gateway->flow_count];
+}
+
+/* Does the policy keep the flow where it is? */
+static bool kept(const struct gateway *gateway, const struct ref_flow *flow)
+{
+	const struct ref_service *service =
+		service_at(gateway->policy, &flow->service_address, flow->service_port, flow->protocol);
+	const struct ref_backend *backend = backend_numbered(gateway, flow->backend, flow->incarnation);
+
+	if (!service || !backend || service_number(gateway, service->name) != flow->service)
+		return false;
+	struct ref_client client = ref_classify(gateway->policy, &flow->client, service);
+	struct ref_judgement judgement = ref_judge(gateway->policy, service, &client);
+
+	return judgement.may_continue >> (backend - gateway->policy->backends) & 1;
+}
+
+bool gateway_published(struct gateway *gateway, char fault[160])
+{
+	for (size_t i = 0; i < gateway->flow_count; i++) {
+		const struct ref_flow *flow = &gateway->flows[i];
+
+		if (flow->status != REF_CUT && flow->epoch == gateway->epoch && !kept(gateway, flow)) {
+			snprintf(fault, 160, "the epoch is still %u, and a flow to backend %u is no longer allowed",
+				 gateway->epoch, flow->backend);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The backend, if there is a way to it now. */
+static const struct ref_backend *way_to(const struct gateway *gateway, const struct ref_flow *flow)
+{
+	const struct ref_backend *backend = backend_numbered(gateway, flow->backend, flow->incarnation);
+
+	if (!backend || backend->unreachable || (!flow->l2 && !is_nat(gateway->policy, &flow->nat_address)))
+		return NULL;
+	return backend;
+}
+
+static struct rewrite_path path_to(const struct ref_flow *flow)
+{
+	if (flow->l2)
+		return (struct rewrite_path){flow->client, flow->service_address, flow->client_port,
+					     flow->service_port};
+	return (struct rewrite_path){flow->nat_address, flow->backend_address, flow->nat_port, flow->backend_port};
+}
+
+/* ---- a client's packet --------------------------------------------------------------------------------------- */
+
+static void to_backend(struct step *step, const struct ref_flow *flow, uint8_t reason)
+{
+	const struct ref_backend *backend = way_to(step->gateway, flow);
+	struct rewrite_path path = path_to(flow);
+
+	if (step->wire.hop_limit <= 1) {
+		drop(step, USHER_REASON_TTL_EXPIRED);
+		return;
+	}
+	if (!backend) {
+		drop(step, USHER_REASON_NEXT_HOP);
+		return;
+	}
+	end(step, reason, XDP_TX);
+	step->to->output = *step->frame;
+	struct rewrite_link link = {backend->mac, backend->own_mac};
+
+	if (flow->l2)
+		rewrite_direct(&step->wire, link, &step->to->output);
+	else
+		rewrite_translate(&step->wire, link, &path, &step->to->output);
+}
+
+static void cut_client(struct step *step, struct ref_flow *flow)
+{
+	const struct ref_backend *backend = way_to(step->gateway, flow);
+	struct rewrite_path path = path_to(flow);
+
+	if (flow->protocol == IPPROTO_UDP) {
+		forget(step->gateway, flow);
+		refuse(step, USHER_REASON_REVOKED);
+		return;
+	}
+	flow->status = REF_CUT;
+	if (!backend) {
+		refuse(step, USHER_REASON_REVOKED);
+		return;
+	}
+	end(step, USHER_REASON_REVOKED, XDP_TX);
+	reset_receiver(step, &path, backend->mac, backend->own_mac);
+}
+
+/* Does this packet prove that its sender has heard the backend's answer? In direct return nobody here could tell. */
+static bool proves(const struct step *step, const struct ref_flow *flow)
+{
+	if ((step->wire.flags & (FRAME_ACK | FRAME_SYN | FRAME_RST)) != FRAME_ACK)
+		return false;
+	if (flow->l2)
+		return backend_numbered(step->gateway, flow->backend, flow->incarnation);
+	return flow->answered && way_to(step->gateway, flow) &&
+	       step->wire.acknowledgement - flow->backend_next < PROOF_WINDOW;
+}
+
+static void follow_client(struct step *step, struct ref_flow *flow)
+{
+	uint8_t reason = USHER_REASON_ESTABLISHED;
+
+	if (flow->status == REF_CUT) {
+		if (step->wire.flags & FRAME_RST)
+			to_backend(step, flow, USHER_REASON_REVOKED_TAIL);
+		else
+			refuse(step, USHER_REASON_REVOKED_TAIL);
+		return;
+	}
+	if (flow->epoch != step->gateway->epoch) {
+		if (!kept(step->gateway, flow)) {
+			cut_client(step, flow);
+			return;
+		}
+		flow->epoch = step->gateway->epoch;
+		reason = USHER_REASON_REAFFIRMED;
+	}
+	if (flow->protocol == IPPROTO_TCP && flow->status == REF_HALF_OPEN && proves(step, flow)) {
+		flow->status = REF_LIVE;
+		reason = USHER_REASON_CONFIRMED;
+	}
+	to_backend(step, flow, reason);
+}
+
+/* ---- a new flow ---------------------------------------------------------------------------------------------- */
+
+static const struct usher_event *event_of(const struct step *step, uint8_t reason)
+{
+	for (size_t i = 0; i < step->run->event_count && i < 4; i++)
+		if (step->run->events[i].reason == reason)
+			return &step->run->events[i];
+	return NULL;
+}
+
+static void check_record(struct step *step, const struct usher_event *event, const struct ref_client *client,
+			 const struct ref_judgement *judgement)
+{
+	const struct catalog *catalog = step->gateway->catalog;
+	const char *rule = event->rule < catalog->rule_count ? catalog->rules[event->rule] : "";
+	const char *tenant = event->tenant < USHER_TENANT_IDS ? catalog->tenants[event->tenant] : NULL;
+
+	if (strcmp(rule, judgement->rule ? judgement->rule->id : "") != 0)
+		blame(step, "the record names rule '%s', not '%s'", rule, judgement->rule ? judgement->rule->id : "");
+	if (!tenant || strcmp(tenant, client->tenant) != 0)
+		blame(step, "the record names tenant '%s', not '%s'", tenant ? tenant : "", client->tenant);
+	if (event->generation != step->gateway->generation)
+		blame(step, "the record names generation %llu", (unsigned long long)event->generation);
+	if (event->target != service_number(step->gateway, judgement->target->name))
+		blame(step, "the record names another target");
+}
+
+static ref_backends all_arms(const struct ref_judgement *judgement)
+{
+	ref_backends all = 0;
+
+	for (size_t a = 0; a < judgement->arm_count; a++)
+		all |= judgement->arms[a].backends;
+	return all;
+}
+
+/* The flow as the record says the program made it, if that was one of the choices. */
+static bool make_flow(struct step *step, const struct usher_event *event, const struct ref_judgement *judgement,
+		      struct ref_flow *ret_flow)
+{
+	const struct ref_backend *backend = backend_numbered(step->gateway, event->backend, event->incarnation);
+	struct ref_flow flow = {.ipv6 = step->wire.ipv6,
+				.protocol = step->wire.protocol,
+				.client = step->wire.source,
+				.service_address = step->wire.destination,
+				.client_port = step->wire.source_port,
+				.service_port = step->wire.destination_port,
+				.service = (uint16_t)step->to->service,
+				.backend = event->backend,
+				.incarnation = event->incarnation,
+				.nat_port = ntohs(event->nat_port_be),
+				.epoch = step->gateway->epoch};
+
+	if (!backend || !(all_arms(judgement) >> (backend - step->gateway->policy->backends) & 1)) {
+		blame(step, "backend %u is not one that may start this flow", event->backend);
+		return false;
+	}
+	flow.l2 = backend->l2;
+	flow.backend_address = backend->address;
+	flow.backend_port = backend->port;
+	memcpy(flow.client_mac, step->frame->bytes + 6, 6);
+	if (flow.l2 != !flow.nat_port)
+		blame(step, "a NAT port where there should be none, or none where there should be one");
+	if (flow.nat_port) {
+		/* Which address the index means the output says: it is the source. */
+		const uint8_t *output = step->run->output.bytes + 14 + (flow.ipv6 ? 8 : 12);
+
+		flow.nat_address = (struct usher_address){.bytes = {[10] = 0xff, [11] = 0xff}};
+		memcpy(flow.nat_address.bytes + (flow.ipv6 ? 0 : 12), output, flow.ipv6 ? 16 : 4);
+		if (!is_nat(step->gateway->policy, &flow.nat_address))
+			blame(step, "the packet leaves from an address that is no NAT address");
+	}
+	*ret_flow = flow;
+	return true;
+}
+
+static bool has_mode(const struct step *step, const struct ref_judgement *judgement, bool l2)
+{
+	for (size_t i = 0; i < step->gateway->policy->backend_count; i++)
+		if (all_arms(judgement) >> i & 1 && step->gateway->policy->backends[i].l2 == l2)
+			return true;
+	return false;
+}
+
+/* What a packet that cannot open a flow gets: only in direct return is it taken in. */
+static uint8_t expected_admission(struct step *step, const struct ref_judgement *judgement)
+{
+	bool opens = step->wire.protocol == IPPROTO_UDP || (step->wire.flags & (FRAME_SYN | FRAME_ACK)) == FRAME_SYN;
+	bool adoptable = !(step->wire.flags & FRAME_SYN) && has_mode(step, judgement, true);
+	bool refusable = step->wire.flags & FRAME_SYN || has_mode(step, judgement, false);
+
+	if (opens)
+		return judgement->reason;
+	if (adoptable && refusable) { /* the ring decides */
+		bool unseen = step->wire.hop_limit <= 1 && step->wire.flags & FRAME_RST;
+
+		if (unseen)
+			step->to->otherwise = USHER_REASON_NO_FLOW;
+		return unseen || event_of(step, USHER_REASON_ADOPTED) ||
+				       (step->wire.hop_limit <= 1 && !event_of(step, USHER_REASON_NO_FLOW))
+			       ? USHER_REASON_ADOPTED
+			       : USHER_REASON_NO_FLOW;
+	}
+	return adoptable ? USHER_REASON_ADOPTED : USHER_REASON_NO_FLOW;
+}
+
+static void admit(struct step *step, const struct ref_service *service, struct ref_flow *old)
+{
+	struct ref_client client = ref_classify(step->gateway->policy, &step->wire.source, service);
+	struct ref_judgement judgement = ref_judge(step->gateway->policy, service, &client);
+	const struct usher_event *event;
+	struct ref_flow flow;
+	uint8_t reason = judgement.reason;
+
+	if (step->gateway->deadline_passed && step->gateway->policy->deny_new)
+		reason = USHER_REASON_CONTROLLER_LOST;
+	else if (judgement.arm_count)
+		reason = expected_admission(step, &judgement);
+	if (reason >= USHER_REASON_DENY_RULE) {
+		event = event_of(step, reason);
+		if (event)
+			check_record(step, event, &client, &judgement);
+		else if (!(step->wire.protocol == IPPROTO_TCP && step->wire.flags & FRAME_RST))
+			blame(step, "a refusal without a record");
+		if (judgement.silent)
+			drop(step, reason);
+		else
+			refuse(step, reason);
+		return;
+	}
+	if (step->wire.hop_limit <= 1) {
+		drop(step, USHER_REASON_TTL_EXPIRED);
+		return;
+	}
+	event = event_of(step, reason);
+	if (!event || step->gateway->flow_count == REF_FLOWS_MAX) {
+		blame(step, event ? "too many flows for this model" : "an admission without a record");
+		return;
+	}
+	check_record(step, event, &client, &judgement);
+	if (!make_flow(step, event, &judgement, &flow))
+		return;
+	if (old)
+		forget(step->gateway, old);
+	step->gateway->flows[step->gateway->flow_count++] = flow;
+	to_backend(step, &flow, reason);
+}
+
+/* ---- a backend's packet -------------------------------------------------------------------------------------- */
+
+static void follow_backend(struct step *step)
+{
+	struct ref_flow *flow = backend_flow(step);
+	const uint8_t *gateway_mac = step->frame->bytes;
+	uint8_t reason = USHER_REASON_RETURNED;
+
+	if (!flow) {
+		drop(step, USHER_REASON_NAT_NO_FLOW);
+		return;
+	}
+	struct rewrite_path path = {flow->service_address, flow->client, flow->service_port, flow->client_port};
+
+	step->to->service = flow->service;
+	if (flow->status == REF_CUT) {
+		reason = USHER_REASON_REVOKED_TAIL;
+		if (!(step->wire.flags & FRAME_RST)) {
+			refuse(step, reason);
+			return;
+		}
+	} else if (flow->epoch != step->gateway->epoch) {
+		if (!kept(step->gateway, flow)) {
+			end(step, USHER_REASON_REVOKED, XDP_DROP);
+			if (flow->protocol == IPPROTO_UDP) {
+				forget(step->gateway, flow);
+				return;
+			}
+			flow->status = REF_CUT;
+			reset_receiver(step, &path, flow->client_mac, gateway_mac);
+			return;
+		}
+		flow->epoch = step->gateway->epoch;
+	}
+	if (flow->protocol == IPPROTO_TCP && flow->status == REF_HALF_OPEN &&
+	    (step->wire.flags & (FRAME_SYN | FRAME_ACK)) == (FRAME_SYN | FRAME_ACK)) {
+		flow->answered = true;
+		flow->backend_next = step->wire.sequence + 1;
+	}
+	if (step->wire.hop_limit <= 1) {
+		drop(step, USHER_REASON_TTL_EXPIRED);
+		return;
+	}
+	if (flow->protocol == IPPROTO_UDP)
+		flow->status = REF_LIVE;
+	end(step, reason, XDP_TX);
+	step->to->output = *step->frame;
+	rewrite_translate(&step->wire, (struct rewrite_link){flow->client_mac, gateway_mac}, &path, &step->to->output);
+}
+
+/* ---- the next packet ----------------------------------------------------------------------------------------- */
+
+static void judge_packet(struct step *step)
+{
+	const struct ref_policy *policy = step->gateway->policy;
+	const struct wire *wire = &step->wire;
+	bool nat = is_nat(policy, &wire->destination);
+	const struct ref_service *service;
+	struct ref_flow *flow;
+
+	if (!wire->ip || (!nat && !is_service_address(policy, &wire->destination))) {
+		end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
+		return;
+	}
+	/* Nothing is wrong with a packet of another protocol; it is the host's. */
+	if (!wire->reason && wire->protocol != IPPROTO_TCP && wire->protocol != IPPROTO_UDP) {
+		end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
+		return;
+	}
+	if (nat && !wire->reason) {
+		follow_backend(step);
+		return;
+	}
+	service = !nat && wire->ports && wire->destination_port
+			  ? service_at(policy, &wire->destination, wire->destination_port, wire->protocol)
+			  : NULL;
+	if (service)
+		step->to->service = service_number(step->gateway, service->name);
+	if (wire->reason && (service || nat || !wire->ports || !wire->destination_port)) {
+		end(step, wire->reason, wire->reason == USHER_REASON_ICMP_TO_HOST ? XDP_PASS : XDP_DROP);
+		return;
+	}
+	if (!service) {
+		end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
+		return;
+	}
+	flow = client_flow(step);
+	if (flow && (flow->protocol == IPPROTO_UDP || flow->status == REF_HALF_OPEN ||
+		     (wire->flags & (FRAME_SYN | FRAME_ACK)) != FRAME_SYN))
+		follow_client(step, flow);
+	else
+		admit(step, service, flow);
+}
+
+void gateway_packet(struct gateway *gateway, const struct frame *frame, const struct kernel_run *run,
+		    struct expectation *ret_expectation)
+{
+	struct step step = {.gateway = gateway, .frame = frame, .run = run, .to = ret_expectation};
+
+	memset(ret_expectation, 0, offsetof(struct expectation, output));
+	ret_expectation->fault[0] = '\0';
+	ret_expectation->service = USHER_SERVICE_NONE;
+	step.wire = wire_read(frame);
+	judge_packet(&step);
+}

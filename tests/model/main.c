@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The loaded program against the model: random policies, random packets, verdict, reason, backend and bytes.
+ *
+ *   model.test                                  MODEL_POLICIES (500) policies, MODEL_PACKETS (10000) packets each
+ *   model.test SEED                             that policy alone, as the message of a failure says
+ */
+#include <inttypes.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway.h"
+#include "packet_generator.h"
+#include "policy_generator.h"
+#include "property.h"
+
+#define SEGMENTS 4 /* publishes of one seed: the policy changes while its flows are open */
+#define FAILURES_MAX 5
+
+struct tally {
+	uint64_t received[USHER_SERVICES_MAX + 1];
+	uint64_t verdicts[USHER_SERVICES_MAX + 1][USHER_REASON_MAX];
+};
+
+struct trial {
+	struct kernel *kernel;
+	struct gateway gateway;
+	struct tally expected, before;
+	bool known[USHER_SERVICES_MAX + 1]; /* numbers that a policy of this seed has given */
+	struct kernel_run run;
+	struct expectation expectation;
+	uint64_t seed;
+	uint64_t packets, policies, reasons[USHER_REASON_MAX];
+	char *text;
+};
+
+/* ---- telling ------------------------------------------------------------------------------------------------- */
+
+static void print_frame(const char *what, const struct frame *frame)
+{
+	printf("#   %s (%zu):", what, frame->length);
+	for (size_t i = 0; i < frame->length; i++)
+		printf("%s%02x", i % 4 ? "" : " ", frame->bytes[i]);
+	putchar('\n');
+}
+
+static bool differ(const struct trial *trial, uint64_t packet, const struct frame *frame, const char *what)
+{
+	const struct expectation *expected = &trial->expectation;
+	const char *folder = getenv("MODEL_FOLDER");
+
+	printf("#   seed %" PRIu64 ", packet %" PRIu64 ": %s\n", trial->seed, packet, what);
+	printf("#   model: action %d reason %u service %u; program: action %d, %zu records, the first with reason %d\n",
+	       expected->action, expected->reason, expected->service, trial->run.action, trial->run.event_count,
+	       trial->run.event_count ? trial->run.events[0].reason : -1);
+	print_frame("in", frame);
+	print_frame("model", &expected->output);
+	print_frame("program", &trial->run.output);
+	printf("#   again: build/tests/model.test %" PRIu64 "\n", trial->seed);
+	if (folder) {
+		char path[4096];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%" PRIu64 ".json", folder, trial->seed);
+		file = fopen(path, "w");
+		if (file) {
+			fputs(trial->text, file);
+			fclose(file);
+		}
+	}
+	return false;
+}
+
+/* ---- one policy ---------------------------------------------------------------------------------------------- */
+
+static void make_world(struct random *random, struct ref_policy *policy)
+{
+	for (size_t i = 0; i < policy->backend_count; i++) {
+		struct ref_backend *backend = &policy->backends[i];
+
+		backend->draining = random_chance(random, 8);
+		backend->down = random_chance(random, 8);
+		backend->unreachable = random_chance(random, 6);
+		memcpy(backend->mac, (const uint8_t[]){2, 0, 0, 2, 0, (uint8_t)i}, 6);
+		memcpy(backend->own_mac, (const uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
+	}
+}
+
+static void read_tally(const struct trial *trial, struct tally *tally)
+{
+	for (uint32_t s = 0; s <= USHER_SERVICES_MAX; s++) {
+		if (!trial->known[s])
+			continue;
+		tally->received[s] = kernel_received(trial->kernel, s);
+		for (uint8_t r = 0; r < USHER_REASON_MAX; r++)
+			tally->verdicts[s][r] = kernel_verdicts(trial->kernel, s, r);
+	}
+}
+
+/* Reasons and conservation: what was counted is what the model expected, service by service. */
+static bool check_tally(struct trial *trial)
+{
+	static struct tally now;
+	bool good = true;
+
+	memset(&now, 0, sizeof(now));
+	read_tally(trial, &now);
+	for (uint32_t s = 0; s <= USHER_SERVICES_MAX; s++) {
+		uint64_t sum = 0;
+
+		if (!trial->known[s])
+			continue;
+		for (uint8_t r = 0; r < USHER_REASON_MAX; r++) {
+			uint64_t counted = now.verdicts[s][r] - trial->before.verdicts[s][r];
+
+			sum += counted;
+			if (counted != trial->expected.verdicts[s][r]) {
+				printf("#   seed %" PRIu64 ": service %u reason %u: counted %" PRIu64
+				       ", expected %" PRIu64 "\n",
+				       trial->seed, s, r, counted, trial->expected.verdicts[s][r]);
+				good = false;
+			}
+			trial->reasons[r] += counted;
+		}
+		if (sum != now.received[s] - trial->before.received[s]) {
+			printf("#   seed %" PRIu64 ": service %u: received %" PRIu64 ", verdicts %" PRIu64 "\n",
+			       trial->seed, s, now.received[s] - trial->before.received[s], sum);
+			good = false;
+		}
+	}
+	trial->before = now;
+	memset(&trial->expected, 0, sizeof(trial->expected));
+	return good;
+}
+
+static bool try_packet(struct trial *trial, struct random *random, uint64_t number)
+{
+	const struct expectation *expected = &trial->expectation;
+	struct frame frame;
+
+	packet_generate(random, &trial->gateway, &frame);
+	if (frame.length < 14) /* what BPF_PROG_TEST_RUN does not take */
+		return true;
+	if (kernel_packet(trial->kernel, &frame, &trial->run))
+		return differ(trial, number, &frame, "the program did not run");
+	gateway_packet(&trial->gateway, &frame, &trial->run, &trial->expectation);
+	if (expected->otherwise && kernel_verdicts(trial->kernel, expected->service, expected->otherwise) >
+					   trial->before.verdicts[expected->service][expected->otherwise] +
+						   trial->expected.verdicts[expected->service][expected->otherwise])
+		trial->expectation.reason = expected->otherwise;
+	trial->expected.verdicts[expected->service][expected->reason]++;
+	trial->packets++;
+	if (expected->fault[0])
+		return differ(trial, number, &frame, expected->fault);
+	if (expected->action != trial->run.action)
+		return differ(trial, number, &frame, "another action");
+	if (expected->action == XDP_TX &&
+	    (expected->output.length != trial->run.output.length ||
+	     memcmp(expected->output.bytes, trial->run.output.bytes, expected->output.length)))
+		return differ(trial, number, &frame, "other bytes");
+	if (expected->action != XDP_TX &&
+	    (frame.length != trial->run.output.length || memcmp(frame.bytes, trial->run.output.bytes, frame.length)))
+		return differ(trial, number, &frame, "a packet that is not sent was changed");
+	return true;
+}
+
+/* Puts the recipe's policy in force, under a world of its own. */
+static bool publish_recipe(struct trial *trial, const struct recipe *recipe, struct random *random,
+			   struct ref_policy **policy)
+{
+	char fault[160] = "";
+	struct ref_policy *next;
+	char *text = policy_generate(recipe);
+
+	free(trial->text);
+	trial->text = text;
+	next = ref_policy_read(text, GENERATED_TODAY);
+	make_world(random, next);
+	if (kernel_publish(trial->kernel, text, next)) {
+		printf("#   seed %" PRIu64 ": the policy is not taken\n", trial->seed);
+		ref_policy_free(next);
+		return false;
+	}
+	ref_policy_free(*policy);
+	*policy = next;
+	trial->policies++;
+	trial->gateway.policy = next;
+	for (uint32_t s = 0; s < USHER_SERVICES_MAX; s++)
+		trial->known[s] |= kernel_catalog(trial->kernel)->services[s].name != NULL;
+	read_tally(trial, &trial->before); /* nothing has come since the last check */
+	trial->gateway.catalog = kernel_catalog(trial->kernel);
+	trial->gateway.epoch = kernel_epoch(trial->kernel);
+	trial->gateway.generation = kernel_generation(trial->kernel);
+	trial->gateway.deadline_passed = random_chance(random, 10);
+	kernel_deadline(trial->kernel, trial->gateway.deadline_passed);
+	if (gateway_published(&trial->gateway, fault))
+		return true;
+	printf("#   seed %" PRIu64 ": %s\n", trial->seed, fault);
+	return false;
+}
+
+static bool try_seed(struct trial *trial, uint64_t seed, uint64_t packets)
+{
+	struct random random = {.state = seed * 0x9e3779b97f4a7c15ULL + 1};
+	struct recipe recipe = {.seed = seed};
+	struct ref_policy *policy = NULL;
+	bool good = true;
+
+	trial->seed = seed;
+	kernel_forget(trial->kernel);
+	trial->gateway.flow_count = 0;
+	memset(trial->known, 0, sizeof(trial->known));
+	trial->known[USHER_SERVICE_NONE] = true;
+	memset(&trial->expected, 0, sizeof(trial->expected));
+	for (int segment = 0; good && segment < SEGMENTS; segment++) {
+		if (segment)
+			recipe_mutate(&recipe, &random);
+		good = publish_recipe(trial, &recipe, &random, &policy);
+		for (uint64_t i = 0; good && i < packets / SEGMENTS; i++)
+			good = try_packet(trial, &random, (uint64_t)segment * (packets / SEGMENTS) + i);
+		if (good)
+			good = check_tally(trial);
+	}
+	ref_policy_free(policy);
+	return good;
+}
+
+/* Three more rules, one after the other, each of which may only take away. */
+static bool try_property(uint64_t seed)
+{
+	struct random random = {.state = seed ^ 0x70726f7065727479ULL};
+	struct recipe recipe = {.seed = seed};
+	char fault[160] = "";
+
+	for (recipe.extra_count = 0; recipe.extra_count < 3; recipe.extra_count++) {
+		if (!property_narrows(&recipe, &random, fault)) {
+			printf("#   seed %" PRIu64 ": %s\n", seed, fault);
+			return false;
+		}
+		recipe.extra_seed[recipe.extra_count] = random_next(&random);
+	}
+	return true;
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+int main(int argc, char **argv)
+{
+	static struct trial trial;
+	uint64_t count = setting("MODEL_POLICIES", 500), packets = setting("MODEL_PACKETS", 10000), first = 1,
+		 failures = 0, broken = 0;
+
+	if (argc > 1) {
+		first = strtoull(argv[1], NULL, 10);
+		count = 1;
+	}
+	if (kernel_open(&trial.kernel)) {
+		puts("not ok 1 - the program is loaded");
+		puts("1..1");
+		return EXIT_FAILURE;
+	}
+	for (uint64_t seed = first; seed < first + count && failures < FAILURES_MAX; seed++)
+		failures += !try_seed(&trial, seed, packets);
+	printf("# %" PRIu64 " packets under %" PRIu64 " generations\n", trial.packets, trial.policies);
+	for (uint8_t r = 0; r < USHER_REASON_MAX; r++)
+		if (trial.reasons[r])
+			printf("#   reason %2u: %" PRIu64 " packets\n", r, trial.reasons[r]);
+	printf("%s 1 - program and model agree on verdict, reason, backend and bytes\n", failures ? "not ok" : "ok");
+	for (uint64_t seed = first; seed < first + count && broken < FAILURES_MAX; seed++)
+		broken += !try_property(seed);
+	printf("%s 2 - a require or a deny more never gives anyone a backend\n", broken ? "not ok" : "ok");
+	puts("1..2");
+	free(trial.text);
+	kernel_close(trial.kernel);
+	return failures || broken ? EXIT_FAILURE : EXIT_SUCCESS;
+}
