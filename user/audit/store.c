@@ -165,7 +165,7 @@ static int lock_folder(struct store *store, struct problem *problem)
 int store_open(const char *folder, struct problem *problem, struct store **ret_store, size_t *ret_torn)
 {
 	_cleanup_(cleanup_store) struct store *store = calloc(1, sizeof(*store));
-	char before[PATH_ROOM];
+	char before[PATH_ROOM] = "";
 	size_t torn = 0;
 	int error;
 

@@ -47,15 +47,56 @@ static void put(struct json *json, char c)
 	json->length++;
 }
 
-/* RFC 8259, section 7: only these have to be escaped. */
+/* Bytes of the character that begins here, if it is one (RFC 3629, section 4); 0: it is none. */
+static size_t utf8_length(const unsigned char *at)
+{
+	static const unsigned char least[] = {0, 0, 0x80, 0xa0,
+					      0x90}; /* of the second byte: no longer than it need be */
+	size_t length = at[0] < 0x80   ? 1
+			: at[0] < 0xc2 ? 0
+			: at[0] < 0xe0 ? 2
+			: at[0] < 0xf0 ? 3
+			: at[0] < 0xf5 ? 4
+				       : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	if (length > 2 && (at[0] & 0x0f) == 0 && at[1] < least[length])
+		return 0;
+	if ((at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f)) /* surrogates; beyond U+10FFFF */
+		return 0;
+	return length;
+}
+
+/* How much of the text can stand as it is: RFC 8259, sections 7 and 8.1. */
+static size_t plain_length(const char *text)
+{
+	const unsigned char *from = (const unsigned char *)text, *at = from;
+
+	for (;;) {
+		while (*at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
+			at++;
+		if (*at < 0x80 || !utf8_length(at))
+			return (size_t)(at - from);
+		at += utf8_length(at);
+	}
+}
+
 static void quote(struct json *json, const char *text)
 {
 	static const char digits[] = "0123456789abcdef";
 
 	put(json, '"');
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (;; text++) {
+		size_t plain = plain_length(text);
+		unsigned char c;
 
+		json_raw(json, text, plain);
+		text += plain;
+		c = (unsigned char)*text;
+		if (!c)
+			break;
 		if (c == '"' || c == '\\') {
 			put(json, '\\');
 			put(json, (char)c);
@@ -63,8 +104,8 @@ static void quote(struct json *json, const char *text)
 			char escape[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
 
 			json_raw(json, escape, sizeof(escape));
-		} else {
-			put(json, (char)c);
+		} else { /* no character: the one that says so */
+			json_raw(json, "\\ufffd", 6);
 		}
 	}
 	put(json, '"');

@@ -23,7 +23,8 @@ void json_object_begin(struct json *json, const char *key);
 void json_object_end(struct json *json);
 void json_array_begin(struct json *json, const char *key);
 void json_array_end(struct json *json);
-void json_string(struct json *json, const char *key, const char *text); /* NULL: null */
+/* NULL: null. Bytes that are not UTF-8 come out as U+FFFD, so that no text makes a line that cannot be read. */
+void json_string(struct json *json, const char *key, const char *text);
 void json_format(struct json *json, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void json_integer(struct json *json, const char *key, int64_t value);
 void json_unsigned(struct json *json, const char *key, uint64_t value);

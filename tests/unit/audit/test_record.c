@@ -82,7 +82,7 @@ static struct json_object *parsed(const struct json *line)
 
 	assert_true(line->length && line->bytes[line->length - 1] == '\n');
 	assert_null(memchr(line->bytes, '\n', line->length - 1));
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	object = json_tokener_parse_ex(tokener, line->bytes, (int)line->length - 1);
 	assert_true(object && json_object_is_type(object, json_type_object));
 	json_tokener_free(tokener);
@@ -281,6 +281,39 @@ static void test_gaps_and_operations(void **state)
 	json_object_put(record);
 }
 
+/* What comes from outside, a file's name for example, may hold any bytes; the line must stay one that can be read. */
+static void test_any_bytes_make_a_line(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} cases[] = {
+		{"plain", "plain"},
+		{"\x01\n\t\x1f\x7f", "\x01\n\t\x1f\x7f"},
+		{"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"a\xff"
+		 "b",
+		 "a\xef\xbf\xbd"
+		 "b"},
+		{"cut \xe2\x82", "cut \xef\xbf\xbd\xef\xbf\xbd"},
+		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},				      /* longer than need be */
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},		      /* a surrogate */
+		{"\xf4\x90\x80\x80\"", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* beyond all */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(json_free) struct json line = {0};
+		struct json_object *record;
+
+		record_operation(&line, &stamp, "apply", NULL);
+		json_string(&line, "file", cases[i].bytes);
+		record_operation_end(&line);
+		record = parsed(&line);
+		expect_text(record, "file", cases[i].text);
+		json_object_put(record);
+	}
+}
+
 /* ---- catalogs ----------------------------------------------------------------------------------------------- */
 
 static void test_generations_are_kept_while_records_may_name_them(void **state)
@@ -319,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_without_names_the_numbers_stay),
 		cmocka_unit_test(test_numbers_out_of_range_name_nothing),
 		cmocka_unit_test(test_gaps_and_operations),
+		cmocka_unit_test(test_any_bytes_make_a_line),
 		cmocka_unit_test(test_generations_are_kept_while_records_may_name_them),
 	};
 
