@@ -24,6 +24,8 @@ static struct tables *tables_of(const struct recipe *recipe, const struct identi
 		if (compile(&input, &diagnostics, &tables))
 			tables = NULL;
 	}
+	if (!tables)
+		diagnostics_print(&diagnostics, stderr);
 	effective_free(effective);
 	policy_free(policy);
 	diagnostics_free(&diagnostics);

@@ -78,6 +78,17 @@ void diagnostics_print(const struct diagnostics *diagnostics, FILE *to)
 	}
 }
 
+void diagnostics_cut(struct diagnostics *diagnostics, size_t count)
+{
+	while (diagnostics->count > count) {
+		struct diagnostic *last = &diagnostics->items[--diagnostics->count];
+
+		diagnostics->errors -= last->severity == SEVERITY_ERROR;
+		free(last->path);
+		free(last->text);
+	}
+}
+
 void diagnostics_free(struct diagnostics *diagnostics)
 {
 	for (size_t i = 0; i < diagnostics->count; i++) {

@@ -26,6 +26,8 @@ struct diagnostics {
 
 void diagnostics_add(struct diagnostics *to, enum severity severity, uint32_t line, uint32_t column, const char *path,
 		     const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* Forgets all but the first `count`. */
+void diagnostics_cut(struct diagnostics *diagnostics, size_t count);
 /* By line, then column; stable. */
 void diagnostics_sort(struct diagnostics *diagnostics);
 /* One a line; warnings say `warning: ` before the text. */

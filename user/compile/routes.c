@@ -14,6 +14,8 @@
 
 /* More than this share of error is told. */
 #define ERROR_TOLD 0.01
+/* Below this, rings are not made smaller to make room for others. */
+#define RING_CAP_LEAST 8192
 
 struct builder {
 	const struct effective *effective;
@@ -28,7 +30,8 @@ struct builder {
 	struct usher_arm *arms;
 	struct usher_line16 *rings_lines;
 	size_t arm_count, ring_lines;
-	bool *share_used; /* of each share of each split, in their order */
+	uint32_t ring_cap; /* no ring has more slots */
+	bool *share_used;  /* of each share of each split, in their order */
 	size_t *share_first;
 };
 
@@ -78,7 +81,9 @@ static uint32_t size_of_ring(const struct builder *builder, size_t model)
 		if (weight < least)
 			least = weight;
 	}
-	return ring_size(end - first, sum, least);
+	uint32_t size = ring_size(end - first, sum, least);
+
+	return size < builder->ring_cap ? size : builder->ring_cap;
 }
 
 static void tell_error(struct builder *builder, size_t service, double error, uint32_t size)
@@ -98,7 +103,10 @@ static int new_ring(struct builder *builder, const struct ring_member *members, 
 	size_t lines = size / 32;
 
 	if ((builder->ring_lines + lines) * 32 > USHER_RING_SLOTS_MAX)
-		return too_big(builder, "ring slots", (builder->ring_lines + lines) * 32, USHER_RING_SLOTS_MAX);
+		return builder->ring_cap > RING_CAP_LEAST
+			       ? -ENOSPC
+			       : too_big(builder, "ring slots", (builder->ring_lines + lines) * 32,
+					 USHER_RING_SLOTS_MAX);
 	while (builder->ring_line_capacity < builder->ring_lines + lines) {
 		size_t capacity = builder->ring_line_capacity ? builder->ring_line_capacity * 2 : 1024;
 		void *larger = realloc(builder->rings_lines, capacity * sizeof(*builder->rings_lines));
@@ -391,14 +399,16 @@ static void free_cases(struct cases **cases)
 	cases_free(*cases);
 }
 
-int routes_build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
-		 struct diagnostics *diagnostics, struct tables *tables)
+/* -ENOSPC: larger rings would have been better, but there is no room for them all. */
+static int build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
+		 uint32_t ring_cap, struct diagnostics *diagnostics, struct tables *tables)
 {
 	_cleanup_(builder_free) struct builder builder = {.effective = effective,
 							  .policy = effective->policy,
 							  .numbers = numbers,
 							  .diagnostics = diagnostics,
-							  .tables = tables};
+							  .tables = tables,
+							  .ring_cap = ring_cap};
 	_cleanup_(free_cases) struct cases *cases = cases_new(effective, classes);
 	_cleanup_free_ uint32_t *case_of = calloc(classes->count, sizeof(*case_of));
 	int error = case_of ? begin(&builder, classes->count) : -ENOMEM;
@@ -410,4 +420,18 @@ int routes_build(const struct effective *effective, const struct classes *classe
 	warn(&builder, cases);
 	end(&builder);
 	return 0;
+}
+
+int routes_build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
+		 struct diagnostics *diagnostics, struct tables *tables)
+{
+	size_t before = diagnostics->count;
+	int error;
+
+	for (uint32_t cap = USHER_RING_SIZE_MAX;; cap /= 2) {
+		error = build(effective, classes, numbers, cap, diagnostics, tables);
+		if (error != -ENOSPC)
+			return error;
+		diagnostics_cut(diagnostics, before);
+	}
 }
