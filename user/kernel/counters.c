@@ -35,8 +35,8 @@ static int read_all(int map, size_t size, size_t entries, void **ret_values)
 		int r = bpf_map_lookup_batch(map, done ? &batch : NULL, &next, keys + done,
 					     (char *)values + done * counters_cpus() * size, &count, NULL);
 
-		if (r && errno != ENOENT)
-			return -errno;
+		if (r < 0 && r != -ENOENT)
+			return r;
 		done += count;
 		batch = next;
 		if (r)
