@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "description.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATCHES_MAX 8
+#define EXTENSIONS_MAX 8
+
+struct patch {
+	char base; /* 'f' frame, 'i' IP header, 't' transport header */
+	size_t offset;
+	char hex[64];
+};
+
+struct plan {
+	bool ipv6, nocheck, quote, fixed_ends;
+	char from[16], to[16];
+	uint8_t source[16], destination[16];
+	unsigned long ttl, tos, id, frag, options, protocol, seq, ack, window, tcp_options, data, trail, cut;
+	uint8_t flags;
+	uint16_t source_port, destination_port;
+	unsigned int kinds[EXTENSIONS_MAX], units[EXTENSIONS_MAX];
+	size_t extension_count, patch_count;
+	struct patch patches[PATCHES_MAX];
+};
+
+/* ---- reading ------------------------------------------------------------------------------------------------- */
+
+static int read_addresses(const char *word, struct plan *plan)
+{
+	char text[100], *arrow;
+	int family = plan->ipv6 ? AF_INET6 : AF_INET;
+
+	snprintf(text, sizeof(text), "%s", word);
+	arrow = strchr(text, '>');
+	if (!arrow)
+		return -1;
+	*arrow = '\0';
+	return inet_pton(family, text, plan->source) == 1 && inet_pton(family, arrow + 1, plan->destination) == 1 ? 0
+														  : -1;
+}
+
+static uint16_t read_port(const char *text, const struct vector_context *context)
+{
+	return strncmp(text, "NAT", 3) ? (uint16_t)strtoul(text, NULL, 10) : context->nat_port;
+}
+
+static int read_ports(const char *word, const struct vector_context *context, struct plan *plan)
+{
+	const char *arrow = strchr(word, '>');
+
+	if (!arrow)
+		return -1;
+	plan->source_port = read_port(word, context);
+	plan->destination_port = read_port(arrow + 1, context);
+	return 0;
+}
+
+static int read_flags(const char *word, struct plan *plan)
+{
+	static const char letters[] = "FSRPAUEC";
+
+	for (plan->flags = 0; *word && *word != '0'; word++) {
+		const char *at = strchr(letters, *word);
+
+		if (!at)
+			return -1;
+		plan->flags |= (uint8_t)(1u << (at - letters));
+	}
+	return 0;
+}
+
+static int read_patch(const char *word, struct plan *plan)
+{
+	struct patch *patch = &plan->patches[plan->patch_count];
+	const char *equals = strchr(word, '=');
+
+	if (plan->patch_count == PATCHES_MAX || !equals || strlen(equals + 1) >= sizeof(patch->hex))
+		return -1;
+	patch->base = word[0] == '@' ? 'f' : word[0] == 'i' ? 'i' : 't';
+	patch->offset = strtoul(word + (patch->base == 'f' ? 1 : 3), NULL, 10);
+	strcpy(patch->hex, equals + 1);
+	plan->patch_count++;
+	return 0;
+}
+
+static int read_extension(const char *value, struct plan *plan)
+{
+	if (plan->extension_count == EXTENSIONS_MAX)
+		return -1;
+	plan->units[plan->extension_count] = 0;
+	return sscanf(value, "%u:%u", &plan->kinds[plan->extension_count], &plan->units[plan->extension_count]) > 0
+		       ? (plan->extension_count++, 0)
+		       : -1;
+}
+
+static int read_setting(const char *word, struct plan *plan)
+{
+	const struct {
+		const char *key;
+		unsigned long *to;
+	} numbers[] = {{"ttl", &plan->ttl},	     {"tos", &plan->tos},     {"id", &plan->id},
+		       {"frag", &plan->frag},	     {"opt", &plan->options}, {"proto", &plan->protocol},
+		       {"seq", &plan->seq},	     {"ack", &plan->ack},     {"win", &plan->window},
+		       {"topt", &plan->tcp_options}, {"data", &plan->data},   {"trail", &plan->trail},
+		       {"cut", &plan->cut}};
+	const char *equals = strchr(word, '=');
+
+	if (!equals)
+		return -1;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (strlen(numbers[i].key) == (size_t)(equals - word) &&
+		    !strncmp(word, numbers[i].key, (size_t)(equals - word))) {
+			*numbers[i].to = strtoul(equals + 1, NULL, 0);
+			return 0;
+		}
+	if (!strncmp(word, "from=", 5))
+		snprintf(plan->from, sizeof(plan->from), "%s", equals + 1);
+	else if (!strncmp(word, "to=", 3))
+		snprintf(plan->to, sizeof(plan->to), "%s", equals + 1);
+	else if (!strncmp(word, "ext=", 4))
+		return read_extension(equals + 1, plan);
+	else
+		return -1;
+	return 0;
+}
+
+static int read_word(const char *word, char **rest, const struct vector_context *context, struct plan *plan)
+{
+	if (!strcmp(word, "4") || !strcmp(word, "6")) {
+		plan->ipv6 = word[0] == '6';
+		word = strtok_r(NULL, " ", rest);
+		return word ? read_addresses(word, plan) : -1;
+	}
+	if (!strcmp(word, "tcp") || !strcmp(word, "udp")) {
+		bool tcp = word[0] == 't';
+
+		plan->protocol = tcp ? 6 : 17;
+		word = strtok_r(NULL, " ", rest);
+		if (!word || read_ports(word, context, plan))
+			return -1;
+		word = tcp ? strtok_r(NULL, " ", rest) : NULL;
+		return !tcp ? 0 : word ? read_flags(word, plan) : -1;
+	}
+	if (!strcmp(word, "icmp")) {
+		plan->protocol = plan->ipv6 ? 58 : 1;
+		return 0;
+	}
+	if (!strcmp(word, "quote")) {
+		plan->quote = true;
+		return 0;
+	}
+	if (!strcmp(word, "nocheck")) {
+		plan->nocheck = true;
+		return 0;
+	}
+	if (word[0] == '@' || !strncmp(word, "ip+", 3) || !strncmp(word, "l4+", 3))
+		return read_patch(word, plan);
+	return read_setting(word, plan);
+}
+
+/* ---- building ------------------------------------------------------------------------------------------------ */
+
+static void put16(uint8_t *at, unsigned long value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *at, unsigned long value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value);
+}
+
+static uint32_t add_up(const uint8_t *bytes, size_t length, uint32_t sum)
+{
+	for (size_t i = 0; i < length; i++)
+		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	return sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static uint16_t transport_checksum(const struct plan *plan, const uint8_t *segment, size_t length)
+{
+	size_t width = plan->ipv6 ? 16 : 4;
+	uint32_t sum = (uint32_t)plan->protocol + (uint32_t)length;
+
+	sum = add_up(plan->source, width, sum);
+	sum = add_up(plan->destination, width, sum);
+	return fold(add_up(segment, length, sum));
+}
+
+static size_t build_transport(const struct plan *plan, const struct vector_context *context, uint8_t *at)
+{
+	size_t header = 0, length;
+
+	if (plan->quote) {
+		/* RFC 792: the IP header and 8 bytes; RFC 4443: all that fits, in whole words. */
+		const struct vector_frame *quoted = context->quoted;
+		size_t most = plan->ipv6 ? (quoted->length - quoted->network) & ~(size_t)3
+					 : quoted->transport - quoted->network + 8;
+
+		at[0] = plan->ipv6 ? 1 : 3;
+		at[1] = plan->ipv6 ? 1 : 13;
+		memcpy(at + 8, quoted->bytes + quoted->network, most);
+		put16(at + 2, plan->ipv6 ? transport_checksum(plan, at, 8 + most) : fold(add_up(at, 8 + most, 0)));
+		return 8 + most;
+	}
+	if (plan->protocol == 6)
+		header = 20 + plan->tcp_options;
+	else if (plan->protocol == 17 || plan->protocol == 1 || plan->protocol == 58)
+		header = 8;
+	length = header + plan->data;
+	for (size_t i = header; i < length; i++)
+		at[i] = (uint8_t)i;
+	if (plan->protocol == 6 || plan->protocol == 17) {
+		put16(at, plan->source_port);
+		put16(at + 2, plan->destination_port);
+	}
+	if (plan->protocol == 6) {
+		put32(at + 4, plan->seq);
+		put32(at + 8, plan->ack);
+		at[12] = (uint8_t)(header / 4 << 4);
+		at[13] = plan->flags;
+		put16(at + 14, plan->window);
+		memset(at + 20, 1, plan->tcp_options);
+		put16(at + 16, transport_checksum(plan, at, length));
+	} else if (plan->protocol == 17) {
+		put16(at + 4, length);
+		if (!plan->nocheck)
+			put16(at + 6, transport_checksum(plan, at, length));
+	} else if (header) { /* an echo request */
+		at[0] = plan->ipv6 ? 128 : 8;
+		put16(at + 2, plan->ipv6 ? transport_checksum(plan, at, length) : fold(add_up(at, length, 0)));
+	}
+	return length;
+}
+
+static void build_ipv4(const struct plan *plan, const struct vector_context *context, struct vector_frame *frame)
+{
+	uint8_t *ip = frame->bytes + 14;
+	size_t header = 20 + plan->options, length;
+
+	frame->transport = 14 + header;
+	length = header + build_transport(plan, context, ip + header);
+	ip[0] = (uint8_t)(0x40 | header / 4);
+	ip[1] = (uint8_t)plan->tos;
+	put16(ip + 2, length);
+	put16(ip + 4, plan->id);
+	put16(ip + 6, plan->frag);
+	ip[8] = (uint8_t)plan->ttl;
+	ip[9] = (uint8_t)plan->protocol;
+	memcpy(ip + 12, plan->source, 4);
+	memcpy(ip + 16, plan->destination, 4);
+	memset(ip + 20, 1, plan->options);
+	put16(ip + 10, fold(add_up(ip, header, 0)));
+	frame->length = 14 + length;
+}
+
+static void build_ipv6(const struct plan *plan, const struct vector_context *context, struct vector_frame *frame)
+{
+	uint8_t *ip = frame->bytes + 14, *next = ip + 6;
+	size_t offset = 40;
+
+	put32(ip, 0x60000000ul | plan->tos << 20);
+	ip[7] = (uint8_t)plan->ttl;
+	memcpy(ip + 8, plan->source, 16);
+	memcpy(ip + 24, plan->destination, 16);
+	for (size_t i = 0; i < plan->extension_count; i++) {
+		*next = (uint8_t)plan->kinds[i];
+		next = ip + offset;
+		ip[offset + 1] = (uint8_t)plan->units[i];
+		offset += 8 + 8 * plan->units[i];
+	}
+	*next = (uint8_t)plan->protocol;
+	frame->transport = 14 + offset;
+	offset += build_transport(plan, context, ip + offset);
+	put16(ip + 4, offset - 40);
+	frame->length = 14 + offset;
+}
+
+static int apply_patches(const struct plan *plan, struct vector_frame *frame)
+{
+	for (size_t p = 0; p < plan->patch_count; p++) {
+		const struct patch *patch = &plan->patches[p];
+		size_t at = patch->offset + (patch->base == 'i' ? 14 : patch->base == 't' ? frame->transport : 0);
+		unsigned int byte;
+
+		for (const char *hex = patch->hex; *hex; hex += 2, at++) {
+			if (at >= frame->length || sscanf(hex, "%2x", &byte) != 1)
+				return -1;
+			frame->bytes[at] = (uint8_t)byte;
+		}
+	}
+	return 0;
+}
+
+int vector_describe(const char *text, const struct vector_context *context, struct vector_frame *ret_frame,
+		    char fault[128])
+{
+	struct plan plan = {.from = "C", .to = "G", .ttl = 64, .protocol = 59, .window = 1000};
+	struct vector_frame frame = {.network = 14};
+	char copy[1024], *rest = copy, *word;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		if (read_word(word, &rest, context, &plan)) {
+			snprintf(fault, 128, "cannot read '%.80s'", word);
+			return -1;
+		}
+	if (!context->mac(plan.to, frame.bytes) || !context->mac(plan.from, frame.bytes + 6)) {
+		snprintf(fault, 128, "nobody is called %s or %s", plan.to, plan.from);
+		return -1;
+	}
+	put16(frame.bytes + 12, plan.ipv6 ? 0x86dd : 0x0800);
+	if (plan.ipv6)
+		build_ipv6(&plan, context, &frame);
+	else
+		build_ipv4(&plan, context, &frame);
+	frame.length += plan.trail;
+	if (apply_patches(&plan, &frame)) {
+		snprintf(fault, 128, "bytes cannot be put there");
+		return -1;
+	}
+	if (plan.cut && plan.cut < frame.length)
+		frame.length = plan.cut;
+	*ret_frame = frame;
+	return 0;
+}
