@@ -303,6 +303,15 @@ int program_load(const struct program_options *options, struct problem *problem,
 	return 0;
 }
 
+/* A link that is only unpinned lets go of the interface some time later: kernel/bpf/inode.c frees it after a grace period. */
+static void let_go(const char *pin_dir)
+{
+	_cleanup_close_ int link = pins_get(pin_dir, "link");
+
+	if (link >= 0)
+		bpf_link_detach(link);
+}
+
 int program_detach(const char *pin_dir, struct problem *problem)
 {
 	_cleanup_close_ int lock = -1;
@@ -313,6 +322,7 @@ int program_detach(const char *pin_dir, struct problem *problem)
 	r = pins_open(pin_dir, problem, &lock);
 	if (r)
 		return r;
+	let_go(pin_dir);
 	r = pins_clear(pin_dir);
 	if (!r && rmdir(pin_dir))
 		r = -errno;

@@ -93,6 +93,8 @@ static inline int host_begin(void)
 		return -1;
 	host_run("ip link set lo up");
 	host_run("ip link add gw0 address 02:00:00:00:00:01 type veth peer name peer0 address 02:00:00:00:00:0b");
+	/* No address of their own accord, so that no packet comes but those of the test. */
+	host_run("ip link set gw0 addrgenmode none && ip link set peer0 addrgenmode none");
 	host_run("ip link set gw0 up && ip link set peer0 up");
 	return 0;
 }

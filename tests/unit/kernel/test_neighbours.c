@@ -49,6 +49,7 @@ static void move_peer(void)
 	in_other("ip addr add 10.1.0.11/24 dev peer0");
 	in_other("ip addr add 2001:db8:1::11/64 dev peer0 nodad");
 	in_other("ip link set peer0 up");
+	host_run("ip addr add fe80::1/64 dev gw0 nodad"); /* RFC 4861 speaks from link-local addresses */
 	host_run("ip addr add 10.1.0.1/24 dev gw0");
 	host_run("ip addr add 2001:db8:1::1/64 dev gw0 nodad");
 	host_run("ip route add 10.2.0.0/16 via 10.1.0.11");
