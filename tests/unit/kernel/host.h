@@ -99,13 +99,14 @@ static inline int host_begin(void)
 	return 0;
 }
 
-#define HOST_SKIP_UNLESS(here)                                                                                         \
-	do {                                                                                                           \
-		if (!(here)) {                                                                                         \
-			puts("# needs root: a network namespace and a BPF file system of its own");                    \
-			skip();                                                                                        \
-		}                                                                                                      \
-	} while (0)
+/* Instead of `count` tests. (cmocka's own skip() says "not ok".) Returns the exit status. */
+static inline int host_skip(size_t count)
+{
+	printf("1..%zu\n", count);
+	for (size_t i = 1; i <= count; i++)
+		printf("ok %zu # SKIP needs root: a network namespace and a BPF file system of its own\n", i);
+	return 0;
+}
 
 static inline struct program_options host_options(void)
 {
