@@ -106,7 +106,7 @@ int client_body(const struct answer *answer, struct json_object **ret_object)
 
 int client_read(struct json_object *request, struct json_object **ret_object)
 {
-	struct answer answer;
+	struct answer answer = {0};
 	int status = client_ask(request, NULL, 0, &answer);
 
 	if (status)

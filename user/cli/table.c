@@ -177,9 +177,10 @@ void table_finish(struct table *table, FILE *to, const char *none)
 		titles[i] = (struct cell){.text = heading(table, i), .colour = INK_HEADING};
 		widths[i] = width(titles[i].text);
 	}
-	for (size_t i = 0; i < table->count; i++)
-		if (width(table->cells[i].text) > widths[i % table->columns])
-			widths[i % table->columns] = width(table->cells[i].text);
+	for (size_t row = 0; row + table->columns <= table->count; row += table->columns)
+		for (size_t column = 0; column < table->columns; column++)
+			if (width(table->cells[row + column].text) > widths[column])
+				widths[column] = width(table->cells[row + column].text);
 
 	if (table->count)
 		print_row(table, titles, widths, to);

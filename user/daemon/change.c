@@ -220,7 +220,7 @@ void change_unconfirmed(struct core *core)
 {
 	struct diagnostics diagnostics = {0};
 	struct problem problem = {0};
-	struct core_result result;
+	struct core_result result = {0};
 	int error;
 
 	core->state->confirm_by = 0;

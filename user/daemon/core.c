@@ -63,13 +63,19 @@ int core_backend(const struct core *core, const char *name, size_t *ret_index)
 	return -ENOENT;
 }
 
+static bool same_next_hop(const struct next_hop *a, const struct next_hop *b)
+{
+	return a->resolved == b->resolved && a->interface == b->interface && !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
+	       !memcmp(a->own_mac, b->own_mac, sizeof(a->own_mac));
+}
+
 void core_next_hops(struct core *core)
 {
 	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
 		struct next_hop next_hop = {0};
 
 		neighbours_next_hop(core->neighbours, &core->policy->backends[b].address, &next_hop);
-		if (memcmp(&next_hop, &core->facts.backends[b].next_hop, sizeof(next_hop)) != 0) {
+		if (!same_next_hop(&next_hop, &core->facts.backends[b].next_hop)) {
 			core->facts.backends[b].next_hop = next_hop;
 			core->dirty = true;
 		}
@@ -305,6 +311,11 @@ static void free_tables(struct tables **tables)
 	tables_free(*tables);
 }
 
+static void release_facts(const struct facts *facts)
+{
+	free(facts->backends);
+}
+
 void core_free_policy(struct core *core)
 {
 	effective_free(core->effective);
@@ -352,9 +363,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	_cleanup_(free_policy) struct policy *policy = NULL;
 	_cleanup_(free_effective) struct effective *effective = NULL;
 	_cleanup_(free_tables) struct tables *tables = NULL;
-	_cleanup_free_ struct backend_facts *backends = NULL;
+	_cleanup_(release_facts) struct facts facts = {0};
 	_cleanup_free_ char *copy = NULL;
-	struct facts facts = {0};
 	char digest[SHA256_HEX];
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
 	int error = policy_parse(file, text, length, now, diagnostics, &policy);
@@ -362,7 +372,6 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	if (error)
 		return error;
 	error = carry_facts(core, policy, &facts);
-	backends = facts.backends;
 	if (!error)
 		error = decide(policy, &facts, now, &effective);
 	if (!error)
@@ -398,7 +407,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->policy = TAKE_PTR(policy);
 	core->effective = TAKE_PTR(effective);
 	core->facts = facts;
-	backends = NULL;
+	facts = (struct facts){0};
 	core->text = TAKE_PTR(copy);
 	core->text_length = length;
 	core->closed = false;

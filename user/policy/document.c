@@ -96,7 +96,7 @@ static bool number_agrees(struct node node, const char *bytes, size_t length)
 	if (memchr(bytes, '.', length) || memchr(bytes, 'e', length) || memchr(bytes, 'E', length)) {
 		double tree = json_object_get_double(node.json), text = strtod(bytes, NULL);
 
-		return node_type(node) == json_type_double && !memcmp(&tree, &text, sizeof(tree));
+		return node_type(node) == json_type_double && tree == text;
 	}
 	return node_type(node) == json_type_int && json_object_get_int64(node.json) == strtoll(bytes, NULL, 10);
 }

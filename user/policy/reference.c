@@ -157,9 +157,13 @@ bool index_list_has(const struct index_list *list, size_t index)
 	return false;
 }
 
-/* named or policy: what to resolve by. */
-static int read_all(struct document *document, struct node node, const struct named *named, const struct policy *policy,
-		    struct index_list *ret_list)
+/* What to resolve by: one of the two. */
+struct resolver {
+	struct named named;
+	const struct policy *policy; /* whose versions */
+};
+
+static int read_all(struct document *document, struct node node, struct resolver by, struct index_list *ret_list)
 {
 	size_t count, kept = 0, *indices;
 	struct node *items;
@@ -169,8 +173,8 @@ static int read_all(struct document *document, struct node node, const struct na
 		return error;
 	indices = arena_array(&document->scratch, count, sizeof(*indices));
 	for (size_t i = 0; i < count; i++) {
-		int bad = named ? read_reference(document, items[i], named, &indices[kept])
-				: read_version_reference(document, items[i], policy, &indices[kept]);
+		int bad = by.policy ? read_version_reference(document, items[i], by.policy, &indices[kept])
+				    : read_reference(document, items[i], &by.named, &indices[kept]);
 
 		if (bad)
 			error = bad;
@@ -183,11 +187,11 @@ static int read_all(struct document *document, struct node node, const struct na
 
 int read_references(struct document *document, struct node node, const struct named *named, struct index_list *ret_list)
 {
-	return read_all(document, node, named, NULL, ret_list);
+	return read_all(document, node, (struct resolver){.named = *named}, ret_list);
 }
 
 int read_version_references(struct document *document, struct node node, const struct policy *policy,
 			    struct index_list *ret_list)
 {
-	return read_all(document, node, NULL, policy, ret_list);
+	return read_all(document, node, (struct resolver){.policy = policy}, ret_list);
 }

@@ -182,7 +182,7 @@ size_t text_decode(const struct text *text, uint32_t offset, char *to)
 
 	while (at < end && *at != '"') {
 		const char *run = at;
-		uint32_t code_point;
+		uint32_t code_point = 0;
 		size_t escape;
 
 		if (*at == '\\') {
