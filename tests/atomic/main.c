@@ -210,11 +210,8 @@ static void write_expedited(const char *text, size_t length)
 {
 	int fd = open(EXPEDITED, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return;
-	if (write(fd, text, length) < 0)
-		perror(EXPEDITED);
-	close(fd);
+	if (fd >= 0 && (write(fd, text, length) < 0 || close(fd)))
+		_exit(EXIT_FAILURE);
 }
 
 static void restore_expedited(void)

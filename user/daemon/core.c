@@ -41,143 +41,6 @@ void core_problem(struct core *core, const char *format, ...)
 	core->problems[core->problem_count++] = sentence;
 }
 
-/* ---- facts --------------------------------------------------------------------------------------------------- */
-
-int core_backend(const struct core *core, const char *name, size_t *ret_index)
-{
-	size_t low = 0, high = core->policy ? core->policy->backend_count : 0;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = strcmp(name, core->policy->backends[middle].name);
-
-		if (!order) {
-			*ret_index = middle;
-			return 0;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return -ENOENT;
-}
-
-static bool same_next_hop(const struct next_hop *a, const struct next_hop *b)
-{
-	return a->resolved == b->resolved && a->interface == b->interface && !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
-	       !memcmp(a->own_mac, b->own_mac, sizeof(a->own_mac));
-}
-
-void core_next_hops(struct core *core)
-{
-	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
-		struct next_hop next_hop = {0};
-
-		neighbours_next_hop(core->neighbours, &core->policy->backends[b].address, &next_hop);
-		if (!same_next_hop(&next_hop, &core->facts.backends[b].next_hop)) {
-			core->facts.backends[b].next_hop = next_hop;
-			core->dirty = true;
-		}
-	}
-}
-
-void core_fact(struct core *core, const struct edge_fact *fact)
-{
-	enum health_state state = fact->up ? HEALTH_UP : HEALTH_DOWN;
-	struct backend_facts *facts;
-	size_t backend;
-
-	if (fact->round != core->watch_round || fact->target >= core->watched_count)
-		return;
-	backend = core->watched[fact->target];
-	facts = &core->facts.backends[backend];
-	if (facts->health == state)
-		return;
-	log_info("backend %s is %s", core->policy->backends[backend].name, fact->up ? "up" : "down");
-	facts->health = state;
-	core->dirty = true;
-}
-
-/* The facts of a policy's backends, as far as they are those of backends of the policy before. */
-static int carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts)
-{
-	struct facts facts = {.backends = calloc(policy->backend_count + 1, sizeof(*facts.backends)),
-			      .backend_count = policy->backend_count};
-	size_t before;
-
-	if (!facts.backends)
-		return -ENOMEM;
-	for (size_t b = 0; b < policy->backend_count; b++) {
-		const struct backend *backend = &policy->backends[b];
-		struct backend_facts *to = &facts.backends[b];
-
-		to->draining = state_is_drained(core->state, backend->name);
-		neighbours_next_hop(core->neighbours, &backend->address, &to->next_hop);
-		if (core_backend(core, backend->name, &before))
-			continue;
-		if (address_equal(&core->policy->backends[before].address, &backend->address) &&
-		    core->policy->backends[before].port == backend->port)
-			to->health = core->facts.backends[before].health;
-	}
-	*ret_facts = facts;
-	return 0;
-}
-
-/* Whom the edge shall probe, and whose neighbours are watched. */
-static void watch(struct core *core)
-{
-	const struct policy *policy = core->policy;
-	struct edge_target *targets = calloc(policy->backend_count + 1, sizeof(*targets));
-	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
-	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
-	uint32_t count = 0;
-
-	if (!targets || !addresses || !watched)
-		abort();
-	for (size_t b = 0; b < policy->backend_count; b++) {
-		const struct backend *backend = &policy->backends[b];
-
-		addresses[b] = backend->address;
-		if (!backend->health.enabled)
-			continue;
-		watched[count] = b;
-		targets[count++] = (struct edge_target){.address = backend->address,
-							.port = backend->port,
-							.interval_ms = backend->health.interval_ms,
-							.timeout_ms = backend->health.timeout_ms,
-							.rise = backend->health.rise,
-							.fall = backend->health.fall};
-	}
-	free(core->watched);
-	core->watched = watched;
-	core->watched_count = count;
-	int error = neighbours_watch(core->neighbours, addresses, policy->backend_count);
-
-	if (error)
-		core_problem(core, "cannot watch the next hops of backends: %s", strerror(-error));
-	neighbours_tick(core->neighbours, clock_monotonic());
-	error = edge_watch(core->edge, targets, count, ++core->watch_round);
-	if (error)
-		core_problem(core, "the edge does not take its list of backends: %s", strerror(-error));
-	free(targets);
-	free(addresses);
-}
-
-bool core_settled(const struct core *core)
-{
-	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
-		const struct backend *backend = &core->policy->backends[b];
-
-		if (backend->health.enabled && core->facts.backends[b].health == HEALTH_UNKNOWN)
-			return false;
-		if (!core->facts.backends[b].next_hop.resolved &&
-		    !neighbours_settled(core->neighbours, &backend->address))
-			return false;
-	}
-	return true;
-}
-
 /* ---- tables -------------------------------------------------------------------------------------------------- */
 
 /* Of everything that packets see, but for the numbers of generation and epoch. */
@@ -371,7 +234,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 
 	if (error)
 		return error;
-	error = carry_facts(core, policy, &facts);
+	error = core_carry_facts(core, policy, &facts);
 	if (!error)
 		error = decide(policy, &facts, now, &effective);
 	if (!error)
@@ -414,7 +277,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->dirty = true;
 	ret_result->name = core->policy->name;
 	remember_services(core);
-	watch(core);
+	core_watch(core);
 	presence_apply(core);
 	error = state_save(core->state);
 	if (error)

@@ -92,5 +92,9 @@ int core_backend(const struct core *core, const char *name, size_t *ret_index);
 void core_fact(struct core *core, const struct edge_fact *fact);
 /* Next hops anew. */
 void core_next_hops(struct core *core);
+/* The facts of a policy's backends, as far as they are those of backends of the policy in force. 0, or -ENOMEM. */
+int core_carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts);
+/* Tells the edge whom to probe, and has the backends' neighbours watched. */
+void core_watch(struct core *core);
 
 #endif

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* usherd: starts everything in order, then goes round its loop until it is told to end. Traffic does not need it. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,24 +13,9 @@
 #include "daemon/change.h"
 #include "daemon/core.h"
 #include "daemon/file.h"
-#include "daemon/metrics.h"
+#include "daemon/loop.h"
 #include "daemon/presence.h"
 #include "daemon/sandbox.h"
-#include "daemon/server.h"
-
-#define TICK (20 * CLOCK_MILLISECOND) /* of the loop: how long a record may wait in its ring */
-#define SECOND_TICKS (CLOCK_SECOND / TICK)
-#define REFRESH_APART (100 * CLOCK_MILLISECOND) /* between publishes that facts alone have led to */
-
-struct daemon {
-	struct core core;
-	struct server *server;
-	int epoll, timer, signals;
-	uint64_t ticks;
-	int64_t refreshed;
-	bool log_failed;
-	bool ending;
-};
 
 /* ---- start ---------------------------------------------------------------------------------------------------- */
 
@@ -194,168 +174,6 @@ static void load_first(struct core *core)
 	}
 }
 
-/* ---- loop ----------------------------------------------------------------------------------------------------- */
-
-static void see_event(const struct usher_event *event, const struct usher_address *nat,
-		      const struct usher_backend *backend, void *context)
-{
-	struct core *core = context;
-
-	if (event->reason == USHER_REASON_REVOKED)
-		injector_note(core->injector, event, nat, backend, clock_monotonic());
-}
-
-static void drain(struct daemon *daemon)
-{
-	int error = journal_drain(daemon->core.journal, see_event, &daemon->core);
-
-	if (error && !daemon->log_failed)
-		core_problem(&daemon->core, "the audit log in %s cannot be written: %s; records wait in memory",
-			     daemon->core.options->audit_dir, strerror(-error));
-	daemon->log_failed = error;
-}
-
-static void refresh_deadline(struct core *core, int64_t now)
-{
-	uint64_t deadline = 0;
-
-	if (core->policy && core->policy->loss_after_ms)
-		deadline = (uint64_t)(now + core->policy->loss_after_ms * CLOCK_MILLISECOND);
-	publisher_deadline(core->publisher, deadline);
-}
-
-static void refresh_if_due(struct daemon *daemon, int64_t now)
-{
-	struct core *core = &daemon->core;
-
-	if (core->patience) {
-		if (!core_settled(core) && now < core->patience)
-			return;
-		core->patience = 0;
-		core->dirty = true;
-	}
-	if (neighbours_changed(core->neighbours))
-		core_next_hops(core);
-	if (!core->dirty || now - daemon->refreshed < REFRESH_APART)
-		return;
-	daemon->refreshed = now;
-	core_refresh(core);
-}
-
-static void every_second(struct daemon *daemon, int64_t now)
-{
-	struct core *core = &daemon->core;
-	int64_t realtime = clock_realtime();
-
-	neighbours_tick(core->neighbours, now);
-	journal_tick(core->journal);
-	server_tick(daemon->server, now);
-	metrics_update(core);
-	if (core->state->confirm_by && realtime >= core->state->confirm_by)
-		change_unconfirmed(core);
-	if (core->effective && core->effective->next_change <= realtime / CLOCK_SECOND)
-		core->dirty = true;
-}
-
-static void tick(struct daemon *daemon)
-{
-	int64_t now = clock_monotonic();
-	uint64_t missed;
-
-	if (read(daemon->timer, &missed, sizeof(missed)) < 0)
-		return;
-	drain(daemon);
-	injector_run(daemon->core.injector, now);
-	refresh_deadline(&daemon->core, now);
-	if (daemon->ticks++ % SECOND_TICKS == 0)
-		every_second(daemon, now);
-}
-
-static void listen_to_edge(struct daemon *daemon)
-{
-	struct edge_fact fact;
-	int error;
-
-	while (!(error = edge_read(daemon->core.edge, &fact)) || error == -EPROTO)
-		if (!error)
-			core_fact(&daemon->core, &fact);
-	if (error == -EAGAIN)
-		return;
-	if (error == -ENOTCONN) {
-		log_error("the edge is gone for good; traffic goes on, and this daemon ends");
-		daemon->ending = true;
-	} else {
-		core_problem(&daemon->core, "the edge does not take its list of backends: %s", strerror(-error));
-	}
-}
-
-static void serve(struct daemon *daemon, const void *pointer)
-{
-	struct core *core = &daemon->core;
-
-	if (server_ready(daemon->server, pointer))
-		return;
-	if (pointer == &daemon->timer)
-		tick(daemon);
-	else if (pointer == core->edge)
-		listen_to_edge(daemon);
-	else if (pointer == core->neighbours)
-		neighbours_read(core->neighbours);
-	else
-		daemon->ending = true; /* a signal */
-}
-
-static int add(struct daemon *daemon, int fd, void *pointer)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = pointer};
-
-	return epoll_ctl(daemon->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
-static int open_loop(struct daemon *daemon, struct problem *problem)
-{
-	const struct itimerspec every = {.it_value = {.tv_nsec = TICK}, .it_interval = {.tv_nsec = TICK}};
-	struct core *core = &daemon->core;
-	sigset_t signals;
-	int error = 0;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	daemon->epoll = epoll_create1(EPOLL_CLOEXEC);
-	daemon->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	daemon->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (daemon->epoll < 0 || daemon->signals < 0 || daemon->timer < 0 ||
-	    timerfd_settime(daemon->timer, 0, &every, NULL))
-		return problem_set(problem, -errno, "cannot set up the event loop: %s", strerror(errno));
-	error = add(daemon, daemon->signals, &daemon->signals);
-	if (!error)
-		error = add(daemon, daemon->timer, &daemon->timer);
-	if (!error)
-		error = add(daemon, edge_fd(core->edge), core->edge);
-	if (!error)
-		error = add(daemon, neighbours_fd(core->neighbours), core->neighbours);
-	if (error)
-		return problem_set(problem, error, "cannot set up the event loop: %s", strerror(-error));
-	return server_open(core->options->socket, core, daemon->epoll, problem, &daemon->server);
-}
-
-static void go_round(struct daemon *daemon)
-{
-	struct epoll_event events[32];
-
-	while (!daemon->ending) {
-		int count = epoll_wait(daemon->epoll, events, ARRAY_COUNT(events), -1);
-
-		for (int i = 0; i < count; i++)
-			serve(daemon, events[i].data.ptr);
-		refresh_if_due(daemon, clock_monotonic());
-	}
-}
-
 /* ---- life ----------------------------------------------------------------------------------------------------- */
 
 static void record_life(struct core *core, const char *activity)
@@ -380,10 +198,9 @@ static int attach(struct core *core, struct problem *problem)
 	return error;
 }
 
-static int run(struct daemon *daemon)
+static int run(struct core *core, struct loop *loop)
 {
 	struct problem problem = {0};
-	struct core *core = &daemon->core;
 	int error = start_kernel(core, &problem);
 
 	if (!error)
@@ -391,7 +208,7 @@ static int run(struct daemon *daemon)
 	if (!error)
 		error = keep_incarnations(core);
 	if (!error)
-		error = open_loop(daemon, &problem);
+		error = loop_open(core, &problem, loop);
 	if (error)
 		return fail(&problem, error);
 	record_life(core, core->program->adopted ? "adopt" : "start");
@@ -404,18 +221,14 @@ static int run(struct daemon *daemon)
 	log_info("running on %s (%s XDP), generation %llu%s", core->options->interface,
 		 attach_mode_name(core->program->mode), (unsigned long long)publisher_active(core->publisher)->number,
 		 core->program->adopted ? ", taken over" : "");
-	go_round(daemon);
-	drain(daemon);
+	loop_run(loop);
 	record_life(core, "stop");
 	log_info("ends; traffic goes on as the policy in force says");
 	return 0;
 }
 
-static void let_go(struct daemon *daemon)
+static void let_go(struct core *core)
 {
-	struct core *core = &daemon->core;
-
-	server_close(daemon->server);
 	journal_close(core->journal);
 	core_free_policy(core);
 	free(core->watched);
@@ -455,7 +268,8 @@ static int detach(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct daemon daemon = {.epoll = -1, .timer = -1, .signals = -1, .core = {.started = clock_realtime()}};
+	struct core core = {.started = clock_realtime()};
+	struct loop loop = {.epoll = -1, .timer = -1, .signals = -1};
 	struct options options;
 	int status, error;
 
@@ -464,10 +278,11 @@ int main(int argc, char **argv)
 		return status;
 	if (options.detach)
 		return detach(&options) ? 5 : 0;
-	daemon.core.options = &options;
-	error = start_edge(&daemon.core);
+	core.options = &options;
+	error = start_edge(&core);
 	if (!error)
-		error = run(&daemon);
-	let_go(&daemon);
+		error = run(&core, &loop);
+	loop_close(&loop);
+	let_go(&core);
 	return error ? 5 : 0;
 }

@@ -1,55 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* clang-format off */
 /*
  * What `usher` and `usherd` say to each other.
  *
- * A unix socket of type SOCK_SEQPACKET at PROTOCOL_SOCKET (mode 0660, group `usher` if there is one). One frame is one
- * JSON object of at most PROTOCOL_FRAME_MAX bytes. What may be larger, a policy on the way in and most answers on the
- * way out, is the *body*: a sealed memfd beside the frame. A client may ask one thing after the other on one
- * connection; a frame that is not understood is answered with an error and ends the connection.
+ * A unix socket of type SOCK_SEQPACKET at PROTOCOL_SOCKET (mode 0660, group `usher` if there is one). One frame is one JSON object of
+ * at most PROTOCOL_FRAME_MAX bytes. What may be larger, a policy on the way in and most answers on the way out, is the *body*: a sealed
+ * memfd beside the frame. A client may ask one thing after the other on one connection; a frame that is not understood is answered
+ * with an error and ends the connection.
  *
  * Request:  {"verb": VERB, ...}
  * Answer:   {"status": PROTOCOL_..., ...}, with "error" (one sentence) unless status is PROTOCOL_OK
  *
  * Times are RFC 3339 strings in UTC. "?" marks fields that may be missing. NAME|null: null when there is none.
  *
- * VERB      request                                  answer in the frame                 body of the answer
- * ------------------------------------------------------------------------------------------------------------------
- * apply     file, dry_run?: bool,                    generation, epoch, digest, name|    {"diagnostics": [D...]}, also
- *           confirm_within_ms?: int;                 null, revision, changed: bool,      when refused
- *           body: the policy's text                  confirm_by?: time
- *           PROTOCOL_REFUSED if the policy has errors or does not fit; nothing has changed then. `changed` is false if
- *           the tables came out as they were. With dry_run the answer is about what would be published. Without
- *           confirm in time the policy before it comes back by itself. Answers once the generation is in force;
- * backends whose health is not known yet join with the generations that follow. confirm   - generation, digest -
- *           PROTOCOL_NEGATIVE if nothing waits for it; PROTOCOL_UNCONFIRMED if it came too late.
- * rollback  revision?: string, decimal number of     as apply                            as apply
- *           metadata.revision, or the first 4 or
- *           more digits of a digest; without it the
- *           policy that was in force before
- * history   -                                        -                                   {"history": [H...]}, newest
- * first policy    -                                        file, digest, name|null, revision   the active policy's text
- *           PROTOCOL_NEGATIVE if none is loaded.
- * show      what: services, tenants, models,         -                                   {WHAT: ...}, see below
- *           backends, routes, flows, stats or
- *           generation; limit?: int (flows,
- *           routes; 1000 unless given);
- *           service?: name (flows, routes)
- * explain   client: address, or address:port (IPv6   -                                   E
- *           in brackets); service: name, or
- *           address:port; protocol?: "tcp"|"udp"
- *           (needed only if address:port is both)
- *           PROTOCOL_OK if the packet would be forwarded, PROTOCOL_NEGATIVE if not.
- * drain     backend                                  generation, changed: bool           -
- * undrain   backend                                  generation, changed: bool           -
- * status    -                                        version, pid, since, interface,     -
- *                                                    mode ("native"|"generic"),
- *                                                    generation, epoch, digest|null,
- *                                                    name|null, revision,
- *                                                    closed: bool, pin_dir, audit_file,
- *                                                    edge_pid, problems: [string...],
- *                                                    confirm_by?: time
- *           `closed`: no valid policy; packets for the services that the last one named are dropped. `problems` is what
- *           an operator should know: a state file set aside, an audit log that cannot be written, an address missing.
+ * apply      request  file, dry_run?: bool, confirm_within_ms?: int; body: the policy's text
+ *            answer   generation, epoch, digest, name|null, revision, changed: bool, confirm_by?: time
+ *            body     {"diagnostics": [D...]}, also when refused
+ *            PROTOCOL_REFUSED if the policy has errors or does not fit; nothing has changed then. `changed` is false if the tables
+ *            came out as they were. With dry_run the answer is about what would be published. Without confirm in time the policy
+ *            before it comes back by itself. Answers once the generation is in force; backends whose health is not known yet join
+ *            with the generations that follow.
+ * confirm    request  -
+ *            answer   generation, digest
+ *            PROTOCOL_NEGATIVE if nothing waits for it; PROTOCOL_UNCONFIRMED if it came too late.
+ * rollback   request  revision?: string, decimal number of metadata.revision, or the first 4 or more digits of a digest; without it
+ *                     the policy that was in force before
+ *            answer   as apply, body too
+ * history    request  -
+ *            body     {"history": [H...]}, newest first
+ * policy     request  -
+ *            answer   file, digest, name|null, revision
+ *            body     the active policy's text
+ *            PROTOCOL_NEGATIVE if none is loaded.
+ * show       request  what: services, tenants, models, backends, routes, flows, stats or generation;
+ *                     limit?: int (flows, routes; 1000 unless given); service?: name (flows, routes)
+ *            body     {WHAT: ...}, see below
+ * explain    request  client: address, or address:port (IPv6 in brackets); service: name, or address:port;
+ *                     protocol?: "tcp"|"udp" (needed only if address:port is both)
+ *            body     E
+ *            PROTOCOL_OK if the packet would be forwarded, PROTOCOL_NEGATIVE if not.
+ * drain      request  backend
+ *            answer   generation, changed: bool
+ * undrain    request  backend
+ *            answer   generation, changed: bool
+ * status     request  -
+ *            answer   version, pid, since, interface, mode ("native"|"generic"), generation, epoch, digest|null, name|null,
+ *                     revision, closed: bool, pin_dir, audit_file, edge_pid, problems: [string...], confirm_by?: time
+ *            `closed`: no valid policy; packets for the services that the last one named are dropped. `problems` is what an operator
+ *            should know: a state file set aside, an audit log that cannot be written, an address missing.
  *
  * D  {"severity": "error"|"warning", "line", "column", "path", "text"}; line 0: the document as a whole
  * H  {"digest", "name"|null, "revision", "file", "applied", "verb": "apply"|"rollback"|"start", "uid", "user"|null,
@@ -84,6 +82,7 @@
  *                              "rule"|null, "service"}]}
  *             The verdict and all that goes with it come from the running program; steps and candidates say why.
  */
+/* clang-format on */
 #ifndef USHER_DAEMON_PROTOCOL_H
 #define USHER_DAEMON_PROTOCOL_H
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What `show` asks, and the parts of its answer. */
+#ifndef USHER_DAEMON_SHOW_H
+#define USHER_DAEMON_SHOW_H
+
+#include "kernel/counters.h"
+#include "daemon/request.h"
+
+struct question {
+	struct core *core;
+	struct json *to;
+	const char *service; /* only this one; NULL: all */
+	int64_t limit;
+	struct counters *counters;
+	const struct identities *identities;
+};
+
+/* Of the policy, with what is counted of it. */
+void show_services(struct question *question);
+void show_tenants(struct question *question);
+void show_models(struct question *question);
+void show_backends(struct question *question);
+void show_routes(struct question *question);
+
+/* Of the data plane. */
+void show_flows(struct question *question);
+void show_stats(struct question *question);
+void show_generation(struct question *question);
+
+void show_counter(struct json *to, const char *key, const struct usher_counter *counter);
+/* {VERDICT: {REASON: C}}, only what is not zero. at: by reason. */
+void show_verdicts(struct json *to, const struct usher_counter *at);
+
+#endif

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/address.h"
+#include "base/array.h"
+#include "base/date.h"
+#include "kernel/flows.h"
+#include "policy/policy.h"
+#include "compile/classes.h"
+#include "compile/decision.h"
+#include "daemon/show.h"
+
+static uint16_t number_of(const struct identity_table *table, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < table->count; i++) {
+		const char *key = table->items[i].key;
+
+		/* A backend's key goes on behind its name. */
+		if (key && !strncmp(key, name, length) && (!key[length] || key[length] == ' '))
+			return (uint16_t)i;
+	}
+	return USHER_NONE;
+}
+
+static void add_date(struct json *to, const char *key, int64_t date)
+{
+	char text[DATE_TEXT];
+
+	if (!date) {
+		json_null(to, key);
+		return;
+	}
+	date_print(date, text);
+	json_string(to, key, text);
+}
+
+/* ---- services, tenants, models -------------------------------------------------------------------------------- */
+
+void show_services(struct question *question)
+{
+	const struct policy *policy = question->core->policy;
+	struct json *to = question->to;
+
+	for (size_t s = 0; policy && s < policy->service_count; s++) {
+		const struct service *service = &policy->services[s];
+		uint16_t number = number_of(&question->identities->services, service->name);
+		char text[ENDPOINT_TEXT];
+
+		json_object_begin(to, NULL);
+		json_string(to, "name", service->name);
+		json_string(to, "model", policy->models[service->model].name);
+		json_string(to, "protocol", service->protocol == 6 ? "tcp" : "udp");
+		json_string(to, "tenant",
+			    service->tenant == POLICY_NONE ? NULL : policy->tenants[service->tenant].name);
+		json_boolean(to, "sticky", service->sticky_client);
+		json_boolean(to, "announce", service->announce);
+		json_array_begin(to, "addresses");
+		for (size_t a = 0; a < service->address_count; a++)
+			json_string(to, NULL,
+				    endpoint_print(&service->addresses[a].address, service->addresses[a].port, text));
+		json_array_end(to);
+		if (number < USHER_SERVICES_MAX) {
+			show_counter(to, "received", &question->counters->received[number]);
+			show_verdicts(to, &question->counters->verdicts[number * USHER_REASON_MAX]);
+		}
+		json_object_end(to);
+	}
+}
+
+void show_tenants(struct question *question)
+{
+	const struct policy *policy = question->core->policy;
+	int64_t *half_open = calloc(USHER_TENANT_IDS, sizeof(*half_open));
+	struct json *to = question->to;
+
+	if (!half_open)
+		abort();
+	flows_half_open(question->core->program, half_open);
+	for (size_t t = 0; policy && t < policy->tenant_count; t++) {
+		const struct tenant *tenant = &policy->tenants[t];
+		uint16_t number = number_of(&question->identities->tenants, tenant->name);
+
+		json_object_begin(to, NULL);
+		json_string(to, "name", tenant->name);
+		json_string(to, "audit", tenant->audit == AUDIT_REQUIRED ? "required" : "every-flow");
+		json_integer(to, "half_open", number < USHER_TENANT_IDS ? half_open[number] : 0);
+		json_array_begin(to, "sources");
+		for (size_t i = 0; i < tenant->source_count; i++) {
+			const struct source *source = &tenant->sources[i];
+			bool ipv4 = source_family(source) == AF_INET;
+			char address[ADDRESS_TEXT], region[8];
+
+			region_print(&source->region, region);
+			json_object_begin(to, NULL);
+			json_format(to, "prefix", "%s/%d", address_print(&source->address, address),
+				    ipv4 ? source->bits - 96 : source->bits);
+			json_string(to, "region", region);
+			json_object_end(to);
+		}
+		json_array_end(to);
+		json_object_end(to);
+	}
+	free(half_open);
+}
+
+static void add_version(struct question *question, size_t index)
+{
+	const struct policy *policy = question->core->policy;
+	const struct version *version = &policy->versions[index];
+	struct json *to = question->to;
+
+	json_object_begin(to, NULL);
+	json_string(to, "name", version->name);
+	json_string(to, "stage", stage_names[version->stage]);
+	json_string(to, "digest", version->digest);
+	if (version->validated) {
+		json_number(to, "score", version->score);
+		json_unsigned(to, "samples", version->samples);
+		add_date(to, "validation_expires", version->validation_expires);
+	}
+	json_array_begin(to, "labels");
+	for (size_t l = 0; l < version->label_count; l++) {
+		json_object_begin(to, NULL);
+		json_string(to, "name", version->labels[l].name);
+		json_string(to, "evidence", version->labels[l].evidence);
+		add_date(to, "expires", version->labels[l].expires);
+		json_boolean(to, "lapsed", question->core->effective->lapsed_labels[index] >> l & 1);
+		json_object_end(to);
+	}
+	json_array_end(to);
+	json_array_begin(to, "backends");
+	for (size_t b = 0; b < policy->backend_count; b++)
+		if (policy->backends[b].version == index)
+			json_string(to, NULL, policy->backends[b].name);
+	json_array_end(to);
+	json_object_end(to);
+}
+
+void show_models(struct question *question)
+{
+	const struct policy *policy = question->core->policy;
+
+	for (size_t m = 0; policy && m < policy->model_count; m++) {
+		const struct index_list *versions = &policy->models[m].versions;
+
+		json_object_begin(question->to, NULL);
+		json_string(question->to, "name", policy->models[m].name);
+		json_array_begin(question->to, "versions");
+		for (size_t v = 0; v < versions->count; v++)
+			add_version(question, versions->items[v]);
+		json_array_end(question->to);
+		json_object_end(question->to);
+	}
+}
+
+/* ---- backends ------------------------------------------------------------------------------------------------- */
+
+static const char *health_name(const struct backend *backend, enum health_state state)
+{
+	if (!backend->health.enabled)
+		return "unchecked";
+	return state == HEALTH_UP ? "up" : state == HEALTH_DOWN ? "down" : "unknown";
+}
+
+static void add_backend(struct question *question, size_t index)
+{
+	const struct core *core = question->core;
+	const struct backend *backend = &core->policy->backends[index];
+	const struct backend_facts *facts = &core->facts.backends[index];
+	const struct effective_backend *effective = &core->effective->backends[index];
+	const struct version *version = &core->policy->versions[backend->version];
+	uint16_t number = number_of(&question->identities->backends, backend->name);
+	uint8_t reason = effective->constraint_reason ? effective->constraint_reason : effective->start_reason;
+	const uint8_t *mac = facts->next_hop.mac;
+	struct json *to = question->to;
+	char text[ENDPOINT_TEXT];
+
+	region_print(&backend->region, text);
+	json_object_begin(to, NULL);
+	json_string(to, "name", backend->name);
+	json_string(to, "region", text);
+	json_string(to, "address", endpoint_print(&backend->address, backend->port, text));
+	json_string(to, "model", core->policy->models[version->model].name);
+	json_string(to, "version", version->name);
+	json_unsigned(to, "capacity", backend->capacity);
+	json_string(to, "forward", backend->forward == USHER_FORWARD_NAT ? "nat" : "l2");
+	json_string(to, "health", health_name(backend, facts->health));
+	json_boolean(to, "draining", facts->draining);
+	if (facts->next_hop.resolved)
+		json_format(to, "next_hop", "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+			    mac[5]);
+	else
+		json_null(to, "next_hop");
+	json_string(to, "reason", reason ? record_reason(reason) : NULL);
+	json_boolean(to, "continues", !effective->constraint_reason);
+	if (number < USHER_BACKENDS_MAX) {
+		const struct usher_backend_counter *counter = &question->counters->backends[number];
+
+		json_unsigned(to, "id", number);
+		json_unsigned(to, "incarnation", question->identities->backends.items[number].incarnation);
+		json_unsigned(to, "flows", counter->flows);
+		json_unsigned(to, "packets_to", counter->packets_to);
+		json_unsigned(to, "bytes_to", counter->bytes_to);
+		json_unsigned(to, "packets_from", counter->packets_from);
+		json_unsigned(to, "bytes_from", counter->bytes_from);
+	}
+	json_object_end(to);
+}
+
+void show_backends(struct question *question)
+{
+	for (size_t b = 0; question->core->policy && b < question->core->policy->backend_count; b++)
+		add_backend(question, b);
+}
+
+/* ---- routes --------------------------------------------------------------------------------------------------- */
+
+static uint64_t weight_of(const struct policy *policy, const struct candidate *list, size_t count,
+			  const struct decision_arm *arm)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct backend *backend = &policy->backends[list[i].backend];
+
+		if (!list[i].constraint_reason && !list[i].start_reason &&
+		    (arm->version == POLICY_NONE || backend->version == arm->version))
+			sum += backend->capacity;
+	}
+	return sum;
+}
+
+static void add_arms(struct question *question, const struct decision *decision)
+{
+	const struct policy *policy = question->core->policy;
+	bool rerouted = decision->reason == USHER_REASON_REROUTED;
+	const struct candidate *list = rerouted ? decision->rerouted : decision->candidates;
+	size_t count = rerouted ? decision->rerouted_count : decision->candidate_count;
+	struct json *to = question->to;
+	uint64_t weights = 0;
+
+	for (size_t a = 0; a < decision->arm_count; a++)
+		weights += decision->arms[a].weight;
+	json_array_begin(to, "arms");
+	for (size_t a = 0; a < decision->arm_count; a++) {
+		const struct decision_arm *arm = &decision->arms[a];
+		uint64_t sum = weight_of(policy, list, count, arm);
+
+		json_object_begin(to, NULL);
+		json_string(to, "version", arm->version == POLICY_NONE ? NULL : policy->versions[arm->version].name);
+		json_number(to, "share", 100.0 * arm->weight / (double)weights);
+		json_object_begin(to, "backends");
+		for (size_t i = 0; i < count; i++) {
+			const struct backend *backend = &policy->backends[list[i].backend];
+
+			if (!list[i].constraint_reason && !list[i].start_reason &&
+			    (arm->version == POLICY_NONE || backend->version == arm->version))
+				json_number(to, backend->name, 100.0 * backend->capacity / (double)sum);
+		}
+		json_object_end(to);
+		json_object_end(to);
+	}
+	json_array_end(to);
+}
+
+static void add_continues(struct question *question, const struct candidate *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!list[i].constraint_reason)
+			json_string(question->to, NULL, question->core->policy->backends[list[i].backend].name);
+}
+
+static void add_route(struct question *question, size_t service, const struct class *class)
+{
+	const struct core *core = question->core;
+	const struct policy *policy = core->policy;
+	size_t tenant =
+		policy->services[service].tenant == POLICY_NONE ? class->tenant : policy->services[service].tenant;
+	struct decision *decision;
+	struct json *to = question->to;
+	char region[8];
+
+	if (decision_make(core->effective, service, tenant, &class->region, class->family, &decision))
+		return;
+	region_print(&class->region, region);
+	json_object_begin(to, NULL);
+	json_string(to, "service", policy->services[service].name);
+	json_string(to, "tenant", tenant == POLICY_UNKNOWN_TENANT ? "unknown" : policy->tenants[tenant].name);
+	json_string(to, "region", region);
+	json_string(to, "family", class->family == AF_INET ? "ipv4" : "ipv6");
+	json_string(to, "reason", record_reason(decision->reason));
+	json_string(to, "rule", decision->rule == POLICY_NONE ? NULL : policy->rules[decision->rule].id);
+	json_string(to, "target", policy->services[decision->target].name);
+	json_string(to, "answer", decision->answer == USHER_ANSWER_RESET ? "reset" : "drop");
+	add_arms(question, decision);
+	json_array_begin(to, "continues");
+	add_continues(question, decision->candidates, decision->candidate_count);
+	add_continues(question, decision->rerouted, decision->rerouted_count);
+	json_array_end(to);
+	json_object_end(to);
+	decision_free(decision);
+}
+
+static bool has_family(const struct service *service, int family)
+{
+	for (size_t a = 0; a < service->address_count; a++)
+		if (address_family(&service->addresses[a].address) == family)
+			return true;
+	return false;
+}
+
+void show_routes(struct question *question)
+{
+	const struct policy *policy = question->core->policy;
+	struct arena scratch = {0};
+	struct classes classes;
+	int64_t left = question->limit;
+
+	if (!policy)
+		return;
+	classes = classes_of(policy, &scratch);
+	for (size_t s = 0; s < policy->service_count; s++) {
+		if (question->service && strcmp(question->service, policy->services[s].name) != 0)
+			continue;
+		for (size_t c = 0; c < classes.count && left; c++) {
+			if (!has_family(&policy->services[s], classes.items[c].family))
+				continue;
+			add_route(question, s, &classes.items[c]);
+			left--;
+		}
+	}
+	arena_free(&scratch);
+}
