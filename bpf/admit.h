@@ -11,7 +11,7 @@
 
 #include "follow.h"
 
-#define ADMIT_NAT_ATTEMPTS 8
+#define ADMIT_NAT_ATTEMPTS 16
 #define ADMIT_NAT_PORT_MIN 1024
 
 static __always_inline bool admit_forwards(int reason)
@@ -119,7 +119,7 @@ __noinline int admit_nat(struct desk *desk)
 {
 	struct flow_entry *entry;
 	__u64 hash;
-	int result;
+	int result, last = USHER_REASON_NAT_PORTS;
 
 	if (!desk)
 		return USHER_REASON_NAT_PORTS;
@@ -139,15 +139,18 @@ __noinline int admit_nat(struct desk *desk)
 		desk->key.destination_port_be =
 			PARSE_BE16(ADMIT_NAT_PORT_MIN + usher_scale(hash, 65536 - ADMIT_NAT_PORT_MIN));
 		result = flow_insert(&desk->key, flow_hash(&desk->key), entry, &desk->back.ref);
-		if (result == FLOW_EXISTS)
+		/* Another port is another home, which may have room. */
+		if (result == FLOW_EXISTS || result == USHER_REASON_FLOW_TABLE_FULL) {
+			last = result == FLOW_EXISTS ? USHER_REASON_NAT_PORTS : result;
 			continue;
+		}
 		desk->decision.nat_port_be = desk->key.destination_port_be;
 		if (result == FLOW_INSERTED &&
 		    flow_set_nat(&desk->hit.ref, desk->decision.nat_port_be, desk->decision.nat_index))
 			return USHER_REASON_FLOW_CONTENDED;
 		return result;
 	}
-	return USHER_REASON_NAT_PORTS;
+	return last;
 }
 
 /* The flow's own line: a free one, or that of the flow whose place it takes. FLOW_INSERTED, or why not. */

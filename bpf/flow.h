@@ -138,18 +138,37 @@ __noinline int flow_claim_victim(const struct flow_entry *entry, struct flow_roo
 	return 1;
 }
 
-/* Claim the line at this distance if it holds a return entry whose forward one has gone. */
-__noinline int flow_claim_orphan(struct flow_room *room, __u32 d)
+/* Forget the forward entry in this line if it is too old, before the sweep comes to it. */
+static __always_inline void flow_forget(__u32 line, __u16 now)
+{
+	struct usher_flow *flow = flow_at(line);
+	__u16 tenant;
+	__u64 tag;
+
+	if (!flow)
+		return;
+	tag = FLOW_READ(flow->tag);
+	tenant = FLOW_READ(flow->value.forward.tenant);
+	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) &&
+	    flow_expired(tag, FLOW_READ(flow->value.words[1]), now) &&
+	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag)
+		flow_settle(tag, tenant, FLOW_EXPIRED);
+}
+
+/* Claim the line at this distance if it holds a return entry whose forward one has gone, or is too old. */
+__noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_room *room, __u32 d)
 {
 	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
 	union usher_flow_value back;
 	__u64 tag, again;
 
-	if (!flow || !room)
+	if (!flow || !entry || !room)
 		return 0;
 	tag = FLOW_READ(flow->tag);
-	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(flow, tag, &again, &back) ||
-	    !flow_orphaned(&back, FLOW_READ(flow->destination_port_be)) || !flow_claim(flow, tag, d, room))
+	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(flow, tag, &again, &back))
+		return 0;
+	flow_forget(back.back.forward_line, entry->now);
+	if (!flow_orphaned(&back, FLOW_READ(flow->destination_port_be)) || !flow_claim(flow, tag, d, room))
 		return 0;
 	flow_settle(tag, 0, FLOW_EXPIRED);
 	return 1;
@@ -171,7 +190,7 @@ static __always_inline int flow_claim_room(const struct flow_entry *entry, struc
 	if (room->over_cap)
 		return -USHER_REASON_HALF_OPEN_LIMIT;
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
-		if (flow_claim_orphan(room, d))
+		if (flow_claim_orphan(entry, room, d))
 			return (int)d;
 	return -USHER_REASON_FLOW_TABLE_FULL;
 }

@@ -86,7 +86,7 @@ class Stage:
         """Starts usherd in the gateway; policy False: it has to find its last good one."""
         path = self.write_policy(self.policy)
         command = [LAB, "exec", "gw", BUILD / "usherd", "--interface", "eth0", "--socket", self.socket,
-                   "--state-dir", self.state_directory, "--audit-dir", self.audit_directory, "--flows", "65536",
+                   "--state-dir", self.state_directory, "--audit-dir", self.audit_directory, "--flows", "262144",
                    *(["--policy", path] if policy else []), *self.arguments, *arguments]
         with open(self.log_path, "ab") as log:
             self.daemon = subprocess.Popen([str(word) for word in command], env=self.environment, stdin=subprocess.DEVNULL,
