@@ -49,9 +49,10 @@ $(B)/tests/%.skel.h: $(B)/tests/%.bpf.o
 
 # ---- user space --------------------------------------------------------------------------------------------
 
+# -MD, not -MMD: the skeleton is included as a system header, and must be rebuilt with all that embeds it.
 $(B)/%.o: %.c | $(B)/usher.skel.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MD -MP -c $< -o $@
 
 $(B)/libusher.a: $(LIB_OBJ)
 	@rm -f $@
