@@ -14,6 +14,7 @@
 #include "daemon/core.h"
 #include "daemon/file.h"
 #include "daemon/loop.h"
+#include "daemon/notify.h"
 #include "daemon/presence.h"
 #include "daemon/sandbox.h"
 
@@ -198,6 +199,14 @@ static int attach(struct core *core, struct problem *problem)
 	return error;
 }
 
+static void notify_ready(void)
+{
+	int error = notify_manager("READY=1");
+
+	if (error)
+		log_warning("cannot tell the service manager that usherd runs: %s", strerror(-error));
+}
+
 static int run(struct core *core, struct loop *loop)
 {
 	struct problem problem = {0};
@@ -221,7 +230,9 @@ static int run(struct core *core, struct loop *loop)
 	log_info("running on %s (%s XDP), generation %llu%s", core->options->interface,
 		 attach_mode_name(core->program->mode), (unsigned long long)publisher_active(core->publisher)->number,
 		 core->program->adopted ? ", taken over" : "");
+	notify_ready();
 	loop_run(loop);
+	notify_manager("STOPPING=1");
 	record_life(core, "stop");
 	log_info("ends; traffic goes on as the policy in force says");
 	return 0;
