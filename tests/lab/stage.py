@@ -67,9 +67,11 @@ class Stage:
         return self
 
     def __exit__(self, kind, *_):
-        if kind and not issubclass(kind, (SystemExit, KeyboardInterrupt)):
-            print(f"# daemon's log:\n{indented(self.log()[-4000:])}")
-        self.clear_away()
+        try:
+            if kind and not issubclass(kind, (SystemExit, KeyboardInterrupt)):
+                print(f"# daemon's log:\n{indented(self.log()[-4000:])}")
+        finally:
+            self.clear_away()
         print(f"1..{self.count}", flush=True)
         if not kind and self.failed:
             sys.exit(1)
