@@ -322,20 +322,12 @@ static void check_record(struct step *step, const struct usher_event *event, con
 		blame(step, "the record names another target");
 }
 
-static ref_backends all_arms(const struct ref_judgement *judgement)
-{
-	ref_backends all = 0;
-
-	for (size_t a = 0; a < judgement->arm_count; a++)
-		all |= judgement->arms[a].backends;
-	return all;
-}
-
 /* The flow as the record says the program made it, if that was one of the choices. */
 static bool make_flow(struct step *step, const struct usher_event *event, const struct ref_judgement *judgement,
 		      struct ref_flow *ret_flow)
 {
 	const struct ref_backend *backend = backend_numbered(step->gateway, event->backend, event->incarnation);
+	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
 	struct ref_flow flow = {.ipv6 = step->wire.ipv6,
 				.protocol = step->wire.protocol,
 				.client = step->wire.source,
@@ -348,8 +340,8 @@ static bool make_flow(struct step *step, const struct usher_event *event, const 
 				.nat_port = ntohs(event->nat_port_be),
 				.epoch = step->gateway->epoch};
 
-	if (!backend || !(all_arms(judgement) >> (backend - step->gateway->policy->backends) & 1)) {
-		blame(step, "backend %u is not one that may start this flow", event->backend);
+	if (!backend || !(choices >> (backend - step->gateway->policy->backends) & 1)) {
+		blame(step, "backend %u is not the one that policy and the flow's hash mean", event->backend);
 		return false;
 	}
 	flow.l2 = backend->l2;
@@ -371,10 +363,10 @@ static bool make_flow(struct step *step, const struct usher_event *event, const 
 	return true;
 }
 
-static bool has_mode(const struct step *step, const struct ref_judgement *judgement, bool l2)
+static bool has_mode(const struct step *step, ref_backends choices, bool l2)
 {
 	for (size_t i = 0; i < step->gateway->policy->backend_count; i++)
-		if (all_arms(judgement) >> i & 1 && step->gateway->policy->backends[i].l2 == l2)
+		if (choices >> i & 1 && step->gateway->policy->backends[i].l2 == l2)
 			return true;
 	return false;
 }
@@ -383,12 +375,13 @@ static bool has_mode(const struct step *step, const struct ref_judgement *judgem
 static uint8_t expected_admission(struct step *step, const struct ref_judgement *judgement)
 {
 	bool opens = step->wire.protocol == IPPROTO_UDP || (step->wire.flags & (FRAME_SYN | FRAME_ACK)) == FRAME_SYN;
-	bool adoptable = !(step->wire.flags & FRAME_SYN) && has_mode(step, judgement, true);
-	bool refusable = step->wire.flags & FRAME_SYN || has_mode(step, judgement, false);
+	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
+	bool adoptable = !(step->wire.flags & FRAME_SYN) && has_mode(step, choices, true);
+	bool refusable = step->wire.flags & FRAME_SYN || has_mode(step, choices, false);
 
 	if (opens)
 		return judgement->reason;
-	if (adoptable && refusable) { /* the ring decides */
+	if (adoptable && refusable) { /* the draw of the arm is too close to call */
 		bool unseen = step->wire.hop_limit <= 1 && step->wire.flags & FRAME_RST;
 
 		if (unseen)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A gateway as the design's packet table describes it: a policy and the flows that it has let in. It says what must become
- * of a frame; where the design leaves a choice (which backend of an arm, which NAT port), it takes what the program chose,
- * and says whether that was one of the choices.
+ * of a frame; where the design leaves a choice (which NAT port), it takes what the program chose, and says whether that was one of
+ * the choices.
  */
 #ifndef USHER_MODEL_GATEWAY_H
 #define USHER_MODEL_GATEWAY_H
 
 #include "judge.h"
 #include "kernel.h"
+#include "ring.h"
 #include "wire.h"
 
 enum ref_status { REF_HALF_OPEN, REF_LIVE, REF_CUT };
@@ -35,6 +36,7 @@ struct gateway {
 	const struct catalog *catalog; /* for the numbers of its names */
 	uint32_t epoch;
 	uint64_t generation;
+	struct ring_cache *rings;
 	bool deadline_passed;
 	size_t flow_count;
 	struct ref_flow flows[REF_FLOWS_MAX];

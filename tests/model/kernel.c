@@ -31,7 +31,7 @@ struct kernel {
 	struct catalog *catalog;
 	uint8_t judgement[32];
 	uint64_t generation;
-	uint32_t epoch;
+	uint32_t epoch, ring_max;
 	int xdp, verdicts, received, backends, flow_counters, cpus;
 };
 
@@ -190,6 +190,10 @@ static int compile_and_publish(struct kernel *kernel, const struct policy *polic
 		memcpy(kernel->judgement, tables->judgement, sizeof(kernel->judgement));
 		kernel->generation = tables->header.number;
 		kernel->epoch = tables->header.epoch;
+		kernel->ring_max = 0;
+		for (size_t a = 0; a < tables->arm_count; a++)
+			if (tables->arms[a].ring_size > kernel->ring_max)
+				kernel->ring_max = tables->arms[a].ring_size;
 	}
 	tables_free(tables);
 	return r;
@@ -235,6 +239,11 @@ uint32_t kernel_epoch(const struct kernel *kernel)
 uint64_t kernel_generation(const struct kernel *kernel)
 {
 	return kernel->generation;
+}
+
+uint32_t kernel_ring_max(const struct kernel *kernel)
+{
+	return kernel->ring_max;
 }
 
 /* ---- packets ----------------------------------------------------------------------------------------------- */

@@ -35,6 +35,8 @@ void kernel_deadline(struct kernel *kernel, bool passed);
 const struct catalog *kernel_catalog(const struct kernel *kernel);
 uint32_t kernel_epoch(const struct kernel *kernel);
 uint64_t kernel_generation(const struct kernel *kernel);
+/* Slots of its largest ring. */
+uint32_t kernel_ring_max(const struct kernel *kernel);
 
 int kernel_packet(struct kernel *kernel, const struct frame *frame, struct kernel_run *ret_run);
 /* The same as a dry run: what `usher explain` does. */

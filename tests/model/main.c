@@ -193,6 +193,7 @@ static bool publish_recipe(struct trial *trial, const struct recipe *recipe, str
 	trial->gateway.catalog = kernel_catalog(trial->kernel);
 	trial->gateway.epoch = kernel_epoch(trial->kernel);
 	trial->gateway.generation = kernel_generation(trial->kernel);
+	ring_cache_begin(trial->gateway.rings, next, kernel_ring_max(trial->kernel));
 	trial->gateway.deadline_passed = random_chance(random, 10);
 	kernel_deadline(trial->kernel, trial->gateway.deadline_passed);
 	if (gateway_published(&trial->gateway, fault))
@@ -261,6 +262,7 @@ int main(int argc, char **argv)
 		first = strtoull(argv[1], NULL, 10);
 		count = 1;
 	}
+	trial.gateway.rings = ring_cache_new();
 	if (kernel_open(&trial.kernel)) {
 		puts("not ok 1 - the program is loaded");
 		puts("1..1");
@@ -279,5 +281,6 @@ int main(int argc, char **argv)
 	puts("1..2");
 	free(trial.text);
 	kernel_close(trial.kernel);
+	ring_cache_free(trial.gateway.rings);
 	return failures || broken ? EXIT_FAILURE : EXIT_SUCCESS;
 }
