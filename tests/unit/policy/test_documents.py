@@ -6,6 +6,7 @@ by the schema as well, unless its fault is one that no schema can see. Documents
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -121,9 +122,24 @@ def limits(folder):
     refused(folder, "65,537 source prefixes", {**BASE, "tenants": {"t": {"sources": sources}}}, "65537", "65536")
 
 
+def readme(folder):
+    document = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    path = folder / "policy.json"
+    path.write_text(document)
+    done = usher_check(folder, path.name)
+    check("the README's policy is good, without a warning", done.returncode == 0 and not done.stderr, done.stderr)
+    check("the README's policy agrees with the schema", not schema_faults(path), schema_faults(path))
+    for was, becomes in (('"DE-HE"', '"DE-H!"'), ('{"min": 0.9}', '{"min": "0.9"}'), ('"3.2.0": 5}', '"3.2": 5}')):
+        document = document.replace(was, becomes)
+    path.write_text(document)
+    shown = re.search(r"\$ usher check policy.json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    check("the README's errors are what is said", usher_check(folder, path.name).stderr == shown, usher_check(folder, path.name).stderr)
+
+
 examples()
 rejected()
 with tempfile.TemporaryDirectory() as directory:
     limits(pathlib.Path(directory))
+    readme(pathlib.Path(directory))
 print(f"1..{len(results)}")
 sys.exit(0 if all(results) else 1)
