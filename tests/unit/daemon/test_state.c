@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What survives a reboot: all of it, or nothing of a file that is not what it was. */
+#include "daemon/state.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/address.h"
+#include "base/array.h"
+
+static char folder[64];
+static int damages;
+
+static int begin(void **unused)
+{
+	(void)unused;
+	damages = 0;
+	strcpy(folder, "/tmp/usher-state-XXXXXX");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int end(void **unused)
+{
+	char command[128];
+
+	(void)unused;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+static void damaged(void *context, const char *sentence)
+{
+	(void)context;
+	assert_non_null(strstr(sentence, "state.json is damaged"));
+	damages++;
+}
+
+static struct state *opened(void)
+{
+	struct problem problem = {0};
+	struct state *state = NULL;
+
+	assert_int_equal(state_open(folder, damaged, NULL, &problem, &state), 0);
+	return state;
+}
+
+static void path_of(const char *name, char path[256])
+{
+	snprintf(path, 256, "%s/%s", folder, name);
+}
+
+static size_t read_file(const char *name, char *bytes, size_t room)
+{
+	char path[256];
+	size_t length;
+	FILE *file;
+
+	path_of(name, path);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	length = fread(bytes, 1, room, file);
+	fclose(file);
+	return length;
+}
+
+static void write_file(const char *name, const char *bytes, size_t length)
+{
+	char path[256];
+	FILE *file;
+
+	path_of(name, path);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, length, file), length);
+	fclose(file);
+}
+
+static void push(struct state *state, const char *text, uint64_t revision)
+{
+	struct state_entry entry = {.revision = revision,
+				    .file = strdup("policy.json"),
+				    .name = strdup("p"),
+				    .applied = 1700000000000000000,
+				    .verb = "apply",
+				    .generation = revision,
+				    .confirmed = true};
+
+	assert_int_equal(state_keep_policy(state, text, strlen(text), entry.bytes_digest), 0);
+	memcpy(entry.digest, entry.bytes_digest, sizeof(entry.digest));
+	state_push(state, &entry);
+}
+
+static void fill(struct state *state)
+{
+	state->generation = 41;
+	state->epoch = 7;
+	state->judged = true;
+	memset(state->judgement, 0xa5, sizeof(state->judgement));
+	assert_int_equal(identities_new(&state->identities), 0);
+	push(state, "{\"first\": 1}", 1);
+	push(state, "{\"second\": 2}", 2);
+	state_set_drained(state, "fra-1", true);
+	state->added = array_grow(state->added, 0, &state->added_capacity, sizeof(*state->added));
+	assert_int_equal(address_parse("198.51.100.10", &state->added[state->added_count++]), 0);
+	state->services = array_grow(state->services, 0, &state->service_capacity, sizeof(*state->services));
+	state->services[0] = (struct state_service){.port = 443, .protocol = 6};
+	assert_int_equal(address_parse("2001:db8::1", &state->services[0].address), 0);
+	state->service_count = 1;
+}
+
+static void test_all_of_it_comes_back(void **unused)
+{
+	struct state *state = opened();
+	char path[256], *text;
+	struct stat info;
+	size_t length;
+
+	(void)unused;
+	assert_int_equal(state->history_count, 0);
+	fill(state);
+	assert_int_equal(state_save(state), 0);
+	path_of("state.json", path);
+	assert_int_equal(stat(path, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0600);
+	state_close(state);
+	state = opened();
+	assert_int_equal(damages, 0);
+	assert_int_equal(state->generation, 41);
+	assert_int_equal(state->epoch, 7);
+	assert_true(state->judged);
+	assert_int_equal(state->judgement[31], 0xa5);
+	assert_non_null(state->identities);
+	assert_int_equal(state->history_count, 2);
+	assert_int_equal(state->history[0].revision, 2);
+	assert_string_equal(state->history[1].file, "policy.json");
+	assert_null(state->history[0].user);
+	assert_true(state_is_drained(state, "fra-1"));
+	assert_false(state_is_drained(state, "fra"));
+	assert_int_equal(state->added_count, 1);
+	assert_int_equal(state->services[0].port, 443);
+	assert_int_equal(state_read_policy(state, state->history[1].bytes_digest, &text, &length), 0);
+	assert_string_equal(text, "{\"first\": 1}");
+	free(text);
+	state_close(state);
+}
+
+static void expect_nothing_taken(void)
+{
+	struct state *state;
+	char path[256];
+
+	damages = 0;
+	state = opened();
+	assert_int_equal(damages, 1);
+	assert_int_equal(state->generation, 0);
+	assert_int_equal(state->history_count, 0);
+	assert_int_equal(state->drain_count, 0);
+	assert_null(state->identities);
+	state_close(state);
+	path_of("state.json.damaged", path);
+	assert_int_equal(unlink(path), 0);
+	path_of("state.json", path);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void test_any_changed_byte_is_seen(void **unused)
+{
+	static char bytes[65536];
+	struct state *state = opened();
+	size_t length;
+
+	(void)unused;
+	fill(state);
+	assert_int_equal(state_save(state), 0);
+	state_close(state);
+	length = read_file("state.json", bytes, sizeof(bytes));
+	assert_in_range(length, 500, sizeof(bytes) - 1);
+	for (size_t i = 0; i < length; i += i < 200 ? 1 : 37) {
+		bytes[i] ^= 0x01;
+		write_file("state.json", bytes, length);
+		expect_nothing_taken();
+		bytes[i] ^= 0x01;
+	}
+	for (size_t cut = 0; cut < length; cut += cut < 100 ? 1 : 211) {
+		write_file("state.json", bytes, cut);
+		expect_nothing_taken();
+	}
+	write_file("state.json", bytes, length);
+	state = opened();
+	assert_int_equal(state->history_count, 2);
+	state_close(state);
+}
+
+/* The digest is right, and the content is not ours. */
+static void test_a_sealed_lie_is_refused(void **unused)
+{
+	static const char *const texts[] = {"", "[]", "null", "{}", "{\"generation\": \"1\"}", "{\"generation\": 1"};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		char digest[SHA256_HEX], file[512];
+		int length;
+
+		sha256_hex(texts[i], strlen(texts[i]), digest);
+		length = snprintf(file, sizeof(file), "usher-state 1 %s\n%s", digest, texts[i]);
+		write_file("state.json", file, (size_t)length);
+		expect_nothing_taken();
+	}
+}
+
+static void test_a_damaged_policy_is_set_aside(void **unused)
+{
+	struct state *state = opened();
+	char name[128], path[256], *text = NULL;
+	size_t length;
+
+	(void)unused;
+	fill(state);
+	snprintf(name, sizeof(name), "policy-%s.json", state->history[0].bytes_digest);
+	write_file(name, "{\"second\": 3}", 13);
+	assert_int_equal(state_read_policy(state, state->history[0].bytes_digest, &text, &length), -EBADMSG);
+	assert_null(text);
+	strcat(name, ".damaged");
+	path_of(name, path);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(state_read_policy(state, state->history[0].bytes_digest, &text, &length), -ENOENT);
+	state_close(state);
+}
+
+static void test_history_forgets_the_oldest_and_its_text(void **unused)
+{
+	struct state *state = opened();
+	char text[64], digest[SHA256_HEX], *back;
+	size_t length, index;
+
+	(void)unused;
+	for (uint64_t i = 1; i <= STATE_HISTORY_MAX + 3; i++) {
+		snprintf(text, sizeof(text), "{\"n\": %u}", (unsigned int)i);
+		push(state, text, i);
+	}
+	assert_int_equal(state->history_count, STATE_HISTORY_MAX);
+	assert_int_equal(state->history[STATE_HISTORY_MAX - 1].revision, 4);
+	sha256_hex("{\"n\": 3}", 8, digest);
+	assert_int_equal(state_read_policy(state, digest, &back, &length), -ENOENT);
+	sha256_hex("{\"n\": 4}", 8, digest);
+	assert_int_equal(state_read_policy(state, digest, &back, &length), 0);
+	free(back);
+	assert_int_equal(state_find(state, "67", &index), 0);
+	assert_int_equal(index, 0);
+	assert_int_equal(state_find(state, "3", &index), -ENOENT);
+	digest[4] = '\0';
+	assert_int_equal(state_find(state, digest, &index), 0);
+	digest[3] = '\0';
+	assert_int_equal(state_find(state, digest, &index), -ENOENT);
+	state_close(state);
+}
+
+/* One text may have been applied twice: it goes with its last entry. */
+static void test_a_text_stays_as_long_as_an_entry_names_it(void **unused)
+{
+	struct state *state = opened();
+	char digest[SHA256_HEX], *text;
+	size_t length;
+
+	(void)unused;
+	push(state, "{}", 1);
+	push(state, "{}", 2);
+	memcpy(digest, state->history[0].bytes_digest, sizeof(digest));
+	state_pop(state);
+	assert_int_equal(state_read_policy(state, digest, &text, &length), 0);
+	free(text);
+	state_pop(state);
+	assert_int_equal(state_read_policy(state, digest, &text, &length), -ENOENT);
+	state_close(state);
+}
+
+static void test_a_folder_that_cannot_be_is_said(void **unused)
+{
+	struct problem problem = {0};
+	struct state *state = NULL;
+
+	(void)unused;
+	assert_int_equal(state_open("/proc/no/such/folder", damaged, NULL, &problem, &state), -ENOENT);
+	assert_non_null(strstr(problem.text, "/proc/no/such/folder"));
+	assert_null(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_all_of_it_comes_back, begin, end),
+		cmocka_unit_test_setup_teardown(test_any_changed_byte_is_seen, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_sealed_lie_is_refused, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_damaged_policy_is_set_aside, begin, end),
+		cmocka_unit_test_setup_teardown(test_history_forgets_the_oldest_and_its_text, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_text_stays_as_long_as_an_entry_names_it, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_folder_that_cannot_be_is_said, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
