@@ -5,6 +5,7 @@
 
 #include "usher/abi.h"
 
+#include "base/sha256.h"
 #include "compile/identities.h"
 
 /* What the numbers of one generation are called. Owns its strings, so that it may outlive policy and tables. */
@@ -72,5 +73,8 @@ struct tables {
 	struct identities *identities;	/* after this policy */
 	struct catalog *catalog;	/* may be taken by the caller: set it to NULL */
 };
+
+/* Of everything that packets see, but for the numbers of generation and epoch. */
+void tables_digest(const struct tables *tables, char ret_digest[SHA256_HEX]);
 
 #endif

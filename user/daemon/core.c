@@ -43,39 +43,6 @@ void core_problem(struct core *core, const char *format, ...)
 
 /* ---- tables -------------------------------------------------------------------------------------------------- */
 
-/* Of everything that packets see, but for the numbers of generation and epoch. */
-static void digest_tables(const struct tables *tables, char digest[SHA256_HEX])
-{
-	struct usher_generation header = tables->header;
-	const struct {
-		const void *bytes;
-		size_t length;
-	} parts[] = {
-		{&header, sizeof(header)},
-		{tables->endpoints, USHER_ENDPOINT_SLOTS * sizeof(*tables->endpoints)},
-		{tables->source4, tables->source4_lines * sizeof(*tables->source4)},
-		{tables->source6, tables->source6_lines * sizeof(*tables->source6)},
-		{tables->source4_classes, tables->source4_class_lines * sizeof(*tables->source4_classes)},
-		{tables->source6_classes, tables->source6_class_lines * sizeof(*tables->source6_classes)},
-		{tables->classes, tables->class_count * sizeof(*tables->classes)},
-		{tables->services, USHER_SERVICES_MAX * sizeof(*tables->services)},
-		{tables->route_index, tables->route_index_lines * sizeof(*tables->route_index)},
-		{tables->routes, tables->route_count * sizeof(*tables->routes)},
-		{tables->arms, tables->arm_count * sizeof(*tables->arms)},
-		{tables->rings, tables->ring_lines * sizeof(*tables->rings)},
-		{tables->sets, tables->set_count * sizeof(*tables->sets)},
-		{tables->backends, USHER_BACKENDS_MAX * sizeof(*tables->backends)},
-		{tables->nat, USHER_NAT_ADDRESSES_MAX * sizeof(*tables->nat)},
-	};
-	uint8_t digests[ARRAY_COUNT(parts)][SHA256_BYTES];
-
-	header.number = 0;
-	header.epoch = 0;
-	for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
-		sha256(parts[i].bytes, parts[i].length, digests[i]);
-	sha256_hex(digests, sizeof(digests), digest);
-}
-
 static struct core_used used_by(const struct policy *policy, const struct tables *tables)
 {
 	return (struct core_used){
@@ -246,7 +213,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 		return error == -E2BIG ? error : problem_set(problem, error, "cannot compile: %s", strerror(-error));
 	memcpy(copy, text, length);
 	copy[length] = '\0';
-	digest_tables(tables, digest);
+	tables_digest(tables, digest);
 	*ret_result = (struct core_result){.generation = tables->header.number,
 					   .epoch = tables->header.epoch,
 					   .revision = policy->revision,
@@ -306,7 +273,7 @@ int core_refresh(struct core *core)
 	if (error) {
 		problem_set(&problem, error, "cannot compile the policy again: %s", strerror(-error));
 	} else {
-		digest_tables(tables, digest);
+		tables_digest(tables, digest);
 		if (strcmp(digest, core->tables_digest) != 0)
 			error = put_in_force(core, core->policy, tables, digest, &problem);
 	}
@@ -381,7 +348,7 @@ void core_close_services(struct core *core)
 			tables->routes[r].reason = USHER_REASON_NO_POLICY;
 			tables->routes[r].answer = USHER_ANSWER_DROP;
 		}
-		digest_tables(tables, digest);
+		tables_digest(tables, digest);
 		error = put_in_force(core, policy, tables, digest, &problem);
 	}
 	if (error)
