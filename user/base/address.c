@@ -100,10 +100,11 @@ int endpoint_parse(const char *text, struct usher_address *ret_address, uint16_t
 {
 	char host[ADDRESS_TEXT];
 	const char *end, *rest;
+	bool bracketed = *text == '[';
 	uint16_t port = 0;
 	int r;
 
-	if (*text == '[') {
+	if (bracketed) {
 		end = strchr(++text, ']');
 		if (!end || (end[1] && end[1] != ':'))
 			return -EINVAL;
@@ -128,6 +129,8 @@ int endpoint_parse(const char *text, struct usher_address *ret_address, uint16_t
 	r = address_parse(host, ret_address);
 	if (r)
 		return r;
+	if (bracketed && address_is_ipv4(ret_address))
+		return -EINVAL;
 	*ret_port = port;
 	return 0;
 }
