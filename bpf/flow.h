@@ -150,8 +150,7 @@ static __always_inline void flow_forget(__u32 line, __u16 now)
 	tag = FLOW_READ(flow->tag);
 	tenant = FLOW_READ(flow->value.forward.tenant);
 	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) &&
-	    flow_expired(tag, FLOW_READ(flow->value.words[1]), now) &&
-	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag)
+	    flow_expired(tag, FLOW_READ(flow->value.words[1]), now) && flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag)
 		flow_settle(tag, tenant, FLOW_EXPIRED);
 }
 

@@ -146,7 +146,7 @@ static void test_the_digest_is_of_what_is_said(void **state)
 		"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": "
 		"\"canary\"}}}}, " REST "}",
 		"{\n  " REST ",\n\t\"models\":{\"m\":{\"versions\":{\"1\":{\"stage\":\"canary\"}}}},\r\n\"apiVersion\":"
-			     "\"usher/v1\"}\n",
+		"\"usher/v1\"}\n",
 		"{\"apiVersion\": \"usher\\/v1\", \"models\": {\"\\u006d\": {\"versions\": {\"1\": {\"stage\": "
 		"\"canar\\u0079\"}}}}, " REST "}",
 	};
