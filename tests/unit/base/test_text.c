@@ -151,8 +151,7 @@ static void test_json_text_can_be_read_back(void **state)
 
 static void test_what_is_not_utf8_becomes_a_sign(void **state)
 {
-	static const char *const bad[] = {"a\xffz",	     "b", "\xc3", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80",
-					  "\xf4\x90\x80\x80"};
+	static const char *const bad[] = {"a\xffz", "\xc3", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
