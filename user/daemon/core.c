@@ -2,6 +2,7 @@
 #include "daemon/core.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,15 @@ static void remember_services(struct core *core)
 		}
 }
 
+/* Nobody is answered, whatever the rules say. */
+static void close_routes(struct tables *tables)
+{
+	for (size_t r = 0; r < tables->route_count; r++) {
+		tables->routes[r].reason = USHER_REASON_NO_POLICY;
+		tables->routes[r].answer = USHER_ANSWER_DROP;
+	}
+}
+
 /* The generation that an earlier daemon published from the same policy has the same names. */
 static void name_adopted(struct core *core, struct tables *tables)
 {
@@ -225,9 +235,13 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	}
 	if (dry_run)
 		return 0;
-	if (core->patience) { /* the tables follow when the facts are in */
+	if (core->patience && publisher_active(core->publisher)->number) { /* the tables follow when the facts are in */
 		ret_result->changed = false;
 		name_adopted(core, tables);
+	} else if (core->patience) { /* until then nothing goes to the host that is not the host's */
+		close_routes(tables);
+		tables_digest(tables, digest);
+		error = put_in_force(core, policy, tables, digest, problem);
 	} else if (ret_result->changed) {
 		error = put_in_force(core, policy, tables, digest, problem);
 	}
@@ -288,11 +302,39 @@ int core_refresh(struct core *core)
 
 /* ---- without a policy ---------------------------------------------------------------------------------------- */
 
+/* As many addresses in a service as it may have: then there are no more services than there were. */
+static void closed_services(const struct state *state, uint8_t protocol, struct json *to)
+{
+	char endpoint[ENDPOINT_TEXT], name[32];
+	size_t count = 0;
+
+	for (size_t i = 0; i < state->service_count; i++) {
+		const struct state_service *service = &state->services[i];
+
+		if (service->protocol != protocol)
+			continue;
+		if (count % USHER_SERVICE_ADDRESSES_MAX == 0) {
+			snprintf(name, sizeof(name), "closed-%u-%zu", protocol, count / USHER_SERVICE_ADDRESSES_MAX);
+			json_object_begin(to, name);
+			json_string(to, "protocol", protocol == IPPROTO_TCP ? "tcp" : "udp");
+			json_string(to, "model", "none");
+			json_array_begin(to, "address");
+		}
+		json_string(to, NULL, endpoint_print(&service->address, service->port, endpoint));
+		if (++count % USHER_SERVICE_ADDRESSES_MAX == 0) {
+			json_array_end(to);
+			json_object_end(to);
+		}
+	}
+	if (count % USHER_SERVICE_ADDRESSES_MAX) {
+		json_array_end(to);
+		json_object_end(to);
+	}
+}
+
 /* A policy with the services that there were, in which nobody may be answered. */
 static void closed_text(const struct state *state, struct json *to)
 {
-	char endpoint[ENDPOINT_TEXT], name[32];
-
 	json_object_begin(to, NULL);
 	json_string(to, "apiVersion", "usher/v1");
 	json_object_begin(to, "models");
@@ -307,15 +349,8 @@ static void closed_text(const struct state *state, struct json *to)
 	json_object_begin(to, "backends");
 	json_object_end(to);
 	json_object_begin(to, "services");
-	for (size_t i = 0; i < state->service_count && i < USHER_SERVICES_MAX; i++) {
-		snprintf(name, sizeof(name), "closed-%zu", i);
-		json_object_begin(to, name);
-		json_string(to, "address",
-			    endpoint_print(&state->services[i].address, state->services[i].port, endpoint));
-		json_string(to, "protocol", state->services[i].protocol == 6 ? "tcp" : "udp");
-		json_string(to, "model", "none");
-		json_object_end(to);
-	}
+	closed_services(state, IPPROTO_TCP, to);
+	closed_services(state, IPPROTO_UDP, to);
 	json_object_end(to);
 	json_array_begin(to, "rules");
 	json_array_end(to);
@@ -344,10 +379,7 @@ void core_close_services(struct core *core)
 		error = make_tables(core, effective, &ignored, &tables);
 	diagnostics_free(&ignored);
 	if (!error) {
-		for (size_t r = 0; r < tables->route_count; r++) {
-			tables->routes[r].reason = USHER_REASON_NO_POLICY;
-			tables->routes[r].answer = USHER_ANSWER_DROP;
-		}
+		close_routes(tables);
 		tables_digest(tables, digest);
 		error = put_in_force(core, policy, tables, digest, &problem);
 	}
