@@ -18,7 +18,9 @@ static void print(struct json_object *frame, bool dry_run)
 	}
 	printf("revision %lld, digest %.*s: ", (long long)field_integer(frame, "revision"), DIGEST_SHOWN,
 	       field_text(frame, "digest"));
-	if (!field_true(frame, "changed"))
+	if (field_true(frame, "pending"))
+		puts("in force as soon as the daemon, which has just started, knows the backends; in 5 s at most");
+	else if (!field_true(frame, "changed"))
 		printf("nothing changes, generation %lld\n", generation);
 	else
 		printf("%s generation %lld, epoch %lld\n", dry_run ? "would be" : "in force as", generation,

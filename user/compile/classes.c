@@ -14,7 +14,7 @@ int source_family(const struct source *source)
 	return source->bits >= 96 && address_is_ipv4(&source->address) ? AF_INET : AF_INET6;
 }
 
-static int compare_classes(const void *left, const void *right)
+int class_compare(const void *left, const void *right)
 {
 	const struct class *a = left, *b = right;
 	int order;
@@ -42,9 +42,9 @@ struct classes classes_of(const struct policy *policy, struct arena *arena)
 			classes.items[classes.count++] = (struct class){t, source->region, source_family(source)};
 		}
 	}
-	qsort(classes.items + 2, classes.count - 2, sizeof(*classes.items), compare_classes);
+	qsort(classes.items + 2, classes.count - 2, sizeof(*classes.items), class_compare);
 	for (size_t i = 2; i < classes.count; i++)
-		if (kept == 2 || compare_classes(&classes.items[kept - 1], &classes.items[i]))
+		if (kept == 2 || class_compare(&classes.items[kept - 1], &classes.items[i]))
 			classes.items[kept++] = classes.items[i];
 	classes.count = kept;
 	return classes;
@@ -56,6 +56,6 @@ size_t classes_find(const struct classes *classes, const struct class *class)
 
 	if (class->tenant == POLICY_UNKNOWN_TENANT)
 		return class->family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
-	found = bsearch(class, classes->items + 2, classes->count - 2, sizeof(*class), compare_classes);
+	found = bsearch(class, classes->items + 2, classes->count - 2, sizeof(*class), class_compare);
 	return (size_t)(found - classes->items);
 }

@@ -19,6 +19,8 @@ struct classes {
 };
 
 struct classes classes_of(const struct policy *policy, struct arena *arena);
+/* For qsort: by tenant, region, family. */
+int class_compare(const void *left, const void *right);
 /* The number of one that is among them. */
 size_t classes_find(const struct classes *classes, const struct class *class);
 

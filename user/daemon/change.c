@@ -121,6 +121,8 @@ static int report(struct answer *answer, int error, const struct core_result *re
 	answer_text(answer, "name", result->name);
 	answer_number(answer, "revision", result->revision);
 	answer_boolean(answer, "changed", result->changed);
+	if (result->pending)
+		answer_boolean(answer, "pending", true);
 	return PROTOCOL_OK;
 }
 

@@ -189,7 +189,7 @@ static void name_adopted(struct core *core, struct tables *tables)
 {
 	const struct usher_generation *active = publisher_active(core->publisher);
 
-	if (!active->number || active->number != core->state->generation)
+	if (core->catalog || !active->number || active->number != core->state->generation)
 		return;
 	tables->catalog->generation = active->number;
 	tables->catalog->epoch = active->epoch;
@@ -235,8 +235,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	}
 	if (dry_run)
 		return 0;
+	ret_result->pending = core->patience;
 	if (core->patience && publisher_active(core->publisher)->number) { /* the tables follow when the facts are in */
-		ret_result->changed = false;
 		name_adopted(core, tables);
 	} else if (core->patience) { /* until then nothing goes to the host that is not the host's */
 		close_routes(tables);

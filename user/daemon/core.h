@@ -67,6 +67,7 @@ struct core_result {
 	char digest[SHA256_HEX];
 	const char *name; /* of the policy, or NULL */
 	bool changed;
+	bool pending; /* in force as soon as the facts of the start are in */
 };
 
 /* A sentence for whoever looks: logged, and kept for `usher show`. */

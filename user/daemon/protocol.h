@@ -14,12 +14,13 @@
  * Times are RFC 3339 strings in UTC. "?" marks fields that may be missing. NAME|null: null when there is none.
  *
  * apply      request  file, dry_run?: bool, confirm_within_ms?: int; body: the policy's text
- *            answer   generation, epoch, digest, name|null, revision, changed: bool, confirm_by?: time
+ *            answer   generation, epoch, digest, name|null, revision, changed: bool, pending?: bool, confirm_by?: time
  *            body     {"diagnostics": [D...]}, also when refused
  *            PROTOCOL_REFUSED if the policy has errors or does not fit; nothing has changed then. `changed` is false if the tables
  *            came out as they were. With dry_run the answer is about what would be published. Without confirm in time the policy
  *            before it comes back by itself. Answers once the generation is in force; backends whose health is not known yet join
- *            with the generations that follow.
+ *            with the generations that follow. `pending`: the daemon has just started, and publishes the policy as soon as it knows
+ *            which backends can be used, within 5 s; generation and epoch mean nothing then.
  * confirm    request  -
  *            answer   generation, digest
  *            PROTOCOL_NEGATIVE if nothing waits for it; PROTOCOL_UNCONFIRMED if it came too late.

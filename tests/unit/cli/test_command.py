@@ -387,6 +387,14 @@ def applied(**frame):
 
 
 @test
+def apply_says_when_it_takes_a_moment():
+    with Daemon(apply=applied(pending=True)) as daemon:
+        answer = daemon.run("apply", GOOD)
+        equal(answer.status, OK, "status")
+        holds("as soon as the daemon" in answer.out and "generation 9" not in answer.out, f"no generation is promised: {answer.out}")
+
+
+@test
 def apply_sends_the_text_as_it_is():
     with open(GOOD, encoding="utf-8") as file:
         text = file.read()
