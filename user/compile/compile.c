@@ -137,14 +137,28 @@ static struct part endpoint_part(const struct policy *policy, const struct numbe
 	return (struct part){list, count * sizeof(*list)};
 }
 
-/* The constraint set of each (service, class). */
-static struct part set_part(const struct tables *tables, struct arena *arena)
+/*
+ * The constraint set of each (service, class): numbers, and the sets that they mean, numbered here in the order in which they come
+ * up. In the tables that order is one of routes, which a split changes.
+ */
+static void set_parts(const struct tables *tables, struct arena *arena, struct part *ret_numbers, struct part *ret_sets)
 {
-	uint16_t *sets = arena_array(arena, tables->route_index_lines * 32, sizeof(*sets));
+	size_t count = tables->route_index_lines * 32, kept = 0;
+	uint16_t *numbers = arena_array(arena, count, sizeof(*numbers));
+	struct usher_set *sets = arena_array(arena, tables->set_count, sizeof(*sets));
+	uint16_t *number_of = arena_array(arena, tables->set_count, sizeof(*number_of));
 
-	for (size_t i = 0; i < tables->route_index_lines * 32; i++)
-		sets[i] = tables->routes[tables->route_index[i / 32].value[i % 32]].set;
-	return (struct part){sets, tables->route_index_lines * 32 * sizeof(*sets)};
+	for (size_t i = 0; i < count; i++) {
+		uint16_t set = tables->routes[tables->route_index[i / 32].value[i % 32]].set;
+
+		if (!number_of[set]) {
+			sets[kept++] = tables->sets[set];
+			number_of[set] = (uint16_t)kept; /* from 1 */
+		}
+		numbers[i] = number_of[set];
+	}
+	*ret_numbers = (struct part){numbers, count * sizeof(*numbers)};
+	*ret_sets = (struct part){sets, kept * sizeof(*sets)};
 }
 
 static struct part incarnation_part(const struct tables *tables, struct arena *arena)
@@ -163,6 +177,10 @@ static struct part incarnation_part(const struct tables *tables, struct arena *a
 static void judge(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
 {
 	struct arena scratch = {0};
+	struct part set_numbers, sets;
+
+	set_parts(tables, &scratch, &set_numbers, &sets);
+
 	const struct part parts[] = {
 		{tables->source4, tables->source4_lines * sizeof(*tables->source4)},
 		{tables->source6, tables->source6_lines * sizeof(*tables->source6)},
@@ -170,10 +188,10 @@ static void judge(const struct policy *policy, const struct numbers *numbers, st
 		{tables->source6_classes, tables->source6_class_lines * sizeof(*tables->source6_classes)},
 		{tables->classes, tables->class_count * sizeof(*tables->classes)},
 		{tables->services, USHER_SERVICES_MAX * sizeof(*tables->services)},
-		{tables->sets, tables->set_count * sizeof(*tables->sets)},
+		set_numbers,
+		sets,
 		{tables->nat, USHER_NAT_ADDRESSES_MAX * sizeof(*tables->nat)},
 		endpoint_part(policy, numbers, &scratch),
-		set_part(tables, &scratch),
 		incarnation_part(tables, &scratch),
 	};
 	uint8_t digests[sizeof(parts) / sizeof(parts[0])][SHA256_BYTES];
