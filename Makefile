@@ -24,9 +24,10 @@ LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard user/*/*.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 # A directory under tests/ with a main.c is one program; a *.bpf.c in it becomes a skeleton that it may include.
 TEST_PROGRAMS := $(patsubst tests/%/main.c,$(B)/tests/%.test,$(wildcard tests/*/main.c))
+BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%.bench,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c))
 
-.PHONY: all tests demo test lint linted install clean help
+.PHONY: all tests demo test bench benches lint linted install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -77,6 +78,11 @@ $(B)/tests/$(1).test: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard te
 endef
 $(foreach program,$(patsubst tests/%/main.c,%,$(wildcard tests/*/main.c)),$(eval $(call TEST_PROGRAM,$(program))))
 
+$(B)/tests/bench/%.bench: $(B)/tests/bench/%.o $(B)/libusher.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+benches: $(BENCHES)
+
 demo: ## tell the story on a laboratory of network namespaces (root; KEEP=1 leaves it running)
 	@scripts/packages build lab
 	@$(MAKE) --no-print-directory -s all
@@ -86,6 +92,11 @@ test: ## unit, packet-vector, differential and laboratory tests (root)
 	@scripts/packages build lab test
 	@$(MAKE) --no-print-directory -s tests
 	@tests/run $(SUITES)
+
+bench: ## what things cost, as ratios within one run (root)
+	@scripts/packages build
+	@$(MAKE) --no-print-directory -s benches
+	@for bench in $(BENCHES); do echo "$$(basename $$bench .bench):"; $$bench; done
 
 lint: ## format, static analysis, include order
 	@scripts/packages build test lint
