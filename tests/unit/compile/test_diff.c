@@ -93,6 +93,7 @@ static char *random_policy(uint64_t seed)
 			writef(&to, ", {\"id\": \"r%u\", \"when\": {\"tenant\": [\"unknown\"]}, \"allow\": true}", r);
 			break;
 		default:
+			break;
 		}
 	}
 	writef(&to, "]}");
