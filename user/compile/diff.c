@@ -46,22 +46,17 @@ struct comparison {
 
 /* ---- the joint classes -------------------------------------------------------------------------------------- */
 
+static int compare_name(const void *name, const void *item)
+{
+	return strcmp(name, *(const char *const *)item);
+}
+
+/* Of structs that begin with their names, sorted by them. */
 static size_t index_of(const void *items, size_t stride, size_t count, const char *name)
 {
-	size_t low = 0, high = count;
+	const char *found = count ? bsearch(name, items, count, stride, compare_name) : NULL;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = strcmp(name, *(const char *const *)((const char *)items + middle * stride));
-
-		if (!order)
-			return middle;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return POLICY_NONE;
+	return found ? (size_t)(found - (const char *)items) / stride : POLICY_NONE;
 }
 
 static size_t service_index(const struct policy *policy, const char *name)
@@ -83,22 +78,9 @@ static const char *tenant_name(const struct policy *policy, size_t tenant)
 
 static bool is_among(const struct classes *classes, const struct class *class)
 {
-	size_t low = 2, high = classes->count;
-
-	if (class->tenant == POLICY_UNKNOWN_TENANT)
-		return true;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = class_compare(class, &classes->items[middle]);
-
-		if (!order)
-			return true;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return false;
+	/* The first two are what no prefix covers: every policy has those. */
+	return class->tenant == POLICY_UNKNOWN_TENANT ||
+	       bsearch(class, classes->items + 2, classes->count - 2, sizeof(*class), class_compare);
 }
 
 static void add_classes(struct comparison *comparison, const struct policy *policy, const struct classes *classes,
