@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "base/array.h"
 #include "policy/policy.h"
+#include "compile/covers.h"
 #include "compile/intern.h"
 
 /* Consecutive classes of one tenant. */

@@ -9,55 +9,9 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "policy/policy.h"
+#include "compile/covers.h"
 
 /* ---- which rules apply ------------------------------------------------------------------------------------- */
-
-static bool index_in(const struct index_list *list, size_t index)
-{
-	size_t low = 0, high = list->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (list->items[middle] == index)
-			return true;
-		if (list->items[middle] < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
-bool rule_covers_service(const struct rule *rule, size_t service)
-{
-	return !rule->when.services.given || index_in(&rule->when.services, service);
-}
-
-bool rule_covers_tenant(const struct rule *rule, size_t tenant)
-{
-	if (rule->when.tenants.given)
-		return index_in(&rule->when.tenants, tenant);
-	/* Whoever admits strangers has to say so. */
-	return rule->effect != RULE_ALLOW || tenant != POLICY_UNKNOWN_TENANT;
-}
-
-static bool takes_away(const struct rule *rule)
-{
-	return rule->effect == RULE_DENY || rule->effect == RULE_DENY_BACKENDS || rule->effect == RULE_REQUIRE;
-}
-
-bool rule_covers_region(const struct rule *rule, const struct region *region)
-{
-	const struct rule_when *when = &rule->when;
-	bool unknown = !region->country[0];
-
-	if (!when->client_regions_given)
-		return true;
-	if (takes_away(rule))
-		return unknown || region_may_be_inside(region, &when->client_regions);
-	return unknown ? when->unknown_region : region_inside(region, &when->client_regions);
-}
 
 /* What applies to one service, by effect, as positions in the policy. */
 struct verdicts {
@@ -172,9 +126,9 @@ static bool matches_but_labels(const struct policy *policy, size_t b, const stru
 
 	if (match->regions_given && !region_inside(&backend->region, &match->regions))
 		return false;
-	if (match->versions.given && !index_in(&match->versions, backend->version))
+	if (match->versions.given && !index_list_has(&match->versions, backend->version))
 		return false;
-	if (match->backends.given && !index_in(&match->backends, b))
+	if (match->backends.given && !index_list_has(&match->backends, b))
 		return false;
 	if (match->stages && !(match->stages >> version->stage & 1))
 		return false;

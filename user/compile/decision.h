@@ -49,11 +49,6 @@ struct decision {
 	size_t arm_count;
 };
 
-/* Does a rule speak of this service, of this tenant, of this client region? It applies if all three hold. */
-bool rule_covers_service(const struct rule *rule, size_t service);
-bool rule_covers_tenant(const struct rule *rule, size_t tenant);
-bool rule_covers_region(const struct rule *rule, const struct region *region);
-
 /* tenant: policy index or POLICY_UNKNOWN_TENANT, after a service's own tenant has replaced it.
  * family: AF_INET or AF_INET6 of the client. Returns 0 or -ENOMEM. */
 int decision_make(const struct effective *effective, size_t service, size_t tenant, const struct region *region,

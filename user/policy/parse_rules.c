@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 
+#include "policy/policy.h"
 #include "policy/parse.h"
 
 static const char *const answer_words[] = {[USHER_ANSWER_RESET] = "reset", [USHER_ANSWER_DROP] = "drop"};

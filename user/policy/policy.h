@@ -15,6 +15,8 @@ int policy_parse(const char *file, const void *bytes, size_t length, int64_t now
 		 struct policy **ret_policy);
 void policy_free(struct policy *policy);
 
+/* Is the index one of the list? */
+bool index_list_has(const struct index_list *list, size_t index);
 /* Does `inner` lie wholly inside the list: itself, or its country? */
 bool region_inside(const struct region *inner, const struct region_list *list);
 /* Could a client in `region` be inside the list? A country may be any of its subdivisions; unknown may be anywhere. */

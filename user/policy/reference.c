@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/policy.h"
 #include "policy/suggestion.h"
 
 /* No list of names can be longer without a duplicate. */

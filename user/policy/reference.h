@@ -34,6 +34,5 @@ struct named versions_of(const struct policy *policy, size_t model);
 
 /* Sorted; the indices must be distinct. */
 void index_list_make(struct document *document, const size_t *indices, size_t count, struct index_list *ret_list);
-bool index_list_has(const struct index_list *list, size_t index);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 
+#include "policy/policy.h"
 #include "policy/parse.h"
 
 /* ---- addresses ---------------------------------------------------------------------------------------------- */
