@@ -3,134 +3,13 @@
 
 #include <linux/bpf.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "rewrite.h"
+#include "step.h"
 
 /* A client's acknowledgement counts as proof if it is this little beyond the backend's SYN. */
 #define PROOF_WINDOW 65536u
-
-struct step {
-	struct gateway *gateway;
-	const struct frame *frame;
-	const struct kernel_run *run;
-	struct expectation *to;
-	struct wire wire;
-};
-
-static void blame(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void blame(struct step *step, const char *format, ...)
-{
-	va_list arguments;
-
-	if (step->to->fault[0])
-		return;
-	va_start(arguments, format);
-	vsnprintf(step->to->fault, sizeof(step->to->fault), format, arguments);
-	va_end(arguments);
-}
-
-static void end(struct step *step, uint8_t reason, int action)
-{
-	step->to->reason = reason;
-	step->to->action = action;
-}
-
-static bool same_address(const struct usher_address *a, const struct usher_address *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
-
-/* ---- numbers of names ---------------------------------------------------------------------------------------- */
-
-static uint32_t service_number(const struct gateway *gateway, const char *name)
-{
-	for (uint32_t i = 0; i < USHER_SERVICES_MAX; i++)
-		if (gateway->catalog->services[i].name && !strcmp(gateway->catalog->services[i].name, name))
-			return i;
-	return USHER_SERVICE_NONE;
-}
-
-/* The policy's backend that has this number and incarnation, or NULL. */
-static const struct ref_backend *backend_numbered(const struct gateway *gateway, uint16_t number, uint16_t incarnation)
-{
-	const struct catalog_backend *named = number < USHER_BACKENDS_MAX ? &gateway->catalog->backends[number] : NULL;
-
-	if (!named || !named->name || named->incarnation != incarnation)
-		return NULL;
-	for (size_t i = 0; i < gateway->policy->backend_count; i++)
-		if (!strcmp(gateway->policy->backends[i].name, named->name))
-			return &gateway->policy->backends[i];
-	return NULL;
-}
-
-/* ---- who is it for? ------------------------------------------------------------------------------------------ */
-
-static bool is_nat(const struct ref_policy *policy, const struct usher_address *address)
-{
-	for (size_t i = 0; i < policy->nat_count; i++)
-		if (same_address(&policy->nat[i], address))
-			return true;
-	return false;
-}
-
-static bool is_service_address(const struct ref_policy *policy, const struct usher_address *address)
-{
-	for (size_t s = 0; s < policy->service_count; s++)
-		for (size_t a = 0; a < policy->services[s].address_count; a++)
-			if (same_address(&policy->services[s].addresses[a].address, address))
-				return true;
-	return false;
-}
-
-static const struct ref_service *service_at(const struct ref_policy *policy, const struct usher_address *address,
-					    uint16_t port, uint8_t protocol)
-{
-	for (size_t s = 0; s < policy->service_count; s++)
-		for (size_t a = 0; a < policy->services[s].address_count; a++) {
-			const struct ref_endpoint *endpoint = &policy->services[s].addresses[a];
-
-			if (same_address(&endpoint->address, address) && endpoint->port == port &&
-			    policy->services[s].protocol == protocol)
-				return &policy->services[s];
-		}
-	return NULL;
-}
-
-/* ---- answers ------------------------------------------------------------------------------------------------- */
-
-/* The sender gets a reset or ICMP, unless it sent a reset. */
-static void refuse(struct step *step, uint8_t reason)
-{
-	end(step, reason, XDP_DROP);
-	if (step->wire.protocol == IPPROTO_TCP && step->wire.flags & FRAME_RST)
-		return;
-	step->to->action = XDP_TX;
-	step->to->output = *step->frame;
-	if (step->wire.protocol == IPPROTO_TCP)
-		rewrite_refuse_tcp(&step->wire, &step->to->output);
-	else
-		rewrite_refuse_udp(&step->wire, &step->to->output);
-}
-
-static void drop(struct step *step, uint8_t reason)
-{
-	end(step, reason, XDP_DROP);
-}
-
-/* This packet becomes the reset of the end it was going to. */
-static void reset_receiver(struct step *step, const struct rewrite_path *path, const uint8_t *to, const uint8_t *from)
-{
-	bool ack = step->wire.flags & FRAME_ACK;
-
-	step->to->action = XDP_TX;
-	rewrite_reset(step->wire.ipv6, (struct rewrite_link){to, from}, path, step->wire.sequence,
-		      ack ? step->wire.acknowledgement : 0, (uint8_t)(FRAME_RST | (ack ? FRAME_ACK : 0)),
-		      &step->to->output);
-}
 
 /* ---- flows --------------------------------------------------------------------------------------------------- */
 
@@ -141,8 +20,8 @@ static struct ref_flow *client_flow(struct step *step)
 
 		if (flow->protocol == step->wire.protocol && flow->client_port == step->wire.source_port &&
 		    flow->service_port == step->wire.destination_port &&
-		    same_address(&flow->client, &step->wire.source) &&
-		    same_address(&flow->service_address, &step->wire.destination))
+		    ref_same_address(&flow->client, &step->wire.source) &&
+		    ref_same_address(&flow->service_address, &step->wire.destination))
 			return flow;
 	}
 	return NULL;
@@ -155,8 +34,8 @@ static struct ref_flow *backend_flow(struct step *step)
 
 		if (flow->nat_port && flow->protocol == step->wire.protocol &&
 		    flow->backend_port == step->wire.source_port && flow->nat_port == step->wire.destination_port &&
-		    same_address(&flow->backend_address, &step->wire.source) &&
-		    same_address(&flow->nat_address, &step->wire.destination))
+		    ref_same_address(&flow->backend_address, &step->wire.source) &&
+		    ref_same_address(&flow->nat_address, &step->wire.destination))
 			return flow;
 	}
 	return NULL;
@@ -171,10 +50,10 @@ static void forget(struct gateway *gateway, struct ref_flow *flow)
 static bool kept(const struct gateway *gateway, const struct ref_flow *flow)
 {
 	const struct ref_service *service =
-		service_at(gateway->policy, &flow->service_address, flow->service_port, flow->protocol);
-	const struct ref_backend *backend = backend_numbered(gateway, flow->backend, flow->incarnation);
+		ref_service_at(gateway->policy, &flow->service_address, flow->service_port, flow->protocol);
+	const struct ref_backend *backend = gateway_backend(gateway, flow->backend, flow->incarnation);
 
-	if (!service || !backend || service_number(gateway, service->name) != flow->service)
+	if (!service || !backend || gateway_service_number(gateway, service->name) != flow->service)
 		return false;
 	struct ref_client client = ref_classify(gateway->policy, &flow->client, service);
 	struct ref_judgement judgement = ref_judge(gateway->policy, service, &client);
@@ -199,9 +78,9 @@ bool gateway_published(struct gateway *gateway, char fault[160])
 /* The backend, if there is a way to it now. */
 static const struct ref_backend *way_to(const struct gateway *gateway, const struct ref_flow *flow)
 {
-	const struct ref_backend *backend = backend_numbered(gateway, flow->backend, flow->incarnation);
+	const struct ref_backend *backend = gateway_backend(gateway, flow->backend, flow->incarnation);
 
-	if (!backend || backend->unreachable || (!flow->l2 && !is_nat(gateway->policy, &flow->nat_address)))
+	if (!backend || backend->unreachable || (!flow->l2 && !ref_is_nat(gateway->policy, &flow->nat_address)))
 		return NULL;
 	return backend;
 }
@@ -222,14 +101,14 @@ static void to_backend(struct step *step, const struct ref_flow *flow, uint8_t r
 	struct rewrite_path path = path_to(flow);
 
 	if (step->wire.hop_limit <= 1) {
-		drop(step, USHER_REASON_TTL_EXPIRED);
+		step_drop(step, USHER_REASON_TTL_EXPIRED);
 		return;
 	}
 	if (!backend) {
-		drop(step, USHER_REASON_NEXT_HOP);
+		step_drop(step, USHER_REASON_NEXT_HOP);
 		return;
 	}
-	end(step, reason, XDP_TX);
+	step_end(step, reason, XDP_TX);
 	step->to->output = *step->frame;
 	struct rewrite_link link = {backend->mac, backend->own_mac};
 
@@ -246,16 +125,16 @@ static void cut_client(struct step *step, struct ref_flow *flow)
 
 	if (flow->protocol == IPPROTO_UDP) {
 		forget(step->gateway, flow);
-		refuse(step, USHER_REASON_REVOKED);
+		step_refuse(step, USHER_REASON_REVOKED);
 		return;
 	}
 	flow->status = REF_CUT;
 	if (!backend) {
-		refuse(step, USHER_REASON_REVOKED);
+		step_refuse(step, USHER_REASON_REVOKED);
 		return;
 	}
-	end(step, USHER_REASON_REVOKED, XDP_TX);
-	reset_receiver(step, &path, backend->mac, backend->own_mac);
+	step_end(step, USHER_REASON_REVOKED, XDP_TX);
+	step_reset_receiver(step, &path, backend->mac, backend->own_mac);
 }
 
 /* Does this packet prove that its sender has heard the backend's answer? In direct return nobody here could tell. */
@@ -264,7 +143,7 @@ static bool proves(const struct step *step, const struct ref_flow *flow)
 	if ((step->wire.flags & (FRAME_ACK | FRAME_SYN | FRAME_RST)) != FRAME_ACK)
 		return false;
 	if (flow->l2)
-		return backend_numbered(step->gateway, flow->backend, flow->incarnation);
+		return gateway_backend(step->gateway, flow->backend, flow->incarnation);
 	return flow->answered && way_to(step->gateway, flow) &&
 	       step->wire.acknowledgement - flow->backend_next < PROOF_WINDOW;
 }
@@ -277,7 +156,7 @@ static void follow_client(struct step *step, struct ref_flow *flow)
 		if (step->wire.flags & FRAME_RST)
 			to_backend(step, flow, USHER_REASON_REVOKED_TAIL);
 		else
-			refuse(step, USHER_REASON_REVOKED_TAIL);
+			step_refuse(step, USHER_REASON_REVOKED_TAIL);
 		return;
 	}
 	if (flow->epoch != step->gateway->epoch) {
@@ -313,20 +192,21 @@ static void check_record(struct step *step, const struct usher_event *event, con
 	const char *tenant = event->tenant < USHER_TENANT_IDS ? catalog->tenants[event->tenant] : NULL;
 
 	if (strcmp(rule, judgement->rule ? judgement->rule->id : "") != 0)
-		blame(step, "the record names rule '%s', not '%s'", rule, judgement->rule ? judgement->rule->id : "");
+		step_blame(step, "the record names rule '%s', not '%s'", rule,
+			   judgement->rule ? judgement->rule->id : "");
 	if (!tenant || strcmp(tenant, client->tenant) != 0)
-		blame(step, "the record names tenant '%s', not '%s'", tenant ? tenant : "", client->tenant);
+		step_blame(step, "the record names tenant '%s', not '%s'", tenant ? tenant : "", client->tenant);
 	if (event->generation != step->gateway->generation)
-		blame(step, "the record names generation %llu", (unsigned long long)event->generation);
-	if (event->target != service_number(step->gateway, judgement->target->name))
-		blame(step, "the record names another target");
+		step_blame(step, "the record names generation %llu", (unsigned long long)event->generation);
+	if (event->target != gateway_service_number(step->gateway, judgement->target->name))
+		step_blame(step, "the record names another target");
 }
 
 /* The flow as the record says the program made it, if that was one of the choices. */
 static bool make_flow(struct step *step, const struct usher_event *event, const struct ref_judgement *judgement,
 		      struct ref_flow *ret_flow)
 {
-	const struct ref_backend *backend = backend_numbered(step->gateway, event->backend, event->incarnation);
+	const struct ref_backend *backend = gateway_backend(step->gateway, event->backend, event->incarnation);
 	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
 	struct ref_flow flow = {.ipv6 = step->wire.ipv6,
 				.protocol = step->wire.protocol,
@@ -341,7 +221,7 @@ static bool make_flow(struct step *step, const struct usher_event *event, const 
 				.epoch = step->gateway->epoch};
 
 	if (!backend || !(choices >> (backend - step->gateway->policy->backends) & 1)) {
-		blame(step, "backend %u is not the one that policy and the flow's hash mean", event->backend);
+		step_blame(step, "backend %u is not the one that policy and the flow's hash mean", event->backend);
 		return false;
 	}
 	flow.l2 = backend->l2;
@@ -349,15 +229,15 @@ static bool make_flow(struct step *step, const struct usher_event *event, const 
 	flow.backend_port = backend->port;
 	memcpy(flow.client_mac, step->frame->bytes + 6, 6);
 	if (flow.l2 != !flow.nat_port)
-		blame(step, "a NAT port where there should be none, or none where there should be one");
+		step_blame(step, "a NAT port where there should be none, or none where there should be one");
 	if (flow.nat_port) {
 		/* Which address the index means the output says: it is the source. */
 		const uint8_t *output = step->run->output.bytes + 14 + (flow.ipv6 ? 8 : 12);
 
 		flow.nat_address = (struct usher_address){.bytes = {[10] = 0xff, [11] = 0xff}};
 		memcpy(flow.nat_address.bytes + (flow.ipv6 ? 0 : 12), output, flow.ipv6 ? 16 : 4);
-		if (!is_nat(step->gateway->policy, &flow.nat_address))
-			blame(step, "the packet leaves from an address that is no NAT address");
+		if (!ref_is_nat(step->gateway->policy, &flow.nat_address))
+			step_blame(step, "the packet leaves from an address that is no NAT address");
 	}
 	*ret_flow = flow;
 	return true;
@@ -411,20 +291,20 @@ static void admit(struct step *step, const struct ref_service *service, struct r
 		if (event)
 			check_record(step, event, &client, &judgement);
 		else if (!(step->wire.protocol == IPPROTO_TCP && step->wire.flags & FRAME_RST))
-			blame(step, "a refusal without a record");
+			step_blame(step, "a refusal without a record");
 		if (judgement.silent)
-			drop(step, reason);
+			step_drop(step, reason);
 		else
-			refuse(step, reason);
+			step_refuse(step, reason);
 		return;
 	}
 	if (step->wire.hop_limit <= 1) {
-		drop(step, USHER_REASON_TTL_EXPIRED);
+		step_drop(step, USHER_REASON_TTL_EXPIRED);
 		return;
 	}
 	event = event_of(step, reason);
 	if (!event || step->gateway->flow_count == REF_FLOWS_MAX) {
-		blame(step, event ? "too many flows for this model" : "an admission without a record");
+		step_blame(step, event ? "too many flows for this model" : "an admission without a record");
 		return;
 	}
 	check_record(step, event, &client, &judgement);
@@ -445,7 +325,7 @@ static void follow_backend(struct step *step)
 	uint8_t reason = USHER_REASON_RETURNED;
 
 	if (!flow) {
-		drop(step, USHER_REASON_NAT_NO_FLOW);
+		step_drop(step, USHER_REASON_NAT_NO_FLOW);
 		return;
 	}
 	struct rewrite_path path = {flow->service_address, flow->client, flow->service_port, flow->client_port};
@@ -454,18 +334,18 @@ static void follow_backend(struct step *step)
 	if (flow->status == REF_CUT) {
 		reason = USHER_REASON_REVOKED_TAIL;
 		if (!(step->wire.flags & FRAME_RST)) {
-			refuse(step, reason);
+			step_refuse(step, reason);
 			return;
 		}
 	} else if (flow->epoch != step->gateway->epoch) {
 		if (!kept(step->gateway, flow)) {
-			end(step, USHER_REASON_REVOKED, XDP_DROP);
+			step_end(step, USHER_REASON_REVOKED, XDP_DROP);
 			if (flow->protocol == IPPROTO_UDP) {
 				forget(step->gateway, flow);
 				return;
 			}
 			flow->status = REF_CUT;
-			reset_receiver(step, &path, flow->client_mac, gateway_mac);
+			step_reset_receiver(step, &path, flow->client_mac, gateway_mac);
 			return;
 		}
 		flow->epoch = step->gateway->epoch;
@@ -476,12 +356,12 @@ static void follow_backend(struct step *step)
 		flow->backend_next = step->wire.sequence + 1;
 	}
 	if (step->wire.hop_limit <= 1) {
-		drop(step, USHER_REASON_TTL_EXPIRED);
+		step_drop(step, USHER_REASON_TTL_EXPIRED);
 		return;
 	}
 	if (flow->protocol == IPPROTO_UDP)
 		flow->status = REF_LIVE;
-	end(step, reason, XDP_TX);
+	step_end(step, reason, XDP_TX);
 	step->to->output = *step->frame;
 	rewrite_translate(&step->wire, (struct rewrite_link){flow->client_mac, gateway_mac}, &path, &step->to->output);
 }
@@ -492,17 +372,17 @@ static void judge_packet(struct step *step)
 {
 	const struct ref_policy *policy = step->gateway->policy;
 	const struct wire *wire = &step->wire;
-	bool nat = is_nat(policy, &wire->destination);
+	bool nat = ref_is_nat(policy, &wire->destination);
 	const struct ref_service *service;
 	struct ref_flow *flow;
 
-	if (!wire->ip || (!nat && !is_service_address(policy, &wire->destination))) {
-		end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
+	if (!wire->ip || (!nat && !ref_is_service_address(policy, &wire->destination))) {
+		step_end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
 		return;
 	}
 	/* Nothing is wrong with a packet of another protocol; it is the host's. */
 	if (!wire->reason && wire->protocol != IPPROTO_TCP && wire->protocol != IPPROTO_UDP) {
-		end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
+		step_end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
 		return;
 	}
 	if (nat && !wire->reason) {
@@ -510,16 +390,16 @@ static void judge_packet(struct step *step)
 		return;
 	}
 	service = !nat && wire->ports && wire->destination_port
-			  ? service_at(policy, &wire->destination, wire->destination_port, wire->protocol)
+			  ? ref_service_at(policy, &wire->destination, wire->destination_port, wire->protocol)
 			  : NULL;
 	if (service)
-		step->to->service = service_number(step->gateway, service->name);
+		step->to->service = gateway_service_number(step->gateway, service->name);
 	if (wire->reason && (service || nat || !wire->ports || !wire->destination_port)) {
-		end(step, wire->reason, wire->reason == USHER_REASON_ICMP_TO_HOST ? XDP_PASS : XDP_DROP);
+		step_end(step, wire->reason, wire->reason == USHER_REASON_ICMP_TO_HOST ? XDP_PASS : XDP_DROP);
 		return;
 	}
 	if (!service) {
-		end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
+		step_end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
 		return;
 	}
 	flow = client_flow(step);
