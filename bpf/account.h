@@ -21,8 +21,10 @@ static __always_inline void account_add(struct usher_counter *counter, const str
 
 static __always_inline void account_received(const struct packet *packet)
 {
+	__u32 service = packet->service; /* Linux 6.1 takes no key out of an argument's memory */
+
 	if (!packet->dry_run)
-		account_add(bpf_map_lookup_elem(&received, &packet->service), packet);
+		account_add(bpf_map_lookup_elem(&received, &service), packet);
 }
 
 static __always_inline void account_verdict(const struct packet *packet, __u32 reason)

@@ -248,6 +248,19 @@ static __always_inline int flow_meet(const struct usher_flow_key *key, const str
 	return FLOW_EXISTS;
 }
 
+/* One more entry. */
+static __always_inline void flow_count(bool is_return)
+{
+	struct usher_flow_counter *counter = flow_counter();
+
+	if (!counter)
+		return;
+	if (is_return)
+		counter->return_lines++;
+	else
+		counter->inserted++;
+}
+
 /* With the lock of `home` held. The hint is kept up to date, and written where others must see it at once. */
 static __always_inline int flow_place(const struct usher_flow_key *key, const struct flow_entry *entry,
 				      struct flow_room *room, __u32 *hint, struct flow_ref *ret_ref)
@@ -280,13 +293,12 @@ __noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const s
 {
 	struct flow_room room = {.home = flow_home(hash), .own_forward = USHER_FLOW_LINE_NONE};
 	struct usher_flow *flow = flow_at(room.home);
-	struct usher_flow_counter *counter = flow_counter();
 	struct flow_hit hit = {};
 	__u32 hint;
 	long locked;
 	int result;
 
-	if (!key || !entry || !ret_ref || !flow || !counter)
+	if (!key || !entry || !ret_ref || !flow)
 		return USHER_REASON_FLOW_CONTENDED;
 	locked = flow_lock(room.home);
 	if (locked < 0)
@@ -305,10 +317,8 @@ __noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const s
 		result = USHER_REASON_FLOW_CONTENDED;
 	} else {
 		result = flow_place(key, entry, &room, &hint, ret_ref);
-		if (result == FLOW_INSERTED && key->is_return)
-			counter->return_lines++;
-		else if (result == FLOW_INSERTED)
-			counter->inserted++;
+		if (result == FLOW_INSERTED)
+			flow_count(key->is_return);
 	}
 	flow_barrier();
 	*(volatile __u32 *)&flow->hint = hint;
