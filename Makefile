@@ -27,7 +27,7 @@ TEST_PROGRAMS := $(patsubst tests/%/main.c,$(B)/tests/%.test,$(wildcard tests/*/
 BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%.bench,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c))
 
-.PHONY: all tests demo test bench benches lint linted install clean help
+.PHONY: all tests demo test test-kernels bench benches lint linted install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -93,6 +93,11 @@ test: ## unit, packet-vector, differential and laboratory tests (root)
 	@$(MAKE) --no-print-directory -s tests
 	@tests/run $(SUITES)
 
+test-kernels: ## packet vectors, model and atomic publishes on Debian's own kernel, in QEMU (root)
+	@scripts/packages build test vm
+	@$(MAKE) --no-print-directory -s tests
+	@tests/run vm
+
 bench: ## what things cost, as ratios within one run (root)
 	@scripts/packages build
 	@$(MAKE) --no-print-directory -s benches
@@ -121,6 +126,6 @@ clean: ## remove what was built
 	rm -rf $(B)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
