@@ -9,10 +9,7 @@
 #ifndef USHER_BPF_ADMIT_H
 #define USHER_BPF_ADMIT_H
 
-#include "follow.h"
-
-#define ADMIT_NAT_ATTEMPTS 16
-#define ADMIT_NAT_PORT_MIN 1024
+#include "nat.h"
 
 static __always_inline bool admit_forwards(int reason)
 {
@@ -84,75 +81,6 @@ static __always_inline void admit_explain(const struct packet *packet, const str
 	answer->reason = (__u8)reason;
 }
 
-/* The key of the way back, but for its port. False: usher has no NAT address of this family. */
-static __always_inline bool admit_nat_key(struct desk *desk, __u64 hash)
-{
-	const struct packet *packet = &desk->packet;
-	const struct usher_generation *generation = generation_of(packet);
-	const struct usher_backend *backend = route_backend(packet, desk->decision.backend);
-	const struct usher_nat_address *nat;
-	__u32 count, pick;
-
-	if (!generation || !backend)
-		return false;
-	count = packet->is_ipv6 ? generation->nat6_count : generation->nat4_count;
-	pick = usher_scale(hash << 32, count) % USHER_NAT_ADDRESSES_MAX;
-	desk->decision.nat_index = packet->is_ipv6 ? generation->nat6[pick] : generation->nat4[pick];
-	nat = GENERATION_ENTRY(nat_addresses, USHER_NAT_ADDRESSES_MAX, packet->slot, desk->decision.nat_index);
-	if (!count || !nat)
-		return false;
-	__builtin_memset(&desk->key, 0, sizeof(desk->key));
-	desk->key.source = backend->address;
-	desk->key.source_port_be = backend->port_be;
-	desk->key.destination = nat->address;
-	desk->key.protocol = packet->key.protocol;
-	desk->key.is_return = 1;
-	return true;
-}
-
-/*
- * The way back of a NAT flow: a return line under a source port that is free towards this backend. The choice is that of
- * the flow's hash, so a client that comes back from the same port also comes back to the backend from the same one.
- * FLOW_INSERTED, or why not.
- */
-__noinline int admit_nat(struct desk *desk)
-{
-	struct flow_entry *entry;
-	__u64 hash;
-	int result, last = USHER_REASON_NAT_PORTS;
-
-	if (!desk)
-		return USHER_REASON_NAT_PORTS;
-	hash = desk->packet.hash;
-	if (!admit_nat_key(desk, hash))
-		return USHER_REASON_NAT_PORTS;
-	entry = &desk->entry;
-	__builtin_memset(entry, 0, sizeof(*entry));
-	entry->status = USHER_FLOW_LIVE;
-	entry->now = (__u16)desk->packet.now;
-	entry->epoch = desk->packet.epoch;
-	entry->value.back.forward_line = desk->hit.ref.line;
-	entry->value.back.forward_fingerprint = USHER_TAG_FINGERPRINT(desk->hit.ref.tag);
-	__builtin_memcpy(entry->value.back.client_mac, desk->packet.sender_mac, ETH_ALEN);
-	for (int i = 0; i < ADMIT_NAT_ATTEMPTS; i++) {
-		hash = usher_mix64(hash + 1);
-		desk->key.destination_port_be =
-			PARSE_BE16(ADMIT_NAT_PORT_MIN + usher_scale(hash, 65536 - ADMIT_NAT_PORT_MIN));
-		result = flow_insert(&desk->key, flow_hash(&desk->key), entry, &desk->back.ref);
-		/* Another port is another home, which may have room. */
-		if (result == FLOW_EXISTS || result == USHER_REASON_FLOW_TABLE_FULL) {
-			last = result == FLOW_EXISTS ? USHER_REASON_NAT_PORTS : result;
-			continue;
-		}
-		desk->decision.nat_port_be = desk->key.destination_port_be;
-		if (result == FLOW_INSERTED &&
-		    flow_set_nat(&desk->hit.ref, desk->decision.nat_port_be, desk->decision.nat_index))
-			return USHER_REASON_FLOW_CONTENDED;
-		return result;
-	}
-	return last;
-}
-
 /* The flow's own line: a free one, or that of the flow whose place it takes. FLOW_INSERTED, or why not. */
 static __always_inline int admit_line(struct desk *desk)
 {
@@ -185,7 +113,7 @@ static __always_inline int admit_insert(struct desk *desk)
 	if (result != FLOW_INSERTED)
 		return result;
 	if (desk->decision.forward == USHER_FORWARD_NAT) {
-		result = admit_nat(desk);
+		result = nat_insert(desk);
 		if (result != FLOW_INSERTED) {
 			flow_delete(&desk->hit.ref);
 			return result;

@@ -233,17 +233,20 @@ __noinline int flow_replace(struct flow_ref *ref, const struct flow_entry *entry
 }
 
 /*
- * The key is in the table already. A return entry is overwritten if it is an orphan, or if it leads to the same forward entry
- * (which has begun anew); any other entry stays as it is.
+ * The key is in the table already. A return entry is overwritten if it is an orphan or its forward entry too old, or if it leads
+ * to the same forward entry (which has begun anew); any other entry stays as it is.
  */
 static __always_inline int flow_meet(const struct usher_flow_key *key, const struct flow_entry *entry,
 				     struct flow_hit *hit)
 {
 	const struct usher_flow_return *old = &hit->value.back, *new = &entry->value.back;
 
-	if (key->is_return &&
-	    ((old->forward_line == new->forward_line && old->forward_fingerprint == new->forward_fingerprint) ||
-	     flow_orphaned(&hit->value, key->destination_port_be)))
+	if (!key->is_return)
+		return FLOW_EXISTS;
+	if (old->forward_line == new->forward_line && old->forward_fingerprint == new->forward_fingerprint)
+		return flow_replace(&hit->ref, entry);
+	flow_forget(old->forward_line, entry->now);
+	if (flow_orphaned(&hit->value, key->destination_port_be))
 		return flow_replace(&hit->ref, entry);
 	return FLOW_EXISTS;
 }

@@ -84,6 +84,8 @@ USHER_PERCPU(desks, struct desk, 2);
 USHER_ARRAY(flows, struct usher_flow, USHER_FLOW_LINES_DEFAULT);
 USHER_ARRAY(tenants, struct usher_tenant_state, USHER_TENANT_IDS);
 USHER_PERCPU(flow_counters, struct usher_flow_counter, 1);
+/* By backend; shared by all CPUs: see nat.h. */
+USHER_ARRAY(nat_tickets, __u64, USHER_BACKENDS_MAX);
 
 /* What expires flows without the daemon: see expire.h. */
 struct sweeper {

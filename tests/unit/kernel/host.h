@@ -36,7 +36,13 @@
 
 #define HOST_PINS "/sys/fs/bpf/usher-test"
 #define HOST_NOW 1767225600 /* 2026-01-01 */
+#ifndef HOST_FLOW_LINES
 #define HOST_FLOW_LINES 1024
+#endif
+#ifndef HOST_HALF_OPEN_MAX
+#define HOST_HALF_OPEN_MAX 1000
+#endif
+#define HOST_BACKENDS_MAX 8
 
 static const uint8_t host_client_mac[6] = {0x02, 0, 0, 0, 0, 0x0c};
 static const uint8_t host_backend_mac[6] = {0x02, 0, 0, 0, 0, 0x0b};
@@ -115,7 +121,7 @@ static inline struct program_options host_options(void)
 					.interface = if_nametoindex("gw0"),
 					.mode = ATTACH_AUTO,
 					.flow_lines = HOST_FLOW_LINES,
-					.half_open_max = 1000,
+					.half_open_max = HOST_HALF_OPEN_MAX,
 					.replies_max = 1000000};
 }
 
@@ -166,8 +172,8 @@ static inline struct catalog *host_publish(struct host *host, const char *policy
 	struct policy *policy = NULL;
 	struct effective *effective = NULL;
 	struct tables *tables = NULL;
-	struct backend_facts facts_of[1] = {{.health = HEALTH_UP}};
-	struct facts facts = {.backends = facts_of, .backend_count = 1};
+	struct backend_facts facts_of[HOST_BACKENDS_MAX] = {0};
+	struct facts facts = {.backends = facts_of};
 	struct compile_input input = {.identities = host->identities,
 				      .generation = host->generation + 1,
 				      .epoch = host->epoch,
@@ -175,12 +181,18 @@ static inline struct catalog *host_publish(struct host *host, const char *policy
 				      .hash_key = host->program->boot.hash_key};
 	struct catalog *catalog;
 
-	facts_of[0].next_hop = (struct next_hop){.resolved = true, .interface = host->program->interface};
-	memcpy(facts_of[0].next_hop.mac, host_backend_mac, 6);
-	memcpy(facts_of[0].next_hop.own_mac, host_own_mac, 6);
 	if (policy_parse("test", policy_text, strlen(policy_text), HOST_NOW, &diagnostics, &policy)) {
 		diagnostics_print(&diagnostics, stderr);
 		fail_msg("the policy of this test has errors");
+	}
+	for (; facts.backend_count < policy->backend_count; facts.backend_count++) {
+		struct backend_facts *of = &facts_of[facts.backend_count];
+
+		assert_true(facts.backend_count < HOST_BACKENDS_MAX);
+		of->health = HEALTH_UP;
+		of->next_hop = (struct next_hop){.resolved = true, .interface = host->program->interface};
+		memcpy(of->next_hop.mac, host_backend_mac, 6);
+		memcpy(of->next_hop.own_mac, host_own_mac, 6);
 	}
 	assert_int_equal(decide(policy, &facts, HOST_NOW, &effective), 0);
 	input.effective = effective;
