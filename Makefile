@@ -25,7 +25,9 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 # A directory under tests/ with a main.c is one program; a *.bpf.c in it becomes a skeleton that it may include.
 TEST_PROGRAMS := $(patsubst tests/%/main.c,$(B)/tests/%.test,$(wildcard tests/*/main.c))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%.bench,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
-TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c))
+# The same under tests/bench/.
+BENCH_PROGRAMS := $(patsubst tests/bench/%/main.c,$(B)/tests/bench/%.bench,$(wildcard tests/bench/*/main.c))
+TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c tests/bench/*/*.bpf.c))
 
 .PHONY: all tests demo test test-kernels bench benches lint linted install clean help
 .DELETE_ON_ERROR:
@@ -70,7 +72,7 @@ $(B)/usher: $(B)/user/cli/main.o $(B)/libusher.a
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libusher.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
-$(filter $(B)/tests/%.o,$(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/*/*.c)))): $(TEST_SKELETONS)
+$(filter $(B)/tests/%.o,$(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/*/*.c tests/bench/*/*.c)))): $(TEST_SKELETONS)
 
 define TEST_PROGRAM
 $(B)/tests/$(1).test: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))) $(B)/libusher.a
@@ -81,7 +83,13 @@ $(foreach program,$(patsubst tests/%/main.c,%,$(wildcard tests/*/main.c)),$(eval
 $(B)/tests/bench/%.bench: $(B)/tests/bench/%.o $(B)/libusher.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-benches: $(BENCHES)
+define BENCH_PROGRAM
+$(B)/tests/bench/$(1).bench: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/$(1)/*.c))) $(B)/libusher.a
+	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
+endef
+$(foreach program,$(patsubst tests/bench/%/main.c,%,$(wildcard tests/bench/*/main.c)),$(eval $(call BENCH_PROGRAM,$(program))))
+
+benches: $(BENCHES) $(BENCH_PROGRAMS)
 
 demo: ## tell the story on a laboratory of network namespaces (root; KEEP=1 leaves it running)
 	@scripts/packages build lab
@@ -98,10 +106,11 @@ test-kernels: ## packet vectors, model and atomic publishes on Debian's own kern
 	@$(MAKE) --no-print-directory -s tests
 	@tests/run vm
 
-bench: ## what things cost, as ratios within one run (root)
-	@scripts/packages build
+bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 minutes)
+	@scripts/packages build bench
 	@$(MAKE) --no-print-directory -s benches
-	@for bench in $(BENCHES); do echo "$$(basename $$bench .bench):"; $$bench; done
+	@for bench in $(if $(QUICK),,$(BENCHES)); do echo "$$(basename $$bench .bench):"; $$bench; done
+	@$(B)/tests/bench/packet.bench $(if $(QUICK),--quick,--results tests/bench/results)
 
 lint: ## format, static analysis, include order
 	@scripts/packages build test lint

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "gateway.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "compile/compile.h"
+#include "kernel/program.h"
+#include "policy/policy.h"
+#include "usher.skel.h"
+
+#include "../../unit/compile/compiled.h"
+
+#define INTERFACE 1 /* lo: test runs come in by it */
+#define READER_NS 1000000
+#define CPUS_MAX 256
+
+static const __u64 hash_key[USHER_HASH_KEYS] = {0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL,
+						0x8796a5b4c3d2e1f0ULL, 0x13579bdf02468aceULL};
+
+void must(int error, const char *what)
+{
+	if (!error)
+		return;
+	fprintf(stderr, "bench: %s: %s\n", what, strerror(error < 0 ? -error : error));
+	exit(EXIT_FAILURE);
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------------- */
+
+static int forget_record(void *context, void *data, size_t size)
+{
+	(void)context;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+/* What the daemon does with the rings, as far as packets can feel it: it comes by on a timer, on another CPU. */
+static int read_rings(void *context)
+{
+	struct gateway *gateway = context;
+	const struct timespec pause = {.tv_nsec = READER_NS};
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	while (!atomic_load(&gateway->stop)) {
+		ring_buffer__consume(gateway->rings);
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static void open_map(const struct gateway *gateway, const char *name, size_t size, struct mapping *ret_mapping)
+{
+	must(mapping_open(program_map(&gateway->program, name), size, true, ret_mapping), name);
+}
+
+void gateway_open(uint32_t lines, struct gateway *ret_gateway)
+{
+	struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
+				  .flow_lines = lines,
+				  .half_open_max = 1u << 30,
+				  .replies_max = 1u << 30,
+				  .interface = INTERFACE};
+	struct gateway *gateway = ret_gateway;
+	struct problem problem = {0};
+	struct usher_bpf *skeleton = usher_bpf__open();
+
+	must(skeleton ? 0 : errno, "open");
+	*gateway = (struct gateway){.program.skeleton = skeleton};
+	memcpy(boot.hash_key, hash_key, sizeof(hash_key));
+	gateway->program.boot = boot;
+	must(bpf_map__set_max_entries(skeleton->maps.flows, lines), "flows");
+	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, &boot, sizeof(boot));
+	must(usher_bpf__load(skeleton), "load");
+	open_map(gateway, "flows", sizeof(struct usher_flow), &gateway->flows);
+	open_map(gateway, "tenants", sizeof(struct usher_tenant_state), &gateway->tenants);
+	open_map(gateway, "generations", sizeof(struct usher_generation), &gateway->generations);
+	must(publisher_open(&gateway->program, &problem, &gateway->publisher), problem.text);
+	gateway->rings = ring_buffer__new(program_map(&gateway->program, "events"), forget_record, NULL, NULL);
+	must(gateway->rings ? 0 : errno, "events");
+	must(ring_buffer__add(gateway->rings, program_map(&gateway->program, "events_required"), forget_record, NULL),
+	     "events_required");
+	must(thrd_create(&gateway->reader, read_rings, gateway) == thrd_success ? 0 : EAGAIN, "reader");
+}
+
+void gateway_close(struct gateway *gateway)
+{
+	atomic_store(&gateway->stop, true);
+	thrd_join(gateway->reader, NULL);
+	ring_buffer__free(gateway->rings);
+	publisher_close(gateway->publisher);
+	mapping_close(&gateway->flows);
+	mapping_close(&gateway->tenants);
+	mapping_close(&gateway->generations);
+	usher_bpf__destroy(gateway->program.skeleton);
+}
+
+/* ---- policy ------------------------------------------------------------------------------------------------ */
+
+static void write_prefix(struct writing *text, const struct way *way, uint32_t n)
+{
+	uint32_t address = GATEWAY_SOURCE4 + (n << 9);
+	uint64_t upper = GATEWAY_SOURCE6 + 2 * (uint64_t)n;
+
+	if (way->is_ipv6)
+		writef(text, "{\"prefix\": \"%x:%x:%x:%x::/64\"", (unsigned)(upper >> 48),
+		       (unsigned)(upper >> 32 & 0xffff), (unsigned)(upper >> 16 & 0xffff), (unsigned)(upper & 0xffff));
+	else
+		writef(text, "{\"prefix\": \"%u.%u.%u.0/24\"", address >> 24, address >> 16 & 255, address >> 8 & 255);
+	writef(text, ", \"region\": \"%s\"}", n % 2 ? "DE" : "FR");
+}
+
+static void write_tenants(struct writing *text, const struct gateway_policy *policy)
+{
+	writef(text, "\"tenants\": {");
+	for (uint32_t t = 0; t < policy->tenants; t++) {
+		writef(text, "\"t%u\": {\"sources\": [", t);
+		for (uint32_t n = t; n < policy->prefixes; n += policy->tenants) {
+			if (n != t)
+				writef(text, ",");
+			write_prefix(text, &policy->way, n);
+		}
+		writef(text, "]},");
+	}
+	writef(text, "\"banned\": {\"sources\": [{\"prefix\": \"%s\", \"region\": \"DE\"}]}}",
+	       policy->way.is_ipv6 ? "2001:dbf:e000:0::/48" : "10.128.0.0/16");
+}
+
+static void write_backends(struct writing *text, const struct gateway_policy *policy)
+{
+	unsigned int port = policy->way.is_udp ? 53 : 443;
+
+	writef(text, "\"backends\": {");
+	for (uint32_t b = 0; b < policy->backends; b++) {
+		writef(text, "%s\"b%u\": {\"address\": \"", b ? "," : "", b);
+		if (policy->way.is_ipv6)
+			writef(text, "[2001:db8:1::%x]", b + 1);
+		else
+			writef(text, "10.1.%u.%u", b / 250, b % 250 + 1);
+		writef(text, ":%u\", \"serves\": \"m@1\", \"region\": \"DE\", \"health\": false, \"forward\": \"%s\"}",
+		       port, policy->way.mode);
+	}
+	writef(text, "}");
+}
+
+char *gateway_text(const struct gateway_policy *policy)
+{
+	struct writing text = {0};
+
+	writef(&text, "{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": "
+		      "\"production\"}}}},");
+	write_tenants(&text, policy);
+	writef(&text, ",");
+	write_backends(&text, policy);
+	writef(&text,
+	       ",\"services\": {\"s\": {\"address\": \"%s:%u\", \"protocol\": \"%s\", \"model\": \"m\"}},"
+	       "\"rules\": [{\"id\": \"strangers\", \"when\": {\"tenant\": [\"unknown\"]}, \"deny\": true, \"answer\": "
+	       "\"drop\"},"
+	       "{\"id\": \"banned\", \"when\": {\"tenant\": [\"banned\"]}, \"deny\": true},"
+	       "{\"id\": \"all\", \"when\": {\"service\": [\"s\"]}, \"allow\": true}],"
+	       "\"nat\": {\"addresses\": [\"10.0.0.2\", \"10.0.0.3\", \"2001:db8:a0::2\", \"2001:db8:a0::3\"]}}",
+	       policy->way.is_ipv6 ? "[2001:db8:100::10]" : "198.51.100.10", policy->way.is_udp ? 53 : 443,
+	       policy->way.is_udp ? "udp" : "tcp");
+	return text.text;
+}
+
+struct tables *gateway_compile(const struct gateway *gateway, const char *text, const struct tables *before,
+			       int drained)
+{
+	struct diagnostics diagnostics = {.file = "bench.json"};
+	struct policy *policy = NULL;
+	struct effective *effective = NULL;
+	struct tables *tables = NULL;
+	struct compile_input input = {.generation = 1, .hash_key = gateway->program.boot.hash_key};
+	struct facts facts = {0};
+	int r = policy_parse("bench.json", text, strlen(text), COMPILED_NOW, &diagnostics, &policy);
+
+	if (!r) {
+		facts.backend_count = policy->backend_count;
+		facts.backends = calloc(facts.backend_count, sizeof(*facts.backends));
+		must(facts.backends ? 0 : ENOMEM, "facts");
+		for (size_t b = 0; b < facts.backend_count; b++)
+			facts.backends[b] = (struct backend_facts){
+				.health = HEALTH_UP,
+				.draining = (int)b == drained,
+				.next_hop = {true, {2, 0, 0, 1, 0, (uint8_t)b}, {2, 0, 0, 0, 0, 1}, INTERFACE}};
+		r = decide(policy, &facts, COMPILED_NOW, &effective);
+	}
+	if (!r) {
+		input.effective = effective;
+		if (before) {
+			input.identities = before->identities;
+			input.generation = before->header.number + 1;
+			input.epoch = before->header.epoch;
+			input.judgement = before->judgement;
+		}
+		r = compile(&input, &diagnostics, &tables);
+	}
+	if (r)
+		diagnostics_print(&diagnostics, stderr);
+	must(r, "policy");
+	diagnostics_free(&diagnostics);
+	effective_free(effective);
+	policy_free(policy);
+	free(facts.backends);
+	return tables;
+}
+
+void gateway_apply(struct gateway *gateway, const struct gateway_policy *policy)
+{
+	char *text = gateway_text(policy);
+	struct tables *tables = gateway_compile(gateway, text, NULL, -1);
+
+	must(publish(gateway->publisher, tables), "publish");
+	tables_free(tables);
+	free(text);
+}
+
+/* ---- flows ------------------------------------------------------------------------------------------------- */
+
+void gateway_forget(struct gateway *gateway)
+{
+	memset(gateway->flows.bytes, 0, gateway->flows.entries * gateway->flows.size);
+	memset(gateway->tenants.bytes, 0, gateway->tenants.entries * gateway->tenants.size);
+}
+
+uint32_t gateway_establish(struct gateway *gateway)
+{
+	struct usher_flow *flows = gateway->flows.bytes;
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < gateway->flows.entries; i++) {
+		uint32_t status = USHER_TAG_STATUS(flows[i].tag);
+
+		if (status == USHER_FLOW_EMPTY || (flows[i].tag & USHER_TAG_RETURN))
+			continue;
+		count++;
+		if (status == USHER_FLOW_HALF_OPEN)
+			flows[i].tag = (flows[i].tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_LIVE;
+	}
+	memset(gateway->tenants.bytes, 0, gateway->tenants.entries * gateway->tenants.size);
+	return count;
+}
+
+void gateway_raise_epoch(struct gateway *gateway)
+{
+	struct usher_generation *generations = gateway->generations.bytes;
+
+	generations[publisher_slot(gateway->publisher)].epoch++;
+}
+
+uint64_t gateway_lost(const struct gateway *gateway)
+{
+	struct usher_sequence values[CPUS_MAX] = {0};
+	uint64_t lost = 0;
+
+	for (__u32 ring = 0; ring < USHER_RINGS; ring++) {
+		must(bpf_map_lookup_elem(program_map(&gateway->program, "sequences"), &ring, values) ? errno : 0,
+		     "sequences");
+		for (size_t cpu = 0; cpu < CPUS_MAX; cpu++)
+			lost += values[cpu].lost;
+	}
+	return lost;
+}

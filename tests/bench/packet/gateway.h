@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The loaded program with real tables, as the daemon makes them, but attached to nothing. */
+#ifndef USHER_BENCH_GATEWAY_H
+#define USHER_BENCH_GATEWAY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <threads.h>
+
+#include "compile/tables.h"
+#include "kernel/mapping.h"
+#include "kernel/publish.h"
+
+#define GATEWAY_SOURCE4 0x0b000000u	      /* prefix n: this + n * 2^9, /24 */
+#define GATEWAY_SOURCE6 0x20010db800000000ull /* prefix n: the upper half is this + 2 n, /64 */
+#define GATEWAY_STRANGER4 0xac100000u
+#define GATEWAY_STRANGER6 0x20010dbff0000000ull
+#define GATEWAY_BANNED4 0x0a800000u
+#define GATEWAY_BANNED6 0x20010dbfe0000000ull
+
+/* How packets are made and sent on. */
+struct way {
+	const char *mode; /* "forward" of the backends */
+	bool is_udp, is_ipv6;
+};
+
+struct gateway_policy {
+	struct way way;
+	uint32_t prefixes, backends, tenants;
+};
+
+struct gateway {
+	struct program program;
+	struct publisher *publisher;
+	struct mapping flows, tenants, generations;
+	struct ring_buffer *rings;
+	thrd_t reader;
+	atomic_bool stop;
+};
+
+/* Ends the process, with a sentence, if `error` is not 0. */
+void must(int error, const char *what);
+
+void gateway_open(uint32_t lines, struct gateway *ret_gateway);
+void gateway_close(struct gateway *gateway);
+
+/* The text of a policy in which everybody of `prefixes` may ask the one service; to be freed. */
+char *gateway_text(const struct gateway_policy *policy);
+/* Compiled with all backends reachable; `drained`: a backend by its place in the policy, or -1. */
+struct tables *gateway_compile(const struct gateway *gateway, const char *text, const struct tables *before,
+			       int drained);
+/* Text, compiled and published. */
+void gateway_apply(struct gateway *gateway, const struct gateway_policy *policy);
+
+/* No flow is open any more. */
+void gateway_forget(struct gateway *gateway);
+/* All TCP handshakes are over. Returns how many flows there are. */
+uint32_t gateway_establish(struct gateway *gateway);
+/* Flows have to be judged again. */
+void gateway_raise_epoch(struct gateway *gateway);
+/* Records that found no room so far. */
+uint64_t gateway_lost(const struct gateway *gateway);
+
+#endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a packet costs, by what it is and how it is sent on, against floors measured in the same run; README.md says how.
+ *
+ *   packet.bench [--quick] [--mode MODE] [--results FOLDER]
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "compile/compile.h"
+
+#include "report.h"
+
+#define LINES_MIN (1u << 21) /* rated for 1,000,000 flows of one line each */
+#define ROUNDS 15
+#define ROUNDS_QUICK 3
+#define WAYS_MAX 16
+
+/* A mode is measured by having a line here: its name and the lines of the table that a flow takes. */
+static const struct {
+	const char *mode;
+	uint32_t lines;
+} modes[] = {{"l2", 1}, {"nat", 2}};
+
+struct options {
+	bool quick;
+	const char *mode, *results;
+};
+
+static struct way_samples samples[WAYS_MAX];
+static size_t sample_count;
+
+static void add_round(struct way_samples *to, const struct row_costs *rows, const struct floor_costs *floors)
+{
+	for (int i = 0; i < ROW_COUNT; i++) {
+		double floor = i == ROW_EPOCH ? rows->of[ROW_NEW] : floors->of[row_shapes[i].floor];
+
+		sample_add(&to->cost[i], rows->of[i]);
+		sample_add(&to->ratio[i], rows->of[i] / floor);
+	}
+}
+
+/* Does a row lack undisturbed runs? */
+static bool lacks(const struct way_samples *first, size_t ways, const struct sample *floors, size_t rounds)
+{
+	for (int i = 0; i < FLOOR_COUNT; i++)
+		if (floors[i].count < rounds)
+			return true;
+	for (size_t w = 0; w < ways; w++)
+		for (int i = 0; i < ROW_COUNT; i++)
+			if (first[w].ratio[i].count < rounds && !(i == ROW_RESET && first[w].way.is_udp))
+				return true;
+	return false;
+}
+
+static unsigned int measure_mode(const struct options *options, const char *mode, uint32_t lines, FILE *to)
+{
+	size_t ways = options->quick ? 1 : 4, rounds = options->quick ? ROUNDS_QUICK : ROUNDS;
+	size_t limit = options->quick ? rounds : 2 * rounds;
+	struct way_samples *first = &samples[sample_count];
+	struct way_tables tables[4];
+	struct sample floors[FLOOR_COUNT] = {0};
+	struct gateway gateway;
+	struct meter meter = {0};
+	unsigned int missed = 0;
+
+	gateway_open(LINES_MIN * lines, &gateway);
+	for (size_t w = 0; w < ways; w++) {
+		first[w].way = (struct way){mode, w & 1, w >> 1};
+		rows_compile(&gateway, &first[w].way, &tables[w]);
+	}
+	for (size_t round = 0; round < limit && (round < rounds || lacks(first, ways, floors, rounds)); round++) {
+		struct floor_costs floor_costs;
+
+		meter_open(&gateway, &meter);
+		rows_measure_floors(&meter, round << 24, &floor_costs);
+		for (int i = 0; i < FLOOR_COUNT; i++)
+			sample_add(&floors[i], floor_costs.of[i]);
+		for (size_t w = 0; w < ways; w++) {
+			struct row_costs costs;
+
+			rows_measure(&meter, &gateway, &tables[w], round << 24, &costs);
+			add_round(&first[w], &costs, &floor_costs);
+		}
+		meter_close(&meter);
+	}
+	report_floors(to, mode, floors);
+	for (size_t w = 0; w < ways; w++) {
+		missed += report_way(to, &first[w]);
+		rows_free(&tables[w]);
+	}
+	fprintf(to, "%u runs, of which %u were disturbed and left out; %llu records found no room\n", meter.runs,
+		meter.disturbed, (unsigned long long)gateway_lost(&gateway));
+	fflush(to);
+	gateway_close(&gateway);
+	sample_count += ways;
+	return missed;
+}
+
+static void read_options(int count, char **arguments, struct options *ret_options)
+{
+	static const struct option long_options[] = {{"quick", no_argument, NULL, 'q'},
+						     {"mode", required_argument, NULL, 'm'},
+						     {"results", required_argument, NULL, 'r'},
+						     {0}};
+	int option;
+
+	while ((option = getopt_long(count, arguments, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'q':
+			ret_options->quick = true;
+			break;
+		case 'm':
+			ret_options->mode = optarg;
+			break;
+		case 'r':
+			ret_options->results = optarg;
+			break;
+		default:
+			exit(2);
+		}
+	}
+}
+
+static FILE *open_table(const struct options *options)
+{
+	char path[4096];
+	FILE *file;
+
+	if (!options->results)
+		return stdout;
+	snprintf(path, sizeof(path), "%s/packet.txt", options->results);
+	file = fopen(path, "w");
+	must(file ? 0 : errno, path);
+	return file;
+}
+
+int main(int count, char **arguments)
+{
+	struct options options = {0};
+	unsigned int missed = 0;
+	FILE *to;
+
+	read_options(count, arguments, &options);
+	libbpf_set_print(NULL);
+	to = open_table(&options);
+	report_machine(to);
+	fprintf(to, "\n%u backends, sources in %u prefixes (largest set: %u)\n", 100u, ROWS_PREFIXES,
+		ROWS_PREFIXES_LARGEST);
+	meter_begin();
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
+		if (!options.mode || !strcmp(options.mode, modes[i].mode))
+			missed += measure_mode(&options, modes[i].mode, modes[i].lines, to);
+	fprintf(to, "\n%u bars not met\n", missed);
+	if (options.results) {
+		report_plot(options.results, samples, sample_count);
+		fclose(to);
+	}
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "rows.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "compile/compile.h"
+#include "tests/bench/packet/traffic.skel.h"
+
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+#define BACKENDS 100
+#define TENANTS 16
+#define FLOWS_100K 100000u
+#define FLOWS_1M 1000000u
+
+const struct row_shape row_shapes[ROW_COUNT] = {
+#define X(name, text, bar, floor) {text, bar, FLOOR_##floor},
+	ROWS(X)
+#undef X
+};
+
+const char *const floor_texts[FLOOR_COUNT] = {
+#define X(name, text) text,
+	FLOORS(X)
+#undef X
+};
+
+void rows_compile(const struct gateway *gateway, const struct way *way, struct way_tables *ret_tables)
+{
+	struct gateway_policy policy = {
+		.way = *way, .prefixes = ROWS_PREFIXES, .backends = BACKENDS, .tenants = TENANTS};
+	char *text = gateway_text(&policy);
+
+	ret_tables->way = *way;
+	ret_tables->usual = gateway_compile(gateway, text, NULL, -1);
+	free(text);
+	policy.prefixes = ROWS_PREFIXES_LARGEST;
+	text = gateway_text(&policy);
+	ret_tables->largest = gateway_compile(gateway, text, NULL, -1);
+	free(text);
+}
+
+void rows_free(struct way_tables *tables)
+{
+	tables_free(tables->usual);
+	tables_free(tables->largest);
+}
+
+/* ---- floors ------------------------------------------------------------------------------------------------ */
+
+void rows_measure_floors(struct meter *meter, uint64_t seed, struct floor_costs *ret_costs)
+{
+	int find = bpf_program__fd(meter->skeleton->progs.lru_find);
+	int insert = bpf_program__fd(meter->skeleton->progs.lru_insert);
+	struct flood flood = {.way = {"l2", false, false},
+			      .flows = TRAFFIC_FLOWS_MAX,
+			      .prefixes = ROWS_PREFIXES,
+			      .tcp_flags = TCP_ACK};
+	double *of = ret_costs->of;
+
+	of[FLOOR_LRU_FILLING] = meter_cost(meter, insert, &flood, FLOWS_1M, 0);
+	flood.is_random = true;
+	flood.first = seed;
+	flood.flows = FLOWS_1M;
+	of[FLOOR_LRU_1M] = meter_cost(meter, find, &flood, METER_REPEAT, 0);
+	of[FLOOR_LINE] = meter_cost(meter, bpf_program__fd(meter->skeleton->progs.line), &flood, METER_REPEAT, 0);
+	flood.flows = FLOWS_100K;
+	of[FLOOR_LRU_100K] = meter_cost(meter, find, &flood, METER_REPEAT, 0);
+	flood.flows = 1;
+	of[FLOOR_LRU_1] = meter_cost(meter, find, &flood, METER_REPEAT, 0);
+	of[FLOOR_REWRITE] = meter_cost(meter, bpf_program__fd(meter->skeleton->progs.rewrite), &flood, METER_REPEAT, 0);
+	flood.is_random = false;
+	flood.first = FLOWS_1M;
+	flood.flows = TRAFFIC_FLOWS_MAX;
+	meter_send(meter, insert, &flood, TRAFFIC_LRU_ENTRIES - FLOWS_1M);
+	flood.first = TRAFFIC_LRU_ENTRIES;
+	of[FLOOR_LRU_FULL] = meter_cost(meter, insert, &flood, METER_REPEAT, 0);
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------- */
+
+struct bed {
+	struct meter *meter;
+	struct gateway *gateway;
+	const struct way_tables *tables;
+	uint64_t seed;
+	int target;
+	double *of;
+};
+
+/* The first packets of flows, one after the other. */
+static struct flood beginning(const struct bed *bed, uint64_t first)
+{
+	return (struct flood){.way = bed->tables->way,
+			      .flows = TRAFFIC_FLOWS_MAX,
+			      .prefixes = ROWS_PREFIXES,
+			      .tcp_flags = TCP_SYN,
+			      .first = first};
+}
+
+/* Packets of `flows` flows in random order. */
+static struct flood established(const struct bed *bed, uint32_t flows)
+{
+	return (struct flood){.way = bed->tables->way,
+			      .flows = flows,
+			      .prefixes = ROWS_PREFIXES,
+			      .is_random = true,
+			      .tcp_flags = TCP_ACK,
+			      .first = bed->seed};
+}
+
+static double cost(const struct bed *bed, const struct flood *flood, uint8_t reason)
+{
+	return meter_cost(bed->meter, bed->target, flood, METER_REPEAT, reason);
+}
+
+static void open_flows(const struct bed *bed, uint32_t flows)
+{
+	struct flood flood = beginning(bed, 0);
+
+	gateway_forget(bed->gateway);
+	meter_send(bed->meter, bed->target, &flood, flows);
+	if (gateway_establish(bed->gateway) != flows)
+		must(EINVAL, "not every flow was opened");
+}
+
+static void many_flows(const struct bed *bed)
+{
+	struct flood flood = beginning(bed, 0);
+
+	gateway_forget(bed->gateway);
+	bed->of[ROW_NEW] = cost(bed, &flood, USHER_REASON_ADMITTED);
+	gateway_establish(bed->gateway);
+	flood = established(bed, FLOWS_1M);
+	bed->of[ROW_FLOWS_1M] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
+	flood.is_random = false;
+	flood.first = 0;
+	gateway_raise_epoch(bed->gateway);
+	bed->of[ROW_EPOCH] = cost(bed, &flood, USHER_REASON_REAFFIRMED);
+
+	open_flows(bed, FLOWS_100K);
+	flood = established(bed, FLOWS_100K);
+	bed->of[ROW_FLOWS_100K] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
+}
+
+/* As many new ones that on average the table is at its rated load, which is half of its lines. */
+static void rated_load(const struct bed *bed)
+{
+	uint32_t lines = strcmp(bed->tables->way.mode, "nat") ? 1 : 2;
+	uint32_t before = (uint32_t)bed->gateway->flows.entries / 2 / lines - METER_REPEAT / 2;
+	struct flood flood = beginning(bed, 0);
+
+	gateway_forget(bed->gateway);
+	meter_send(bed->meter, bed->target, &flood, before);
+	flood.first = before;
+	bed->of[ROW_NEW_RATED] = cost(bed, &flood, USHER_REASON_ADMITTED);
+}
+
+static void many_prefixes(const struct bed *bed)
+{
+	struct flood flood = beginning(bed, 0);
+
+	must(publish(bed->gateway->publisher, bed->tables->largest), "publish");
+	gateway_forget(bed->gateway);
+	flood.prefixes = ROWS_PREFIXES_LARGEST;
+	bed->of[ROW_NEW_PREFIXES] = cost(bed, &flood, USHER_REASON_ADMITTED);
+	must(publish(bed->gateway->publisher, bed->tables->usual), "publish");
+}
+
+static void one_flow(const struct bed *bed)
+{
+	bool is_ipv6 = bed->tables->way.is_ipv6;
+	struct flood flood = established(bed, 1);
+
+	open_flows(bed, 1);
+	bed->of[ROW_ONE] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
+	flood.tcp_flags = TCP_SYN;
+	flood.prefixes = 1;
+	flood.source = is_ipv6 ? GATEWAY_BANNED6 : GATEWAY_BANNED4;
+	/* An ICMP answer moves both ends of the frame, which `traffic` does not undo. */
+	bed->of[ROW_RESET] = flood.way.is_udp ? NAN : cost(bed, &flood, USHER_REASON_DENY_RULE);
+	flood.source = is_ipv6 ? GATEWAY_STRANGER6 : GATEWAY_STRANGER4;
+	bed->of[ROW_STRANGER] = cost(bed, &flood, USHER_REASON_DENY_RULE);
+	flood.is_elsewhere = true;
+	bed->of[ROW_NONE] = cost(bed, &flood, USHER_REASON_NOT_FOR_SERVICE);
+}
+
+void rows_measure(struct meter *meter, struct gateway *gateway, const struct way_tables *tables, uint64_t seed,
+		  struct row_costs *ret_costs)
+{
+	const struct bed bed = {.meter = meter,
+				.gateway = gateway,
+				.tables = tables,
+				.seed = seed,
+				.target = program_xdp(&gateway->program),
+				.of = ret_costs->of};
+
+	must(publish(gateway->publisher, tables->usual), "publish");
+	many_flows(&bed);
+	rated_load(&bed);
+	many_prefixes(&bed);
+	one_flow(&bed);
+	gateway_forget(gateway);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the program that makes the packets is told. */
+#ifndef USHER_BENCH_TRAFFIC_H
+#define USHER_BENCH_TRAFFIC_H
+
+#include <linux/types.h>
+
+#define TRAFFIC_FLOWS_MAX (1u << 22)
+#define TRAFFIC_LRU_ENTRIES (1u << 21)
+#define TRAFFIC_FRAME4 64
+#define TRAFFIC_FRAME6 80
+
+/* Flow f comes from prefix hash(f) of `prefixes`; its host and port say which it is. */
+struct traffic {
+	__u64 next;	 /* number of the next packet */
+	__u32 flows;	 /* packets are of flows 0 to flows - 1 */
+	__u32 is_random; /* in random order, otherwise one after the other */
+	__u32 prefixes;
+	__u32 is_ipv6;
+	__u32 length;	      /* of the frame */
+	__u32 grows_in_front; /* the target encapsulates */
+	__u64 source;	      /* first prefix: an address, or the upper half of one; host byte order */
+	__u32 lines;	      /* of the flow table */
+	__u32 repeat;	      /* time is taken at packet 0 and at packet `repeat` */
+	__u64 sent;
+	__u64 begun, ended; /* ns */
+	__u8 frame[TRAFFIC_FRAME6];
+};
+
+#endif
