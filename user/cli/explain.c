@@ -56,7 +56,10 @@ static void print_candidates(struct json_object *explanation)
 		table_cell(table, "%s", field_text(candidate, "backend"));
 		table_cell(table, "%s", field_text(candidate, "version"));
 		table_cell(table, "%s", field_text(candidate, "region"));
-		table_cell(table, "%s", starts ? "answer" : stays ? "keep open flows" : "not answer");
+		if (starts && field(candidate, "weight_percent") && field_number(candidate, "weight_percent") < 100)
+			table_cell(table, "answer, at %.0f %%", field_number(candidate, "weight_percent"));
+		else
+			table_cell(table, "%s", starts ? "answer" : stays ? "keep open flows" : "not answer");
 		table_ink(table, starts ? INK_GOOD : stays ? INK_DOUBTFUL : INK_BAD);
 		table_cell(table, "%s", field_text(candidate, "reason"));
 		table_cell(table, "%s", field_text(candidate, "rule"));

@@ -195,7 +195,10 @@ static void state_cell(struct table *table, struct json_object *backend)
 	bool stays = field_true(backend, "continues");
 
 	if (!reason) {
-		table_cell(table, "serving");
+		if (field(backend, "weight_percent") && field_number(backend, "weight_percent") < 100)
+			table_cell(table, "serving at %.0f %%", field_number(backend, "weight_percent"));
+		else
+			table_cell(table, "serving");
 		table_ink(table, INK_GOOD);
 		return;
 	}

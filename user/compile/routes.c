@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "compile/intern.h"
 #include "compile/ring.h"
+#include "govern/slow_start.h"
 
 /* More than this share of error is told. */
 #define ERROR_TOLD 0.01
@@ -31,6 +32,7 @@ struct builder {
 	struct usher_line16 *rings_lines;
 	size_t arm_count, ring_lines;
 	uint32_t ring_cap; /* no ring has more slots */
+	bool warming;	   /* some member of the ring being made is in its slow start */
 	bool *share_used;  /* of each share of each split, in their order */
 	size_t *share_first;
 };
@@ -90,7 +92,8 @@ static void tell_error(struct builder *builder, size_t service, double error, ui
 {
 	const struct place *place = &builder->policy->services[service].place;
 
-	if (error <= ERROR_TOLD)
+	/* What passes by itself is no fault of the policy. */
+	if (error <= ERROR_TOLD || builder->warming)
 		return;
 	diagnostics_add(builder->diagnostics, SEVERITY_WARNING, place->line, place->column, "",
 			"service \"%s\": a share is %.1f %% off what the capacities ask for; a ring has %u slots",
@@ -155,20 +158,25 @@ static int ring_of(struct builder *builder, const struct ring_member *members, s
 
 /* ---- arms --------------------------------------------------------------------------------------------------- */
 
-static size_t members_of(const struct builder *builder, const struct decision_arm *arm,
+/* service: whose ring it is. */
+static size_t members_of(struct builder *builder, size_t service, const struct decision_arm *arm,
 			 const struct candidate *candidates, size_t count, struct ring_member *members)
 {
 	size_t kept = 0;
 
+	builder->warming = false;
 	for (size_t i = 0; i < count; i++) {
 		const struct backend *backend = &builder->policy->backends[candidates[i].backend];
 
 		if (candidates[i].constraint_reason || candidates[i].start_reason ||
 		    (arm->version != POLICY_NONE && backend->version != arm->version))
 			continue;
-		members[kept++] = (struct ring_member){.seed = usher_name_seed(backend->name),
-						       .weight = backend->capacity,
-						       .backend = builder->numbers->backends[candidates[i].backend]};
+		if (effective_part(builder->effective, service, candidates[i].backend) < SLOW_START_WHOLE)
+			builder->warming = true;
+		members[kept++] = (struct ring_member){
+			.seed = usher_name_seed(backend->name),
+			.weight = effective_weight(builder->effective, service, candidates[i].backend),
+			.backend = builder->numbers->backends[candidates[i].backend]};
 	}
 	return kept;
 }
@@ -185,7 +193,7 @@ static int arms_of(struct builder *builder, const struct decision *decision, str
 		return -ENOMEM;
 	for (size_t a = 0; a < decision->arm_count; a++) {
 		const struct decision_arm *arm = &decision->arms[a];
-		size_t kept = members_of(builder, arm, candidates, count, members);
+		size_t kept = members_of(builder, decision->target, arm, candidates, count, members);
 		uint32_t size = kept > 1 ? size_of_ring(builder, model) : 32;
 		int error = ring_of(builder, members, kept, size, decision->target, &arms[a].ring);
 

@@ -91,10 +91,13 @@ static void reset_counters(const struct core *core, const struct identities *aft
 }
 
 /* Keeps what the next generation needs to know of this one. */
-static int remember(struct core *core, struct tables *tables)
+static int remember(struct core *core, const struct effective *effective, struct tables *tables)
 {
 	struct state *state = core->state;
+	int error = core_note_able(core, effective, tables->identities);
 
+	if (error)
+		return error;
 	identities_free(state->identities);
 	state->identities = TAKE_PTR(tables->identities);
 	memcpy(state->judgement, tables->judgement, sizeof(state->judgement));
@@ -104,13 +107,13 @@ static int remember(struct core *core, struct tables *tables)
 	return state_save(state);
 }
 
-static int put_in_force(struct core *core, const struct policy *policy, struct tables *tables, const char *digest,
+static int put_in_force(struct core *core, const struct effective *effective, struct tables *tables, const char *digest,
 			struct problem *problem)
 {
 	int error;
 
 	reset_counters(core, tables->identities);
-	error = remember(core, tables);
+	error = remember(core, effective, tables);
 	if (error)
 		return problem_set(problem, error, "cannot write the state folder %s: %s", core->options->state_dir,
 				   strerror(-error));
@@ -120,7 +123,7 @@ static int put_in_force(struct core *core, const struct policy *policy, struct t
 	if (error)
 		return problem_set(problem, error, "cannot publish: %s", strerror(-error));
 	memcpy(core->tables_digest, digest, SHA256_HEX);
-	core->used = used_by(policy, tables);
+	core->used = used_by(effective->policy, tables);
 	core->published = clock_realtime();
 	return 0;
 }
@@ -241,9 +244,9 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	} else if (core->patience) { /* until then nothing goes to the host that is not the host's */
 		close_routes(tables);
 		tables_digest(tables, digest);
-		error = put_in_force(core, policy, tables, digest, problem);
+		error = put_in_force(core, effective, tables, digest, problem);
 	} else if (ret_result->changed) {
-		error = put_in_force(core, policy, tables, digest, problem);
+		error = put_in_force(core, effective, tables, digest, problem);
 	}
 	if (error)
 		return error;
@@ -280,7 +283,9 @@ int core_refresh(struct core *core)
 		return 0;
 	for (size_t b = 0; b < core->policy->backend_count; b++)
 		core->facts.backends[b].draining = state_is_drained(core->state, core->policy->backends[b].name);
-	error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);
+	error = core_recall_able(core, core->policy, &core->facts);
+	if (!error)
+		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);
 	if (!error)
 		error = make_tables(core, effective, &ignored, &tables);
 	diagnostics_free(&ignored);
@@ -289,7 +294,11 @@ int core_refresh(struct core *core)
 	} else {
 		tables_digest(tables, digest);
 		if (strcmp(digest, core->tables_digest) != 0)
-			error = put_in_force(core, core->policy, tables, digest, &problem);
+			error = put_in_force(core, effective, tables, digest, &problem);
+		else
+			error = core_note_able(core, effective, core->state->identities);
+		if (error && !*problem.text)
+			problem_set(&problem, error, "%s", strerror(-error));
 	}
 	if (error) {
 		core_problem(core, "%s", problem.text);
@@ -381,7 +390,7 @@ void core_close_services(struct core *core)
 	if (!error) {
 		close_routes(tables);
 		tables_digest(tables, digest);
-		error = put_in_force(core, policy, tables, digest, &problem);
+		error = put_in_force(core, effective, tables, digest, &problem);
 	}
 	if (error)
 		core_problem(core, "the services of the last policy cannot be closed: %s",

@@ -95,6 +95,11 @@ void core_fact(struct core *core, const struct edge_fact *fact);
 void core_next_hops(struct core *core);
 /* The facts of a policy's backends, as far as they are those of backends of the policy in force. 0, or -ENOMEM. */
 int core_carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts);
+/* Fills able_since of the facts of a policy's backends from the state. 0, or -ENOMEM. */
+int core_recall_able(const struct core *core, const struct policy *policy, const struct facts *facts);
+/* Keeps in the state what was decided about able_since; after: the identities that go with it, while the state still has those
+ * before. 0, or -errno. */
+int core_note_able(struct core *core, const struct effective *effective, const struct identities *after);
 /* Tells the edge whom to probe, and has the backends' neighbours watched. */
 void core_watch(struct core *core);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core.h"
@@ -64,14 +65,63 @@ void core_fact(struct core *core, const struct edge_fact *fact)
 	core->dirty = true;
 }
 
+static void free_identities(struct identities **identities)
+{
+	identities_free(*identities);
+}
+
+int core_recall_able(const struct core *core, const struct policy *policy, const struct facts *facts)
+{
+	const struct identities *before = core->state->identities;
+	_cleanup_(free_identities) struct identities *after = NULL;
+	_cleanup_(numbers_free) struct numbers numbers = {0};
+	int error = before ? identities_next(before, policy, 0, &after, &numbers) : 0;
+
+	if (error)
+		return error == -ENOSPC ? 0 : error; /* the compiler says it better */
+	for (size_t b = 0; after && b < facts->backend_count; b++) {
+		uint16_t number = numbers.backends[b];
+
+		/* Another incarnation is another backend. */
+		bool same = after->backends.items[number].incarnation == before->backends.items[number].incarnation;
+
+		facts->backends[b].able_since = same ? core->state->able_since[number] : 0;
+	}
+	return 0;
+}
+
+int core_note_able(struct core *core, const struct effective *effective, const struct identities *after)
+{
+	const struct identities *before = core->state->identities;
+	_cleanup_(free_identities) struct identities *same = NULL;
+	_cleanup_(numbers_free) struct numbers numbers = {0};
+	int error = identities_next(after, effective->policy, 0, &same, &numbers);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < USHER_BACKENDS_MAX; i++)
+		if (!before || before->backends.items[i].incarnation != after->backends.items[i].incarnation)
+			core->state->able_since[i] = 0;
+	/* Who has not been asked yet is not unable: a restart begins no slow start. */
+	for (size_t b = 0; !core->patience && b < effective->policy->backend_count; b++)
+		core->state->able_since[numbers.backends[b]] = effective->backends[b].able_since;
+	return 0;
+}
+
 int core_carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts)
 {
 	struct facts facts = {.backends = calloc(policy->backend_count + 1, sizeof(*facts.backends)),
 			      .backend_count = policy->backend_count};
 	size_t before;
+	int error;
 
 	if (!facts.backends)
 		return -ENOMEM;
+	error = core_recall_able(core, policy, &facts);
+	if (error) {
+		free(facts.backends);
+		return error;
+	}
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct backend *backend = &policy->backends[b];
 		struct backend_facts *to = &facts.backends[b];

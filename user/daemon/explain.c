@@ -237,6 +237,9 @@ static void add_candidates(struct inquiry *inquiry, const struct candidate *list
 			    list[i].constraint_reason ? "out"
 			    : list[i].start_reason    ? "continue"
 						      : "start");
+		if (!reason)
+			json_number(inquiry->to, "weight_percent",
+				    effective_percent(inquiry->core->effective, service, list[i].backend));
 		json_string(inquiry->to, "reason", reason ? record_reason(reason) : NULL);
 		json_string(inquiry->to, "rule", rule_name(inquiry, list[i].rule));
 		json_string(inquiry->to, "service", inquiry->policy->services[service].name);

@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/date.h"
 #include "kernel/flows.h"
 #include "policy/policy.h"
@@ -58,6 +59,7 @@ void show_services(struct question *question)
 			    service->tenant == POLICY_NONE ? NULL : policy->tenants[service->tenant].name);
 		json_boolean(to, "sticky", service->sticky_client);
 		json_boolean(to, "announce", service->announce);
+		json_unsigned(to, "slow_start_ms", service->slow_start_ms);
 		json_array_begin(to, "addresses");
 		for (size_t a = 0; a < service->address_count; a++)
 			json_string(to, NULL,
@@ -166,6 +168,22 @@ static const char *health_name(const struct backend *backend, enum health_state 
 	return state == HEALTH_UP ? "up" : state == HEALTH_DOWN ? "down" : "unknown";
 }
 
+/* Services of one model may have different slow starts: the least part that it gets in any of them. */
+static double least_percent(const struct core *core, size_t index)
+{
+	const struct policy *policy = core->policy;
+	double least = 100;
+
+	for (size_t s = 0; s < policy->service_count; s++)
+		if (policy->services[s].model == policy->versions[policy->backends[index].version].model) {
+			double percent = effective_percent(core->effective, s, index);
+
+			if (percent < least)
+				least = percent;
+		}
+	return least;
+}
+
 static void add_backend(struct question *question, size_t index)
 {
 	const struct core *core = question->core;
@@ -197,6 +215,13 @@ static void add_backend(struct question *question, size_t index)
 		json_null(to, "next_hop");
 	json_string(to, "reason", reason ? record_reason(reason) : NULL);
 	json_boolean(to, "continues", !effective->constraint_reason);
+	if (effective->able_since) {
+		json_string(to, "able_since", clock_print(effective->able_since * CLOCK_SECOND, text));
+		json_number(to, "weight_percent", least_percent(core, index));
+	} else {
+		json_null(to, "able_since");
+		json_null(to, "weight_percent");
+	}
 	if (number < USHER_BACKENDS_MAX) {
 		const struct usher_backend_counter *counter = &question->counters->backends[number];
 
@@ -219,9 +244,10 @@ void show_backends(struct question *question)
 
 /* ---- routes --------------------------------------------------------------------------------------------------- */
 
-static uint64_t weight_of(const struct policy *policy, const struct candidate *list, size_t count,
+static uint64_t weight_of(const struct effective *effective, size_t service, const struct candidate *list, size_t count,
 			  const struct decision_arm *arm)
 {
+	const struct policy *policy = effective->policy;
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -229,13 +255,14 @@ static uint64_t weight_of(const struct policy *policy, const struct candidate *l
 
 		if (!list[i].constraint_reason && !list[i].start_reason &&
 		    (arm->version == POLICY_NONE || backend->version == arm->version))
-			sum += backend->capacity;
+			sum += effective_weight(effective, service, list[i].backend);
 	}
 	return sum;
 }
 
 static void add_arms(struct question *question, const struct decision *decision)
 {
+	const struct effective *effective = question->core->effective;
 	const struct policy *policy = question->core->policy;
 	bool rerouted = decision->reason == USHER_REASON_REROUTED;
 	const struct candidate *list = rerouted ? decision->rerouted : decision->candidates;
@@ -248,7 +275,7 @@ static void add_arms(struct question *question, const struct decision *decision)
 	json_array_begin(to, "arms");
 	for (size_t a = 0; a < decision->arm_count; a++) {
 		const struct decision_arm *arm = &decision->arms[a];
-		uint64_t sum = weight_of(policy, list, count, arm);
+		uint64_t sum = weight_of(effective, decision->target, list, count, arm);
 
 		json_object_begin(to, NULL);
 		json_string(to, "version", arm->version == POLICY_NONE ? NULL : policy->versions[arm->version].name);
@@ -259,7 +286,9 @@ static void add_arms(struct question *question, const struct decision *decision)
 
 			if (!list[i].constraint_reason && !list[i].start_reason &&
 			    (arm->version == POLICY_NONE || backend->version == arm->version))
-				json_number(to, backend->name, 100.0 * backend->capacity / (double)sum);
+				json_number(to, backend->name,
+					    100.0 * effective_weight(effective, decision->target, list[i].backend) /
+						    (double)sum);
 		}
 		json_object_end(to);
 		json_object_end(to);

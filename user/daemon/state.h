@@ -45,6 +45,8 @@ struct state {
 	int64_t confirm_by;	       /* ns since 1970: then entry 0 goes unless it is confirmed; 0: it is */
 	struct state_entry history[STATE_HISTORY_MAX]; /* newest first; entry 0 is in force */
 	size_t history_count;
+	/* By backend number: since when that backend, as the identities have it, could start flows, in seconds; 0: it could not. */
+	int64_t able_since[USHER_BACKENDS_MAX];
 	char **drains; /* names of backends */
 	size_t drain_count, drain_capacity;
 	struct usher_address *added; /* addresses that usher has put on the interface */

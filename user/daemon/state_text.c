@@ -60,6 +60,13 @@ void state_text_print(struct json *to, const struct state *state)
 	for (size_t i = 0; i < state->drain_count; i++)
 		json_string(to, NULL, state->drains[i]);
 	json_array_end(to);
+	json_object_begin(to, "able_since");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (state->able_since[b]) {
+			snprintf(text, sizeof(text), "%zu", b);
+			json_integer(to, text, state->able_since[b]);
+		}
+	json_object_end(to);
 	json_array_begin(to, "added");
 	for (size_t i = 0; i < state->added_count; i++)
 		json_string(to, NULL, address_print(&state->added[i], text));
@@ -167,6 +174,22 @@ static void parse_judgement(struct json_object *root, struct state *state)
 	state->judged = true;
 }
 
+/* An earlier daemon did not write it: then everybody is new. */
+static void parse_able_since(struct json_object *root, struct state *state)
+{
+	struct json_object *object = NULL;
+
+	if (!json_object_object_get_ex(root, "able_since", &object) || !json_object_is_type(object, json_type_object))
+		return;
+	json_object_object_foreach(object, number, since)
+	{
+		unsigned long backend = strtoul(number, NULL, 10);
+
+		if (backend < USHER_BACKENDS_MAX)
+			state->able_since[backend] = json_object_get_int64(since);
+	}
+}
+
 static void parse_drains(struct json_object *list, struct state *state)
 {
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
@@ -231,6 +254,7 @@ int state_text_parse(const char *text, size_t length, struct state *state)
 		copy_digest(state->start_digest, start, &error);
 	state->confirm_by = (int64_t)get_number(root, "confirm_by", &error);
 	parse_history(get(root, "history", json_type_array, &error), state, &error);
+	parse_able_since(root, state);
 	parse_drains(get(root, "drains", json_type_array, &error), state);
 	parse_added(get(root, "added", json_type_array, &error), state, &error);
 	parse_services(get(root, "services", json_type_array, &error), state, &error);

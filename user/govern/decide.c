@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/date.h"
+#include "govern/slow_start.h"
 
 static void free_effective(struct effective **effective)
 {
@@ -79,6 +80,9 @@ static void decide_backends(struct effective *effective, const struct facts *fac
 			known = &facts->backends[b];
 		to->start_reason = start_reason(backend, known);
 		to->next_hop = known->next_hop;
+		/* A clock that was set back must not keep it waiting. */
+		if (!to->constraint_reason && !to->start_reason)
+			to->able_since = known->able_since && known->able_since < now ? known->able_since : now;
 	}
 }
 
@@ -105,6 +109,43 @@ static void group_by_model(struct effective *effective)
 	first[policy->model_count] = policy->backend_count;
 }
 
+/* ---- slow start ---------------------------------------------------------------------------------------------- */
+
+uint32_t effective_part(const struct effective *effective, size_t service, size_t backend)
+{
+	if (effective->all_warm)
+		return SLOW_START_WHOLE;
+	return slow_start_part(effective->policy->services[service].slow_start_ms,
+			       effective->backends[backend].able_since, effective->now);
+}
+
+double effective_percent(const struct effective *effective, size_t service, size_t backend)
+{
+	return 100.0 * effective_part(effective, service, backend) / SLOW_START_WHOLE;
+}
+
+uint32_t effective_weight(const struct effective *effective, size_t service, size_t backend)
+{
+	return effective->policy->backends[backend].capacity * effective_part(effective, service, backend);
+}
+
+/* When does the first backend of this service take its next step? */
+static void time_steps(struct effective *effective, const struct service *service)
+{
+	const size_t *first = &effective->serving_first[service->model];
+
+	for (size_t i = first[0]; service->slow_start_ms && i < first[1]; i++) {
+		const struct effective_backend *backend = &effective->backends[effective->serving[i]];
+		int64_t next;
+
+		if (!backend->able_since)
+			continue;
+		next = slow_start_next(service->slow_start_ms, backend->able_since, effective->now);
+		if (next < effective->next_change)
+			effective->next_change = next;
+	}
+}
+
 int decide(const struct policy *policy, const struct facts *facts, int64_t now, struct effective **ret_effective)
 {
 	_cleanup_(free_effective) struct effective *effective = calloc(1, sizeof(*effective));
@@ -113,6 +154,8 @@ int decide(const struct policy *policy, const struct facts *facts, int64_t now, 
 		return -ENOMEM;
 	effective->policy = policy;
 	effective->next_change = INT64_MAX;
+	effective->now = now;
+	effective->all_warm = !facts;
 	effective->backends = allocate(policy->backend_count, sizeof(*effective->backends));
 	effective->lapsed_labels = allocate(policy->version_count, sizeof(*effective->lapsed_labels));
 	effective->serving = allocate(policy->backend_count, sizeof(*effective->serving));
@@ -122,6 +165,8 @@ int decide(const struct policy *policy, const struct facts *facts, int64_t now, 
 	decide_labels(effective, now);
 	decide_backends(effective, facts, now);
 	group_by_model(effective);
+	for (size_t s = 0; facts && s < policy->service_count; s++)
+		time_steps(effective, &policy->services[s]);
 	*ret_effective = TAKE_PTR(effective);
 	return 0;
 }

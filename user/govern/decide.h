@@ -11,6 +11,7 @@ struct effective_backend {
 	uint8_t constraint_reason; /* EVIDENCE_EXPIRED */
 	uint8_t start_reason;	   /* the first that holds of DRAINING, UNHEALTHY, UNREACHABLE */
 	struct next_hop next_hop;
+	int64_t able_since; /* what the facts are to say next time; 0: it may not start */
 };
 
 struct effective {
@@ -20,7 +21,9 @@ struct effective {
 	uint64_t *lapsed_labels; /* bit n: labels[n] of that version */
 	/* Who serves model m: backends serving[serving_first[m]] up to serving[serving_first[m + 1]], by index. */
 	size_t *serving, *serving_first;
-	int64_t next_change; /* seconds since the epoch at which a date alone changes this; INT64_MAX: never */
+	int64_t now;	     /* that this was decided for */
+	bool all_warm;	     /* decided without facts: nobody is new */
+	int64_t next_change; /* seconds since the epoch at which time alone changes this; INT64_MAX: never */
 };
 
 /* facts may be NULL: then every backend is healthy, reachable (no next hop) and not draining, as `check` and `diff`
@@ -28,5 +31,12 @@ struct effective {
  * Returns 0 or -ENOMEM. */
 int decide(const struct policy *policy, const struct facts *facts, int64_t now, struct effective **ret_effective);
 void effective_free(struct effective *effective);
+
+/* The part of its weight, of SLOW_START_WHOLE, that a backend which may start gets in this service at this moment. */
+uint32_t effective_part(const struct effective *effective, size_t service, size_t backend);
+/* The same in per cent. */
+double effective_percent(const struct effective *effective, size_t service, size_t backend);
+/* That part of its capacity: its weight in a ring of the service, on a scale of its own. At least 1. */
+uint32_t effective_weight(const struct effective *effective, size_t service, size_t backend);
 
 #endif

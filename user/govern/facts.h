@@ -25,6 +25,8 @@ struct backend_facts {
 	enum health_state health;
 	bool draining; /* by an operator */
 	struct next_hop next_hop;
+	/* Since when it has been able to start flows, as decided last, in seconds since the epoch; 0: it was not. */
+	int64_t able_since;
 };
 
 struct facts {

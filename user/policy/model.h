@@ -129,6 +129,7 @@ struct service {
 	size_t tenant; /* that owns it, or POLICY_NONE */
 	bool sticky_client;
 	bool announce;
+	uint32_t slow_start_ms; /* 0: newcomers get their full weight at once */
 };
 
 enum rule_effect { RULE_ALLOW, RULE_DENY, RULE_DENY_BACKENDS, RULE_REQUIRE, RULE_SPLIT, RULE_REROUTE };

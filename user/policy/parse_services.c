@@ -6,6 +6,8 @@
 
 #include "policy/parse.h"
 
+#define SLOW_START_MAX_MS 3600000
+
 static const struct naming service_naming = {"service", NAME_FORM, is_name};
 static const char *const protocol_words[] = {"tcp", "udp"};
 static const uint8_t protocol_numbers[] = {IPPROTO_TCP, IPPROTO_UDP};
@@ -36,14 +38,15 @@ static void read_addresses(struct document *document, struct node node, struct s
 static void read_service(struct document *document, struct node node, const struct policy *policy,
 			 struct service *service)
 {
-	enum { ADDRESS, PROTOCOL, MODEL, TENANT, STICKY, ANNOUNCE, BALANCE, FIELDS };
+	enum { ADDRESS, PROTOCOL, MODEL, TENANT, STICKY, ANNOUNCE, BALANCE, SLOW_START, FIELDS };
 	struct field fields[FIELDS] = {{.key = "address", .required = true},
 				       {.key = "protocol", .required = true},
 				       {.key = "model", .required = true},
 				       {.key = "tenant"},
 				       {.key = "sticky"},
 				       {.key = "announce"},
-				       {.key = "balance"}};
+				       {.key = "balance"},
+				       {.key = "slow_start"}};
 	static const char *const balance_words[] = {"maglev"};
 	const struct named models = NAMED("model", policy->models, policy->model_count);
 	const struct named tenants = NAMED("tenant", policy->tenants, policy->tenant_count);
@@ -68,6 +71,8 @@ static void read_service(struct document *document, struct node node, const stru
 		read_boolean(document, fields[ANNOUNCE].value, &service->announce);
 	if (fields[BALANCE].given)
 		read_choice(document, fields[BALANCE].value, balance_words, ARRAY_COUNT(balance_words), &choice);
+	if (fields[SLOW_START].given)
+		read_duration(document, fields[SLOW_START].value, 1000, SLOW_START_MAX_MS, &service->slow_start_ms);
 }
 
 void parse_services(struct document *document, struct node node, struct policy *policy)

@@ -108,6 +108,8 @@ static void fill(struct state *state)
 	push(state, "{\"first\": 1}", 1);
 	push(state, "{\"second\": 2}", 2);
 	state_set_drained(state, "fra-1", true);
+	state->able_since[0] = 1700000000;
+	state->able_since[USHER_BACKENDS_MAX - 1] = 7;
 	state->added = array_grow(state->added, 0, &state->added_capacity, sizeof(*state->added));
 	assert_int_equal(address_parse("198.51.100.10", &state->added[state->added_count++]), 0);
 	state->services = array_grow(state->services, 0, &state->service_capacity, sizeof(*state->services));
@@ -144,6 +146,9 @@ static void test_all_of_it_comes_back(void **unused)
 	assert_null(state->history[0].user);
 	assert_true(state_is_drained(state, "fra-1"));
 	assert_false(state_is_drained(state, "fra"));
+	assert_int_equal(state->able_since[0], 1700000000);
+	assert_int_equal(state->able_since[1], 0);
+	assert_int_equal(state->able_since[USHER_BACKENDS_MAX - 1], 7);
 	assert_int_equal(state->added_count, 1);
 	assert_int_equal(state->services[0].port, 443);
 	assert_int_equal(state_read_policy(state, state->history[1].bytes_digest, &text, &length), 0);

@@ -88,20 +88,20 @@ static void test_facts_decide_who_may_start_and_never_who_may_stay(void **state)
 	const struct next_hop there = {.resolved = true};
 
 	(void)state;
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, false, there}), 0);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_DOWN, false, there}), USHER_REASON_UNHEALTHY);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UNKNOWN, false, there}), USHER_REASON_UNHEALTHY);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, true, there}), USHER_REASON_DRAINING);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, false, {0}}), USHER_REASON_UNREACHABLE);
+	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, false, there, 0}), 0);
+	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_DOWN, false, there, 0}), USHER_REASON_UNHEALTHY);
+	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UNKNOWN, false, there, 0}), USHER_REASON_UNHEALTHY);
+	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, true, there, 0}), USHER_REASON_DRAINING);
+	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, false, {0}, 0}), USHER_REASON_UNREACHABLE);
 	/* Without a probe nobody is unhealthy. */
-	assert_int_equal(start_of(1, (struct backend_facts){HEALTH_UNKNOWN, false, there}), 0);
-	assert_int_equal(start_of(1, (struct backend_facts){HEALTH_DOWN, false, there}), 0);
+	assert_int_equal(start_of(1, (struct backend_facts){HEALTH_UNKNOWN, false, there, 0}), 0);
+	assert_int_equal(start_of(1, (struct backend_facts){HEALTH_DOWN, false, there, 0}), 0);
 }
 
 /* A backend that the facts do not reach is one that nothing is known of. */
 static void test_no_fact_is_no_good_fact(void **state)
 {
-	struct backend_facts first = {HEALTH_UP, false, {.resolved = true}};
+	struct backend_facts first = {HEALTH_UP, false, {.resolved = true}, 0};
 	const struct facts facts = {&first, 1};
 	struct effective *effective = decided(&facts, NOW);
 

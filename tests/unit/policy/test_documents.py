@@ -26,7 +26,8 @@ BEYOND_SCHEMA = {
     "region-set-unresolved", "rule-id-twice", "rule-require-backend-unresolved", "rule-require-version-unresolved",
     "rule-reroute-cycle", "rule-reroute-other-protocol", "rule-reroute-to-itself", "rule-split-unknown-version",
     "rule-when-unresolved-region", "rule-when-unresolved-service", "rule-when-unresolved-tenant", "service-model",
-    "service-same-address", "service-tenant", "tenant-prefix-host-bits", "tenant-prefix-tie",
+    "service-same-address", "service-slow-start-long", "service-slow-start-short", "service-tenant",
+    "tenant-prefix-host-bits", "tenant-prefix-tie",
 }
 
 validator = jsonschema.Draft202012Validator(json.loads((POLICIES / "schema.json").read_text()))
