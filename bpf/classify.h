@@ -74,6 +74,15 @@ static __always_inline __u32 classify_rank6(const struct usher_source6_line *lin
 	return rank;
 }
 
+/* Position + 1 of the last key passed: `here` if this line has passed any, otherwise what it was. Without a branch, as above. */
+static __always_inline __u32 classify_last(__u32 before, __u32 here, __u32 rank)
+{
+	__u64 none = ((__u64)rank - 1) >> 32; /* all ones in the low half if rank is 0 */
+
+	barrier_var(none);
+	return (before & (__u32)none) | (here & ~(__u32)none);
+}
+
 /* Class of an IPv4 source. */
 __noinline int classify_source4(__u32 slot, __u32 address)
 {
@@ -92,8 +101,7 @@ __noinline int classify_source4(__u32 slot, __u32 address)
 		if (!entry)
 			break;
 		rank = classify_rank4(entry, address);
-		/* Position + 1 of the last key passed. */
-		found = rank ? line * USHER_SOURCE4_KEYS + rank : found;
+		found = classify_last(found, line * USHER_SOURCE4_KEYS + rank, rank);
 		line = line * (USHER_SOURCE4_KEYS + 1) + 1 + rank;
 	}
 	if (!found--)
@@ -120,7 +128,7 @@ __noinline int classify_source6(__u32 slot, __u64 high, __u64 low)
 		if (!entry)
 			break;
 		rank = classify_rank6(entry, high, low);
-		found = rank ? line * USHER_SOURCE6_KEYS + rank : found;
+		found = classify_last(found, line * USHER_SOURCE6_KEYS + rank, rank);
 		line = line * (USHER_SOURCE6_KEYS + 1) + 1 + rank;
 	}
 	if (!found--)

@@ -141,9 +141,13 @@ static __always_inline int refuse_tcp_sender(struct xdp_md *ctx, const struct pa
 	return refuse_send_reset(ctx, &reset);
 }
 
-/* Sum of a frame from here to its end, which is a multiple of 4 away. */
-static __always_inline __u64 refuse_sum(const void *from, const void *end)
+/*
+ * Sum of a frame from here to its end, which is a multiple of 4 away. A function of its own because the verifier would
+ * otherwise follow what comes after it anew for each length: 39,362 instructions instead of a tenth of that.
+ */
+__noinline __u64 refuse_sum(struct xdp_md *ctx, __u32 offset)
 {
+	const void *from = (void *)(long)ctx->data + (offset & 0xff), *end = (void *)(long)ctx->data_end;
 	__u64 sum = 0;
 
 	for (int i = 0; i < (REFUSE_QUOTE_IPV6_MAX + 8) / 4; i++) {
@@ -171,6 +175,8 @@ __noinline int refuse_udp_sender(struct xdp_md *ctx, const struct packet *packet
 	struct usher_flow_key path = {};
 	void *data, *end, *network;
 	__u32 front, quote;
+	__u64 pseudo = 0;
+	__u16 checksum;
 
 	if (!packet)
 		return XDP_DROP;
@@ -193,18 +199,22 @@ __noinline int refuse_udp_sender(struct xdp_md *ctx, const struct packet *packet
 			return XDP_DROP;
 		refuse_ipv6(network, &path, IPPROTO_ICMPV6, (__u16)(sizeof(*icmp) + quote));
 		*icmp = (struct refuse_icmp_header){.type = 1, .code = 1};
-		icmp->checksum = (__u16)~checksum_fold(
-			checksum_pseudo(&path.source, &path.destination, true, IPPROTO_ICMPV6, sizeof(*icmp) + quote) +
-			refuse_sum(icmp, end));
+		pseudo = checksum_pseudo(&path.source, &path.destination, true, IPPROTO_ICMPV6, sizeof(*icmp) + quote);
 	} else {
 		icmp = network + sizeof(struct iphdr);
 		if ((void *)(icmp + 1) > end)
 			return XDP_DROP;
 		refuse_ipv4(network, &path, IPPROTO_ICMP, (__u16)(front + quote));
 		*icmp = (struct refuse_icmp_header){.type = 3, .code = 13};
-		icmp->checksum = (__u16)~checksum_fold(refuse_sum(icmp, end));
 	}
 	refuse_ethernet(data, packet->sender_mac, packet->receiver_mac, packet->is_ipv6);
+	front += ETH_HLEN - sizeof(*icmp);
+	checksum = (__u16)~checksum_fold(pseudo + refuse_sum(ctx, front));
+	/* A call makes the verifier forget where the frame is. */
+	icmp = (void *)(long)ctx->data + (front & 0xff);
+	if ((void *)(icmp + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	icmp->checksum = checksum;
 	return XDP_TX;
 }
 

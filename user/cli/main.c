@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/verbs.h"
+#include "daemon/options.h"
 
 struct verb {
 	const char *name;
@@ -48,6 +49,15 @@ static const struct verb verbs[] = {
 	 cli_explain},
 	{"drain", "BACKEND", "give a backend no new flows; open ones go on", "", cli_drain},
 	{"undrain", "BACKEND", "end a drain", "", cli_undrain},
+	{"detach", "[--stop] [--interface IF] [--pin-dir DIR] [--state-dir DIR]",
+	 "take the program off the interface, and all else that outlives the daemon",
+	 "Link or place in libxdp's dispatcher, pins, and the addresses that usherd has put on. Needs no daemon, and\n"
+	 "refuses while one lives. History, policies and records stay.\n"
+	 "  --stop           end the daemon first\n"
+	 "  --interface IF   where the addresses are (where the program is)\n"
+	 "  --pin-dir DIR    as usherd was told (" PROGRAM_PIN_DIR ")\n"
+	 "  --state-dir DIR  the same (" OPTIONS_STATE_DIR ")",
+	 cli_detach},
 	{"audit", "tail [-f] [-n N] [--verdict V] [--reason R] [--tenant T] [--service S] [--dir DIR]",
 	 "read the record of decisions",
 	 "  -f, --follow   go on as records are written, across files\n"

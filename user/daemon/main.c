@@ -15,7 +15,7 @@
 #include "daemon/file.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
-#include "daemon/presence.h"
+#include "daemon/removal.h"
 #include "daemon/sandbox.h"
 
 /* ---- start ---------------------------------------------------------------------------------------------------- */
@@ -227,8 +227,9 @@ static int run(struct core *core, struct loop *loop)
 		error = sandbox_enter(&problem);
 	if (error)
 		return fail(&problem, error);
-	log_info("running on %s (%s XDP), generation %llu%s", core->options->interface,
-		 attach_mode_name(core->program->mode), (unsigned long long)publisher_active(core->publisher)->number,
+	log_info("running on %s (%s XDP%s), generation %llu%s", core->options->interface,
+		 attach_mode_name(core->program->mode), core->program->shared ? ", under libxdp's dispatcher" : "",
+		 (unsigned long long)publisher_active(core->publisher)->number,
 		 core->program->adopted ? ", taken over" : "");
 	notify_ready();
 	loop_run(loop);
@@ -254,26 +255,14 @@ static void let_go(struct core *core)
 		free(core->problems[i]);
 }
 
-/* Takes off what keeps traffic going without a daemon. */
 static int detach(const struct options *options)
 {
-	struct core core = {.options = options};
+	const struct removal removal = {
+		.pin_dir = options->program.pin_dir, .state_dir = options->state_dir, .interface = options->interface};
 	struct problem problem = {0};
-	int error = program_detach(options->program.pin_dir, &problem);
+	struct removed removed;
+	int error = removal_run(&removal, &problem, &removed);
 
-	if (error)
-		return fail(&problem, error);
-	if (!options->program.interface)
-		return 0;
-	error = state_open(options->state_dir, note_damage, &core, &problem, &core.state);
-	if (!error)
-		error = addresses_open(options->program.interface, &core.addresses);
-	if (!error) {
-		presence_withdraw(&core);
-		error = state_save(core.state);
-	}
-	state_close(core.state);
-	addresses_close(core.addresses);
 	return error ? fail(&problem, error) : 0;
 }
 

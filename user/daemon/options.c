@@ -12,17 +12,19 @@
 #include "base/log.h"
 #include "daemon/protocol.h"
 
-#define PIN_DIR "/sys/fs/bpf/usher"
-#define STATE_DIR "/var/lib/usher"
+#define PIN_DIR PROGRAM_PIN_DIR
+#define STATE_DIR OPTIONS_STATE_DIR
 #define AUDIT_DIR "/var/log/usher"
 #define METRICS_ADDRESS "127.0.0.1"
 #define METRICS_PORT 9464
+#define PRIORITY_DEFAULT 50 /* libxdp's own */
+#define PRIORITY_MAX 65535
 #define HALF_OPEN_DEFAULT 65536
 #define REPLIES_DEFAULT 1000
 
 static const char usage[] =
 	"usage: usherd --interface IF [--policy FILE] [OPTION...]\n"
-	"       usherd --detach [--pin-dir DIR] [--interface IF [--state-dir DIR]]\n"
+	"       usherd --detach [--pin-dir DIR] [--state-dir DIR] [--interface IF]\n"
 	"\n"
 	"  --interface IF     where packets come in and go out\n"
 	"  --policy FILE      the policy to start with; if FILE is what the last start was given, the policy that was "
@@ -33,6 +35,8 @@ static const char usage[] =
 	"  --audit-dir DIR    the record of decisions (" AUDIT_DIR ")\n"
 	"  --pin-dir DIR      where program, link and maps are pinned (" PIN_DIR ")\n"
 	"  --mode MODE        auto, native or generic XDP (auto: native, or else generic)\n"
+	"  --dispatcher       share the interface through libxdp's dispatcher, also if no other program is there yet\n"
+	"  --xdp-priority N   there, 0 to 65535: lower ones see a packet first (50)\n"
 	"  --flows N          lines of the flow table, a power of two from 1024 to 4194304 (1048576)\n"
 	"  --half-open N      unfinished handshakes of one tenant (65536)\n"
 	"  --replies N        resets and ICMP answers a second for one class of clients and CPU (1000)\n"
@@ -41,8 +45,8 @@ static const char usage[] =
 	"  --detach           take the program off, remove what is pinned, and end\n"
 	"  --version, --help\n"
 	"\n"
-	"When usherd ends, traffic goes on as the policy in force says; --detach ends it. With --interface, it\n"
-	"also takes the addresses off that usherd has put there.\n";
+	"When usherd ends, traffic goes on as the policy in force says; --detach ends it, as `usher detach` does, and takes\n"
+	"the addresses off that usherd has put on the interface.\n";
 
 enum letter {
 	INTERFACE = 256,
@@ -52,6 +56,8 @@ enum letter {
 	AUDIT,
 	PIN,
 	MODE,
+	DISPATCHER,
+	PRIORITY,
 	FLOWS,
 	HALF_OPEN,
 	REPLIES,
@@ -69,6 +75,8 @@ static const struct option long_options[] = {
 	{"audit-dir", required_argument, NULL, AUDIT},
 	{"pin-dir", required_argument, NULL, PIN},
 	{"mode", required_argument, NULL, MODE},
+	{"dispatcher", no_argument, NULL, DISPATCHER},
+	{"xdp-priority", required_argument, NULL, PRIORITY},
 	{"flows", required_argument, NULL, FLOWS},
 	{"half-open", required_argument, NULL, HALF_OPEN},
 	{"replies", required_argument, NULL, REPLIES},
@@ -147,6 +155,11 @@ static int take(enum letter letter, const char *value, struct options *options)
 		return 0;
 	case MODE:
 		return parse_mode(value, &options->program.mode);
+	case DISPATCHER:
+		options->program.dispatcher = true;
+		return 0;
+	case PRIORITY:
+		return parse_number(value, 0, PRIORITY_MAX, &options->program.priority);
 	case FLOWS:
 		error = parse_number(value, USHER_FLOW_LINES_MIN, USHER_FLOW_LINES_MAX, &options->program.flow_lines);
 		return error || (options->program.flow_lines & (options->program.flow_lines - 1)) ? -EINVAL : 0;
@@ -175,7 +188,7 @@ static const char *option_name(int letter)
 static int check(struct options *options)
 {
 	if (!options->interface) {
-		if (options->detach) /* addresses stay where they are */
+		if (options->detach) /* the one that the program is attached to */
 			return 0;
 		log_error("--interface is missing; usherd --help lists what there is");
 		return -EINVAL;
@@ -196,6 +209,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_s
 		.audit_dir = AUDIT_DIR,
 		.program = {.pin_dir = PIN_DIR,
 			    .mode = ATTACH_AUTO,
+			    .priority = PRIORITY_DEFAULT,
 			    .flow_lines = USHER_FLOW_LINES_DEFAULT,
 			    .half_open_max = HALF_OPEN_DEFAULT,
 			    .replies_max = REPLIES_DEFAULT},

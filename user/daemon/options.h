@@ -9,6 +9,7 @@
 #include "edge/edge.h"
 
 #define USHER_VERSION "0.1"
+#define OPTIONS_STATE_DIR "/var/lib/usher"
 
 struct options {
 	const char *interface;

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -122,6 +123,16 @@ int pins_put(const char *folder, const char *name, int fd)
 		return r;
 	}
 	return 0;
+}
+
+int pins_remove(const char *folder, const char *name)
+{
+	char path[PINS_PATH_MAX];
+	int r = pins_path(folder, name, path);
+
+	if (r)
+		return r;
+	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
 int pins_clear(const char *folder)

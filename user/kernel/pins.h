@@ -20,6 +20,8 @@ int pins_path(const char *folder, const char *name, char path[PINS_PATH_MAX]);
 int pins_get(const char *folder, const char *name);
 /* Pins under that name, in the place of what was pinned there. */
 int pins_put(const char *folder, const char *name, int fd);
+/* Removes one: 0 (also if it is not there), or -errno. */
+int pins_remove(const char *folder, const char *name);
 /* Unpins all there is in the folder; what only the pins held ends. 0 or -errno. */
 int pins_clear(const char *folder);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Invariants:
- *  1. The link is pinned last: a folder with a link in it is complete, one without has nothing in force.
+ *  1. The link, or the member of a dispatcher, is pinned last: a folder with one of them in it is complete, one without has
+ *     nothing in force.
  *  2. What is attached is not touched before the new program is loaded and verified.
  */
 #include "kernel/program.h"
@@ -16,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "kernel/dispatcher.h"
 #include "kernel/pins.h"
 #include "usher.skel.h"
 
@@ -60,6 +62,26 @@ int program_xdp(const struct program *program)
 	return bpf_program__fd(program->skeleton->progs.usher);
 }
 
+/* Off the interface, however it got there. */
+static int let_go(const char *pin_dir)
+{
+	_cleanup_close_ int link = pins_get(pin_dir, "link"), control = pins_get(pin_dir, "control");
+	uint32_t interface;
+
+	/* One that is only unpinned lets go some time later: kernel/bpf/inode.c frees it after a grace period. */
+	if (link >= 0)
+		bpf_link_detach(link);
+	interface = control < 0 ? 0 : dispatcher_find(control);
+	return interface ? dispatcher_leave(interface, control, 0) : 0;
+}
+
+static int clear(const char *pin_dir)
+{
+	int r = let_go(pin_dir);
+
+	return r ? r : pins_clear(pin_dir);
+}
+
 /* ---- taking over ---------------------------------------------------------------------------------------- */
 
 /* Reads the boot entry of pins that something is attached to. */
@@ -75,7 +97,7 @@ static int read_boot(const char *pin_dir, struct usher_boot *ret_boot, struct pr
 	if (map < 0)
 		return problem_set(problem, -EPROTO,
 				   "a program is attached and pinned in %s, but its map boot is not there: "
-				   "`usherd --detach --pin-dir %s` removes it (traffic for the services then stops)",
+				   "`usher detach --pin-dir %s` removes it (traffic for the services then stops)",
 				   pin_dir, pin_dir);
 	if (bpf_obj_get_info_by_fd(map, &info, &length))
 		return problem_set(problem, -errno, "cannot read the pinned map boot: %s", strerror(errno));
@@ -90,8 +112,8 @@ static int read_boot(const char *pin_dir, struct usher_boot *ret_boot, struct pr
 		return problem_set(
 			problem, -EPROTO,
 			"the pins in %s are of ABI version %u and this usherd speaks version %u: they stay as they "
-			"are and traffic goes on; run the usherd that made them, or remove them with `usherd --detach "
-			"--pin-dir %s` (open connections are lost)",
+			"are and traffic goes on; run the usherd that made them, or remove them with `usher detach "
+			"--pin-dir %s` and start anew (open connections are lost)",
 			pin_dir, version, USHER_ABI_VERSION, pin_dir);
 	*ret_boot = boot;
 	return 0;
@@ -122,8 +144,8 @@ static int check_shapes(const struct program *program, struct problem *problem)
 			return problem_set(
 				problem, -EPROTO,
 				"the pinned map %s in %s has %u entries of %u bytes, and this usherd needs %u of %u: "
-				"traffic goes on; run the usherd that made it, or remove the pins with `usherd "
-				"--detach --pin-dir %s`",
+				"traffic goes on; run the usherd that made it, or remove the pins with `usher detach "
+				"--pin-dir %s` and start anew (open connections are lost)",
 				bpf_map__name(map), program->pin_dir, info.max_entries, info.value_size,
 				bpf_map__max_entries(map), bpf_map__value_size(map), program->pin_dir);
 	}
@@ -179,6 +201,47 @@ static int prepare(const struct program *program)
 	return 0;
 }
 
+int program_copy(const struct program *program, struct bpf_object **ret_object)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "usher_bpf");
+	struct bpf_program *part;
+	struct bpf_object *object;
+	struct bpf_map *map;
+	size_t size;
+	const void *bytes = usher_bpf__elf_bytes(&size);
+	int r = 0;
+
+	object = bpf_object__open_mem(bytes, size, &options);
+	if (!object)
+		return -errno;
+	bpf_object__for_each_map(map, object)
+	{
+		if (bpf_map__is_internal(map)) {
+			size_t given, room;
+			const void *from = bpf_map__initial_value(program->skeleton->maps.rodata, &given);
+			void *to = (void *)(uintptr_t)bpf_map__initial_value(map, &room);
+
+			r = from && to && given == room ? 0 : -EINVAL;
+			if (!r)
+				memcpy(to, from, room);
+		} else {
+			r = bpf_map__reuse_fd(map, program_map(program, bpf_map__name(map)));
+		}
+		if (r)
+			break;
+	}
+	bpf_object__for_each_program(part, object)
+	{
+		bpf_program__set_autoload(part, !strcmp(bpf_program__name(part), "usher"));
+	}
+	if (r) {
+		bpf_object__close(object);
+		return r;
+	}
+	*ret_object = object;
+	return 0;
+}
+
 /* Expiry goes on by itself once the timer is armed. Under an adopted program it is armed already; this gives it the new
  * program's callback. */
 static int start_sweeper(const struct program *program)
@@ -191,33 +254,41 @@ static int start_sweeper(const struct program *program)
 	return (int)run.retval;
 }
 
-static int check_interface(const struct program *program, int link, struct problem *problem)
+/* 0: nowhere, since an interface that goes away takes the attachment with it. */
+uint32_t program_interface(const char *pin_dir)
 {
+	_cleanup_close_ int link = pins_get(pin_dir, "link"), control = pins_get(pin_dir, "control");
 	struct bpf_link_info info = {0};
 	__u32 length = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(link, &info, &length))
-		return problem_set(problem, -errno, "cannot read the pinned link in %s: %s", program->pin_dir,
-				   strerror(errno));
-	/* An interface that went away took the attachment with it; maps and flows are as good as they were. */
-	if (info.xdp.ifindex && info.xdp.ifindex != program->interface)
+	if (link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &length) && info.xdp.ifindex)
+		return info.xdp.ifindex;
+	return control < 0 ? 0 : dispatcher_find(control);
+}
+
+static int check_interface(const struct program *program, struct problem *problem)
+{
+	uint32_t interface = program_interface(program->pin_dir);
+
+	/* Of one that is attached nowhere, maps and flows are as good as they were. */
+	if (interface && interface != program->interface)
 		return problem_set(
 			problem, -EBUSY,
-			"the pins in %s are attached to interface %u, not to %s: `usherd --detach --pin-dir %s` "
+			"the pins in %s are attached to interface %u, not to %s: `usher detach --pin-dir %s` "
 			"removes them",
-			program->pin_dir, info.xdp.ifindex, program->interface_name, program->pin_dir);
+			program->pin_dir, interface, program->interface_name, program->pin_dir);
 	return 0;
 }
 
 static int find_adopted(struct program *program, struct problem *problem)
 {
-	_cleanup_close_ int link = pins_get(program->pin_dir, "link");
+	_cleanup_close_ int link = pins_get(program->pin_dir, "link"), member = pins_get(program->pin_dir, "member");
 	int r;
 
-	if (link >= 0) {
+	if (link >= 0 || member >= 0) {
 		r = read_boot(program->pin_dir, &program->boot, problem);
 		if (!r)
-			r = check_interface(program, link, problem);
+			r = check_interface(program, problem);
 		if (r)
 			return r;
 		program->boot.interface = program->interface;
@@ -228,7 +299,7 @@ static int find_adopted(struct program *program, struct problem *problem)
 		return problem_set(problem, link, "cannot open the pinned link in %s: %s", program->pin_dir,
 				   strerror(-link));
 	/* Invariant 1: whatever is here was left by someone who did not get far. */
-	r = pins_clear(program->pin_dir);
+	r = clear(program->pin_dir);
 	if (r)
 		return problem_set(problem, r, "cannot clear the pin folder %s: %s", program->pin_dir, strerror(-r));
 	return 0;
@@ -276,6 +347,8 @@ int program_load(const struct program_options *options, struct problem *problem,
 		return -ENOMEM;
 	program->lock = program->link = -1;
 	program->interface = options->interface;
+	program->share = options->dispatcher;
+	program->priority = options->priority;
 	program->pin_dir = strdup(options->pin_dir);
 	program->interface_name = strdup(options->interface_name);
 	if (!program->pin_dir || !program->interface_name)
@@ -303,15 +376,6 @@ int program_load(const struct program_options *options, struct problem *problem,
 	return 0;
 }
 
-/* A link that is only unpinned lets go of the interface some time later: kernel/bpf/inode.c frees it after a grace period. */
-static void let_go(const char *pin_dir)
-{
-	_cleanup_close_ int link = pins_get(pin_dir, "link");
-
-	if (link >= 0)
-		bpf_link_detach(link);
-}
-
 int program_detach(const char *pin_dir, struct problem *problem)
 {
 	_cleanup_close_ int lock = -1;
@@ -322,8 +386,7 @@ int program_detach(const char *pin_dir, struct problem *problem)
 	r = pins_open(pin_dir, problem, &lock);
 	if (r)
 		return r;
-	let_go(pin_dir);
-	r = pins_clear(pin_dir);
+	r = clear(pin_dir);
 	if (!r && rmdir(pin_dir))
 		r = -errno;
 	if (r)

@@ -5,7 +5,8 @@
  * Everything is pinned in one folder of a BPF file system, so that it outlives the daemon:
  *   PIN_DIR/MAP       each map, by its name in bpf/maps.h
  *   PIN_DIR/program   the XDP program
- *   PIN_DIR/link      its link to the interface
+ *   PIN_DIR/link      its link to the interface, where usher has that to itself
+ *   PIN_DIR/member    or its copy under libxdp's dispatcher, where it shares it (kernel/dispatcher.h)
  */
 #ifndef USHER_KERNEL_PROGRAM_H
 #define USHER_KERNEL_PROGRAM_H
@@ -27,6 +28,8 @@ struct program_options {
 	const char *interface_name;
 	uint32_t interface; /* index */
 	enum attach_mode mode;
+	bool dispatcher;	/* share the interface through libxdp's dispatcher, also if nobody else is there */
+	uint32_t priority;	/* there; lower ones see a packet first */
 	uint32_t flow_lines;	/* power of two, USHER_FLOW_LINES_MIN to _MAX */
 	uint32_t half_open_max; /* of a tenant */
 	uint32_t replies_max;	/* of a class, in a tick, on a CPU */
@@ -39,6 +42,9 @@ struct program {
 	uint32_t interface;
 	enum attach_mode mode; /* as attached: native or generic */
 	bool adopted;	       /* a program was attached already, and its maps are ours now */
+	bool share;	       /* the operator asks for a dispatcher */
+	bool shared;	       /* it is a member of one */
+	uint32_t priority;     /* there */
 	int lock;	       /* the pin folder; one daemon at a time */
 	int link;	       /* -1: not attached yet */
 };
@@ -56,15 +62,22 @@ void program_free(struct program *program);
 /* File descriptor of a map, or -ENOENT. */
 int program_map(const struct program *program, const char *name);
 int program_xdp(const struct program *program);
+/* The program once more, with the same maps and settings, not loaded: for libxdp, which loads it under its dispatcher. Returns
+ * 0 or -errno. */
+struct bpf_object;
+int program_copy(const struct program *program, struct bpf_object **ret_object);
 
 /*
  * Lets packets in: attaches the program, native first and then generic unless the mode says otherwise, or puts it in the
- * place of the adopted one. `note` is set if generic had to do. Returns 0, or -errno with a sentence.
+ * place of the adopted one. Where libxdp's dispatcher is on the interface, or is asked for, the program joins it. `note` is
+ * set if generic had to do. Returns 0, or -errno with a sentence.
  */
 int program_attach(struct program *program, enum attach_mode mode, struct problem *note, struct problem *problem);
 
-/* Detaches and unpins all that is in pin_dir, of whatever ABI. Returns 0 (also if there is nothing), or -errno with a
- * sentence. */
+/* Detaches and unpins all that is in pin_dir, of whatever ABI: link, membership of a dispatcher, maps. Returns 0 (also if there is
+ * nothing), -EBUSY if a daemon holds the pins, or -errno; with a sentence. */
 int program_detach(const char *pin_dir, struct problem *problem);
+/* The interface that what is pinned there is attached to, of whatever ABI; 0: none. */
+uint32_t program_interface(const char *pin_dir);
 
 #endif

@@ -120,7 +120,7 @@ static void test_pins_of_another_abi_are_left_alone(void **state)
 	assert_int_equal(bpf_map_update_elem(map, &key, &boot, BPF_ANY), 0);
 	assert_int_equal(program_load(&options, &problem, &program), -EPROTO);
 	assert_non_null(strstr(problem.text, "99"));
-	assert_non_null(strstr(problem.text, "--detach"));
+	assert_non_null(strstr(problem.text, "`usher detach"));
 	assert_int_equal(attached_id(), first);
 	boot.abi_version = USHER_ABI_VERSION;
 	assert_int_equal(bpf_map_update_elem(map, &key, &boot, BPF_ANY), 0);
