@@ -181,14 +181,16 @@ static int through_dispatcher(const char *destination)
 	struct frame frame = {
 		.source_port = 40000, .destination_port = 443, .protocol = IPPROTO_TCP, .tcp_flags = FRAME_TCP_SYN};
 	uint8_t bytes[FRAME_MAX];
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bytes, .repeat = 1);
+	struct xdp_md context = {.ingress_ifindex = if_nametoindex("gw0")};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bytes, .ctx_in = &context, .ctx_size_in = sizeof(context),
+		    .repeat = 1);
 
 	assert_int_equal(libxdp_get_error(multiprog), 0);
 	memcpy(frame.source_mac, host_client_mac, 6);
 	memcpy(frame.destination_mac, host_own_mac, 6);
 	assert_int_equal(address_parse("203.0.113.7", &frame.source), 0);
 	assert_int_equal(address_parse(destination, &frame.destination), 0);
-	run.data_size_in = (__u32)frame_write(&frame, bytes);
+	run.data_size_in = context.data_end = (__u32)frame_write(&frame, bytes);
 	assert_int_equal(bpf_prog_test_run_opts(xdp_program__fd(xdp_multiprog__main_prog(multiprog)), &run), 0);
 	xdp_multiprog__close(multiprog);
 	return (int)run.retval;
