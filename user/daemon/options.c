@@ -45,7 +45,8 @@ static const char usage[] =
 	"  --detach           take the program off, remove what is pinned, and end\n"
 	"  --version, --help\n"
 	"\n"
-	"When usherd ends, traffic goes on as the policy in force says; --detach ends it, as `usher detach` does, and takes\n"
+	"When usherd ends, traffic goes on as the policy in force says; --detach ends it, as `usher detach` does, and "
+	"takes\n"
 	"the addresses off that usherd has put on the interface.\n";
 
 enum letter {
