@@ -28,7 +28,7 @@ static __always_inline bool admit_opens(const struct packet *packet)
 }
 
 /* Whether it is sent on, and where to: fills the decision, returns the reason. */
-__noinline int admit_decide(struct xdp_md *ctx, const struct packet *packet, struct decision *decision)
+__noinline int admit_decide(struct xdp_md *ctx, struct packet *packet, struct decision *decision)
 {
 	const struct usher_backend *backend;
 	int reason;
@@ -55,6 +55,9 @@ __noinline int admit_decide(struct xdp_md *ctx, const struct packet *packet, str
 		return USHER_REASON_TTL_EXPIRED;
 	case USHER_REASON_NEXT_HOP:
 		return USHER_REASON_NEXT_HOP;
+	case USHER_REASON_TOO_BIG:
+		packet->action = (__u32)refuse_too_big(ctx, packet, decision->class_id, tunnel_mtu(packet, backend));
+		return USHER_REASON_TOO_BIG;
 	default:
 		return reason;
 	}

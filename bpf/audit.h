@@ -64,6 +64,8 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 	event->nat_index = decision->nat_index;
 	event->cut = decision->cut;
 	__builtin_memcpy(event->client_mac, decision->client_mac, ETH_ALEN);
+	event->tags[0] = packet->tags[0];
+	event->tags[1] = packet->tags[1];
 	__builtin_memset(event->padding, 0, sizeof(event->padding));
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }

@@ -119,6 +119,9 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 	if (!backend)
 		return USHER_REASON_NEXT_HOP;
 	check = forward_check(ctx, packet, backend);
+	if (check == USHER_REASON_TOO_BIG)
+		packet->action = (__u32)refuse_too_big(ctx, packet, desk->hit.value.forward.class_id,
+						       tunnel_mtu(packet, backend));
 	if (check != UNDECIDED)
 		return check;
 	if (!follow_path(packet, &packet->key, &desk->hit, backend, &desk->path))
@@ -129,7 +132,8 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 	if (backend->forward == USHER_FORWARD_NAT)
 		sent = forward_translated(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
 	else
-		sent = forward_direct(ctx, packet, backend->next_hop, backend->own_mac);
+		sent = forward_direct(ctx, packet, backend->next_hop, backend->own_mac) &&
+		       (!USHER_FORWARD_IS_TUNNEL(backend->forward) || tunnel_push(ctx, packet, backend));
 	if (!sent)
 		return USHER_REASON_NO_HEADROOM;
 	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_TO_BACKEND);
@@ -186,6 +190,7 @@ static __always_inline int follow_reset_receiver(struct xdp_md *ctx, const struc
 			      .sequence = packet->sequence,
 			      .frame_length = packet->length,
 			      .flags = TCP_RST,
+			      .network = packet->network,
 			      .is_ipv6 = packet->is_ipv6};
 
 	if (packet->tcp_flags & TCP_ACK) {
@@ -250,6 +255,10 @@ __noinline int follow_cut_client(struct xdp_md *ctx, struct desk *desk)
 	} else {
 		packet->action =
 			(__u32)follow_reset_receiver(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
+		if (USHER_FORWARD_IS_TUNNEL(backend->forward) && packet->action == XDP_TX) {
+			packet->ip_length = REFUSE_RESET_LENGTH(packet->is_ipv6);
+			packet->action = tunnel_push(ctx, packet, backend) ? XDP_TX : XDP_DROP;
+		}
 		desk->decision.cut = USHER_CUT_BACKEND;
 		flow_mark(&desk->hit.ref, 0, USHER_CUT_BACKEND);
 	}

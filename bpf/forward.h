@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The packet on its way: NAT, or direct return on the same segment (l2).
+ * The packet on its way: NAT, direct return on the same segment (l2), or in a tunnel across routers (ipip, gue).
  *
  * 1. Checksums are changed, never computed anew: a damaged packet stays damaged, and the end that gets it notices.
  * 2. Everything leaves through the interface it came in by: XDP_TX. A backend behind another one counts as unreachable.
@@ -9,8 +9,9 @@
 #define USHER_BPF_FORWARD_H
 
 #include "checksum.h"
+#include "link.h"
 #include "maps.h"
-#include "parse.h"
+#include "tunnel.h"
 
 #define FORWARD_TRANSPORT_MAX 0x3fff
 
@@ -23,22 +24,16 @@ static __always_inline int forward_check(const struct xdp_md *ctx, const struct 
 	if (!(backend->flags & USHER_BACKEND_REACHABLE) ||
 	    (backend->interface && backend->interface != ctx->ingress_ifindex))
 		return USHER_REASON_NEXT_HOP;
+	if (USHER_FORWARD_IS_TUNNEL(backend->forward) && !tunnel_fits(packet, backend))
+		return USHER_REASON_TOO_BIG;
 	return UNDECIDED;
-}
-
-static __always_inline void forward_link(void *data, const __u8 receiver[ETH_ALEN], const __u8 sender[ETH_ALEN])
-{
-	struct ethhdr *ethernet = data;
-
-	__builtin_memcpy(ethernet->h_dest, receiver, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, sender, ETH_ALEN);
 }
 
 /* One hop less. False: the frame ends before its header does. */
 static __always_inline bool forward_hop(void *data, const void *end, const struct packet *packet)
 {
-	struct ipv6hdr *ipv6 = data + PARSE_NETWORK;
-	struct iphdr *ipv4 = data + PARSE_NETWORK;
+	struct ipv6hdr *ipv6 = data + PARSE_NETWORK(packet);
+	struct iphdr *ipv4 = (void *)ipv6;
 	__u16 before;
 
 	if (packet->is_ipv6) {
@@ -59,8 +54,8 @@ static __always_inline bool forward_hop(void *data, const void *end, const struc
 static __always_inline bool forward_addresses(void *data, const void *end, const struct packet *packet,
 					      const struct usher_flow_key *to, __u64 change)
 {
-	struct ipv6hdr *ipv6 = data + PARSE_NETWORK;
-	struct iphdr *ipv4 = data + PARSE_NETWORK;
+	struct ipv6hdr *ipv6 = data + PARSE_NETWORK(packet);
+	struct iphdr *ipv4 = (void *)ipv6;
 
 	if (packet->is_ipv6) {
 		if ((void *)(ipv6 + 1) > end)
@@ -92,9 +87,9 @@ static __always_inline bool forward_direct(const struct xdp_md *ctx, const struc
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
-	if (!forward_hop(data, end, packet))
+	if (data + sizeof(struct ethhdr) > end || !forward_hop(data, end, packet))
 		return false;
-	forward_link(data, receiver, sender);
+	link_address(data, receiver, sender);
 	return true;
 }
 

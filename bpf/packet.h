@@ -31,23 +31,27 @@ struct packet {
 	struct usher_flow_key key; /* as on the wire, sender first */
 	__u64 hash;		   /* of the key */
 	__u32 length;		   /* of the frame, padding included */
-	__u32 transport;	   /* offset of the TCP or UDP header in the frame */
+	__u32 transport;	   /* offset of the TCP, UDP or ICMP header in the frame */
 	__u32 payload;		   /* bytes after the TCP or UDP header */
 	__u32 sequence;		   /* TCP, host byte order */
 	__u32 acknowledgement;
 	__u32 slot; /* of the generation that this packet sees */
 	__u32 epoch;
-	__u32 now;     /* tick */
-	__u32 service; /* counted under */
-	__u32 action;  /* enum xdp_action */
+	__u32 now;			 /* tick */
+	__u32 service;			 /* counted under */
+	__u32 action;			 /* enum xdp_action */
+	__u32 tags[USHER_VLAN_TAGS_MAX]; /* as on the wire; 0: none */
 	__u8 tcp_flags;
 	__u8 is_ipv6;
 	__u8 hop_limit;
 	__u8 dry_run;
 	__u8 sender_mac[ETH_ALEN];
 	__u8 receiver_mac[ETH_ALEN];
+	__u8 network; /* offset of the IP header */
+	__u8 padding[3];
+	__u32 ip_length; /* of the IP packet, headers included */
 };
-USHER_ASSERT_SIZE(struct packet, 104);
+USHER_ASSERT_SIZE(struct packet, 120);
 
 /* What policy says to it: filled as far as the packet got. */
 struct decision {

@@ -11,7 +11,9 @@
 
 #include "packet.h"
 
-#define PARSE_NETWORK ETH_HLEN /* offset of the IP header */
+#define PARSE_NETWORK_MAX (ETH_HLEN + 4 * USHER_VLAN_TAGS_MAX)
+/* Where the IP header is, known to the verifier not to be far. */
+#define PARSE_NETWORK(packet) ((__u32) * (const volatile __u8 *)&(packet)->network & 0x1f)
 
 #define PARSE_BE16(value) ((__u16)__builtin_bswap16(value))
 #define PARSE_BE32(value) ((__u32)__builtin_bswap32(value))
@@ -29,23 +31,49 @@ static __always_inline bool parse_is_mapped(const struct usher_address *address)
 	return !address->halves[0] && address->words[2] == PARSE_BE32(0x0000ffff);
 }
 
+/* Past the link header and its VLAN tags. NULL: no frame, or a multicast one. */
+static __always_inline const void *parse_link(const void *data, const void *end, struct packet *packet, __u16 *ret_type)
+{
+	const struct ethhdr *ethernet = data;
+	const __u16 *tag = (const void *)(ethernet + 1);
+	__u16 type;
+
+	if ((const void *)(ethernet + 1) > end || ethernet->h_dest[0] & 1)
+		return NULL;
+	type = ethernet->h_proto;
+	packet->network = ETH_HLEN;
+	for (int i = 0; i < USHER_VLAN_TAGS_MAX; i++) {
+		if (type != PARSE_BE16(ETH_P_8021Q) && type != PARSE_BE16(ETH_P_8021AD))
+			break;
+		if ((const void *)(tag + 2) > end)
+			return NULL;
+		packet->tags[i] = (__u32)tag[0] << 16 | type;
+		packet->network += 4;
+		type = tag[1];
+		tag += 2;
+	}
+	*ret_type = type;
+	return tag;
+}
+
 /*
  * To whom is it? Reads no more than that takes, since most of what a gateway meets is not for usher.
  * False: a frame that is the host's whatever is in it.
  */
 static __always_inline bool parse_destination(const void *data, const void *end, struct packet *packet)
 {
-	const struct ethhdr *ethernet = data;
-	const struct iphdr *ipv4 = (const void *)(ethernet + 1);
-	const struct ipv6hdr *ipv6 = (const void *)(ethernet + 1);
+	__u16 type;
+	const void *network = parse_link(data, end, packet, &type);
+	const struct iphdr *ipv4 = network;
+	const struct ipv6hdr *ipv6 = network;
 
-	if ((const void *)(ipv4 + 1) > end || ethernet->h_dest[0] & 1)
+	if (!network || (const void *)(ipv4 + 1) > end)
 		return false;
-	if (ethernet->h_proto == PARSE_BE16(ETH_P_IP)) {
+	if (type == PARSE_BE16(ETH_P_IP)) {
 		parse_mapped(&packet->key.destination, ipv4->daddr);
 		return true;
 	}
-	if (ethernet->h_proto != PARSE_BE16(ETH_P_IPV6) || (const void *)(ipv6 + 1) > end)
+	if (type != PARSE_BE16(ETH_P_IPV6) || (const void *)(ipv6 + 1) > end)
 		return false;
 	packet->is_ipv6 = 1;
 	__builtin_memcpy(&packet->key.destination, &ipv6->daddr, sizeof(struct in6_addr));
@@ -128,35 +156,33 @@ static __always_inline int parse_transport(const void *data, const void *end, __
 
 static __always_inline int parse_ipv4(const void *data, const void *end, struct packet *packet)
 {
-	const struct iphdr *ip = data + PARSE_NETWORK;
-	__u32 header, length;
+	__u32 network = PARSE_NETWORK(packet), header, length;
+	const struct iphdr *ip = data + network;
 
 	if ((const void *)(ip + 1) > end)
 		return USHER_REASON_IP_HEADER;
 	header = (*(const __u8 *)ip & 0xf) * 4;
 	length = PARSE_BE16(ip->tot_len);
-	if (*(const __u8 *)ip >> 4 != 4 || header < sizeof(*ip) || header > length ||
-	    PARSE_NETWORK + length > packet->length)
+	if (*(const __u8 *)ip >> 4 != 4 || header < sizeof(*ip) || header > length || network + length > packet->length)
 		return USHER_REASON_IP_HEADER;
+	packet->ip_length = length;
 	if (ip->frag_off & PARSE_BE16(0x3fff))
 		return USHER_REASON_FRAGMENT;
 	packet->hop_limit = ip->ttl;
 	packet->key.protocol = ip->protocol;
 	parse_mapped(&packet->key.source, ip->saddr);
-	return parse_transport(data, end, PARSE_NETWORK + header, length - header, packet);
+	return parse_transport(data, end, network + header, length - header, packet);
 }
 
 /*
- * Walks the extension headers that may come before TCP and UDP (RFC 8200, 4.1). Returns UNDECIDED and where the
- * last one ends, or a reason.
+ * Walks the extension headers that may come before TCP and UDP (RFC 8200, 4.1), from `offset` to where the last one
+ * ends. Returns UNDECIDED, or a reason.
  */
 static __always_inline int parse_ipv6_extensions(const void *data, const void *end, __u32 ip_end, __u8 *protocol,
-						 __u32 *ret_offset)
+						 __u32 *offset)
 {
-	__u32 offset = PARSE_NETWORK + sizeof(struct ipv6hdr);
-
 	for (int i = 0; i <= USHER_IPV6_EXTENSIONS_MAX; i++) {
-		const __u8 *extension = data + offset;
+		const __u8 *extension = data + *offset;
 
 		switch (*protocol) {
 		case IPPROTO_FRAGMENT:
@@ -173,15 +199,14 @@ static __always_inline int parse_ipv6_extensions(const void *data, const void *e
 		case IPPROTO_DSTOPTS:
 			break;
 		default:
-			*ret_offset = offset;
 			return UNDECIDED;
 		}
-		if (i == USHER_IPV6_EXTENSIONS_MAX || (const void *)(extension + 8) > end || offset + 8 > ip_end ||
+		if (i == USHER_IPV6_EXTENSIONS_MAX || (const void *)(extension + 8) > end || *offset + 8 > ip_end ||
 		    (*protocol == IPPROTO_HOPOPTS && i) || (*protocol == IPPROTO_ROUTING && extension[3]))
 			return USHER_REASON_IPV6_EXTENSIONS;
 		*protocol = extension[0];
-		offset += ((__u32)extension[1] + 1) * 8;
-		if (offset > ip_end)
+		*offset += ((__u32)extension[1] + 1) * 8;
+		if (*offset > ip_end)
 			return USHER_REASON_IPV6_EXTENSIONS;
 	}
 	return USHER_REASON_IPV6_EXTENSIONS;
@@ -189,16 +214,17 @@ static __always_inline int parse_ipv6_extensions(const void *data, const void *e
 
 static __always_inline int parse_ipv6(const void *data, const void *end, struct packet *packet)
 {
-	const struct ipv6hdr *ip = data + PARSE_NETWORK;
-	__u32 ip_end, offset = 0;
+	__u32 network = PARSE_NETWORK(packet), offset = network + (__u32)sizeof(struct ipv6hdr), ip_end;
+	const struct ipv6hdr *ip = data + network;
 	__u8 protocol;
 	int reason;
 
 	if ((const void *)(ip + 1) > end)
 		return USHER_REASON_IP_HEADER;
-	ip_end = PARSE_NETWORK + (__u32)sizeof(*ip) + PARSE_BE16(ip->payload_len);
+	ip_end = offset + PARSE_BE16(ip->payload_len);
 	if (*(const __u8 *)ip >> 4 != 6 || ip_end > packet->length)
 		return USHER_REASON_IP_HEADER;
+	packet->ip_length = ip_end - network;
 	packet->hop_limit = ip->hop_limit;
 	__builtin_memcpy(&packet->key.source, &ip->saddr, sizeof(struct in6_addr));
 	protocol = ip->nexthdr;

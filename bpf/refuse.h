@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Answers that say no: TCP resets and ICMP "administratively prohibited".
+ * Answers that say no: TCP resets, ICMP "administratively prohibited" and "too big".
  *
  * 1. Nobody answers a reset, so two refusing ends cannot play ping-pong (RFC 9293, 3.5.2).
  * 2. Answers are capped a class, CPU and tick: a spoofed flood gets no amplifier and no mirror.
@@ -11,9 +11,11 @@
 
 #include "checksum.h"
 #include "flow.h"
-#include "parse.h"
+#include "link.h"
 
 #define REFUSE_HOP_LIMIT 64
+#define REFUSE_RESET_LENGTH(is_ipv6)                                                                                   \
+	((is_ipv6 ? (__u32)sizeof(struct ipv6hdr) : (__u32)sizeof(struct iphdr)) + (__u32)sizeof(struct tcphdr))
 #define REFUSE_QUOTE_AFTER_IPV4 8	      /* RFC 792 */
 #define REFUSE_QUOTE_IPV6_MAX (1280 - 40 - 8) /* RFC 4443, 2.4 (c) */
 
@@ -27,17 +29,10 @@ struct reset {
 	__u8 is_ipv6;
 	__u8 receiver_mac[ETH_ALEN];
 	__u8 sender_mac[ETH_ALEN];
-	__u16 padding[3];
+	__u8 network; /* offset of the IP header */
+	__u8 padding[5];
 };
 USHER_ASSERT_SIZE(struct reset, 72);
-
-static __always_inline void refuse_ethernet(struct ethhdr *ethernet, const __u8 receiver[ETH_ALEN],
-					    const __u8 sender[ETH_ALEN], bool is_ipv6)
-{
-	__builtin_memcpy(ethernet->h_dest, receiver, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, sender, ETH_ALEN);
-	ethernet->h_proto = is_ipv6 ? PARSE_BE16(ETH_P_IPV6) : PARSE_BE16(ETH_P_IP);
-}
 
 static __always_inline void refuse_ipv4(struct iphdr *ip, const struct usher_flow_key *path, __u8 protocol,
 					__u16 length)
@@ -94,12 +89,14 @@ __noinline int refuse_send_reset(struct xdp_md *ctx, const struct reset *reset)
 
 	if (!reset)
 		return XDP_DROP;
-	headers = ETH_HLEN + (reset->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	headers = PARSE_NETWORK(reset) + (reset->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	if (bpf_xdp_adjust_tail(ctx, (int)(headers + sizeof(struct tcphdr)) - (int)reset->frame_length))
 		return XDP_DROP;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	network = data + ETH_HLEN;
+	network = data + PARSE_NETWORK(reset);
+	if (data + sizeof(struct ethhdr) > end)
+		return XDP_DROP;
 	if (reset->is_ipv6) {
 		if (network + sizeof(struct ipv6hdr) + sizeof(struct tcphdr) > end)
 			return XDP_DROP;
@@ -111,7 +108,7 @@ __noinline int refuse_send_reset(struct xdp_md *ctx, const struct reset *reset)
 		refuse_ipv4(network, &reset->path, IPPROTO_TCP, sizeof(struct iphdr) + sizeof(struct tcphdr));
 		refuse_tcp(network + sizeof(struct iphdr), reset);
 	}
-	refuse_ethernet(data, reset->receiver_mac, reset->sender_mac, reset->is_ipv6);
+	link_address(data, reset->receiver_mac, reset->sender_mac);
 	return XDP_TX;
 }
 
@@ -126,7 +123,7 @@ static __always_inline void refuse_turn(const struct usher_flow_key *from, struc
 /* The reset that a closed port would answer with (RFC 9293, 3.5.2). Returns the XDP action. */
 static __always_inline int refuse_tcp_sender(struct xdp_md *ctx, const struct packet *packet)
 {
-	struct reset reset = {.is_ipv6 = packet->is_ipv6, .frame_length = packet->length};
+	struct reset reset = {.is_ipv6 = packet->is_ipv6, .frame_length = packet->length, .network = packet->network};
 
 	refuse_turn(&packet->key, &reset.path);
 	__builtin_memcpy(reset.receiver_mac, packet->sender_mac, ETH_ALEN);
@@ -162,19 +159,20 @@ __noinline __u64 refuse_sum(struct xdp_md *ctx, __u32 offset)
 struct refuse_icmp_header {
 	__u8 type, code;
 	__u16 checksum;
-	__u32 unused;
+	__u32 mtu_be; /* of "too big" */
 };
 
 /*
- * ICMP "communication administratively prohibited" (RFC 1812, 5.2.7.1; RFC 4443, 3.1) around the packet: what was its
- * IP header becomes the quote, and new headers go in front. Returns the XDP action.
+ * ICMP around the packet: what was its IP header becomes the quote, and new headers go in front. `mtu`: of the packets that do
+ * get through (RFC 1191; RFC 4443, 3.2), or 0 to say "communication administratively prohibited" (RFC 1812, 5.2.7.1;
+ * RFC 4443, 3.1). Returns the XDP action.
  */
-__noinline int refuse_udp_sender(struct xdp_md *ctx, const struct packet *packet)
+__noinline int refuse_by_icmp(struct xdp_md *ctx, const struct packet *packet, __u32 mtu)
 {
 	struct refuse_icmp_header *icmp;
 	struct usher_flow_key path = {};
+	__u32 front, quote, offset;
 	void *data, *end, *network;
-	__u32 front, quote;
 	__u64 pseudo = 0;
 	__u16 checksum;
 
@@ -182,33 +180,36 @@ __noinline int refuse_udp_sender(struct xdp_md *ctx, const struct packet *packet
 		return XDP_DROP;
 	refuse_turn(&packet->key, &path);
 	front = sizeof(*icmp) + (packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	quote = packet->transport - ETH_HLEN + REFUSE_QUOTE_AFTER_IPV4;
+	offset = PARSE_NETWORK(packet);
+	quote = packet->transport - offset + REFUSE_QUOTE_AFTER_IPV4;
 	if (packet->is_ipv6) {
 		quote += packet->payload;
 		quote = (quote > REFUSE_QUOTE_IPV6_MAX ? REFUSE_QUOTE_IPV6_MAX : quote) & ~3u;
 	}
-	if (bpf_xdp_adjust_tail(ctx, (int)(ETH_HLEN + quote) - (int)packet->length) ||
+	if (bpf_xdp_adjust_tail(ctx, (int)(offset + quote) - (int)packet->length) ||
 	    bpf_xdp_adjust_head(ctx, -(int)front))
 		return XDP_DROP;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	network = data + ETH_HLEN;
+	network = link_push(data, end, packet, sizeof(struct iphdr), packet->is_ipv6);
+	if (!network)
+		return XDP_DROP;
 	if (packet->is_ipv6) {
 		icmp = network + sizeof(struct ipv6hdr);
 		if ((void *)(icmp + 1) > end)
 			return XDP_DROP;
 		refuse_ipv6(network, &path, IPPROTO_ICMPV6, (__u16)(sizeof(*icmp) + quote));
-		*icmp = (struct refuse_icmp_header){.type = 1, .code = 1};
+		*icmp = (struct refuse_icmp_header){.type = mtu ? 2 : 1, .code = !mtu, .mtu_be = PARSE_BE32(mtu)};
 		pseudo = checksum_pseudo(&path.source, &path.destination, true, IPPROTO_ICMPV6, sizeof(*icmp) + quote);
 	} else {
 		icmp = network + sizeof(struct iphdr);
 		if ((void *)(icmp + 1) > end)
 			return XDP_DROP;
 		refuse_ipv4(network, &path, IPPROTO_ICMP, (__u16)(front + quote));
-		*icmp = (struct refuse_icmp_header){.type = 3, .code = 13};
+		*icmp = (struct refuse_icmp_header){.type = 3, .code = mtu ? 4 : 13, .mtu_be = PARSE_BE32(mtu)};
 	}
-	refuse_ethernet(data, packet->sender_mac, packet->receiver_mac, packet->is_ipv6);
-	front += ETH_HLEN - sizeof(*icmp);
+	link_address(data, packet->sender_mac, packet->receiver_mac);
+	front += offset - (__u32)sizeof(*icmp);
 	checksum = (__u16)~checksum_fold(pseudo + refuse_sum(ctx, front));
 	/* A call makes the verifier forget where the frame is. */
 	icmp = (void *)(long)ctx->data + (front & 0xff);
@@ -250,7 +251,15 @@ static __always_inline int refuse_sender(struct xdp_md *ctx, const struct packet
 		return XDP_TX;
 	if (!refuse_within_cap(packet, class_id))
 		return XDP_DROP;
-	return is_tcp ? refuse_tcp_sender(ctx, packet) : refuse_udp_sender(ctx, packet);
+	return is_tcp ? refuse_tcp_sender(ctx, packet) : refuse_by_icmp(ctx, packet, 0);
+}
+
+/* Tells the sender how much would get through. Returns the XDP action. */
+static __always_inline int refuse_too_big(struct xdp_md *ctx, const struct packet *packet, __u32 class_id, __u32 mtu)
+{
+	if (packet->dry_run || !refuse_within_cap(packet, class_id))
+		return XDP_DROP;
+	return refuse_by_icmp(ctx, packet, mtu);
 }
 
 #endif

@@ -191,7 +191,24 @@ struct usher_set {
 };
 USHER_ASSERT_SIZE(struct usher_set, 512);
 
-enum usher_forward { USHER_FORWARD_NAT, USHER_FORWARD_L2 };
+/* How packets come to a backend. X(number, NAME, "word in a policy") */
+#define USHER_FORWARDS(X)                                                                                              \
+	X(0, NAT, "nat")                                                                                               \
+	X(1, L2, "l2")                                                                                                 \
+	X(2, IPIP, "ipip")                                                                                             \
+	X(3, GUE, "gue")
+
+enum usher_forward {
+#define X(number, name, word) USHER_FORWARD_##name = number,
+	USHER_FORWARDS(X)
+#undef X
+};
+
+/* The tunnels: inner and outer packet may be of different address families. */
+#define USHER_FORWARD_IS_TUNNEL(forward) ((forward) >= USHER_FORWARD_IPIP)
+
+/* Where tunnel ends listen for GUE (IANA). */
+#define USHER_GUE_PORT 6080
 
 #define USHER_BACKEND_REACHABLE 0x1
 
@@ -203,9 +220,10 @@ struct usher_backend {
 	__u8 flags;
 	__u8 next_hop[6]; /* destination MAC */
 	__u8 own_mac[6];  /* source MAC */
-	__u16 padding;
-	__u32 interface;
-	__u32 padding2[6];
+	__u16 mtu;	  /* of the path to it, in bytes of the IP packet; 0: not known */
+	__u32 interface;  /* index */
+	__u16 padding[4];
+	struct usher_address source; /* of tunnels to it */
 };
 USHER_ASSERT_SIZE(struct usher_backend, 64);
 
@@ -400,8 +418,9 @@ struct usher_event {
 	__u8 cut; /* revoked: which ends this packet's verdict has reset */
 	__u8 client_mac[6];
 	__u8 padding[3];
+	__u32 tags[USHER_VLAN_TAGS_MAX]; /* of the frame, as on the wire; 0: none */
 };
-USHER_ASSERT_SIZE(struct usher_event, 112);
+USHER_ASSERT_SIZE(struct usher_event, 120);
 
 /* ---- dry runs ------------------------------------------------------------------------------------------- */
 

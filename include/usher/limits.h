@@ -48,6 +48,8 @@
 
 /* IPv6 extension headers walked before a packet is called malformed. */
 #define USHER_IPV6_EXTENSIONS_MAX 4
+/* VLAN tags (IEEE 802.1Q, 802.1ad) kept on the way out; a frame with more is the host's. */
+#define USHER_VLAN_TAGS_MAX 2
 
 #define USHER_EVENT_RING_BYTES (16u << 20)
 

@@ -30,6 +30,8 @@
 	X(11, ESTABLISHED, FORWARD, "established", "packet of a flow that is already decided")                         \
 	X(12, REAFFIRMED, FORWARD, "reaffirmed", "first packet after a new epoch, still allowed")                      \
 	X(13, RETURNED, FORWARD, "returned", "answer of a backend on its way to the client")                           \
+	X(15, ICMP_RELAYED, FORWARD, "icmp-relayed",                                                                   \
+	  "ICMP error that quotes a flow, taken to the end that it concerns")                                          \
 	X(14, CONFIRMED, FORWARD, "confirmed", "the handshake proved the source address")                              \
 	/* refused by policy */                                                                                        \
 	X(20, DENY_RULE, REFUSE, "deny-rule", "a deny rule matches")                                                   \
@@ -66,6 +68,7 @@
 	X(61, AUDIT_FULL, DROP, "audit-full", "no record, no service: the audit ring is full")                         \
 	X(62, NEXT_HOP, DROP, "next-hop", "the flow's backend has no next hop at the moment")                          \
 	X(63, NO_HEADROOM, DROP, "no-headroom", "the driver gave no room to build the packet")                         \
+	X(64, TOO_BIG, DROP, "too-big", "does not fit the tunnel's path; the client has been told")                    \
 	/* revoked */                                                                                                  \
 	X(72, REVOKED, REVOKE, "revoked", "policy no longer allows this flow's backend")                               \
 	X(73, REVOKED_TAIL, REVOKE, "revoked-tail", "later packet of a flow that was cut")

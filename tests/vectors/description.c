@@ -6,8 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
+#include "usher/abi.h"
+
 #define PATCHES_MAX 8
 #define EXTENSIONS_MAX 8
+#define TAGS_MAX 4
 
 struct patch {
 	char base; /* 'f' frame, 'i' IP header, 't' transport header */
@@ -16,10 +20,13 @@ struct patch {
 };
 
 struct plan {
-	bool ipv6, nocheck, quote, fixed_ends;
+	bool ipv6, nocheck, quote, gue;
+	char tunnel[100]; /* SOURCE>DESTINATION of the outer header; empty: none */
+	unsigned int tags[TAGS_MAX], tag_types[TAGS_MAX];
+	size_t tag_count;
 	char from[16], to[16];
 	uint8_t source[16], destination[16];
-	unsigned long ttl, tos, id, frag, options, protocol, seq, ack, window, tcp_options, data, trail, cut;
+	unsigned long ttl, tos, mtu, id, frag, options, protocol, seq, ack, window, tcp_options, data, trail, cut;
 	uint8_t flags;
 	uint16_t source_port, destination_port;
 	unsigned int kinds[EXTENSIONS_MAX], units[EXTENSIONS_MAX];
@@ -97,6 +104,16 @@ static int read_extension(const char *value, struct plan *plan)
 		       : -1;
 }
 
+static int read_tag(const char *value, struct plan *plan)
+{
+	if (plan->tag_count == TAGS_MAX)
+		return -1;
+	plan->tag_types[plan->tag_count] = 0x8100;
+	return sscanf(value, "%u:%x", &plan->tags[plan->tag_count], &plan->tag_types[plan->tag_count]) > 0
+		       ? (plan->tag_count++, 0)
+		       : -1;
+}
+
 static int read_setting(const char *word, struct plan *plan)
 {
 	const struct {
@@ -106,7 +123,7 @@ static int read_setting(const char *word, struct plan *plan)
 		       {"frag", &plan->frag},	     {"opt", &plan->options}, {"proto", &plan->protocol},
 		       {"seq", &plan->seq},	     {"ack", &plan->ack},     {"win", &plan->window},
 		       {"topt", &plan->tcp_options}, {"data", &plan->data},   {"trail", &plan->trail},
-		       {"cut", &plan->cut}};
+		       {"cut", &plan->cut},	     {"mtu", &plan->mtu}};
 	const char *equals = strchr(word, '=');
 
 	if (!equals)
@@ -121,6 +138,8 @@ static int read_setting(const char *word, struct plan *plan)
 		snprintf(plan->from, sizeof(plan->from), "%s", equals + 1);
 	else if (!strncmp(word, "to=", 3))
 		snprintf(plan->to, sizeof(plan->to), "%s", equals + 1);
+	else if (!strncmp(word, "vlan=", 5))
+		return read_tag(equals + 1, plan);
 	else if (!strncmp(word, "ext=", 4))
 		return read_extension(equals + 1, plan);
 	else
@@ -144,6 +163,14 @@ static int read_word(const char *word, char **rest, const struct vector_context 
 			return -1;
 		word = tcp ? strtok_r(NULL, " ", rest) : NULL;
 		return !tcp ? 0 : word ? read_flags(word, plan) : -1;
+	}
+	if (!strcmp(word, "ipip") || !strcmp(word, "gue")) {
+		plan->gue = word[0] == 'g';
+		word = strtok_r(NULL, " ", rest);
+		if (!word || !strchr(word, '>'))
+			return -1;
+		snprintf(plan->tunnel, sizeof(plan->tunnel), "%s", word);
+		return 0;
 	}
 	if (!strcmp(word, "icmp")) {
 		plan->protocol = plan->ipv6 ? 58 : 1;
@@ -207,11 +234,17 @@ static size_t build_transport(const struct plan *plan, const struct vector_conte
 	if (plan->quote) {
 		/* RFC 792: the IP header and 8 bytes; RFC 4443: all that fits, in whole words. */
 		const struct vector_frame *quoted = context->quoted;
-		size_t most = plan->ipv6 ? (quoted->length - quoted->network) & ~(size_t)3
-					 : quoted->transport - quoted->network + 8;
+		size_t all = (quoted->length - quoted->network) & ~(size_t)3;
+		size_t most = plan->ipv6 ? all > 1232 ? 1232 : all : quoted->transport - quoted->network + 8;
 
-		at[0] = plan->ipv6 ? 1 : 3;
-		at[1] = plan->ipv6 ? 1 : 13;
+		if (plan->mtu) {
+			at[0] = plan->ipv6 ? 2 : 3;
+			at[1] = plan->ipv6 ? 0 : 4;
+		} else {
+			at[0] = plan->ipv6 ? 1 : 3;
+			at[1] = plan->ipv6 ? 1 : 13;
+		}
+		put32(at + 4, plan->mtu);
 		memcpy(at + 8, quoted->bytes + quoted->network, most);
 		put16(at + 2, plan->ipv6 ? transport_checksum(plan, at, 8 + most) : fold(add_up(at, 8 + most, 0)));
 		return 8 + most;
@@ -248,10 +281,10 @@ static size_t build_transport(const struct plan *plan, const struct vector_conte
 
 static void build_ipv4(const struct plan *plan, const struct vector_context *context, struct vector_frame *frame)
 {
-	uint8_t *ip = frame->bytes + 14;
+	uint8_t *ip = frame->bytes + frame->network;
 	size_t header = 20 + plan->options, length;
 
-	frame->transport = 14 + header;
+	frame->transport = frame->network + header;
 	length = header + build_transport(plan, context, ip + header);
 	ip[0] = (uint8_t)(0x40 | header / 4);
 	ip[1] = (uint8_t)plan->tos;
@@ -264,12 +297,12 @@ static void build_ipv4(const struct plan *plan, const struct vector_context *con
 	memcpy(ip + 16, plan->destination, 4);
 	memset(ip + 20, 1, plan->options);
 	put16(ip + 10, fold(add_up(ip, header, 0)));
-	frame->length = 14 + length;
+	frame->length = frame->network + length;
 }
 
 static void build_ipv6(const struct plan *plan, const struct vector_context *context, struct vector_frame *frame)
 {
-	uint8_t *ip = frame->bytes + 14, *next = ip + 6;
+	uint8_t *ip = frame->bytes + frame->network, *next = ip + 6;
 	size_t offset = 40;
 
 	put32(ip, 0x60000000ul | plan->tos << 20);
@@ -283,17 +316,19 @@ static void build_ipv6(const struct plan *plan, const struct vector_context *con
 		offset += 8 + 8 * plan->units[i];
 	}
 	*next = (uint8_t)plan->protocol;
-	frame->transport = 14 + offset;
+	frame->transport = frame->network + offset;
 	offset += build_transport(plan, context, ip + offset);
 	put16(ip + 4, offset - 40);
-	frame->length = 14 + offset;
+	frame->length = frame->network + offset;
 }
 
 static int apply_patches(const struct plan *plan, struct vector_frame *frame)
 {
 	for (size_t p = 0; p < plan->patch_count; p++) {
 		const struct patch *patch = &plan->patches[p];
-		size_t at = patch->offset + (patch->base == 'i' ? 14 : patch->base == 't' ? frame->transport : 0);
+		size_t at = patch->offset + (patch->base == 'i'	  ? frame->network
+					     : patch->base == 't' ? frame->transport
+								  : 0);
 		unsigned int byte;
 
 		for (const char *hex = patch->hex; *hex; hex += 2, at++) {
@@ -302,6 +337,61 @@ static int apply_patches(const struct plan *plan, struct vector_frame *frame)
 			frame->bytes[at] = (uint8_t)byte;
 		}
 	}
+	return 0;
+}
+
+static uint64_t plan_hash(const struct plan *plan, const struct vector_context *context)
+{
+	struct usher_flow_key key = {.source_port_be = htons(plan->source_port),
+				     .destination_port_be = htons(plan->destination_port),
+				     .protocol = (uint8_t)plan->protocol};
+	const int family = plan->ipv6 ? AF_INET6 : AF_INET;
+
+	address_from_bytes(family, plan->source, &key.source);
+	address_from_bytes(family, plan->destination, &key.destination);
+	return usher_hash_flow(key.source.halves, key.destination.halves, USHER_FLOW_WORD(&key), context->hash_key);
+}
+
+/* Puts the IP packet of `frame` behind the tunnel's headers; which flow it is of shows in port or flow label. */
+static int build_tunnel(const struct plan *plan, const struct vector_context *context, struct vector_frame *frame)
+{
+	struct plan outer = {.ttl = 64, .tos = plan->tos, .frag = 0x4000, .ipv6 = strchr(plan->tunnel, ':') != NULL};
+	const size_t header = outer.ipv6 ? 40 : 20, inner = frame->length - frame->network,
+		     room = header + (plan->gue ? 8 : 0);
+	const uint64_t hash = plan_hash(plan, context);
+	uint8_t *ip = frame->bytes + frame->network;
+
+	outer.protocol = plan->gue ? 17 : plan->ipv6 ? 41 : 4;
+	if (read_addresses(plan->tunnel, &outer) || frame->length + room > sizeof(frame->bytes))
+		return -1;
+	memmove(ip + room, ip, inner);
+	memset(ip, 0, room);
+	put16(ip - 2, outer.ipv6 ? 0x86dd : 0x0800);
+	if (plan->gue) {
+		put16(ip + header, 0xc000 | (hash >> 40 & 0x3fff));
+		put16(ip + header + 2, 6080);
+		put16(ip + header + 4, 8 + inner);
+	}
+	if (outer.ipv6) {
+		put32(ip, 0x60000000ul | outer.tos << 20 | (hash >> 40 & 0xfffff));
+		put16(ip + 4, room - 40 + inner);
+		ip[6] = (uint8_t)outer.protocol;
+		ip[7] = (uint8_t)outer.ttl;
+		memcpy(ip + 8, outer.source, 16);
+		memcpy(ip + 24, outer.destination, 16);
+	} else {
+		ip[0] = 0x45;
+		ip[1] = (uint8_t)outer.tos;
+		put16(ip + 2, room + inner);
+		put16(ip + 6, outer.frag);
+		ip[8] = (uint8_t)outer.ttl;
+		ip[9] = (uint8_t)outer.protocol;
+		memcpy(ip + 12, outer.source, 4);
+		memcpy(ip + 16, outer.destination, 4);
+		put16(ip + 10, fold(add_up(ip, 20, 0)));
+	}
+	frame->transport += room;
+	frame->length += room;
 	return 0;
 }
 
@@ -322,11 +412,19 @@ int vector_describe(const char *text, const struct vector_context *context, stru
 		snprintf(fault, 128, "nobody is called %s or %s", plan.to, plan.from);
 		return -1;
 	}
-	put16(frame.bytes + 12, plan.ipv6 ? 0x86dd : 0x0800);
+	for (size_t i = 0; i < plan.tag_count; i++, frame.network += 4) {
+		put16(frame.bytes + frame.network - 2, plan.tag_types[i]);
+		put16(frame.bytes + frame.network, plan.tags[i]);
+	}
+	put16(frame.bytes + frame.network - 2, plan.ipv6 ? 0x86dd : 0x0800);
 	if (plan.ipv6)
 		build_ipv6(&plan, context, &frame);
 	else
 		build_ipv4(&plan, context, &frame);
+	if (*plan.tunnel && build_tunnel(&plan, context, &frame)) {
+		snprintf(fault, 128, "cannot read the tunnel's ends in '%.80s'", plan.tunnel);
+		return -1;
+	}
 	frame.length += plan.trail;
 	if (apply_patches(&plan, &frame)) {
 		snprintf(fault, 128, "bytes cannot be put there");

@@ -7,11 +7,13 @@
  *   4, 6            addresses; to=NAME, from=NAME  MACs: C client, G gateway, or a backend's name (in: from C to G)
  *   ttl=N  tos=N  id=N  frag=N (the word)  opt=N (IPv4 option bytes, all 1)  ext=KIND[:UNITS] (IPv6 header, several)
  *   tcp SP>DP FLAGS seq=N ack=N win=N topt=N;  udp SP>DP [nocheck];  icmp;  proto=N (with data alone)
+ *   vlan=TCI[:TPID] a tag (8100 unless it says so in hexadecimal), several
+ *   ipip A>B, gue A>B   the packet in a tunnel from A to B, of the family that they are of
  *   data=N          payload bytes;  trail=N  bytes behind the IP packet
  *   @OFF=HEX        bytes put there: of the frame; ip+OFF of the IP header; l4+OFF of the transport header
  *   cut=N           only the first N bytes of the frame
  *   NAT             as a port: the one that the program chose in this scene
- *   quote           what was sent in last, as an ICMP error quotes it: icmp admin quote
+ *   quote           what was sent in last, as an ICMP error quotes it: administratively prohibited, or too big with mtu=N
  */
 #ifndef USHER_VECTORS_DESCRIPTION_H
 #define USHER_VECTORS_DESCRIPTION_H
@@ -19,6 +21,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <linux/types.h>
 
 #define VECTOR_FRAME_MAX 2048
 
@@ -33,6 +37,7 @@ struct vector_context {
 	bool (*mac)(const char *name, uint8_t mac[6]);
 	uint16_t nat_port;		   /* 0: not chosen yet */
 	const struct vector_frame *quoted; /* for an answer that quotes */
+	const __u64 *hash_key;	   /* of flows, USHER_HASH_KEYS of them */
 };
 
 /* Returns 0, or -1 with a sentence. The checksums are right unless bytes were put over them. */

@@ -20,6 +20,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/address.h"
 #include "compile/compile.h"
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
@@ -141,6 +142,9 @@ static int publish_text(const char *name, const char *text)
 		states[b] = (struct backend_facts){.health = HEALTH_UP, .next_hop = {.resolved = true, .interface = 1}};
 		find_mac(policy->backends[b].name, states[b].next_hop.mac);
 		find_mac("G", states[b].next_hop.own_mac);
+		address_parse(address_is_ipv4(&policy->backends[b].address) ? "10.0.0.1" : "2001:db8:a0::1",
+			      &states[b].next_hop.source);
+		states[b].next_hop.mtu = 1500;
 	}
 	if (!error) {
 		facts.backend_count = policy->backend_count;
@@ -232,8 +236,12 @@ static void print_bytes(const char *what, const uint8_t *bytes, size_t length)
 /* The NAT port shows as the source port of what is sent to a backend; each flow that begins gets another. */
 static void learn_nat_port(const struct vector_frame *output)
 {
-	bool ipv6 = output->bytes[12] == 0x86;
-	size_t at = 14 + (ipv6 ? 40 : (size_t)(output->bytes[14] & 0xf) * 4);
+	size_t network = 14;
+	size_t at;
+
+	while (network < 22 && (output->bytes[network - 2] == 0x81 || output->bytes[network - 2] == 0x88))
+		network += 4;
+	at = network + (output->bytes[network - 2] == 0x86 ? 40 : (size_t)(output->bytes[network] & 0xf) * 4);
 
 	if (!bench.context.nat_port && at + 2 <= output->length)
 		bench.context.nat_port = (uint16_t)(output->bytes[at] << 8 | output->bytes[at + 1]);
@@ -340,10 +348,11 @@ static void follow_file(const char *name)
 
 int main(void)
 {
-	static const char *const files[] = {"nat.vectors", "direct.vectors", "refused.vectors", "malformed.vectors",
-					    "revoked.vectors"};
+	static const char *const files[] = {"nat.vectors",     "direct.vectors",    "vlan.vectors",   "tunnel.vectors",
+					    "refused.vectors", "malformed.vectors", "revoked.vectors"};
 
 	bench.context.mac = find_mac;
+	bench.context.hash_key = bench.program.boot.hash_key;
 	if (load()) {
 		puts("not ok 1 - the program is loaded\n1..1");
 		return EXIT_FAILURE;

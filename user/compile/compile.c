@@ -90,6 +90,8 @@ static void fill_backends(const struct effective *effective, const struct number
 		memcpy(to->next_hop, next_hop->mac, sizeof(to->next_hop));
 		memcpy(to->own_mac, next_hop->own_mac, sizeof(to->own_mac));
 		to->interface = next_hop->interface;
+		to->source = next_hop->source;
+		to->mtu = next_hop->mtu;
 	}
 }
 

@@ -174,7 +174,8 @@ static void judge_constraint(const struct question *question, const struct taker
 	}
 	if (effective->backends[b].constraint_reason)
 		candidate->constraint_reason = effective->backends[b].constraint_reason;
-	else if (address_family(&effective->policy->backends[b].address) != question->family)
+	else if (!USHER_FORWARD_IS_TUNNEL(effective->policy->backends[b].forward) &&
+		 address_family(&effective->policy->backends[b].address) != question->family)
 		candidate->constraint_reason = USHER_REASON_ADDRESS_FAMILY;
 }
 

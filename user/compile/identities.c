@@ -70,7 +70,7 @@ static char *backend_key(struct arena *arena, const struct policy *policy, size_
 	region_print(&backend->region, region);
 	return arena_printf(arena, "%s %s %s@%s %s %s %s", backend->name, endpoint, policy->models[version->model].name,
 			    version->name, version->digest ? version->digest : "-", region,
-			    backend->forward == USHER_FORWARD_NAT ? "nat" : "l2");
+			    forward_names[backend->forward]);
 }
 
 struct keys {

@@ -31,7 +31,8 @@ int core_backend(const struct core *core, const char *name, size_t *ret_index)
 
 static bool same_next_hop(const struct next_hop *a, const struct next_hop *b)
 {
-	return a->resolved == b->resolved && a->interface == b->interface && !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
+	return a->resolved == b->resolved && a->interface == b->interface && a->mtu == b->mtu &&
+	       address_equal(&a->source, &b->source) && !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
 	       !memcmp(a->own_mac, b->own_mac, sizeof(a->own_mac));
 }
 

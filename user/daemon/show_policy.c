@@ -205,7 +205,7 @@ static void add_backend(struct question *question, size_t index)
 	json_string(to, "model", core->policy->models[version->model].name);
 	json_string(to, "version", version->name);
 	json_unsigned(to, "capacity", backend->capacity);
-	json_string(to, "forward", backend->forward == USHER_FORWARD_NAT ? "nat" : "l2");
+	json_string(to, "forward", forward_names[backend->forward]);
 	json_string(to, "health", health_name(backend, facts->health));
 	json_boolean(to, "draining", facts->draining);
 	if (facts->next_hop.resolved)

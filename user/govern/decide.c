@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/cleanup.h"
 #include "base/date.h"
 #include "govern/slow_start.h"
@@ -51,15 +52,25 @@ static void decide_labels(struct effective *effective, int64_t now)
 	}
 }
 
-static uint8_t start_reason(const struct backend *backend, const struct backend_facts *facts)
+static uint8_t start_reason(const struct backend *backend, const struct backend_facts *facts,
+			    const struct next_hop *next_hop)
 {
 	if (facts->draining)
 		return USHER_REASON_DRAINING;
 	if (backend->health.enabled && facts->health != HEALTH_UP)
 		return USHER_REASON_UNHEALTHY;
-	if (!facts->next_hop.resolved)
+	if (!next_hop->resolved)
 		return USHER_REASON_UNREACHABLE;
 	return 0;
+}
+
+/* A tunnel has two ends: no address to send from is as bad as nowhere to send to. */
+static void drop_sourceless(const struct backend *backend, struct next_hop *next_hop)
+{
+	static const struct usher_address none;
+
+	if (USHER_FORWARD_IS_TUNNEL(backend->forward) && address_equal(&next_hop->source, &none))
+		next_hop->resolved = false;
 }
 
 static void decide_backends(struct effective *effective, const struct facts *facts, int64_t now)
@@ -78,8 +89,9 @@ static void decide_backends(struct effective *effective, const struct facts *fac
 			continue;
 		if (b < facts->backend_count)
 			known = &facts->backends[b];
-		to->start_reason = start_reason(backend, known);
 		to->next_hop = known->next_hop;
+		drop_sourceless(backend, &to->next_hop);
+		to->start_reason = start_reason(backend, known, &to->next_hop);
 		/* A clock that was set back must not keep it waiting. */
 		if (!to->constraint_reason && !to->start_reason)
 			to->able_since = known->able_since && known->able_since < now ? known->able_since : now;

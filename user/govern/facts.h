@@ -19,6 +19,8 @@ struct next_hop {
 	uint8_t mac[6];	    /* of the backend, or of the router towards it */
 	uint8_t own_mac[6]; /* of the interface */
 	uint32_t interface;
+	struct usher_address source; /* that the host would send from; all 0: none */
+	uint16_t mtu;		     /* of the path, as far as the host knows; 0: not known */
 };
 
 struct backend_facts {

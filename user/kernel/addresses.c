@@ -122,6 +122,11 @@ static int host_address(const struct addresses *addresses, const struct usher_ad
 	if (rtnl_addr_set_local(entry, local))
 		return -EINVAL;
 	rtnl_addr_set_flags(entry, IFA_F_NODAD);
+	/* Deprecated (RFC 4862, 5.5.4): answered to, but never what the host itself sends from. */
+	if (address_family(address) == AF_INET6) {
+		rtnl_addr_set_valid_lifetime(entry, UINT32_MAX);
+		rtnl_addr_set_preferred_lifetime(entry, 0);
+	}
 	*ret_address = TAKE_PTR(entry);
 	return 0;
 }

@@ -96,6 +96,7 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 				 .sequence = event->client_next};
 	memcpy(client->destination_mac, event->client_mac, sizeof(client->destination_mac));
 	memcpy(client->source_mac, injector->own_mac, sizeof(client->source_mac));
+	memcpy(client->tags, event->tags, sizeof(client->tags));
 	if (backend && backend->flags & USHER_BACKEND_REACHABLE) {
 		*server = (struct frame){.source = nat ? *nat : event->client,
 					 .destination = nat ? backend->address : event->service_address,
@@ -103,9 +104,13 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 					 .destination_port = ntohs(nat ? backend->port_be : event->service_port_be),
 					 .protocol = IPPROTO_TCP,
 					 .tcp_flags = FRAME_TCP_RESET,
-					 .sequence = event->backend_next};
+					 .sequence = event->backend_next,
+					 .tunnel = backend->forward,
+					 .tunnel_source = backend->source,
+					 .tunnel_destination = backend->address};
 		memcpy(server->destination_mac, backend->next_hop, sizeof(server->destination_mac));
 		memcpy(server->source_mac, backend->own_mac, sizeof(server->source_mac));
+		memcpy(server->tags, event->tags, sizeof(server->tags));
 	}
 	if (injector->first > 1024 && injector->first > injector->count / 2) {
 		injector->count -= injector->first;

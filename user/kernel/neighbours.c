@@ -25,8 +25,10 @@
 
 struct target {
 	struct usher_address address;
-	struct usher_address via; /* gateway, or the address itself */
-	bool routed;		  /* through our interface */
+	struct usher_address via;    /* gateway, or the address itself */
+	struct usher_address source; /* that the host would send from; all 0: none */
+	uint16_t mtu;		     /* of the route; 0: that of the interface */
+	bool routed;		     /* through our interface */
 	bool resolved;
 	uint8_t mac[6];
 	uint8_t asks; /* since it was resolved last, up to SETTLE_ASKS */
@@ -39,6 +41,7 @@ struct neighbours {
 	uint32_t interface;
 	uint8_t own_mac[6];
 	bool own_mac_known;
+	uint16_t mtu;		/* of the interface; 0: not known */
 	struct target *targets; /* sorted by address */
 	size_t count;
 	bool routes_due, changed;
@@ -87,6 +90,11 @@ static void read_neighbour(struct neighbours *neighbours, struct nlmsghdr *heade
 			set_resolved(neighbours, &neighbours->targets[i], mac);
 }
 
+static uint16_t narrow_mtu(uint32_t mtu)
+{
+	return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
+}
+
 static void read_link(struct neighbours *neighbours, struct nlmsghdr *header)
 {
 	struct ifinfomsg *message = nlmsg_data(header);
@@ -96,6 +104,12 @@ static void read_link(struct neighbours *neighbours, struct nlmsghdr *header)
 	    nlmsg_parse(header, sizeof(*message), attributes, IFLA_MAX, NULL))
 		return;
 	neighbours->routes_due = true;
+	if (attributes[IFLA_MTU]) {
+		uint16_t mtu = narrow_mtu(nla_get_u32(attributes[IFLA_MTU]));
+
+		neighbours->changed |= mtu != neighbours->mtu;
+		neighbours->mtu = mtu;
+	}
 	if (!attributes[IFLA_ADDRESS] || nla_len(attributes[IFLA_ADDRESS]) != 6)
 		return;
 	if (!neighbours->own_mac_known || memcmp(neighbours->own_mac, nla_data(attributes[IFLA_ADDRESS]), 6))
@@ -152,6 +166,19 @@ struct route_answer {
 	bool found;
 };
 
+/* What the kernel has learned or been told of the path: its MTU (RTAX_MTU, path-MTU exceptions included) and our address on it. */
+static void read_path(struct nlattr **attributes, int family, struct target *target)
+{
+	struct nlattr *metrics[RTAX_MAX + 1];
+
+	target->mtu = 0;
+	target->source = (struct usher_address){0};
+	read_address(attributes[RTA_PREFSRC], family, &target->source);
+	if (attributes[RTA_METRICS] && !nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) &&
+	    metrics[RTAX_MTU])
+		target->mtu = narrow_mtu(nla_get_u32(metrics[RTAX_MTU]));
+}
+
 static int read_route(struct nl_msg *message, void *context)
 {
 	struct route_answer *answer = context;
@@ -172,6 +199,7 @@ static int read_route(struct nl_msg *message, void *context)
 		if (via->rtvia_family == AF_INET6 && nla_len(attributes[RTA_VIA]) >= (int)sizeof(*via) + 16)
 			address_from_bytes(AF_INET6, via->rtvia_addr, &answer->target->via);
 	}
+	read_path(attributes, route->rtm_family, answer->target);
 	answer->found = true;
 	return NL_OK;
 }
@@ -180,7 +208,7 @@ static void ask_route(struct neighbours *neighbours, struct target *target)
 {
 	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
 	struct route_answer answer = {.target = target, .interface = neighbours->interface};
-	struct usher_address via_before = target->via;
+	const struct target before = *target;
 	unsigned int length;
 	const void *bytes = address_bytes(&target->address, &length);
 	struct rtmsg route = {.rtm_family = (unsigned char)address_family(&target->address),
@@ -190,7 +218,9 @@ static void ask_route(struct neighbours *neighbours, struct target *target)
 	    nla_put(message, RTA_DST, (int)length, bytes))
 		return;
 	ask(neighbours, message, read_route, &answer);
-	if (target->routed == answer.found && (!answer.found || address_equal(&target->via, &via_before)))
+	if (answer.found && (target->mtu != before.mtu || !address_equal(&target->source, &before.source)))
+		neighbours->changed = true;
+	if (target->routed == answer.found && (!answer.found || address_equal(&target->via, &before.via)))
 		return;
 	target->routed = answer.found;
 	target->asks = 0;
@@ -381,6 +411,8 @@ void neighbours_next_hop(const struct neighbours *neighbours, const struct usher
 		return;
 	ret_next_hop->resolved = true;
 	ret_next_hop->interface = neighbours->interface;
+	ret_next_hop->source = target->source;
+	ret_next_hop->mtu = target->mtu ? target->mtu : neighbours->mtu;
 	memcpy(ret_next_hop->mac, target->mac, 6);
 	memcpy(ret_next_hop->own_mac, neighbours->own_mac, 6);
 }

@@ -101,6 +101,8 @@ struct health {
 	uint32_t rise, fall;
 };
 
+extern const char *const forward_names[]; /* by enum usher_forward */
+
 struct backend {
 	const char *name;
 	struct place place;

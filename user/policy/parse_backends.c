@@ -14,7 +14,11 @@
 #define HEALTH_FALL 3
 
 static const struct naming backend_naming = {"backend", NAME_FORM, is_name};
-static const char *const forward_words[] = {[USHER_FORWARD_NAT] = "nat", [USHER_FORWARD_L2] = "l2"};
+const char *const forward_names[] = {
+#define X(number, name, word) [USHER_FORWARD_##name] = (word),
+	USHER_FORWARDS(X)
+#undef X
+};
 
 /* Can one host have this address and be reached there from another one? */
 static bool is_host_address(const struct usher_address *address)
@@ -127,7 +131,7 @@ static void read_backend(struct document *document, struct node node, const stru
 	if (fields[CAPACITY].given)
 		read_count(document, fields[CAPACITY].value, 1, USHER_WEIGHT_MAX, &backend->capacity);
 	if (fields[FORWARD].given &&
-	    !read_choice(document, fields[FORWARD].value, forward_words, ARRAY_COUNT(forward_words), &forward))
+	    !read_choice(document, fields[FORWARD].value, forward_names, ARRAY_COUNT(forward_names), &forward))
 		backend->forward = (enum usher_forward)forward;
 	if (fields[HEALTH].given)
 		read_health(document, fields[HEALTH].value, &backend->health);

@@ -180,10 +180,10 @@ static void validate_forwarding(struct document *document, const struct policy *
 				    "forwarding by nat needs an %s address in .nat.addresses",
 				    family == AF_INET ? "IPv4" : "IPv6");
 		port = other_port(policy, policy->versions[backend->version].model, backend->port);
-		if (backend->forward == USHER_FORWARD_L2 && port)
+		if (backend->forward != USHER_FORWARD_NAT && port)
 			mark_report(document, SEVERITY_ERROR, backend->place.mark,
-				    "l2 leaves the port as it is: the backend has %u, a service of its model %u",
-				    backend->port, port);
+				    "%s leaves the port as it is: the backend has %u, a service of its model %u",
+				    forward_names[backend->forward], backend->port, port);
 	}
 }
 
