@@ -16,11 +16,18 @@ static __always_inline bool usher_is_dry_run(const struct xdp_md *ctx)
 	return (void *)(dry_run + 1) <= (void *)(long)ctx->data && dry_run->token == usher_boot.dry_run_token;
 }
 
+/* A function of its own, so that what comes after it is verified once and not for every shape of a packet. */
+__noinline int usher_parse(struct xdp_md *ctx, struct packet *packet)
+{
+	return packet ? parse_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet)
+		      : USHER_REASON_IP_HEADER;
+}
+
 /*
  * Whose packet is it? UNDECIDED with the service in packet->service; USHER_REASON_RETURNED if it came to a NAT address;
  * otherwise why it goes no further.
  */
-static __always_inline int usher_receive(const struct xdp_md *ctx, struct packet *packet)
+static __always_inline int usher_receive(struct xdp_md *ctx, struct packet *packet)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	const struct usher_endpoint *endpoint;
@@ -35,7 +42,7 @@ static __always_inline int usher_receive(const struct xdp_md *ctx, struct packet
 	endpoint = classify_endpoint(generation, packet->slot, &packet->key.destination, 0, 0);
 	if (!endpoint)
 		return USHER_REASON_NOT_FOR_SERVICE;
-	reason = parse_packet(data, end, packet);
+	reason = usher_parse(ctx, packet);
 	if (endpoint->kind == USHER_ENDPOINT_NAT)
 		return reason == UNDECIDED ? USHER_REASON_RETURNED : reason;
 	if (!packet->key.destination_port_be)

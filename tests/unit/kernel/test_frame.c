@@ -102,13 +102,43 @@ static void test_a_udp_checksum_is_never_zero(void **state)
 	}
 }
 
+/* A reset for a backend behind a tunnel, on a VLAN: the same packet, behind outer headers, behind the tag. */
+static void test_in_a_tunnel(void **state)
+{
+	struct frame frame = frame_between("203.0.113.10", "198.51.100.10", IPPROTO_TCP);
+	uint8_t plain[FRAME_MAX], bytes[FRAME_MAX];
+
+	(void)state;
+	frame_write(&frame, plain);
+	frame.tags[0] = 0x64000081; /* 81 00 00 64 on the wire */
+	frame.tunnel = USHER_FORWARD_GUE;
+	assert_int_equal(address_parse("2001:db8::1", &frame.tunnel_source), 0);
+	assert_int_equal(address_parse("2001:db8::2", &frame.tunnel_destination), 0);
+	assert_int_equal(frame_write(&frame, bytes), 14 + 4 + 40 + 8 + 40);
+	assert_int_equal(bytes[12] << 8 | bytes[13], 0x8100);
+	assert_int_equal(bytes[14] << 8 | bytes[15], 100);
+	assert_int_equal(bytes[16] << 8 | bytes[17], 0x86dd);
+	assert_int_equal(bytes[22] << 8 | bytes[23], 8 + 40);
+	assert_int_equal(bytes[24], IPPROTO_UDP);
+	assert_int_equal(bytes[60] << 8 | bytes[61], USHER_GUE_PORT);
+	assert_int_equal(bytes[62] << 8 | bytes[63], 8 + 40);
+	assert_memory_equal(bytes + 66, plain + 14, 40);
+	frame.tunnel = USHER_FORWARD_IPIP;
+	frame.tags[0] = 0;
+	assert_int_equal(address_parse("10.0.0.1", &frame.tunnel_source), 0);
+	assert_int_equal(address_parse("10.2.0.1", &frame.tunnel_destination), 0);
+	assert_int_equal(frame_write(&frame, bytes), 14 + 20 + 40);
+	assert_int_equal(bytes[23], IPPROTO_IPIP);
+	assert_int_equal(sum(bytes + 14, 20, 0), 0xffff);
+	assert_memory_equal(bytes + 34, plain + 14, 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tcp_over_ipv4),
-		cmocka_unit_test(test_tcp_over_ipv6),
-		cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_a_udp_checksum_is_never_zero),
+		cmocka_unit_test(test_tcp_over_ipv4), cmocka_unit_test(test_tcp_over_ipv6),
+		cmocka_unit_test(test_udp),	      cmocka_unit_test(test_a_udp_checksum_is_never_zero),
+		cmocka_unit_test(test_in_a_tunnel),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
