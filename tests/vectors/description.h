@@ -37,7 +37,7 @@ struct vector_context {
 	bool (*mac)(const char *name, uint8_t mac[6]);
 	uint16_t nat_port;		   /* 0: not chosen yet */
 	const struct vector_frame *quoted; /* for an answer that quotes */
-	const __u64 *hash_key;	   /* of flows, USHER_HASH_KEYS of them */
+	const __u64 *hash_key;		   /* of flows, USHER_HASH_KEYS of them */
 };
 
 /* Returns 0, or -1 with a sentence. The checksums are right unless bytes were put over them. */
