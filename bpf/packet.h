@@ -101,6 +101,12 @@ struct flow_entry {
 	__u8 padding;
 };
 
+/* The packet that an ICMP error quotes: where its headers are in the frame. */
+struct quote {
+	__u32 network;
+	__u32 transport;
+};
+
 /*
  * Where a packet is worked on: the stack has no room for it. A CPU has one for traffic and one for dry runs, which
  * traffic may interrupt.
@@ -113,6 +119,7 @@ struct desk {
 	struct flow_entry entry;
 	struct usher_flow_key path; /* as the packet leaves */
 	struct usher_flow_key key;  /* of another entry that is looked for */
+	struct quote quote;
 };
 
 #endif

@@ -4,9 +4,10 @@
  *
  *   parse -> classify -> flow -+-> follow (known flow) -> forward
  *                              +-> admit  (new flow)   -> route -> record -> forward | refuse
+ *                              +-> relay  (ICMP error that quotes a flow) -> forward
  */
-#include "admit.h"
 #include "expire.h"
+#include "relay.h"
 
 /* Is this a question and not traffic? Only the daemon knows the token, and nothing from a wire carries metadata. */
 static __always_inline bool usher_is_dry_run(const struct xdp_md *ctx)
@@ -91,6 +92,8 @@ int usher(struct xdp_md *ctx)
 				  .dry_run = (__u8)number};
 	reason = usher_receive(ctx, packet);
 	packet->now = flow_tick();
+	if (reason == USHER_REASON_ICMP_TO_HOST)
+		reason = relay(ctx, desk);
 	if (reason == USHER_REASON_RETURNED) {
 		reason = follow_backend(ctx, desk);
 	} else {

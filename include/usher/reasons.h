@@ -68,6 +68,8 @@
 	X(61, AUDIT_FULL, DROP, "audit-full", "no record, no service: the audit ring is full")                         \
 	X(62, NEXT_HOP, DROP, "next-hop", "the flow's backend has no next hop at the moment")                          \
 	X(63, NO_HEADROOM, DROP, "no-headroom", "the driver gave no room to build the packet")                         \
+	X(49, ICMP_UNJUDGED, DROP, "icmp-unjudged",                                                                    \
+	  "ICMP error about a flow that is revoked, or not judged again yet")                                          \
 	X(64, TOO_BIG, DROP, "too-big", "does not fit the tunnel's path; the client has been told")                    \
 	/* revoked */                                                                                                  \
 	X(72, REVOKED, REVOKE, "revoked", "policy no longer allows this flow's backend")                               \

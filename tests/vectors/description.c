@@ -21,6 +21,10 @@ struct patch {
 
 struct plan {
 	bool ipv6, nocheck, quote, gue;
+	bool error; /* of ICMP, about the packet in `inner` */
+	unsigned int icmp_type, icmp_code;
+	struct vector_frame inner;
+	size_t inner_length;
 	char tunnel[100]; /* SOURCE>DESTINATION of the outer header; empty: none */
 	unsigned int tags[TAGS_MAX], tag_types[TAGS_MAX];
 	size_t tag_count;
@@ -176,6 +180,21 @@ static int read_word(const char *word, char **rest, const struct vector_context 
 		plan->protocol = plan->ipv6 ? 58 : 1;
 		return 0;
 	}
+	if (!strcmp(word, "error")) {
+		plan->error = true;
+		word = strtok_r(NULL, " ", rest);
+		return word && sscanf(word, "%u:%u", &plan->icmp_type, &plan->icmp_code) == 2 ? 0 : -1;
+	}
+	if (!strcmp(word, "about") || !strcmp(word, "about8")) {
+		char fault[128];
+
+		if (vector_describe(*rest, context, &plan->inner, fault))
+			return -1;
+		plan->inner_length = !word[5] ? plan->inner.length - plan->inner.network
+					      : plan->inner.transport - plan->inner.network + 8;
+		*rest += strlen(*rest);
+		return 0;
+	}
 	if (!strcmp(word, "quote")) {
 		plan->quote = true;
 		return 0;
@@ -253,6 +272,15 @@ static size_t build_transport(const struct plan *plan, const struct vector_conte
 		header = 20 + plan->tcp_options;
 	else if (plan->protocol == 17 || plan->protocol == 1 || plan->protocol == 58)
 		header = 8;
+	if (plan->error) {
+		at[0] = (uint8_t)plan->icmp_type;
+		at[1] = (uint8_t)plan->icmp_code;
+		put32(at + 4, plan->mtu);
+		length = 8 + plan->inner_length;
+		memcpy(at + 8, plan->inner.bytes + plan->inner.network, plan->inner_length);
+		put16(at + 2, plan->ipv6 ? transport_checksum(plan, at, length) : fold(add_up(at, length, 0)));
+		return length;
+	}
 	length = header + plan->data;
 	for (size_t i = header; i < length; i++)
 		at[i] = (uint8_t)i;

@@ -13,6 +13,7 @@
  *   @OFF=HEX        bytes put there: of the frame; ip+OFF of the IP header; l4+OFF of the transport header
  *   cut=N           only the first N bytes of the frame
  *   NAT             as a port: the one that the program chose in this scene
+ *   icmp error TYPE:CODE [mtu=N] about FRAME    an ICMP error that quotes that IP packet; about8: its header and 8 bytes. Comes last
  *   quote           what was sent in last, as an ICMP error quotes it: administratively prohibited, or too big with mtu=N
  */
 #ifndef USHER_VECTORS_DESCRIPTION_H

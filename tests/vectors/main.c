@@ -348,8 +348,8 @@ static void follow_file(const char *name)
 
 int main(void)
 {
-	static const char *const files[] = {"nat.vectors",     "direct.vectors",    "vlan.vectors",   "tunnel.vectors",
-					    "refused.vectors", "malformed.vectors", "revoked.vectors"};
+	static const char *const files[] = {"nat.vectors",   "direct.vectors",	"vlan.vectors",	     "tunnel.vectors",
+					    "relay.vectors", "refused.vectors", "malformed.vectors", "revoked.vectors"};
 
 	bench.context.mac = find_mac;
 	bench.context.hash_key = bench.program.boot.hash_key;
