@@ -50,7 +50,7 @@ __noinline int admit_decide(struct xdp_md *ctx, struct packet *packet, struct de
 		return USHER_REASON_NO_BACKEND;
 	if (packet->dry_run)
 		return reason;
-	switch (forward_check(ctx, packet, backend)) {
+	switch (forward_check(packet, backend)) {
 	case USHER_REASON_TTL_EXPIRED:
 		return USHER_REASON_TTL_EXPIRED;
 	case USHER_REASON_NEXT_HOP:
@@ -100,6 +100,7 @@ static __always_inline int admit_line(struct desk *desk)
 	forward->class_id = desk->decision.class_id;
 	forward->service = (__u8)desk->decision.service;
 	forward->seen = (__u16)desk->packet.now;
+	forward->interface = desk->decision.interface & (USHER_INTERFACES_MAX - 1);
 	if (desk->hit.ref.tag)
 		result = flow_replace(&desk->hit.ref, &desk->entry);
 	else
@@ -142,6 +143,7 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	packet = &desk->packet;
 	decision = &desk->decision;
 	decision_begin(decision, &packet->key, packet->service);
+	decision->interface = forward_place(ctx);
 	reason = admit_decide(ctx, packet, decision);
 	if (packet->dry_run) {
 		admit_explain(packet, decision, reason);

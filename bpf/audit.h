@@ -63,6 +63,7 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 	event->reason = (__u8)reason;
 	event->nat_index = decision->nat_index;
 	event->cut = decision->cut;
+	event->interface = decision->interface;
 	__builtin_memcpy(event->client_mac, decision->client_mac, ETH_ALEN);
 	event->tags[0] = packet->tags[0];
 	event->tags[1] = packet->tags[1];

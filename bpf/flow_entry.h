@@ -284,7 +284,7 @@ static __always_inline int flow_mark(const struct flow_ref *ref, __u8 tcp, __u8 
 /* The way back of a forward entry is known. */
 static __always_inline int flow_set_nat(const struct flow_ref *ref, __u16 nat_port_be, __u8 nat_index)
 {
-	return flow_update(ref, 1, 0x0000ff000000ffffULL, (__u64)nat_port_be | (__u64)nat_index << 40);
+	return flow_update(ref, 1, 0x00001f000000ffffULL, (__u64)nat_port_be | (__u64)nat_index << 40);
 }
 
 /*

@@ -50,6 +50,7 @@ static __always_inline void follow_describe(struct decision *decision, const str
 	decision->incarnation = hit->value.forward.incarnation;
 	decision->nat_port_be = hit->value.forward.nat_port_be;
 	decision->nat_index = hit->value.forward.nat_index;
+	decision->interface = hit->value.forward.interface;
 	decision->flow_line = hit->ref.line;
 	decision->flow_tag = hit->ref.tag;
 }
@@ -118,7 +119,7 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 	backend = route_backend(packet, desk->hit.value.forward.backend);
 	if (!backend)
 		return USHER_REASON_NEXT_HOP;
-	check = forward_check(ctx, packet, backend);
+	check = forward_check(packet, backend);
 	if (check == USHER_REASON_TOO_BIG)
 		packet->action = (__u32)refuse_too_big(ctx, packet, desk->hit.value.forward.class_id,
 						       tunnel_mtu(packet, backend));
@@ -136,8 +137,10 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 		       (!USHER_FORWARD_IS_TUNNEL(backend->forward) || tunnel_push(ctx, packet, backend));
 	if (!sent)
 		return USHER_REASON_NO_HEADROOM;
+	packet->action = forward_out(ctx, backend->interface);
+	if (packet->action == XDP_DROP)
+		return USHER_REASON_NEXT_HOP;
 	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_TO_BACKEND);
-	packet->action = XDP_TX;
 	return reason;
 }
 
@@ -259,6 +262,8 @@ __noinline int follow_cut_client(struct xdp_md *ctx, struct desk *desk)
 			packet->ip_length = REFUSE_RESET_LENGTH(packet->is_ipv6);
 			packet->action = tunnel_push(ctx, packet, backend) ? XDP_TX : XDP_DROP;
 		}
+		if (packet->action == XDP_TX)
+			packet->action = forward_out(ctx, backend->interface);
 		desk->decision.cut = USHER_CUT_BACKEND;
 		flow_mark(&desk->hit.ref, 0, USHER_CUT_BACKEND);
 	}
@@ -269,6 +274,7 @@ __noinline int follow_cut_client(struct xdp_md *ctx, struct desk *desk)
 /* Revokes the flow of a backend's packet. */
 __noinline int follow_cut_backend(struct xdp_md *ctx, struct desk *desk)
 {
+	struct forward_client client;
 	struct packet *packet;
 
 	if (!desk)
@@ -281,8 +287,10 @@ __noinline int follow_cut_backend(struct xdp_md *ctx, struct desk *desk)
 	follow_expected(desk, FOLLOW_BACKEND);
 	__builtin_memcpy(desk->decision.client_mac, desk->back.value.back.client_mac, ETH_ALEN);
 	refuse_turn(&desk->decision.client, &desk->path);
-	packet->action =
-		(__u32)follow_reset_receiver(ctx, packet, &desk->path, desk->decision.client_mac, packet->receiver_mac);
+	forward_find_client(ctx, packet, desk->decision.interface, &client);
+	packet->action = (__u32)follow_reset_receiver(ctx, packet, &desk->path, desk->decision.client_mac, client.mac);
+	if (packet->action == XDP_TX)
+		packet->action = forward_out(ctx, client.interface);
 	desk->decision.cut = USHER_CUT_CLIENT;
 	flow_mark(&desk->hit.ref, 0, USHER_CUT_CLIENT);
 	audit_record(packet, &desk->decision, USHER_REASON_REVOKED);
@@ -348,6 +356,7 @@ __noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
 /* Sends a backend's packet on as the service's. */
 __noinline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reason)
 {
+	struct forward_client client;
 	struct packet *packet;
 
 	if (!desk)
@@ -361,10 +370,13 @@ __noinline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reaso
 	else
 		flow_promote(&desk->hit.ref);
 	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
-	if (!forward_translated(ctx, packet, &desk->path, desk->back.value.back.client_mac, packet->receiver_mac))
+	forward_find_client(ctx, packet, desk->hit.value.forward.interface, &client);
+	if (!forward_translated(ctx, packet, &desk->path, desk->back.value.back.client_mac, client.mac))
 		return USHER_REASON_NO_HEADROOM;
+	packet->action = forward_out(ctx, client.interface);
+	if (packet->action == XDP_DROP)
+		return USHER_REASON_NEXT_HOP;
 	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_FROM_BACKEND);
-	packet->action = XDP_TX;
 	return reason;
 }
 

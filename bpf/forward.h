@@ -3,7 +3,7 @@
  * The packet on its way: NAT, direct return on the same segment (l2), or in a tunnel across routers (ipip, gue).
  *
  * 1. Checksums are changed, never computed anew: a damaged packet stays damaged, and the end that gets it notices.
- * 2. Everything leaves through the interface it came in by: XDP_TX. A backend behind another one counts as unreachable.
+ * 2. What leaves by the interface it came in by is transmitted, everything else redirected.
  */
 #ifndef USHER_BPF_FORWARD_H
 #define USHER_BPF_FORWARD_H
@@ -15,14 +15,48 @@
 
 #define FORWARD_TRANSPORT_MAX 0x3fff
 
+/* The XDP action that takes the frame out by this interface (0: the one it came in by). XDP_DROP: usher does not have it. */
+static __always_inline __u32 forward_out(const struct xdp_md *ctx, __u32 interface)
+{
+	if (!interface || interface == ctx->ingress_ifindex)
+		return XDP_TX;
+	return (__u32)bpf_redirect_map(&egress, interface, XDP_DROP);
+}
+
+/* Place of the interface that the frame came in by. */
+static __always_inline __u8 forward_place(const struct xdp_md *ctx)
+{
+	for (__u8 i = 0; i < USHER_INTERFACES_MAX; i++)
+		if (usher_boot.interfaces[i] == ctx->ingress_ifindex)
+			return i;
+	return 0;
+}
+
+/* Where a client is: the interface, and what frames that leave there bear as sender. */
+struct forward_client {
+	__u32 interface;
+	__u8 mac[ETH_ALEN];
+	__u16 padding;
+};
+
+static __always_inline void forward_find_client(const struct xdp_md *ctx, const struct packet *packet, __u32 place,
+						struct forward_client *client)
+{
+	const struct usher_interface *interface = bpf_map_lookup_elem(&interfaces, &place);
+
+	client->interface = interface ? interface->index : 0;
+	if (interface && client->interface && client->interface != ctx->ingress_ifindex)
+		__builtin_memcpy(client->mac, interface->mac, ETH_ALEN);
+	else
+		__builtin_memcpy(client->mac, packet->receiver_mac, ETH_ALEN);
+}
+
 /* May it go to this backend? UNDECIDED: yes. */
-static __always_inline int forward_check(const struct xdp_md *ctx, const struct packet *packet,
-					 const struct usher_backend *backend)
+static __always_inline int forward_check(const struct packet *packet, const struct usher_backend *backend)
 {
 	if (packet->hop_limit <= 1)
 		return USHER_REASON_TTL_EXPIRED;
-	if (!(backend->flags & USHER_BACKEND_REACHABLE) ||
-	    (backend->interface && backend->interface != ctx->ingress_ifindex))
+	if (!(backend->flags & USHER_BACKEND_REACHABLE))
 		return USHER_REASON_NEXT_HOP;
 	if (USHER_FORWARD_IS_TUNNEL(backend->forward) && !tunnel_fits(packet, backend))
 		return USHER_REASON_TOO_BIG;

@@ -38,6 +38,15 @@ const volatile struct usher_boot usher_boot;
 
 USHER_ARRAY(boot, struct usher_boot, 1);
 USHER_ARRAY(control, struct usher_control, 1);
+USHER_ARRAY(interfaces, struct usher_interface, USHER_INTERFACES_MAX);
+
+/* By index of the interface: itself, if it is one of usher's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, USHER_INTERFACES_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} egress SEC(".maps");
 
 USHER_TABLE(generations, struct usher_generation, 1);
 USHER_TABLE(endpoints, struct usher_endpoint, USHER_ENDPOINT_SLOTS);

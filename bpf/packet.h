@@ -73,7 +73,8 @@ struct decision {
 	__u8 forward; /* enum usher_forward */
 	__u8 cut;     /* ends that have been reset */
 	__u8 client_mac[ETH_ALEN];
-	__u32 padding;
+	__u8 interface; /* place of the one by which the client came */
+	__u8 padding[3];
 	__u64 flow_tag;
 };
 

@@ -167,7 +167,7 @@ static __always_inline int relay_to_backend(struct xdp_md *ctx, struct desk *des
 
 	if (!backend)
 		return USHER_REASON_NEXT_HOP;
-	check = forward_check(ctx, packet, backend);
+	check = forward_check(packet, backend);
 	if (check != UNDECIDED)
 		return check;
 	if (!follow_path(packet, &desk->key, &desk->hit, backend, &desk->path))
@@ -182,21 +182,23 @@ static __always_inline int relay_to_backend(struct xdp_md *ctx, struct desk *des
 	}
 	if (!sent)
 		return USHER_REASON_NO_HEADROOM;
-	packet->action = XDP_TX;
-	return USHER_REASON_ICMP_RELAYED;
+	packet->action = forward_out(ctx, backend->interface);
+	return packet->action == XDP_DROP ? USHER_REASON_NEXT_HOP : USHER_REASON_ICMP_RELAYED;
 }
 
 /* About what usher sent to a backend in a client's place: to that client. */
 static __always_inline int relay_to_client(struct xdp_md *ctx, struct desk *desk)
 {
 	struct packet *packet = &desk->packet;
+	struct forward_client client;
 
 	if (packet->hop_limit <= 1)
 		return USHER_REASON_TTL_EXPIRED;
-	if (!relay_translated(ctx, desk, desk->back.value.back.client_mac, packet->receiver_mac))
+	forward_find_client(ctx, packet, desk->hit.value.forward.interface, &client);
+	if (!relay_translated(ctx, desk, desk->back.value.back.client_mac, client.mac))
 		return USHER_REASON_NO_HEADROOM;
-	packet->action = XDP_TX;
-	return USHER_REASON_ICMP_RELAYED;
+	packet->action = forward_out(ctx, client.interface);
+	return packet->action == XDP_DROP ? USHER_REASON_NEXT_HOP : USHER_REASON_ICMP_RELAYED;
 }
 
 /* Is the flow one that what this packet sees lets go on? */

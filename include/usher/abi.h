@@ -48,10 +48,10 @@ struct usher_boot {
 	__u64 dry_run_token; /* random; see usher_dry_run */
 	__u32 half_open_max; /* a tenant */
 	__u32 replies_max;   /* resets and ICMP answers a class, CPU and tick */
-	__u32 interface;     /* index */
-	__u32 padding;
+	__u32 interfaces
+		[USHER_INTERFACES_MAX]; /* indices; 0: no such one. A place keeps its interface for as long as it has it */
 };
-USHER_ASSERT_SIZE(struct usher_boot, 80);
+USHER_ASSERT_SIZE(struct usher_boot, 104);
 
 /* Map `control`, one entry, mmapped: the only thing a packet reads that is not immutable or its own. */
 struct usher_control {
@@ -60,6 +60,14 @@ struct usher_control {
 	__u64 deadline; /* CLOCK_MONOTONIC ns; refreshed by the daemon; 0 = none */
 };
 USHER_ASSERT_SIZE(struct usher_control, 16);
+
+/* Map `interfaces`, by place in boot.interfaces: what frames that leave there bear as sender. */
+struct usher_interface {
+	__u32 index;
+	__u8 mac[6];
+	__u16 padding;
+};
+USHER_ASSERT_SIZE(struct usher_interface, 12);
 
 /* ---- one generation ------------------------------------------------------------------------------------- */
 
@@ -300,9 +308,10 @@ struct usher_flow_forward {
 	__u16 nat_port_be;
 	__u16 seen; /* tick */
 	__u8 service;
-	__u8 nat_index;
-	__u8 tcp; /* USHER_TCP_* */
-	__u8 cut; /* USHER_CUT_* */
+	__u8 nat_index : 5;
+	__u8 interface : 3; /* place of the one by which the client came */
+	__u8 tcp;	    /* USHER_TCP_* */
+	__u8 cut;	    /* USHER_CUT_* */
 };
 USHER_ASSERT_SIZE(struct usher_flow_forward, 16);
 
@@ -417,7 +426,8 @@ struct usher_event {
 	__u8 ring;
 	__u8 cut; /* revoked: which ends this packet's verdict has reset */
 	__u8 client_mac[6];
-	__u8 padding[3];
+	__u8 interface; /* place of the client's */
+	__u8 padding[2];
 	__u32 tags[USHER_VLAN_TAGS_MAX]; /* of the frame, as on the wire; 0: none */
 };
 USHER_ASSERT_SIZE(struct usher_event, 120);

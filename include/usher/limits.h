@@ -48,6 +48,9 @@
 
 /* IPv6 extension headers walked before a packet is called malformed. */
 #define USHER_IPV6_EXTENSIONS_MAX 4
+/* Interfaces that one usher has; a flow notes in three bits by which its client came. */
+#define USHER_INTERFACES_MAX 8
+
 /* VLAN tags (IEEE 802.1Q, 802.1ad) kept on the way out; a frame with more is the host's. */
 #define USHER_VLAN_TAGS_MAX 2
 

@@ -2,6 +2,7 @@
 /* usher detach: take off what keeps traffic going without a daemon. Asks no daemon, and refuses while one lives. */
 #include <net/if.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -16,19 +17,20 @@ enum letter { INTERFACE = 256, PIN, STATE, STOP };
 
 static void print(const struct removed *removed)
 {
+	char names[INTERFACES_TEXT];
+
+	interfaces_print(&removed->interfaces, names);
 	if (cli_json) {
 		struct json_object *answer = json_object_new_object();
 
-		json_object_object_add(answer, "interface",
-				       *removed->interface ? json_object_new_string(removed->interface) : NULL);
+		json_object_object_add(answer, "interface", *names ? json_object_new_string(names) : NULL);
 		json_object_object_add(answer, "addresses", json_object_new_int64((int64_t)removed->addresses));
 		tree_print(answer);
 		json_object_put(answer);
-	} else if (!*removed->interface && !removed->addresses) {
+	} else if (!*names && !removed->addresses) {
 		puts("nothing was attached");
 	} else {
-		printf("detached from %s, %zu addresses taken off\n",
-		       *removed->interface ? removed->interface : "nothing", removed->addresses);
+		printf("detached from %s, %zu addresses taken off\n", *names ? names : "nothing", removed->addresses);
 	}
 }
 
@@ -48,7 +50,11 @@ int cli_detach(int argc, char **argv)
 	while ((letter = cli_option(argc, argv, options)) != -1) {
 		switch (letter) {
 		case INTERFACE:
-			removal.interface = optarg;
+			if (strlen(optarg) >= IF_NAMESIZE || !if_nametoindex(optarg) ||
+			    removal.interfaces.count == USHER_INTERFACES_MAX)
+				return cli_misuse("there is no interface %s", optarg);
+			strcpy(removal.interfaces.items[removal.interfaces.count].name, optarg);
+			removal.interfaces.items[removal.interfaces.count++].index = if_nametoindex(optarg);
 			break;
 		case PIN:
 			removal.pin_dir = optarg;
@@ -68,8 +74,6 @@ int cli_detach(int argc, char **argv)
 		return status;
 	if (geteuid())
 		return cli_fail(CLI_SYSTEM, "only root can take the program off");
-	if (removal.interface && !if_nametoindex(removal.interface))
-		return cli_misuse("there is no interface %s", removal.interface);
 	if (stop)
 		removal.socket = cli_socket ? cli_socket : PROTOCOL_SOCKET;
 	if (removal_run(&removal, &problem, &removed))

@@ -38,6 +38,13 @@ static bool same_next_hop(const struct next_hop *a, const struct next_hop *b)
 
 void core_next_hops(struct core *core)
 {
+	for (size_t i = 0; i < core->program->attachment_count; i++) {
+		uint32_t interface = core->program->attachments[i].index;
+		uint8_t mac[6];
+
+		if (neighbours_own_mac(core->neighbours, interface, mac))
+			program_set_mac(core->program, interface, mac);
+	}
 	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
 		struct next_hop next_hop = {0};
 

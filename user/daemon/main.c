@@ -42,6 +42,7 @@ static int start_edge(struct core *core)
 
 static int start_kernel(struct core *core, struct problem *problem)
 {
+	char names[INTERFACES_TEXT];
 	int error = program_load(&core->options->program, problem, &core->program);
 
 	if (!error)
@@ -50,11 +51,11 @@ static int start_kernel(struct core *core, struct problem *problem)
 		return error;
 	error = injector_open(core->program, &core->injector);
 	if (!error)
-		error = neighbours_open(core->program->interface, &core->neighbours);
+		error = neighbours_open(&core->options->program.interfaces, &core->neighbours);
 	if (!error)
-		error = addresses_open(core->program->interface, &core->addresses);
-	return error ? problem_set(problem, error, "cannot watch interface %s: %s", core->options->interface,
-				   strerror(-error))
+		error = addresses_open(&core->options->program.interfaces, &core->addresses);
+	return error ? problem_set(problem, error, "cannot watch %s: %s",
+				   interfaces_print(&core->options->program.interfaces, names), strerror(-error))
 		     : 0;
 }
 
@@ -180,10 +181,11 @@ static void load_first(struct core *core)
 static void record_life(struct core *core, const char *activity)
 {
 	struct json *record = journal_operation(core->journal, activity, NULL);
+	char names[INTERFACES_TEXT];
 
 	json_string(record, "version", USHER_VERSION);
 	json_integer(record, "pid", getpid());
-	json_string(record, "interface", core->options->interface);
+	json_string(record, "interface", interfaces_print(&core->options->program.interfaces, names));
 	json_unsigned(record, "generation", publisher_active(core->publisher)->number);
 	if (journal_operation_end(core->journal))
 		core_problem(core, "the audit log in %s cannot be written", core->options->audit_dir);
@@ -227,10 +229,14 @@ static int run(struct core *core, struct loop *loop)
 		error = sandbox_enter(&problem);
 	if (error)
 		return fail(&problem, error);
-	log_info("running on %s (%s XDP%s), generation %llu%s", core->options->interface,
-		 attach_mode_name(core->program->mode), core->program->shared ? ", under libxdp's dispatcher" : "",
-		 (unsigned long long)publisher_active(core->publisher)->number,
-		 core->program->adopted ? ", taken over" : "");
+	for (size_t i = 0; i < core->program->attachment_count; i++) {
+		const struct attachment *at = &core->program->attachments[i];
+
+		log_info("running on %s (%s XDP%s), generation %llu%s", at->name, attach_mode_name(at->mode),
+			 at->shared ? ", under libxdp's dispatcher" : "",
+			 (unsigned long long)publisher_active(core->publisher)->number,
+			 core->program->adopted ? ", taken over" : "");
+	}
 	notify_ready();
 	loop_run(loop);
 	notify_manager("STOPPING=1");
@@ -257,8 +263,9 @@ static void let_go(struct core *core)
 
 static int detach(const struct options *options)
 {
-	const struct removal removal = {
-		.pin_dir = options->program.pin_dir, .state_dir = options->state_dir, .interface = options->interface};
+	const struct removal removal = {.pin_dir = options->program.pin_dir,
+					.state_dir = options->state_dir,
+					.interfaces = options->program.interfaces};
 	struct problem problem = {0};
 	struct removed removed;
 	int error = removal_run(&removal, &problem, &removed);

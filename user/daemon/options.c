@@ -26,7 +26,7 @@ static const char usage[] =
 	"usage: usherd --interface IF [--policy FILE] [OPTION...]\n"
 	"       usherd --detach [--pin-dir DIR] [--state-dir DIR] [--interface IF]\n"
 	"\n"
-	"  --interface IF     where packets come in and go out\n"
+	"  --interface IF     where packets come in and go out; several, for clients on one and backends on another\n"
 	"  --policy FILE      the policy to start with; if FILE is what the last start was given, the policy that was "
 	"in\n"
 	"                     force last comes back instead, whatever was applied since\n"
@@ -47,7 +47,7 @@ static const char usage[] =
 	"\n"
 	"When usherd ends, traffic goes on as the policy in force says; --detach ends it, as `usher detach` does, and "
 	"takes\n"
-	"the addresses off that usherd has put on the interface.\n";
+	"the addresses off that usherd has put on the interfaces.\n";
 
 enum letter {
 	INTERFACE = 256,
@@ -130,6 +130,18 @@ static int parse_metrics(const char *text, struct edge_options *edge)
 	return 0;
 }
 
+static int take_interface(const char *name, struct interfaces *interfaces)
+{
+	uint32_t index = if_nametoindex(name);
+
+	if (strlen(name) >= IF_NAMESIZE || interfaces->count == USHER_INTERFACES_MAX ||
+	    (index && interfaces_have(interfaces, index)))
+		return -EINVAL;
+	strcpy(interfaces->items[interfaces->count].name, name);
+	interfaces->items[interfaces->count++].index = index;
+	return 0;
+}
+
 /* Returns 0, or -EINVAL if the value is not one that the option can have. */
 static int take(enum letter letter, const char *value, struct options *options)
 {
@@ -137,8 +149,7 @@ static int take(enum letter letter, const char *value, struct options *options)
 
 	switch (letter) {
 	case INTERFACE:
-		options->interface = value;
-		return 0;
+		return take_interface(value, &options->program.interfaces);
 	case POLICY:
 		options->policy = value;
 		return 0;
@@ -186,20 +197,20 @@ static const char *option_name(int letter)
 	return "";
 }
 
-static int check(struct options *options)
+static int check(const struct options *options)
 {
-	if (!options->interface) {
-		if (options->detach) /* the one that the program is attached to */
-			return 0;
-		log_error("--interface is missing; usherd --help lists what there is");
-		return -EINVAL;
-	}
-	options->program.interface_name = options->interface;
-	options->program.interface = if_nametoindex(options->interface);
-	if (options->program.interface || options->detach)
+	const struct interfaces *interfaces = &options->program.interfaces;
+
+	if (options->detach) /* those that the program is attached to, whatever has become of them */
 		return 0;
-	log_error("there is no interface %s", options->interface);
-	return -ENODEV;
+	if (!interfaces->count)
+		log_error("--interface is missing; usherd --help lists what there is");
+	for (size_t i = 0; i < interfaces->count; i++)
+		if (!interfaces->items[i].index) {
+			log_error("there is no interface %s", interfaces->items[i].name);
+			return -ENODEV;
+		}
+	return interfaces->count ? 0 : -EINVAL;
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options, int *ret_status)

@@ -12,7 +12,6 @@
 #define OPTIONS_STATE_DIR "/var/lib/usher"
 
 struct options {
-	const char *interface;
 	const char *policy; /* or NULL */
 	const char *socket, *state_dir, *audit_dir;
 	struct program_options program;

@@ -33,16 +33,16 @@ static size_t wanted_addresses(const struct policy *policy, struct usher_address
 static void put_on(struct core *core, const struct usher_address *address)
 {
 	struct state *state = core->state;
-	char text[ADDRESS_TEXT];
+	char text[ADDRESS_TEXT], names[INTERFACES_TEXT];
 	int owned = addresses_owned(core->addresses, address), error;
 
-	/* What others have put there, or this daemon before it was restarted, is not to be touched. */
-	if (owned > 0)
+	/* What others have put there is not to be touched; what we have may be missing on an interface that is new. */
+	if (owned > 0 && !is_among(state->added, state->added_count, address))
 		return;
-	error = owned ? owned : addresses_add(core->addresses, address);
+	error = owned < 0 ? owned : addresses_add(core->addresses, address);
 	if (error) {
-		core_problem(core, "cannot put %s on %s: %s", address_print(address, text), core->options->interface,
-			     strerror(-error));
+		core_problem(core, "cannot put %s on %s: %s", address_print(address, text),
+			     interfaces_print(&core->options->program.interfaces, names), strerror(-error));
 		return;
 	}
 	if (is_among(state->added, state->added_count, address))
@@ -58,7 +58,7 @@ static void take_off(struct core *core, const struct usher_address *keep, size_t
 
 	for (size_t i = 0; i < state->added_count; i++) {
 		const struct usher_address address = state->added[i];
-		char text[ADDRESS_TEXT];
+		char text[ADDRESS_TEXT], names[INTERFACES_TEXT];
 		int error = 0;
 
 		if (!is_among(keep, count, &address)) {
@@ -66,7 +66,7 @@ static void take_off(struct core *core, const struct usher_address *keep, size_t
 			if (!error)
 				continue;
 			core_problem(core, "cannot take %s off %s: %s", address_print(&address, text),
-				     core->options->interface, strerror(-error));
+				     interfaces_print(&core->options->program.interfaces, names), strerror(-error));
 		}
 		state->added[kept++] = address;
 	}

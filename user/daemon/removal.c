@@ -73,29 +73,35 @@ static void note_damage(void *context, const char *sentence)
 	core_problem(context, "%s", sentence);
 }
 
-static int withdraw(const struct removal *removal, const char *interface, size_t *ret_count, struct problem *problem)
+static int withdraw(const struct removal *removal, const struct interfaces *interfaces, size_t *ret_count,
+		    struct problem *problem)
 {
-	struct options options = {.interface = interface, .state_dir = removal->state_dir};
+	struct options options = {.program.interfaces = *interfaces, .state_dir = removal->state_dir};
 	struct core core = {.options = &options};
-	uint32_t index = if_nametoindex(interface);
+	bool left = false;
+	char names[INTERFACES_TEXT];
 	size_t count = 0;
 	int r = state_open(removal->state_dir, note_damage, &core, problem, &core.state);
 
-	if (!r && core.state->added_count && !index) {
-		count = core.state->added_count; /* they went with the interface */
+	for (size_t i = 0; i < interfaces->count; i++)
+		left |= interfaces->items[i].index && if_nametoindex(interfaces->items[i].name);
+	if (!r && core.state->added_count && !left) {
+		count = core.state->added_count; /* they went with the interfaces */
 		core.state->added_count = 0;
 	}
 	if (!r && core.state->added_count) {
-		r = addresses_open(index, &core.addresses);
+		r = addresses_open(interfaces, &core.addresses);
 		if (r)
-			problem_set(problem, r, "cannot take the addresses off %s: %s", interface, strerror(-r));
+			problem_set(problem, r, "cannot take the addresses off %s: %s",
+				    interfaces_print(interfaces, names), strerror(-r));
 		else
 			count = core.state->added_count;
 		if (!r)
 			presence_withdraw(&core);
 	}
 	if (!r && core.state->added_count)
-		r = problem_set(problem, -EIO, "%zu addresses are still on %s", core.state->added_count, interface);
+		r = problem_set(problem, -EIO, "%zu addresses are still on %s", core.state->added_count,
+				interfaces_print(interfaces, names));
 	if (!r && count)
 		r = state_save(core.state);
 	addresses_close(core.addresses);
@@ -109,20 +115,17 @@ static int withdraw(const struct removal *removal, const char *interface, size_t
 int removal_run(const struct removal *removal, struct problem *problem, struct removed *ret_removed)
 {
 	struct removed removed = {0};
-	const char *interface = removal->interface;
-	uint32_t index;
+	const struct interfaces *interfaces = &removal->interfaces;
 	int r = removal->socket ? stop_daemon(removal->socket, problem) : 0;
 
 	if (r)
 		return r;
-	index = program_interface(removal->pin_dir);
-	if (index && !if_indextoname(index, removed.interface))
-		removed.interface[0] = '\0';
+	program_interfaces(removal->pin_dir, &removed.interfaces);
 	r = detach(removal, problem);
-	if (!interface)
-		interface = removed.interface;
-	if (!r && *interface && has_state(removal->state_dir))
-		r = withdraw(removal, interface, &removed.addresses, problem);
+	if (!interfaces->count)
+		interfaces = &removed.interfaces;
+	if (!r && interfaces->count && has_state(removal->state_dir))
+		r = withdraw(removal, interfaces, &removed.addresses, problem);
 	if (!r)
 		*ret_removed = removed;
 	return r;

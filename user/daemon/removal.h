@@ -9,16 +9,17 @@
 #include <net/if.h>
 
 #include "base/problem.h"
+#include "kernel/interfaces.h"
 
 struct removal {
 	const char *pin_dir, *state_dir;
-	const char *interface; /* NULL: the one that the program is attached to */
-	const char *socket;    /* of a daemon that is to be ended first; NULL: one that lives is a reason to refuse */
+	struct interfaces interfaces; /* none: those that the program is attached to */
+	const char *socket; /* of a daemon that is to be ended first; NULL: one that lives is a reason to refuse */
 };
 
 struct removed {
-	char interface[IF_NAMESIZE]; /* "": nothing was attached */
-	size_t addresses;	     /* taken off */
+	struct interfaces interfaces; /* that it was attached to */
+	size_t addresses;	      /* taken off */
 };
 
 /* Returns 0 (also if there was nothing), -EBUSY if a daemon holds the pins, or -errno; with a sentence. */

@@ -101,10 +101,20 @@ int request_show(struct core *core, const struct request *request, struct answer
 	return PROTOCOL_OK;
 }
 
+/* Generic, if one of the interfaces has it. */
+static enum attach_mode slowest_mode(const struct program *program)
+{
+	for (size_t i = 0; i < program->attachment_count; i++)
+		if (program->attachments[i].mode == ATTACH_GENERIC)
+			return ATTACH_GENERIC;
+	return ATTACH_NATIVE;
+}
+
 int request_status(struct core *core, const struct request *request, struct answer *answer)
 {
 	const struct usher_generation *active = publisher_active(core->publisher);
 	struct json_object *problems = json_object_new_array();
+	char names[INTERFACES_TEXT];
 
 	(void)request;
 	for (size_t i = 0; i < core->problem_count; i++)
@@ -112,8 +122,8 @@ int request_status(struct core *core, const struct request *request, struct answ
 	answer_text(answer, "version", USHER_VERSION);
 	answer_number(answer, "pid", (uint64_t)getpid());
 	answer_time(answer, "since", core->started);
-	answer_text(answer, "interface", core->options->interface);
-	answer_text(answer, "mode", attach_mode_name(core->program->mode));
+	answer_text(answer, "interface", interfaces_print(&core->options->program.interfaces, names));
+	answer_text(answer, "mode", attach_mode_name(slowest_mode(core->program)));
 	answer_number(answer, "generation", active->number);
 	answer_number(answer, "epoch", active->epoch);
 	answer_text(answer, "digest", core->policy ? core->policy->digest : NULL);

@@ -15,7 +15,7 @@
 
 struct addresses {
 	struct nl_sock *socket;
-	uint32_t interface;
+	struct interfaces interfaces;
 };
 
 void addresses_close(struct addresses *addresses)
@@ -69,14 +69,14 @@ static int to_errno(int error)
 	}
 }
 
-int addresses_open(uint32_t interface, struct addresses **ret_addresses)
+int addresses_open(const struct interfaces *interfaces, struct addresses **ret_addresses)
 {
 	_cleanup_(cleanup_addresses) struct addresses *addresses = calloc(1, sizeof(*addresses));
 	int error;
 
 	if (!addresses)
 		return -ENOMEM;
-	addresses->interface = interface;
+	addresses->interfaces = *interfaces;
 	addresses->socket = nl_socket_alloc();
 	if (!addresses->socket)
 		return -ENOMEM;
@@ -106,8 +106,7 @@ int addresses_owned(struct addresses *addresses, const struct usher_address *add
 	return 0;
 }
 
-static int host_address(const struct addresses *addresses, const struct usher_address *address,
-			struct rtnl_addr **ret_address)
+static int host_address(uint32_t interface, const struct usher_address *address, struct rtnl_addr **ret_address)
 {
 	_cleanup_(cleanup_addr) struct rtnl_addr *entry = rtnl_addr_alloc();
 	_cleanup_(cleanup_nl_addr) struct nl_addr *local = NULL;
@@ -118,7 +117,7 @@ static int host_address(const struct addresses *addresses, const struct usher_ad
 	if (!entry || !local)
 		return -ENOMEM;
 	nl_addr_set_prefixlen(local, (int)length * 8);
-	rtnl_addr_set_ifindex(entry, (int)addresses->interface);
+	rtnl_addr_set_ifindex(entry, (int)interface);
 	if (rtnl_addr_set_local(entry, local))
 		return -EINVAL;
 	rtnl_addr_set_flags(entry, IFA_F_NODAD);
@@ -131,22 +130,45 @@ static int host_address(const struct addresses *addresses, const struct usher_ad
 	return 0;
 }
 
-int addresses_add(struct addresses *addresses, const struct usher_address *address)
+static int add(struct addresses *addresses, uint32_t interface, const struct usher_address *address)
 {
 	_cleanup_(cleanup_addr) struct rtnl_addr *entry = NULL;
-	int error = host_address(addresses, address, &entry);
+	int error = host_address(interface, address, &entry);
 
 	if (!error)
 		error = to_errno(rtnl_addr_add(addresses->socket, entry, 0));
 	return error == -EEXIST ? 0 : error;
 }
 
-int addresses_remove(struct addresses *addresses, const struct usher_address *address)
+static int take_off(struct addresses *addresses, uint32_t interface, const struct usher_address *address)
 {
 	_cleanup_(cleanup_addr) struct rtnl_addr *entry = NULL;
-	int error = host_address(addresses, address, &entry);
+	int error = host_address(interface, address, &entry);
 
 	if (!error)
 		error = to_errno(rtnl_addr_delete(addresses->socket, entry, 0));
 	return error == -ENOENT ? 0 : error;
+}
+
+static int on_each(struct addresses *addresses, const struct usher_address *address,
+		   int (*change)(struct addresses *, uint32_t, const struct usher_address *))
+{
+	int first = 0;
+
+	for (size_t i = 0; i < addresses->interfaces.count; i++) {
+		int error = change(addresses, addresses->interfaces.items[i].index, address);
+
+		first = first ? first : error;
+	}
+	return first;
+}
+
+int addresses_add(struct addresses *addresses, const struct usher_address *address)
+{
+	return on_each(addresses, address, add);
+}
+
+int addresses_remove(struct addresses *addresses, const struct usher_address *address)
+{
+	return on_each(addresses, address, take_off);
 }

@@ -18,26 +18,26 @@ const char *attach_mode_name(enum attach_mode mode)
 	return mode == ATTACH_NATIVE ? "native" : mode == ATTACH_GENERIC ? "generic" : "auto";
 }
 
-static int create(const struct program *program, __u32 flags)
+static int create(const struct program *program, const struct attachment *at, __u32 flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
-	int link = bpf_link_create(program_xdp(program), (int)program->interface, BPF_XDP, &options);
+	int link = bpf_link_create(program_xdp(program), (int)at->index, BPF_XDP, &options);
 
 	return link < 0 ? -errno : link;
 }
 
 /* Somebody else's program, attached in whichever way; 0: none. */
-static __u32 present(const struct program *program)
+static __u32 present(const struct attachment *at)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
-	if (bpf_xdp_query((int)program->interface, 0, &query))
+	if (bpf_xdp_query((int)at->index, 0, &query))
 		return 0;
 	return query.prog_id ? query.prog_id : query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id;
 }
 
 /* Is it a link that holds the interface? Its id, or 0. Only CAP_SYS_ADMIN is told. */
-static __u32 foreign_link(const struct program *program)
+static __u32 foreign_link(const struct attachment *at)
 {
 	for (__u32 id = 0; !bpf_link_get_next_id(id, &id);) {
 		_cleanup_close_ int link = bpf_link_get_fd_by_id(id);
@@ -45,16 +45,16 @@ static __u32 foreign_link(const struct program *program)
 		__u32 length = sizeof(info);
 
 		if (link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &length) && info.type == BPF_LINK_TYPE_XDP &&
-		    info.xdp.ifindex == program->interface)
+		    info.xdp.ifindex == at->index)
 			return id;
 	}
 	return 0;
 }
 
-static int refuse_other(const struct program *program, __u32 other, struct problem *problem)
+static int refuse_other(const struct attachment *at, __u32 other, struct problem *problem)
 {
-	const char *name = program->interface_name;
-	__u32 link = foreign_link(program);
+	const char *name = at->name;
+	__u32 link = foreign_link(at);
 	enum attach_mode mode;
 
 	if (link)
@@ -64,7 +64,7 @@ static int refuse_other(const struct program *program, __u32 other, struct probl
 			"process that holds it or `bpftool link detach id %u`; one that libxdp attaches, as with "
 			"`xdp-loader load %s FILE`, usherd joins",
 			other, name, link, link, name);
-	if (dispatcher_look(program->interface, &mode) == DISPATCHER_UNKNOWN)
+	if (dispatcher_look(at->index, &mode) == DISPATCHER_UNKNOWN)
 		return problem_set(
 			problem, -EBUSY,
 			"another XDP program (id %u) is attached to %s, and without CAP_SYS_ADMIN usherd cannot tell "
@@ -80,63 +80,67 @@ static int refuse_other(const struct program *program, __u32 other, struct probl
 		other, name, name, name, name);
 }
 
-static int refuse(const struct program *program, int error, enum attach_mode mode, struct problem *problem)
+static int refuse(const struct attachment *at, int error, enum attach_mode mode, struct problem *problem)
 {
-	__u32 other = present(program);
+	__u32 other = present(at);
 
 	if (other)
-		return refuse_other(program, other, problem);
+		return refuse_other(at, other, problem);
 	if (error == -ENODEV)
-		return problem_set(problem, error, "interface %s is gone", program->interface_name);
+		return problem_set(problem, error, "interface %s is gone", at->name);
 	if (error == -EPERM)
 		return problem_set(problem, error,
-				   "no permission to attach to %s: CAP_NET_ADMIN and CAP_BPF are needed",
-				   program->interface_name);
-	return problem_set(problem, error, "cannot attach to %s in %s mode: %s", program->interface_name,
-			   attach_mode_name(mode), strerror(-error));
+				   "no permission to attach to %s: CAP_NET_ADMIN and CAP_BPF are needed", at->name);
+	return problem_set(problem, error, "cannot attach to %s in %s mode: %s", at->name, attach_mode_name(mode),
+			   strerror(-error));
 }
 
-static void note_generic(const struct program *program, int error, struct problem *note)
+static void note_generic(const struct attachment *at, int error, struct problem *note)
 {
 	problem_set(
 		note, error,
 		"the driver of %s takes no native XDP program (%s), so packets go through generic XDP, which is slower",
-		program->interface_name, strerror(-error));
+		at->name, strerror(-error));
 }
 
-static int attach_alone(struct program *program, enum attach_mode mode, struct problem *note, struct problem *problem)
+static int attach_alone(struct program *program, struct attachment *at, enum attach_mode mode, struct problem *note,
+			struct problem *problem)
 {
 	_cleanup_close_ int link = -1;
+	char name[PROGRAM_PIN_NAME];
 	int r;
 
 	if (mode != ATTACH_GENERIC) {
-		link = create(program, XDP_FLAGS_DRV_MODE);
-		if (link < 0 && (mode == ATTACH_NATIVE || present(program)))
-			return refuse(program, link, ATTACH_NATIVE, problem);
+		link = create(program, at, XDP_FLAGS_DRV_MODE);
+		if (link < 0 && (mode == ATTACH_NATIVE || present(at)))
+			return refuse(at, link, ATTACH_NATIVE, problem);
 		if (link < 0)
-			note_generic(program, link, note);
+			note_generic(at, link, note);
 	}
-	program->mode = link < 0 ? ATTACH_GENERIC : ATTACH_NATIVE;
+	at->mode = link < 0 ? ATTACH_GENERIC : ATTACH_NATIVE;
 	if (link < 0) {
-		link = create(program, XDP_FLAGS_SKB_MODE);
+		link = create(program, at, XDP_FLAGS_SKB_MODE);
 		if (link < 0)
-			return refuse(program, link, ATTACH_GENERIC, problem);
+			return refuse(at, link, ATTACH_GENERIC, problem);
 	}
 	r = pins_put(program->pin_dir, "program", program_xdp(program));
 	if (!r)
-		r = pins_put(program->pin_dir, "link", link); /* last: invariant 1 of program.c */
+		r = pins_put(program->pin_dir, program_pin("link", at->place, name),
+			     link); /* last: invariant 1 of program.c */
 	if (!r)
-		r = pins_remove(program->pin_dir, "member"); /* of a dispatcher that is gone */
+		r = pins_remove(program->pin_dir,
+				program_pin("member", at->place, name)); /* of a dispatcher that is gone */
 	if (r)
 		return problem_set(problem, r, "cannot pin the program in %s: %s", program->pin_dir, strerror(-r));
-	program->link = TAKE_FD(link);
+	at->link = TAKE_FD(link);
 	return 0;
 }
 
 /* Into a dispatcher that is there, in its mode, or into one of our own. */
-static int attach_shared(struct program *program, enum dispatcher_state state, enum attach_mode is,
-			 enum attach_mode mode, struct problem *note, struct problem *problem)
+static int attach_shared(struct program *program, struct attachment *at, enum dispatcher_state state,
+			 enum attach_mode is, enum attach_mode mode, struct problem *note, struct problem *problem)
 {
+	char name[PROGRAM_PIN_NAME];
 	int r;
 
 	if (state == DISPATCHER_THERE && mode != ATTACH_AUTO && mode != is)
@@ -144,35 +148,37 @@ static int attach_shared(struct program *program, enum dispatcher_state state, e
 				   "libxdp's dispatcher on %s is in %s mode, and --mode says %s: leave that out, or "
 				   "load what is on "
 				   "the interface anew in that mode",
-				   program->interface_name, attach_mode_name(is), attach_mode_name(mode));
+				   at->name, attach_mode_name(is), attach_mode_name(mode));
 	r = pins_put(program->pin_dir, "program", program_xdp(program));
 	if (r)
 		return problem_set(problem, r, "cannot pin the program in %s: %s", program->pin_dir, strerror(-r));
 	if (state == DISPATCHER_THERE)
 		mode = is;
-	r = dispatcher_join(program, mode == ATTACH_GENERIC ? ATTACH_GENERIC : ATTACH_NATIVE, problem);
-	if (r && r != -EPERM && mode == ATTACH_AUTO && !present(program)) {
+	r = dispatcher_join(program, at, mode == ATTACH_GENERIC ? ATTACH_GENERIC : ATTACH_NATIVE, problem);
+	if (r && r != -EPERM && mode == ATTACH_AUTO && !present(at)) {
 		struct problem second = {0};
-		int generic = dispatcher_join(program, ATTACH_GENERIC, &second);
+		int generic = dispatcher_join(program, at, ATTACH_GENERIC, &second);
 
 		if (generic)
 			return r;
-		note_generic(program, r, note);
+		note_generic(at, r, note);
 		r = 0;
 	}
 	if (!r)
-		r = pins_remove(program->pin_dir, "link"); /* of an interface that is gone */
+		r = pins_remove(program->pin_dir,
+				program_pin("link", at->place, name)); /* of an interface that is gone */
 	return r;
 }
 
-static int attach_new(struct program *program, enum attach_mode mode, struct problem *note, struct problem *problem)
+static int attach_new(struct program *program, struct attachment *at, enum attach_mode mode, struct problem *note,
+		      struct problem *problem)
 {
 	enum attach_mode is = ATTACH_NATIVE;
-	enum dispatcher_state state = present(program) ? dispatcher_look(program->interface, &is) : DISPATCHER_NOTHING;
+	enum dispatcher_state state = present(at) ? dispatcher_look(at->index, &is) : DISPATCHER_NOTHING;
 
 	if (state == DISPATCHER_THERE || (program->share && state == DISPATCHER_NOTHING))
-		return attach_shared(program, state, is, mode, note, problem);
-	return attach_alone(program, mode, note, problem);
+		return attach_shared(program, at, state, is, mode, note, problem);
+	return attach_alone(program, at, mode, note, problem);
 }
 
 static enum attach_mode mode_of(uint32_t interface)
@@ -184,31 +190,33 @@ static enum attach_mode mode_of(uint32_t interface)
 	return ATTACH_NATIVE;
 }
 
-static int attach_adopted(struct program *program, int link, struct problem *problem)
+static int attach_adopted(struct program *program, struct attachment *at, int link, struct problem *problem)
 {
 	LIBBPF_OPTS(bpf_link_update_opts, options);
 	int r;
 
 	if (bpf_link_update(link, program_xdp(program), &options))
 		return problem_set(problem, -errno, "cannot put the new program in the old one's place on %s: %s",
-				   program->interface_name, strerror(errno));
+				   at->name, strerror(errno));
 	r = pins_put(program->pin_dir, "program", program_xdp(program));
 	if (r)
 		return problem_set(problem, r, "cannot pin the new program in %s: %s", program->pin_dir, strerror(-r));
-	program->mode = mode_of(program->interface);
+	at->mode = mode_of(at->index);
 	return 0;
 }
 
-int program_attach(struct program *program, enum attach_mode mode, struct problem *note, struct problem *problem)
+static int attach(struct program *program, struct attachment *at, enum attach_mode mode, struct problem *note,
+		  struct problem *problem)
 {
+	char name[PROGRAM_PIN_NAME];
 	_cleanup_close_ int link = -1;
 	struct bpf_link_info info = {0};
 	__u32 length = sizeof(info);
 	int r;
 
 	if (!program->adopted)
-		return attach_new(program, mode, note, problem);
-	link = pins_get(program->pin_dir, "link");
+		return attach_new(program, at, mode, note, problem);
+	link = pins_get(program->pin_dir, program_pin("link", at->place, name));
 	if (link < 0 && link != -ENOENT)
 		return problem_set(problem, link, "cannot read the pinned link in %s: %s", program->pin_dir,
 				   strerror(-link));
@@ -216,17 +224,51 @@ int program_attach(struct program *program, enum attach_mode mode, struct proble
 		return problem_set(problem, -errno, "cannot read the pinned link in %s: %s", program->pin_dir,
 				   strerror(errno));
 	if (info.xdp.ifindex == 0)
-		return attach_new(program, mode, note, problem);
+		return attach_new(program, at, mode, note, problem);
 	if (program->share)
 		return problem_set(problem, -EBUSY,
 				   "usher holds %s by a link of its own, which cannot become a dispatcher: `usher "
 				   "detach --pin-dir "
 				   "%s`, then start again with --dispatcher (open connections are lost), or leave "
 				   "--dispatcher out",
-				   program->interface_name, program->pin_dir);
-	r = attach_adopted(program, link, problem);
+				   at->name, program->pin_dir);
+	r = attach_adopted(program, at, link, problem);
 	if (r)
 		return r;
-	program->link = TAKE_FD(link);
+	at->link = TAKE_FD(link);
+	return 0;
+}
+
+/* Off the interfaces again that it was put on before another one refused. */
+static void undo(struct program *program, size_t count)
+{
+	char name[PROGRAM_PIN_NAME];
+
+	for (size_t i = 0; i < count; i++) {
+		struct attachment *at = &program->attachments[i];
+
+		if (at->link >= 0) {
+			bpf_link_detach(at->link);
+			pins_remove(program->pin_dir, program_pin("link", at->place, name));
+			close(at->link);
+			at->link = -1;
+		} else if (at->shared) {
+			dispatcher_leave(at->index, program_map(program, "control"), 0);
+			pins_remove(program->pin_dir, program_pin("member", at->place, name));
+		}
+	}
+}
+
+int program_attach(struct program *program, enum attach_mode mode, struct problem *note, struct problem *problem)
+{
+	for (size_t i = 0; i < program->attachment_count; i++) {
+		int r = attach(program, &program->attachments[i], mode, note, problem);
+
+		if (!r)
+			continue;
+		if (!program->adopted)
+			undo(program, i);
+		return r;
+	}
 	return 0;
 }

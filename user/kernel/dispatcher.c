@@ -127,18 +127,19 @@ static size_t members(const struct xdp_multiprog *multiprog, int map, uint32_t k
 	return count;
 }
 
-uint32_t dispatcher_find(int map)
+size_t dispatcher_find(int map, uint32_t interfaces[USHER_INTERFACES_MAX])
 {
 	_cleanup_(cleanup_names) struct if_nameindex *names = if_nameindex();
+	size_t count = 0;
 
-	for (size_t i = 0; names && names[i].if_index; i++) {
+	for (size_t i = 0; names && names[i].if_index && count < USHER_INTERFACES_MAX; i++) {
 		_cleanup_(cleanup_multiprog) struct xdp_multiprog *multiprog = NULL;
 		struct xdp_program *found[MEMBERS_MAX];
 
 		if (!look(names[i].if_index, &multiprog) && members(multiprog, map, 0, found))
-			return names[i].if_index;
+			interfaces[count++] = names[i].if_index;
 	}
-	return 0;
+	return count;
 }
 
 int dispatcher_leave(uint32_t interface, int map, uint32_t keep)
@@ -158,7 +159,7 @@ int dispatcher_leave(uint32_t interface, int map, uint32_t keep)
 
 /* ---- joining -------------------------------------------------------------------------------------------- */
 
-static int refuse(const struct program *program, int error, struct problem *problem)
+static int refuse(const struct attachment *at, int error, struct problem *problem)
 {
 	if (error == -EPERM || error == -EACCES || error == -EOPNOTSUPP)
 		return problem_set(problem, error,
@@ -167,8 +168,8 @@ static int refuse(const struct program *program, int error, struct problem *prob
 				   "of loaded programs, which lockdown forbids, and needs CAP_SYS_ADMIN; without "
 				   "--dispatcher usher takes "
 				   "the interface for itself alone",
-				   program->interface_name, strerror(-error));
-	return problem_set(problem, error, "cannot join libxdp's dispatcher on %s: %s%s%s%s", program->interface_name,
+				   at->name, strerror(-error));
+	return problem_set(problem, error, "cannot join libxdp's dispatcher on %s: %s%s%s%s", at->name,
 			   strerror(-error), *libxdp_said ? " (libxdp: " : "", libxdp_said, *libxdp_said ? ")" : "");
 }
 
@@ -194,47 +195,48 @@ static int prepare(const struct program *program, struct bpf_object *object, str
  * Where libxdp may not have its dispatcher it attaches a lone program without one, and says nothing: what looks shared is not,
  * and only CAP_SYS_ADMIN gets it off again. So what has come of it is looked at, and undone.
  */
-static int attach(const struct program *program, struct xdp_program *member, enum attach_mode mode)
+static int attach(const struct attachment *at, struct xdp_program *member, enum attach_mode mode)
 {
-	int error = xdp_program__attach(member, (int)program->interface, to_libxdp(mode), 0);
+	int error = xdp_program__attach(member, (int)at->index, to_libxdp(mode), 0);
 	enum attach_mode is;
 
 	if (error)
 		return error;
-	if (dispatcher_look(program->interface, &is) == DISPATCHER_THERE)
+	if (dispatcher_look(at->index, &is) == DISPATCHER_THERE)
 		return 0;
-	error = xdp_program__detach(member, (int)program->interface, to_libxdp(mode), 0);
+	error = xdp_program__detach(member, (int)at->index, to_libxdp(mode), 0);
 	if (error)
-		bpf_xdp_detach((int)program->interface,
-			       mode == ATTACH_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, NULL);
+		bpf_xdp_detach((int)at->index, mode == ATTACH_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, NULL);
 	return -EOPNOTSUPP;
 }
 
-int dispatcher_join(struct program *program, enum attach_mode mode, struct problem *problem)
+int dispatcher_join(const struct program *program, struct attachment *at, enum attach_mode mode,
+		    struct problem *problem)
 {
 	_cleanup_(cleanup_object) struct bpf_object *object = NULL;
 	_cleanup_(cleanup_xdp_program) struct xdp_program *member = NULL;
 	int error = program_copy(program, &object), control = program_map(program, "control");
+	char name[PROGRAM_PIN_NAME];
 
 	libxdp_said[0] = '\0';
 	libxdp_set_print(listen_to_libxdp);
 	if (!error)
 		error = prepare(program, object, &member);
 	if (!error)
-		error = attach(program, member, mode);
+		error = attach(at, member, mode);
 	if (error)
-		return refuse(program, error, problem);
-	error = pins_put(program->pin_dir, "member", xdp_program__fd(member));
+		return refuse(at, error, problem);
+	error = pins_put(program->pin_dir, program_pin("member", at->place, name), xdp_program__fd(member));
 	if (error) {
-		dispatcher_leave(program->interface, control, 0);
+		dispatcher_leave(at->index, control, 0);
 		return problem_set(problem, error, "cannot pin the program in %s: %s", program->pin_dir,
 				   strerror(-error));
 	}
-	error = dispatcher_leave(program->interface, control, xdp_program__id(member));
+	error = dispatcher_leave(at->index, control, xdp_program__id(member));
 	if (error)
 		return problem_set(problem, error, "cannot take the old program off libxdp's dispatcher on %s: %s",
-				   program->interface_name, strerror(-error));
-	program->mode = mode;
-	program->shared = true;
+				   at->name, strerror(-error));
+	at->mode = mode;
+	at->shared = true;
 	return 0;
 }

@@ -22,15 +22,16 @@ enum dispatcher_state {
 enum dispatcher_state dispatcher_look(uint32_t interface, enum attach_mode *ret_mode);
 
 /*
- * Joins the dispatcher of program's interface, or founds it, in this mode: native or generic. Members that were there before
+ * Joins the dispatcher of the interface, or founds it, in this mode: native or generic. Members that were there before
  * leave when the new one is in, so that no packet passes without one. The member is pinned as `member`.
  * Returns 0; -EPERM or -EOPNOTSUPP if the kernel lets nobody have a dispatcher, and then nothing is attached; or -errno; always
  * with a sentence.
  */
-int dispatcher_join(struct program *program, enum attach_mode mode, struct problem *problem);
+int dispatcher_join(const struct program *program, struct attachment *at, enum attach_mode mode,
+		    struct problem *problem);
 
-/* The interface on whose dispatcher a program with this map is, 0: none. */
-uint32_t dispatcher_find(int map);
+/* The interfaces on whose dispatchers a program with this map is. Returns how many. */
+size_t dispatcher_find(int map, uint32_t interfaces[USHER_INTERFACES_MAX]);
 /* Takes all programs with this map off the interface's dispatcher, but for the one with this id (0: none). 0 or -errno. */
 int dispatcher_leave(uint32_t interface, int map, uint32_t keep);
 

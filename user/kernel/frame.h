@@ -21,6 +21,7 @@ struct frame {
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 	uint8_t tcp_flags;
 	uint32_t sequence;
+	uint32_t interface;		    /* index of the one that it leaves by */
 	uint32_t tags[USHER_VLAN_TAGS_MAX]; /* as on the wire; 0: none */
 	uint8_t tunnel;			    /* enum usher_forward: of which only tunnels count */
 	struct usher_address tunnel_source, tunnel_destination;

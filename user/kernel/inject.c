@@ -27,9 +27,8 @@ struct debt {
 };
 
 struct injector {
-	int program;
-	uint32_t interface;
-	uint8_t own_mac[6];
+	const struct program *program;
+	int inject; /* the program that transmits */
 	struct mapping flows;
 	struct debt *debts; /* by due: they come in that order */
 	size_t first, count, capacity;
@@ -49,18 +48,6 @@ static void cleanup_injector(struct injector **injector)
 	injector_close(*injector);
 }
 
-static int read_own_mac(const char *name, uint8_t mac[6])
-{
-	_cleanup_close_ int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {0};
-
-	memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	if (socket_fd < 0 || ioctl(socket_fd, SIOCGIFHWADDR, &request))
-		return -errno;
-	memcpy(mac, request.ifr_hwaddr.sa_data, 6);
-	return 0;
-}
-
 int injector_open(const struct program *program, struct injector **ret_injector)
 {
 	_cleanup_(cleanup_injector) struct injector *injector = calloc(1, sizeof(*injector));
@@ -68,15 +55,22 @@ int injector_open(const struct program *program, struct injector **ret_injector)
 
 	if (!injector)
 		return -ENOMEM;
-	injector->program = bpf_program__fd(program->skeleton->progs.usher_inject);
-	injector->interface = program->interface;
+	injector->program = program;
+	injector->inject = bpf_program__fd(program->skeleton->progs.usher_inject);
 	error = mapping_open(program_map(program, "flows"), sizeof(struct usher_flow), true, &injector->flows);
-	if (!error)
-		error = read_own_mac(program->interface_name, injector->own_mac);
 	if (error)
 		return error;
 	*ret_injector = TAKE_PTR(injector);
 	return 0;
+}
+
+/* The interface by which the client came; the first, should that one be gone. */
+static const struct attachment *find_place(const struct program *program, uint8_t place)
+{
+	for (size_t i = 0; i < program->attachment_count; i++)
+		if (program->attachments[i].place == place)
+			return &program->attachments[i];
+	return &program->attachments[0];
 }
 
 void injector_note(struct injector *injector, const struct usher_event *event, const struct usher_address *nat,
@@ -84,6 +78,7 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 {
 	struct debt debt = {.due = now + INJECT_AFTER, .line = event->flow_line, .tag = event->flow_tag};
 	struct frame *client = &debt.to_client, *server = &debt.to_backend;
+	const struct attachment *at = find_place(injector->program, event->interface);
 
 	if (event->protocol != IPPROTO_TCP || event->flow_line >= injector->flows.entries)
 		return;
@@ -95,7 +90,8 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 				 .tcp_flags = FRAME_TCP_RESET,
 				 .sequence = event->client_next};
 	memcpy(client->destination_mac, event->client_mac, sizeof(client->destination_mac));
-	memcpy(client->source_mac, injector->own_mac, sizeof(client->source_mac));
+	memcpy(client->source_mac, at->mac, sizeof(client->source_mac));
+	client->interface = at->index;
 	memcpy(client->tags, event->tags, sizeof(client->tags));
 	if (backend && backend->flags & USHER_BACKEND_REACHABLE) {
 		*server = (struct frame){.source = nat ? *nat : event->client,
@@ -109,6 +105,7 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 					 .tunnel_source = backend->source,
 					 .tunnel_destination = backend->address};
 		memcpy(server->destination_mac, backend->next_hop, sizeof(server->destination_mac));
+		server->interface = backend->interface ? backend->interface : at->index;
 		memcpy(server->source_mac, backend->own_mac, sizeof(server->source_mac));
 		memcpy(server->tags, event->tags, sizeof(server->tags));
 	}
@@ -124,12 +121,12 @@ void injector_note(struct injector *injector, const struct usher_event *event, c
 static void transmit(const struct injector *injector, const struct frame *frame)
 {
 	uint8_t bytes[FRAME_MAX];
-	struct xdp_md context = {.data_end = (__u32)frame_write(frame, bytes), .ingress_ifindex = injector->interface};
+	struct xdp_md context = {.data_end = (__u32)frame_write(frame, bytes), .ingress_ifindex = frame->interface};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bytes, .data_size_in = context.data_end, .ctx_in = &context,
 		    .ctx_size_in = sizeof(context), .repeat = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 
 	/* A reset that is lost here is one that the network could have lost: the end's next packet gets another. */
-	bpf_prog_test_run_opts(injector->program, &run);
+	bpf_prog_test_run_opts(injector->inject, &run);
 }
 
 /* Marks the end as reset; false if it was already, or if the flow has gone. */

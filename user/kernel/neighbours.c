@@ -28,20 +28,26 @@ struct target {
 	struct usher_address via;    /* gateway, or the address itself */
 	struct usher_address source; /* that the host would send from; all 0: none */
 	uint16_t mtu;		     /* of the route; 0: that of the interface */
-	bool routed;		     /* through our interface */
+	uint32_t interface;	     /* by which it is routed; 0: by none of ours */
 	bool resolved;
 	uint8_t mac[6];
 	uint8_t asks; /* since it was resolved last, up to SETTLE_ASKS */
 	int64_t ask_at;
 };
 
+/* An interface of ours. */
+struct link {
+	uint32_t index;
+	uint8_t mac[6];
+	bool mac_known;
+	uint16_t mtu; /* 0: not known */
+};
+
 struct neighbours {
 	struct nl_sock *news;	   /* notifications */
 	struct nl_sock *questions; /* and their answers */
-	uint32_t interface;
-	uint8_t own_mac[6];
-	bool own_mac_known;
-	uint16_t mtu;		/* of the interface; 0: not known */
+	struct link links[USHER_INTERFACES_MAX];
+	size_t link_count;
 	struct target *targets; /* sorted by address */
 	size_t count;
 	bool routes_due, changed;
@@ -69,6 +75,14 @@ static void set_resolved(struct neighbours *neighbours, struct target *target, c
 		memcpy(target->mac, mac, 6);
 }
 
+static struct link *find_link(const struct neighbours *neighbours, uint32_t index)
+{
+	for (size_t i = 0; i < neighbours->link_count; i++)
+		if (neighbours->links[i].index == index)
+			return (struct link *)&neighbours->links[i];
+	return NULL;
+}
+
 /* RTM_NEWNEIGH, RTM_DELNEIGH: asked for, or as news. */
 static void read_neighbour(struct neighbours *neighbours, struct nlmsghdr *header)
 {
@@ -78,7 +92,7 @@ static void read_neighbour(struct neighbours *neighbours, struct nlmsghdr *heade
 	const uint8_t *mac = NULL;
 
 	if (nlmsg_parse(header, sizeof(*message), attributes, NDA_MAX, NULL) ||
-	    (uint32_t)message->ndm_ifindex != neighbours->interface ||
+	    !find_link(neighbours, (uint32_t)message->ndm_ifindex) ||
 	    (message->ndm_family != AF_INET && message->ndm_family != AF_INET6) ||
 	    !read_address(attributes[NDA_DST], message->ndm_family, &address))
 		return;
@@ -86,7 +100,8 @@ static void read_neighbour(struct neighbours *neighbours, struct nlmsghdr *heade
 	    nla_len(attributes[NDA_LLADDR]) == 6)
 		mac = nla_data(attributes[NDA_LLADDR]);
 	for (size_t i = 0; i < neighbours->count; i++)
-		if (neighbours->targets[i].routed && address_equal(&neighbours->targets[i].via, &address))
+		if (neighbours->targets[i].interface == (uint32_t)message->ndm_ifindex &&
+		    address_equal(&neighbours->targets[i].via, &address))
 			set_resolved(neighbours, &neighbours->targets[i], mac);
 }
 
@@ -98,24 +113,24 @@ static uint16_t narrow_mtu(uint32_t mtu)
 static void read_link(struct neighbours *neighbours, struct nlmsghdr *header)
 {
 	struct ifinfomsg *message = nlmsg_data(header);
+	struct link *link = find_link(neighbours, (uint32_t)message->ifi_index);
 	struct nlattr *attributes[IFLA_MAX + 1];
 
-	if ((uint32_t)message->ifi_index != neighbours->interface ||
-	    nlmsg_parse(header, sizeof(*message), attributes, IFLA_MAX, NULL))
+	if (!link || nlmsg_parse(header, sizeof(*message), attributes, IFLA_MAX, NULL))
 		return;
 	neighbours->routes_due = true;
 	if (attributes[IFLA_MTU]) {
 		uint16_t mtu = narrow_mtu(nla_get_u32(attributes[IFLA_MTU]));
 
-		neighbours->changed |= mtu != neighbours->mtu;
-		neighbours->mtu = mtu;
+		neighbours->changed |= mtu != link->mtu;
+		link->mtu = mtu;
 	}
 	if (!attributes[IFLA_ADDRESS] || nla_len(attributes[IFLA_ADDRESS]) != 6)
 		return;
-	if (!neighbours->own_mac_known || memcmp(neighbours->own_mac, nla_data(attributes[IFLA_ADDRESS]), 6))
+	if (!link->mac_known || memcmp(link->mac, nla_data(attributes[IFLA_ADDRESS]), 6))
 		neighbours->changed = true;
-	memcpy(neighbours->own_mac, nla_data(attributes[IFLA_ADDRESS]), 6);
-	neighbours->own_mac_known = true;
+	memcpy(link->mac, nla_data(attributes[IFLA_ADDRESS]), 6);
+	link->mac_known = true;
 }
 
 static int read_news(struct nl_msg *message, void *context)
@@ -161,9 +176,9 @@ static int ask(struct neighbours *neighbours, struct nl_msg *message, int (*foun
 }
 
 struct route_answer {
+	const struct neighbours *neighbours;
 	struct target *target;
-	uint32_t interface;
-	bool found;
+	uint32_t interface; /* 0: none of ours */
 };
 
 /* What the kernel has learned or been told of the path: its MTU (RTAX_MTU, path-MTU exceptions included) and our address on it. */
@@ -188,7 +203,7 @@ static int read_route(struct nl_msg *message, void *context)
 
 	if (header->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(header, sizeof(*route), attributes, RTA_MAX, NULL) ||
 	    route->rtm_type != RTN_UNICAST || !attributes[RTA_OIF] ||
-	    nla_get_u32(attributes[RTA_OIF]) != answer->interface)
+	    !find_link(answer->neighbours, nla_get_u32(attributes[RTA_OIF])))
 		return NL_OK;
 	answer->target->via = answer->target->address;
 	if (attributes[RTA_GATEWAY])
@@ -200,14 +215,14 @@ static int read_route(struct nl_msg *message, void *context)
 			address_from_bytes(AF_INET6, via->rtvia_addr, &answer->target->via);
 	}
 	read_path(attributes, route->rtm_family, answer->target);
-	answer->found = true;
+	answer->interface = nla_get_u32(attributes[RTA_OIF]);
 	return NL_OK;
 }
 
 static void ask_route(struct neighbours *neighbours, struct target *target)
 {
 	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
-	struct route_answer answer = {.target = target, .interface = neighbours->interface};
+	struct route_answer answer = {.neighbours = neighbours, .target = target};
 	const struct target before = *target;
 	unsigned int length;
 	const void *bytes = address_bytes(&target->address, &length);
@@ -218,11 +233,11 @@ static void ask_route(struct neighbours *neighbours, struct target *target)
 	    nla_put(message, RTA_DST, (int)length, bytes))
 		return;
 	ask(neighbours, message, read_route, &answer);
-	if (answer.found && (target->mtu != before.mtu || !address_equal(&target->source, &before.source)))
+	if (answer.interface && (target->mtu != before.mtu || !address_equal(&target->source, &before.source)))
 		neighbours->changed = true;
-	if (target->routed == answer.found && (!answer.found || address_equal(&target->via, &before.via)))
+	if (target->interface == answer.interface && (!answer.interface || address_equal(&target->via, &before.via)))
 		return;
-	target->routed = answer.found;
+	target->interface = answer.interface;
 	target->asks = 0;
 	target->ask_at = 0;
 	set_resolved(neighbours, target, NULL);
@@ -235,7 +250,7 @@ static void ask_neighbour(struct neighbours *neighbours, struct target *target)
 	unsigned int length;
 	const void *bytes = address_bytes(&target->via, &length);
 	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->via),
-				  .ndm_ifindex = (int)neighbours->interface};
+				  .ndm_ifindex = (int)target->interface};
 
 	if (!message || nlmsg_append(message, &neighbour, sizeof(neighbour), NLMSG_ALIGNTO) ||
 	    nla_put(message, NDA_DST, (int)length, bytes))
@@ -252,7 +267,7 @@ static void use_neighbour(struct neighbours *neighbours, const struct target *ta
 	unsigned int length;
 	const void *bytes = address_bytes(&target->via, &length);
 	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->via),
-				  .ndm_ifindex = (int)neighbours->interface,
+				  .ndm_ifindex = (int)target->interface,
 				  .ndm_state = NUD_NONE,
 				  .ndm_flags = NTF_USE};
 
@@ -279,22 +294,23 @@ static void cleanup_neighbours(struct neighbours **neighbours)
 	neighbours_close(*neighbours);
 }
 
-static void ask_link(struct neighbours *neighbours)
+static void ask_link(struct neighbours *neighbours, uint32_t index)
 {
 	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST);
-	struct ifinfomsg link = {.ifi_index = (int)neighbours->interface};
+	struct ifinfomsg link = {.ifi_index = (int)index};
 
 	if (message && !nlmsg_append(message, &link, sizeof(link), NLMSG_ALIGNTO))
 		ask(neighbours, message, read_news, neighbours);
 }
 
-int neighbours_open(uint32_t interface, struct neighbours **ret_neighbours)
+int neighbours_open(const struct interfaces *interfaces, struct neighbours **ret_neighbours)
 {
 	_cleanup_(cleanup_neighbours) struct neighbours *neighbours = calloc(1, sizeof(*neighbours));
 
 	if (!neighbours)
 		return -ENOMEM;
-	neighbours->interface = interface;
+	for (size_t i = 0; i < interfaces->count; i++)
+		neighbours->links[neighbours->link_count++].index = interfaces->items[i].index;
 	neighbours->news = nl_socket_alloc();
 	neighbours->questions = nl_socket_alloc();
 	if (!neighbours->news || !neighbours->questions)
@@ -307,7 +323,8 @@ int neighbours_open(uint32_t interface, struct neighbours **ret_neighbours)
 				      RTNLGRP_IPV6_ROUTE, 0) ||
 	    nl_socket_set_nonblocking(neighbours->news) || nl_socket_set_buffer_size(neighbours->news, 1 << 20, 0))
 		return -EIO;
-	ask_link(neighbours);
+	for (size_t i = 0; i < neighbours->link_count; i++)
+		ask_link(neighbours, neighbours->links[i].index);
 	neighbours->routes_due = true;
 	*ret_neighbours = TAKE_PTR(neighbours);
 	return 0;
@@ -381,7 +398,7 @@ void neighbours_tick(struct neighbours *neighbours, int64_t now)
 
 		if (now < target->ask_at)
 			continue;
-		if (target->routed) {
+		if (target->interface) {
 			ask_neighbour(neighbours, target);
 			use_neighbour(neighbours, target);
 		}
@@ -405,16 +422,27 @@ void neighbours_next_hop(const struct neighbours *neighbours, const struct usher
 			 struct next_hop *ret_next_hop)
 {
 	const struct target *target = find(neighbours, address);
+	const struct link *link = target ? find_link(neighbours, target->interface) : NULL;
 
 	*ret_next_hop = (struct next_hop){0};
-	if (!target || !target->resolved || !neighbours->own_mac_known)
+	if (!link || !target->resolved || !link->mac_known)
 		return;
 	ret_next_hop->resolved = true;
-	ret_next_hop->interface = neighbours->interface;
+	ret_next_hop->interface = target->interface;
 	ret_next_hop->source = target->source;
-	ret_next_hop->mtu = target->mtu ? target->mtu : neighbours->mtu;
+	ret_next_hop->mtu = target->mtu ? target->mtu : link->mtu;
 	memcpy(ret_next_hop->mac, target->mac, 6);
-	memcpy(ret_next_hop->own_mac, neighbours->own_mac, 6);
+	memcpy(ret_next_hop->own_mac, link->mac, 6);
+}
+
+bool neighbours_own_mac(const struct neighbours *neighbours, uint32_t interface, uint8_t ret_mac[6])
+{
+	const struct link *link = find_link(neighbours, interface);
+
+	if (!link || !link->mac_known)
+		return false;
+	memcpy(ret_mac, link->mac, 6);
+	return true;
 }
 
 bool neighbours_settled(const struct neighbours *neighbours, const struct usher_address *address)

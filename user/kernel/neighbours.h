@@ -2,7 +2,7 @@
 /*
  * Next hops of backends: the kernel's own routes and neighbours, watched through netlink.
  *
- * A backend is reached if the route to it leaves through our interface and the address that the route names (its gateway,
+ * A backend is reached if the route to it leaves through one of our interfaces and the address that the route names (its gateway,
  * or the backend itself) resolves. Unknown neighbours are asked for, known ones are kept fresh, so that the kernel finds
  * out when one has gone.
  */
@@ -14,11 +14,12 @@
 #include <stdint.h>
 
 #include "govern/facts.h"
+#include "kernel/interfaces.h"
 
 struct neighbours;
 
-/* interface: the only one that counts. Returns 0 or -errno. */
-int neighbours_open(uint32_t interface, struct neighbours **ret_neighbours);
+/* interfaces: the only ones that count. Returns 0 or -errno. */
+int neighbours_open(const struct interfaces *interfaces, struct neighbours **ret_neighbours);
 void neighbours_close(struct neighbours *neighbours);
 /* Readable when something may have changed: then call neighbours_read. */
 int neighbours_fd(const struct neighbours *neighbours);
@@ -30,6 +31,8 @@ void neighbours_read(struct neighbours *neighbours);
 /* Asks again where it is time to. now: CLOCK_MONOTONIC ns. To be called every second, and after a watch. */
 void neighbours_tick(struct neighbours *neighbours, int64_t now);
 /* Has a next hop changed since this was asked last? */
+/* The address that an interface of ours sends from, as it is now. False: not known. */
+bool neighbours_own_mac(const struct neighbours *neighbours, uint32_t interface, uint8_t ret_mac[6]);
 bool neighbours_changed(struct neighbours *neighbours);
 /* Of an address that is watched; not resolved otherwise. */
 void neighbours_next_hop(const struct neighbours *neighbours, const struct usher_address *address,

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,6 +22,8 @@
 #include "kernel/dispatcher.h"
 #include "kernel/pins.h"
 #include "usher.skel.h"
+
+#define EGRESS "egress"
 
 /* libbpf says why a load failed only to its printer. */
 static char libbpf_said[256];
@@ -38,12 +42,12 @@ void program_free(struct program *program)
 	if (!program)
 		return;
 	usher_bpf__destroy(program->skeleton);
-	if (program->link >= 0)
-		close(program->link);
+	for (size_t i = 0; i < program->attachment_count; i++)
+		if (program->attachments[i].link >= 0)
+			close(program->attachments[i].link);
 	if (program->lock >= 0)
 		close(program->lock);
 	free(program->pin_dir);
-	free(program->interface_name);
 	free(program);
 }
 
@@ -65,14 +69,25 @@ int program_xdp(const struct program *program)
 /* Off the interface, however it got there. */
 static int let_go(const char *pin_dir)
 {
-	_cleanup_close_ int link = pins_get(pin_dir, "link"), control = pins_get(pin_dir, "control");
-	uint32_t interface;
+	_cleanup_close_ int control = pins_get(pin_dir, "control");
+	uint32_t interfaces[USHER_INTERFACES_MAX];
+	size_t count = control < 0 ? 0 : dispatcher_find(control, interfaces);
+	char name[PROGRAM_PIN_NAME];
+	int error = 0;
 
 	/* One that is only unpinned lets go some time later: kernel/bpf/inode.c frees it after a grace period. */
-	if (link >= 0)
-		bpf_link_detach(link);
-	interface = control < 0 ? 0 : dispatcher_find(control);
-	return interface ? dispatcher_leave(interface, control, 0) : 0;
+	for (uint8_t place = 0; place < USHER_INTERFACES_MAX; place++) {
+		_cleanup_close_ int link = pins_get(pin_dir, program_pin("link", place, name));
+
+		if (link >= 0)
+			bpf_link_detach(link);
+	}
+	for (size_t i = 0; i < count; i++) {
+		int r = dispatcher_leave(interfaces[i], control, 0);
+
+		error = error ? error : r;
+	}
+	return error;
 }
 
 static int clear(const char *pin_dir)
@@ -140,7 +155,7 @@ static int check_shapes(const struct program *program, struct problem *problem)
 					   bpf_map__name(map));
 		if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 		    info.value_size != bpf_map__value_size(map) || info.max_entries != bpf_map__max_entries(map) ||
-		    info.map_flags != bpf_map__map_flags(map))
+		    (info.map_flags ^ bpf_map__map_flags(map)) & ~(__u32)BPF_F_RDONLY_PROG)
 			return problem_set(
 				problem, -EPROTO,
 				"the pinned map %s in %s has %u entries of %u bytes, and this usherd needs %u of %u: "
@@ -161,7 +176,6 @@ static int new_boot(const struct program_options *options, struct usher_boot *re
 		.flow_lines = options->flow_lines,
 		.half_open_max = options->half_open_max,
 		.replies_max = options->replies_max,
-		.interface = options->interface,
 	};
 	struct {
 		uint64_t boot_id, hash_key[USHER_HASH_KEYS], token;
@@ -177,6 +191,19 @@ static int new_boot(const struct program_options *options, struct usher_boot *re
 	return 0;
 }
 
+/*
+ * The kernel adds BPF_F_RDONLY_PROG to a device map (kernel/bpf/devmap.c) and refuses it from whoever makes one, so that libbpf 1.1
+ * takes a pinned one for another map: it is taken over by hand, and pinned by hand when it is new.
+ */
+static int adopt_egress(const struct program *program)
+{
+	_cleanup_close_ int pinned = pins_get(program->pin_dir, EGRESS);
+
+	if (pinned == -ENOENT)
+		return 0;
+	return pinned < 0 ? pinned : bpf_map__reuse_fd(program->skeleton->maps.egress, pinned);
+}
+
 /* Which maps to make or to take over, and under which settings. */
 static int prepare(const struct program *program)
 {
@@ -186,7 +213,7 @@ static int prepare(const struct program *program)
 
 	bpf_object__for_each_map(map, program->skeleton->obj)
 	{
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map) || map == program->skeleton->maps.egress)
 			continue;
 		r = pins_path(program->pin_dir, bpf_map__name(map), path);
 		if (!r)
@@ -194,7 +221,9 @@ static int prepare(const struct program *program)
 		if (r)
 			return r;
 	}
-	r = bpf_map__set_max_entries(program->skeleton->maps.flows, program->boot.flow_lines);
+	r = adopt_egress(program);
+	if (!r)
+		r = bpf_map__set_max_entries(program->skeleton->maps.flows, program->boot.flow_lines);
 	if (r)
 		return r;
 	memcpy((void *)(uintptr_t)&program->skeleton->rodata->usher_boot, &program->boot, sizeof(program->boot));
@@ -254,55 +283,197 @@ static int start_sweeper(const struct program *program)
 	return (int)run.retval;
 }
 
-/* 0: nowhere, since an interface that goes away takes the attachment with it. */
-uint32_t program_interface(const char *pin_dir)
+const char *program_pin(const char *what, uint8_t place, char name[PROGRAM_PIN_NAME])
 {
-	_cleanup_close_ int link = pins_get(pin_dir, "link"), control = pins_get(pin_dir, "control");
-	struct bpf_link_info info = {0};
-	__u32 length = sizeof(info);
-
-	if (link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &length) && info.xdp.ifindex)
-		return info.xdp.ifindex;
-	return control < 0 ? 0 : dispatcher_find(control);
+	if (place)
+		snprintf(name, PROGRAM_PIN_NAME, "%s%u", what, place);
+	else
+		snprintf(name, PROGRAM_PIN_NAME, "%s", what);
+	return name;
 }
 
-static int check_interface(const struct program *program, struct problem *problem)
+static void note_interface(struct interfaces *interfaces, uint32_t index)
 {
-	uint32_t interface = program_interface(program->pin_dir);
+	if (!index || interfaces_have(interfaces, index) || interfaces->count == USHER_INTERFACES_MAX)
+		return;
+	interfaces->items[interfaces->count].index = index;
+	if (!if_indextoname(index, interfaces->items[interfaces->count].name))
+		interfaces->items[interfaces->count].name[0] = '\0';
+	interfaces->count++;
+}
 
-	/* Of one that is attached nowhere, maps and flows are as good as they were. */
-	if (interface && interface != program->interface)
-		return problem_set(
-			problem, -EBUSY,
-			"the pins in %s are attached to interface %u, not to %s: `usher detach --pin-dir %s` "
-			"removes them",
-			program->pin_dir, interface, program->interface_name, program->pin_dir);
+/* An interface that goes away takes the attachment with it. */
+void program_interfaces(const char *pin_dir, struct interfaces *ret_interfaces)
+{
+	_cleanup_close_ int control = pins_get(pin_dir, "control");
+	uint32_t shared[USHER_INTERFACES_MAX];
+	size_t count = control < 0 ? 0 : dispatcher_find(control, shared);
+	char name[PROGRAM_PIN_NAME];
+
+	*ret_interfaces = (struct interfaces){0};
+	for (uint8_t place = 0; place < USHER_INTERFACES_MAX; place++) {
+		_cleanup_close_ int link = pins_get(pin_dir, program_pin("link", place, name));
+		struct bpf_link_info info = {0};
+		__u32 length = sizeof(info);
+
+		if (link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &length))
+			note_interface(ret_interfaces, info.xdp.ifindex);
+	}
+	for (size_t i = 0; i < count; i++)
+		note_interface(ret_interfaces, shared[i]);
+}
+
+/* Of one that is attached nowhere, maps and flows are as good as they were. */
+static int check_interfaces(const struct program *program, const struct interfaces *wanted, struct problem *problem)
+{
+	struct interfaces found;
+
+	program_interfaces(program->pin_dir, &found);
+	for (size_t i = 0; i < found.count; i++)
+		if (!interfaces_have(wanted, found.items[i].index))
+			return problem_set(
+				problem, -EBUSY,
+				"the pins in %s are attached to interface %u (%s), which is not among those of this "
+				"usherd (%s, …): name it too, or `usher detach --pin-dir %s` removes them",
+				program->pin_dir, found.items[i].index, found.items[i].name, wanted->items[0].name,
+				program->pin_dir);
 	return 0;
 }
 
-static int find_adopted(struct program *program, struct problem *problem)
+/* A place for each interface: the one it had, or a free one. */
+static void place_interfaces(struct program *program, const struct interfaces *wanted)
 {
-	_cleanup_close_ int link = pins_get(program->pin_dir, "link"), member = pins_get(program->pin_dir, "member");
-	int r;
+	uint32_t *places = program->boot.interfaces;
 
-	if (link >= 0 || member >= 0) {
+	for (size_t p = 0; p < USHER_INTERFACES_MAX; p++)
+		if (!interfaces_have(wanted, places[p]))
+			places[p] = 0;
+	for (size_t i = 0; i < wanted->count; i++) {
+		struct attachment *at = &program->attachments[i];
+		uint8_t place = 0;
+
+		while (place < USHER_INTERFACES_MAX && places[place] != wanted->items[i].index)
+			place++;
+		if (place == USHER_INTERFACES_MAX)
+			for (place = 0; places[place];)
+				place++;
+		places[place] = wanted->items[i].index;
+		*at = (struct attachment){.index = wanted->items[i].index, .place = place, .link = -1};
+		memcpy(at->name, wanted->items[i].name, sizeof(at->name));
+	}
+	program->attachment_count = wanted->count;
+}
+
+/* 1: something is pinned that was attached, 0: nothing, or -errno. */
+static int find_pins(const char *pin_dir)
+{
+	char name[PROGRAM_PIN_NAME];
+
+	for (uint8_t place = 0; place < USHER_INTERFACES_MAX; place++) {
+		_cleanup_close_ int link = pins_get(pin_dir, program_pin("link", place, name));
+		_cleanup_close_ int member = pins_get(pin_dir, program_pin("member", place, name));
+
+		if (link >= 0 || member >= 0)
+			return 1;
+		if (link != -ENOENT)
+			return link;
+	}
+	return 0;
+}
+
+static int find_adopted(struct program *program, const struct interfaces *wanted, struct problem *problem)
+{
+	int r = find_pins(program->pin_dir);
+
+	if (r < 0)
+		return problem_set(problem, r, "cannot open the pinned link in %s: %s", program->pin_dir, strerror(-r));
+	if (r) {
 		r = read_boot(program->pin_dir, &program->boot, problem);
 		if (!r)
-			r = check_interface(program, problem);
-		if (r)
-			return r;
-		program->boot.interface = program->interface;
-		program->adopted = true;
-		return 0;
+			r = check_interfaces(program, wanted, problem);
+		program->adopted = !r;
+		return r;
 	}
-	if (link != -ENOENT)
-		return problem_set(problem, link, "cannot open the pinned link in %s: %s", program->pin_dir,
-				   strerror(-link));
 	/* Invariant 1: whatever is here was left by someone who did not get far. */
 	r = clear(program->pin_dir);
 	if (r)
 		return problem_set(problem, r, "cannot clear the pin folder %s: %s", program->pin_dir, strerror(-r));
 	return 0;
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------------------- */
+
+static int write_interface(const struct program *program, const struct attachment *at)
+{
+	struct usher_interface interface = {.index = at->index};
+	__u32 place = at->place;
+
+	memcpy(interface.mac, at->mac, sizeof(interface.mac));
+	if (bpf_map_update_elem(bpf_map__fd(program->skeleton->maps.interfaces), &place, &interface, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(program->skeleton->maps.egress), &at->index, &at->index, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+void program_set_mac(struct program *program, uint32_t interface, const uint8_t mac[6])
+{
+	for (size_t i = 0; i < program->attachment_count; i++) {
+		struct attachment *at = &program->attachments[i];
+
+		if (at->index != interface || !memcmp(at->mac, mac, sizeof(at->mac)))
+			continue;
+		memcpy(at->mac, mac, sizeof(at->mac));
+		write_interface(program, at);
+	}
+}
+
+static int read_mac(struct attachment *at)
+{
+	_cleanup_close_ int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+
+	memcpy(request.ifr_name, at->name, sizeof(request.ifr_name));
+	if (socket_fd < 0 || ioctl(socket_fd, SIOCGIFHWADDR, &request))
+		return -errno;
+	memcpy(at->mac, request.ifr_hwaddr.sa_data, sizeof(at->mac));
+	return 0;
+}
+
+static bool find_attachment(const struct program *program, uint32_t interface)
+{
+	for (size_t i = 0; i < program->attachment_count; i++)
+		if (program->attachments[i].index == interface)
+			return true;
+	return false;
+}
+
+/* What packets find out about the interfaces; those that a program before this one had, and this one has not, go. */
+static int write_interfaces(struct program *program, struct problem *problem)
+{
+	int egress = bpf_map__fd(program->skeleton->maps.egress);
+	const struct usher_interface none = {0};
+	__u32 keys[USHER_INTERFACES_MAX];
+	size_t count = 0;
+	int r = 0;
+
+	while (count < USHER_INTERFACES_MAX &&
+	       !bpf_map_get_next_key(egress, count ? &keys[count - 1] : NULL, &keys[count]))
+		count++;
+	for (size_t i = 0; i < count; i++)
+		if (!find_attachment(program, keys[i]))
+			bpf_map_delete_elem(egress, &keys[i]);
+	for (__u32 place = 0; place < USHER_INTERFACES_MAX; place++)
+		if (!program->boot.interfaces[place])
+			bpf_map_update_elem(bpf_map__fd(program->skeleton->maps.interfaces), &place, &none, BPF_ANY);
+	for (size_t i = 0; !r && i < program->attachment_count; i++) {
+		r = read_mac(&program->attachments[i]);
+		if (!r)
+			r = write_interface(program, &program->attachments[i]);
+		if (r)
+			problem_set(problem, r, "cannot make interface %s known to packets: %s",
+				    program->attachments[i].name, strerror(-r));
+	}
+	return r;
 }
 
 static int load(struct program *program, struct problem *problem)
@@ -331,6 +502,12 @@ static int load(struct program *program, struct problem *problem)
 		return problem_set(problem, r, "the kernel refuses the program: %s (%s)", strerror(-r), libbpf_said);
 	if (bpf_map_update_elem(bpf_map__fd(program->skeleton->maps.boot), &key, &program->boot, BPF_ANY))
 		return problem_set(problem, -errno, "cannot write the map boot: %s", strerror(errno));
+	r = write_interfaces(program, problem);
+	if (r)
+		return r;
+	r = pins_put(program->pin_dir, EGRESS, bpf_map__fd(program->skeleton->maps.egress));
+	if (r)
+		return problem_set(problem, r, "cannot pin the map " EGRESS ": %s", strerror(-r));
 	r = start_sweeper(program);
 	if (r)
 		return problem_set(problem, r < 0 ? r : -EIO, "cannot start the timer that expires flows: %s",
@@ -345,19 +522,17 @@ int program_load(const struct program_options *options, struct problem *problem,
 
 	if (!program)
 		return -ENOMEM;
-	program->lock = program->link = -1;
-	program->interface = options->interface;
+	program->lock = -1;
 	program->share = options->dispatcher;
 	program->priority = options->priority;
 	program->pin_dir = strdup(options->pin_dir);
-	program->interface_name = strdup(options->interface_name);
-	if (!program->pin_dir || !program->interface_name)
+	if (!program->pin_dir)
 		return problem_set(problem, -ENOMEM, "no memory");
 	libbpf_set_print(listen_to_libbpf);
 	r = pins_open(program->pin_dir, problem, &program->lock);
 	if (r)
 		return r;
-	r = find_adopted(program, problem);
+	r = find_adopted(program, &options->interfaces, problem);
 	if (r)
 		return r;
 	if (!program->adopted) {
@@ -365,6 +540,7 @@ int program_load(const struct program_options *options, struct problem *problem,
 		if (r)
 			return problem_set(problem, r, "no random numbers: %s", strerror(-r));
 	}
+	place_interfaces(program, &options->interfaces);
 	r = load(program, problem);
 	if (r) {
 		/* Nothing of a load that failed is in force, so nothing of it stays. */

@@ -5,8 +5,7 @@
  * Everything is pinned in one folder of a BPF file system, so that it outlives the daemon:
  *   PIN_DIR/MAP       each map, by its name in bpf/maps.h
  *   PIN_DIR/program   the XDP program
- *   PIN_DIR/link      its link to the interface, where usher has that to itself
- *   PIN_DIR/member    or its copy under libxdp's dispatcher, where it shares it (kernel/dispatcher.h)
+ *   PIN_DIR/linkN     its link to interface N of boot.interfaces (of the first: link), or memberN, if that is shared
  */
 #ifndef USHER_KERNEL_PROGRAM_H
 #define USHER_KERNEL_PROGRAM_H
@@ -17,6 +16,7 @@
 #include "usher/abi.h"
 
 #include "base/problem.h"
+#include "kernel/interfaces.h"
 
 #define PROGRAM_PIN_DIR "/sys/fs/bpf/usher"
 
@@ -25,8 +25,7 @@ const char *attach_mode_name(enum attach_mode mode);
 
 struct program_options {
 	const char *pin_dir;
-	const char *interface_name;
-	uint32_t interface; /* index */
+	struct interfaces interfaces; /* at least one */
 	enum attach_mode mode;
 	bool dispatcher;	/* share the interface through libxdp's dispatcher, also if nobody else is there */
 	uint32_t priority;	/* there; lower ones see a packet first */
@@ -35,18 +34,27 @@ struct program_options {
 	uint32_t replies_max;	/* of a class, in a tick, on a CPU */
 };
 
+/* The program on one interface. */
+struct attachment {
+	char name[IF_NAMESIZE];
+	uint32_t index;
+	uint8_t place; /* in boot.interfaces */
+	uint8_t mac[6];
+	enum attach_mode mode; /* as attached: native or generic */
+	bool shared;	       /* it is a member of a dispatcher */
+	int link;	       /* -1: none of its own */
+};
+
 struct program {
 	struct usher_bpf *skeleton;
 	struct usher_boot boot;
-	char *pin_dir, *interface_name;
-	uint32_t interface;
-	enum attach_mode mode; /* as attached: native or generic */
-	bool adopted;	       /* a program was attached already, and its maps are ours now */
-	bool share;	       /* the operator asks for a dispatcher */
-	bool shared;	       /* it is a member of one */
-	uint32_t priority;     /* there */
-	int lock;	       /* the pin folder; one daemon at a time */
-	int link;	       /* -1: not attached yet */
+	char *pin_dir;
+	struct attachment attachments[USHER_INTERFACES_MAX];
+	size_t attachment_count;
+	bool adopted;	   /* a program was attached already, and its maps are ours now */
+	bool share;	   /* the operator asks for a dispatcher */
+	uint32_t priority; /* there */
+	int lock;	   /* the pin folder; one daemon at a time */
 };
 
 /*
@@ -77,7 +85,13 @@ int program_attach(struct program *program, enum attach_mode mode, struct proble
 /* Detaches and unpins all that is in pin_dir, of whatever ABI: link, membership of a dispatcher, maps. Returns 0 (also if there is
  * nothing), -EBUSY if a daemon holds the pins, or -errno; with a sentence. */
 int program_detach(const char *pin_dir, struct problem *problem);
-/* The interface that what is pinned there is attached to, of whatever ABI; 0: none. */
-uint32_t program_interface(const char *pin_dir);
+/* The interfaces that what is pinned there is attached to, of whatever ABI. */
+void program_interfaces(const char *pin_dir, struct interfaces *ret_interfaces);
+/* The sender's address of frames that leave by an interface; program_attach has seen to it for a start. */
+void program_set_mac(struct program *program, uint32_t interface, const uint8_t mac[6]);
+
+#define PROGRAM_PIN_NAME 16
+/* What "link" or "member" of an interface's place is pinned as. */
+const char *program_pin(const char *what, uint8_t place, char name[PROGRAM_PIN_NAME]);
 
 #endif

@@ -10,7 +10,8 @@
 #include "kernel/counters.h"
 #include "kernel/events.h"
 
-#define RING_RECORDS (USHER_EVENT_RING_BYTES / (sizeof(struct usher_event) + 8))
+/* The kernel never fills a ring to its last byte: kernel/bpf/ringbuf.c. */
+#define RING_RECORDS ((USHER_EVENT_RING_BYTES - 1) / (sizeof(struct usher_event) + 8))
 
 static struct host host;
 static char folder[64];

@@ -114,11 +114,19 @@ static inline int host_skip(size_t count)
 	return 0;
 }
 
+static inline struct interfaces host_interfaces(const char *name)
+{
+	struct interfaces interfaces = {.count = 1};
+
+	snprintf(interfaces.items[0].name, IF_NAMESIZE, "%s", name);
+	interfaces.items[0].index = if_nametoindex(name);
+	return interfaces;
+}
+
 static inline struct program_options host_options(void)
 {
 	return (struct program_options){.pin_dir = HOST_PINS,
-					.interface_name = "gw0",
-					.interface = if_nametoindex("gw0"),
+					.interfaces = host_interfaces("gw0"),
 					.mode = ATTACH_AUTO,
 					.flow_lines = HOST_FLOW_LINES,
 					.half_open_max = HOST_HALF_OPEN_MAX,
@@ -190,7 +198,7 @@ static inline struct catalog *host_publish(struct host *host, const char *policy
 
 		assert_true(facts.backend_count < HOST_BACKENDS_MAX);
 		of->health = HEALTH_UP;
-		of->next_hop = (struct next_hop){.resolved = true, .interface = host->program->interface};
+		of->next_hop = (struct next_hop){.resolved = true, .interface = host->program->attachments[0].index};
 		memcpy(of->next_hop.mac, host_backend_mac, 6);
 		memcpy(of->next_hop.own_mac, host_own_mac, 6);
 	}
@@ -236,7 +244,7 @@ static inline int host_send_many(const struct host *host, const struct host_pack
 			      .sequence = packet->sequence};
 	uint8_t bytes[FRAME_MAX], out[256] = {0};
 	uint32_t acknowledgement = htonl(packet->acknowledgement);
-	struct xdp_md context = {.ingress_ifindex = host->program->interface};
+	struct xdp_md context = {.ingress_ifindex = host->program->attachments[0].index};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bytes, .data_out = out, .data_size_out = sizeof(out),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = repeat);
 

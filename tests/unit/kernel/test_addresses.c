@@ -8,7 +8,9 @@ static struct addresses *addresses;
 static int begin(void **state)
 {
 	(void)state;
-	return addresses_open(if_nametoindex("gw0"), &addresses);
+	const struct interfaces gw0 = host_interfaces("gw0");
+
+	return addresses_open(&gw0, &addresses);
 }
 
 static int end(void **state)
@@ -77,10 +79,11 @@ static void test_an_address_of_the_host_stays(void **state)
 static void test_an_interface_that_has_gone(void **state)
 {
 	struct usher_address address = address_of("198.51.100.10");
+	const struct interfaces nowhere = {.count = 1, .items[0].index = 4242};
 	struct addresses *gone;
 
 	(void)state;
-	assert_int_equal(addresses_open(4242, &gone), 0);
+	assert_int_equal(addresses_open(&nowhere, &gone), 0);
 	assert_int_equal(addresses_add(gone, &address), -ENODEV);
 	addresses_close(gone);
 }

@@ -115,10 +115,10 @@ static void test_a_dispatcher_when_asked_or_words(void **state)
 		program_free(program);
 		program = loaded(false, 50); /* which is the way out */
 		assert_int_equal(program_attach(program, ATTACH_AUTO, &note, &problem), 0);
-		assert_false(program->shared);
+		assert_false(program->attachments[0].shared);
 	} else {
-		assert_true(program->shared);
-		assert_int_equal(program->mode, ATTACH_NATIVE);
+		assert_true(program->attachments[0].shared);
+		assert_int_equal(program->attachments[0].mode, ATTACH_NATIVE);
 		order(text);
 		assert_string_equal(text, "usher ");
 		assert_int_equal(access(HOST_PINS "/link", F_OK), -1);
@@ -140,7 +140,7 @@ static void joins_at(uint32_t priority, const char *expected)
 	program = loaded(false, priority);
 	if (program_attach(program, ATTACH_AUTO, &note, &problem))
 		fail_msg("%s", problem.text);
-	assert_true(program->shared);
+	assert_true(program->attachments[0].shared);
 	order(text);
 	assert_string_equal(text, expected);
 	program_free(program);

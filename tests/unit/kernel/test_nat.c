@@ -78,7 +78,7 @@ static int pass(struct exchange *exchange)
 {
 	uint8_t bytes[FRAME_MAX], out[256] = {0};
 	uint32_t acknowledgement = htonl(exchange->acknowledgement);
-	struct xdp_md context = {.ingress_ifindex = host.program->interface};
+	struct xdp_md context = {.ingress_ifindex = host.program->attachments[0].index};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bytes, .data_out = out, .data_size_out = sizeof(out),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
 

@@ -58,7 +58,9 @@ static void move_peer(void)
 static int begin(void **state)
 {
 	(void)state;
-	return neighbours_open(if_nametoindex("gw0"), &neighbours);
+	const struct interfaces gw0 = host_interfaces("gw0");
+
+	return neighbours_open(&gw0, &neighbours);
 }
 
 static int end(void **state)

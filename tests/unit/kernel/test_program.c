@@ -49,7 +49,7 @@ static void test_loads_attaches_and_detaches(void **state)
 	assert_false(program->adopted);
 	assert_int_equal(attached_id(), 0); /* nothing is in force before it is said to be */
 	assert_int_equal(program_attach(program, ATTACH_AUTO, &note, &problem), 0);
-	assert_int_equal(program->mode, ATTACH_NATIVE);
+	assert_int_equal(program->attachments[0].mode, ATTACH_NATIVE);
 	assert_int_not_equal(attached_id(), 0);
 	assert_int_equal(access(HOST_PINS "/link", F_OK), 0);
 	assert_int_equal(access(HOST_PINS "/program", F_OK), 0);
@@ -174,11 +174,11 @@ static void test_generic_mode_when_told(void **state)
 	(void)state;
 	program = loaded();
 	assert_int_equal(program_attach(program, ATTACH_GENERIC, &note, &problem), 0);
-	assert_int_equal(program->mode, ATTACH_GENERIC);
+	assert_int_equal(program->attachments[0].mode, ATTACH_GENERIC);
 	program_free(program);
 	program = loaded(); /* and it is known after a take-over */
 	assert_int_equal(program_attach(program, ATTACH_AUTO, &note, &problem), 0);
-	assert_int_equal(program->mode, ATTACH_GENERIC);
+	assert_int_equal(program->attachments[0].mode, ATTACH_GENERIC);
 	program_free(program);
 }
 

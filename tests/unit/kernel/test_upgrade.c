@@ -128,7 +128,8 @@ static void upgrades(bool dispatcher)
 		before = traffic->sent;
 		program_free(host.program);
 		host.program = loaded(dispatcher);
-		taken_over += host.program && host.program->adopted && host.program->shared == dispatcher;
+		taken_over +=
+			host.program && host.program->adopted && host.program->attachments[0].shared == dispatcher;
 		quiet += traffic->sent == before;
 	}
 	traffic_end(traffic);
@@ -166,7 +167,7 @@ static bool try_dispatcher(void)
 
 	options.dispatcher = true;
 	can = !program_load(&options, &problem, &program) && !program_attach(program, ATTACH_AUTO, &note, &problem) &&
-	      program->shared;
+	      program->attachments[0].shared;
 	program_free(program);
 	program_detach(HOST_PINS, &problem);
 	return can;
