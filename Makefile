@@ -28,8 +28,11 @@ BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%.bench,$(filter-out %.bp
 # The same under tests/bench/.
 BENCH_PROGRAMS := $(patsubst tests/bench/%/main.c,$(B)/tests/bench/%.bench,$(wildcard tests/bench/*/main.c))
 TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c tests/bench/*/*.bpf.c))
+FUZZERS := $(patsubst %.c,$(B)/%.fuzz,$(wildcard tests/fuzz/*.c))
+FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
+	-fno-sanitize-recover=all
 
-.PHONY: all tests kernels-objects demo test test-kernels bench benches lint linted install clean help
+.PHONY: all tests kernels-objects demo test test-kernels fuzz fuzzers bench benches lint linted install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -116,6 +119,18 @@ test-kernels: ## kernels (Debian's 6.1 and 6.12 in QEMU, the host's) x compilers
 	@scripts/packages build test vm
 	@$(MAKE) --no-print-directory -s tests kernels-objects
 	@tests/run vm
+
+# The parser that packets meet, and the one that the model has of its own. Packets are not aligned, and need not be.
+$(B)/tests/fuzz/%.fuzz: tests/fuzz/%.c tests/model/wire.c tests/model/frame.c $(wildcard bpf/*.h include/usher/*.h tests/model/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -Iinclude -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@
+
+fuzzers: $(FUZZERS)
+
+fuzz: ## the packet parser and checksums under libFuzzer and sanitizers (FUZZ_RUNS=100000000, FUZZ_SECONDS=60)
+	@scripts/packages build fuzz
+	@$(MAKE) --no-print-directory -s fuzzers
+	@tests/fuzz/run
 
 bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 minutes)
 	@scripts/packages build bench

@@ -4,8 +4,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "document.h"
-
 static struct usher_address mapped(const uint8_t *ipv4)
 {
 	struct usher_address address = {.bytes = {[10] = 0xff, [11] = 0xff}};
@@ -22,6 +20,14 @@ static struct usher_address plain(const uint8_t *ipv6)
 	return address;
 }
 
+/* An IPv6 address that would be taken for an IPv4 one, which has this form everywhere in usher. */
+static bool looks_mapped(const struct usher_address *address)
+{
+	static const uint8_t front[12] = {[10] = 0xff, [11] = 0xff};
+
+	return !memcmp(address->bytes, front, sizeof(front));
+}
+
 /* Nobody can be answered there. An IPv6 address that looks like an IPv4 one belongs on no wire. */
 static bool bad_source(const struct wire *wire)
 {
@@ -31,7 +37,7 @@ static bool bad_source(const struct wire *wire)
 	if (!memcmp(&wire->source, &wire->destination, sizeof(wire->source)))
 		return true;
 	if (wire->ipv6)
-		return wire->source.bytes[0] == 0xff || ref_is_ipv4(&wire->source) ||
+		return wire->source.bytes[0] == 0xff || looks_mapped(&wire->source) ||
 		       !memcmp(&wire->source, &unspecified, sizeof(unspecified)) ||
 		       !memcmp(&wire->source, &loopback, sizeof(loopback));
 	return ipv4[0] == 0 || ipv4[0] == 127 || (ipv4[0] >= 224 && ipv4[0] < 240) ||
@@ -162,19 +168,36 @@ static uint8_t read_ipv6(const struct frame *frame, struct wire *wire)
 	return read_transport(frame, wire);
 }
 
+/* Offset of what the link header and its tags carry, and what that is; 0: a frame that is cut short in them. */
+static size_t read_link(const struct frame *frame, uint16_t *ret_type)
+{
+	size_t at = 12;
+
+	for (int tags = 0; at + 2 <= frame->length; tags++) {
+		uint16_t type = frame_get16(frame->bytes + at);
+
+		if (tags == USHER_VLAN_TAGS_MAX || (type != 0x8100 && type != 0x88a8)) {
+			*ret_type = type;
+			return at + 2;
+		}
+		at += 4;
+	}
+	return 0;
+}
+
 struct wire wire_read(const struct frame *frame)
 {
-	struct wire wire = {.network = 14};
-	const uint8_t *ip = frame->bytes + 14;
-	uint16_t type = frame_get16(frame->bytes + 12);
+	uint16_t type = 0;
+	struct wire wire = {.network = read_link(frame, &type)};
+	const uint8_t *ip = frame->bytes + wire.network;
 
-	if (frame->length < 14 + 20 || frame->bytes[0] & 1)
+	if (!wire.network || frame->length < wire.network + 20 || frame->bytes[0] & 1)
 		return wire;
 	wire.ipv6 = type == 0x86dd;
-	if (type != 0x0800 && (!wire.ipv6 || frame->length < 14 + 40))
+	if (type != 0x0800 && (!wire.ipv6 || frame->length < wire.network + 40))
 		return wire;
 	wire.destination = wire.ipv6 ? plain(ip + 24) : mapped(ip + 16);
-	wire.ip = !wire.ipv6 || !ref_is_ipv4(&wire.destination);
+	wire.ip = !wire.ipv6 || !looks_mapped(&wire.destination);
 	wire.reason = wire.ipv6 ? read_ipv6(frame, &wire) : read_ipv4(frame, &wire);
 	return wire;
 }
