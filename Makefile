@@ -94,6 +94,9 @@ $(B)/tests/$(1).test: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard te
 endef
 $(foreach program,$(patsubst tests/%/main.c,%,$(wildcard tests/*/main.c)),$(eval $(call TEST_PROGRAM,$(program))))
 
+# What a cut frame must come to is read by the model's parser.
+$(B)/tests/vectors.test: $(B)/tests/model/wire.o $(B)/tests/model/frame.o
+
 $(B)/tests/bench/%.bench: $(B)/tests/bench/%.o $(B)/libusher.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 

@@ -28,6 +28,7 @@
 #include "usher.skel.h"
 
 #include "description.h"
+#include "judge.h"
 
 #define FOLDER "tests/vectors/"
 #define NOW 1780000000
@@ -51,7 +52,7 @@ static struct {
 	char names[NAMES_MAX][USHER_NAME_MAX + 1]; /* of backends, in the order in which they were first seen */
 	size_t name_count;
 	uint64_t counted[USHER_REASON_MAX];
-	unsigned int done, failed;
+	unsigned int done, failed, cuts;
 	char description[1100];
 	struct vector_frame in;
 	struct vector_context context;
@@ -190,22 +191,30 @@ static int publish_file(const char *name)
 	return publish_text(name, text);
 }
 
+static uint64_t counted(uint32_t reason)
+{
+	int cpus = libbpf_num_possible_cpus(), map = program_map(&bench.program, "verdicts");
+	struct usher_counter values[256];
+	uint64_t sum = 0;
+
+	for (uint32_t s = 0; s <= SERVICES_COUNTED; s++) {
+		uint32_t key = (s == SERVICES_COUNTED ? USHER_SERVICE_NONE : s) * USHER_REASON_MAX + reason;
+
+		if (!bpf_map_lookup_elem(map, &key, values))
+			for (int cpu = 0; cpu < cpus; cpu++)
+				sum += values[cpu].packets;
+	}
+	return sum;
+}
+
 /* The reason that was counted since this was asked last, or -1: none, or several. */
 static int counted_reason(void)
 {
-	int cpus = libbpf_num_possible_cpus(), found = -1, map = program_map(&bench.program, "verdicts");
-	struct usher_counter values[256];
+	int found = -1;
 
 	for (uint32_t r = 0; r < USHER_REASON_MAX; r++) {
-		uint64_t sum = 0;
+		uint64_t sum = counted(r);
 
-		for (uint32_t s = 0; s <= SERVICES_COUNTED; s++) {
-			uint32_t key = (s == SERVICES_COUNTED ? USHER_SERVICE_NONE : s) * USHER_REASON_MAX + r;
-
-			if (!bpf_map_lookup_elem(map, &key, values))
-				for (int cpu = 0; cpu < cpus; cpu++)
-					sum += values[cpu].packets;
-		}
 		if (sum == bench.counted[r])
 			continue;
 		found = found < 0 && sum == bench.counted[r] + 1 ? (int)r : -2;
@@ -223,6 +232,16 @@ static void verdict(bool good, const char *what)
 	printf("%s %u - %s\n", good ? "ok" : "not ok", bench.done, bench.description);
 	if (!good)
 		printf("#   %s\n", what);
+}
+
+static void cut_verdict(const char *fault, unsigned int tried)
+{
+	bench.done++;
+	bench.failed += !!*fault;
+	printf("%s %u - cut at every length (%u pieces): %s\n", *fault ? "not ok" : "ok", bench.done, tried,
+	       bench.description);
+	if (*fault)
+		printf("#   %s\n", fault);
 }
 
 static void print_bytes(const char *what, const uint8_t *bytes, size_t length)
@@ -247,22 +266,75 @@ static void learn_nat_port(const struct vector_frame *output)
 		bench.context.nat_port = (uint16_t)(output->bytes[at] << 8 | output->bytes[at + 1]);
 }
 
+static bool try_cut(const struct vector_frame *cut, int reason, char fault[128])
+{
+	struct vector_frame output;
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = cut->bytes, .data_size_in = (__u32)cut->length,
+		    .data_out = output.bytes, .data_size_out = sizeof(output.bytes), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(program_xdp(&bench.program), &run))
+		snprintf(fault, 128, "%zu bytes: %s", cut->length, strerror(errno));
+	else if (run.retval != (reason < USHER_REASON_ADMITTED ? XDP_PASS : XDP_DROP))
+		snprintf(fault, 128, "%zu bytes: action %u", cut->length, run.retval);
+	else if (run.data_size_out != cut->length || memcmp(output.bytes, cut->bytes, cut->length) != 0)
+		snprintf(fault, 128, "%zu bytes: changed, though not sent", cut->length);
+	return !*fault;
+}
+
+/*
+ * The frame that is to be sent next, cut at every length: once as it is, and once with an IP header that knows. Each
+ * piece gets its reason, and none leaves a trace that the whole frame would meet.
+ */
+static void cut_everywhere(void)
+{
+	uint64_t expected[USHER_REASON_MAX];
+	char fault[128] = "";
+	unsigned int tried = 0;
+
+	memcpy(expected, bench.counted, sizeof(expected));
+	for (size_t length = 14; !*fault && length < bench.in.length; length++)
+		for (int shrunk = 0; !*fault && shrunk < 2; shrunk++) {
+			struct vector_frame cut = bench.in;
+			int reason;
+
+			cut.length = length;
+			if (shrunk)
+				judge_shrink(&cut);
+			reason = judge_cut(&cut);
+			if (reason < 0)
+				continue;
+			tried++;
+			expected[reason]++;
+			try_cut(&cut, reason, fault);
+		}
+	for (uint32_t r = 0; r < USHER_REASON_MAX; r++) {
+		bench.counted[r] = counted(r);
+		if (!*fault && bench.counted[r] != expected[r])
+			snprintf(fault, sizeof(fault), "reason %u: %llu more than expected", r,
+				 (unsigned long long)(bench.counted[r] - expected[r]));
+	}
+	bench.cuts += tried;
+	cut_verdict(fault, tried);
+}
+
 static void run(const char *expected_text)
 {
 	static const char *const actions[] = {[XDP_DROP] = "drop", [XDP_PASS] = "pass", [XDP_TX] = "tx"};
 	char action[8] = "", reason[32] = "", fault[128] = "";
 	struct vector_frame output = {0}, wanted = bench.in;
-	int used = 0, counted;
+	int used = 0, why;
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bench.in.bytes, .data_size_in = (__u32)bench.in.length,
 		    .data_out = output.bytes, .data_size_out = sizeof(output.bytes), .repeat = 1);
 
 	sscanf(expected_text, "%7s %31s%n", action, reason, &used);
+	if (!strcmp(action, "tx"))
+		cut_everywhere();
 	if (bpf_prog_test_run_opts(program_xdp(&bench.program), &run)) {
 		verdict(false, strerror(errno));
 		return;
 	}
 	output.length = run.data_size_out;
-	counted = counted_reason();
+	why = counted_reason();
 	if (!strcmp(action, "tx")) {
 		if (!strcmp(reason, "admitted"))
 			bench.context.nat_port = 0;
@@ -276,10 +348,12 @@ static void run(const char *expected_text)
 	}
 	if (run.retval > XDP_TX || strcmp(actions[run.retval] ? actions[run.retval] : "", action) != 0)
 		snprintf(fault, sizeof(fault), "action %u", run.retval);
-	else if (counted < 0 || strcmp(reason_labels[counted], reason) != 0)
-		snprintf(fault, sizeof(fault), "reason %s", counted < 0 ? "not one" : reason_labels[counted]);
+	else if (why < 0 || strcmp(reason_labels[why], reason) != 0)
+		snprintf(fault, sizeof(fault), "reason %s", why < 0 ? "not one" : reason_labels[why]);
 	else if (wanted.length != output.length || memcmp(wanted.bytes, output.bytes, wanted.length) != 0)
 		snprintf(fault, sizeof(fault), "other bytes");
+	else if (run.retval == XDP_TX && judge_checksums(&bench.in) && !judge_checksums(&output))
+		snprintf(fault, sizeof(fault), "a wrong checksum");
 	verdict(!*fault, fault);
 	if (*fault) {
 		print_bytes("in     ", bench.in.bytes, bench.in.length);
@@ -346,6 +420,35 @@ static void follow_file(const char *name)
 	fclose(file);
 }
 
+/* What was received is what was judged, service by service. */
+static void check_conservation(void)
+{
+	int cpus = libbpf_num_possible_cpus(), received = program_map(&bench.program, "received"),
+	    verdicts = program_map(&bench.program, "verdicts");
+	struct usher_counter values[256];
+	char fault[128] = "";
+
+	for (uint32_t s = 0; s <= USHER_SERVICES_MAX; s++) {
+		uint64_t in = 0, out = 0;
+
+		if (!bpf_map_lookup_elem(received, &s, values))
+			for (int cpu = 0; cpu < cpus; cpu++)
+				in += values[cpu].packets;
+		for (uint32_t r = 0; r < USHER_REASON_MAX && (s <= SERVICES_COUNTED || s == USHER_SERVICE_NONE); r++) {
+			uint32_t key = s * USHER_REASON_MAX + r;
+
+			if (!bpf_map_lookup_elem(verdicts, &key, values))
+				for (int cpu = 0; cpu < cpus; cpu++)
+					out += values[cpu].packets;
+		}
+		if (in != out)
+			snprintf(fault, sizeof(fault), "service %u: %llu received, %llu judged", s,
+				 (unsigned long long)in, (unsigned long long)out);
+	}
+	snprintf(bench.description, sizeof(bench.description), "received = sum of verdicts, for each service");
+	verdict(!*fault, fault);
+}
+
 int main(void)
 {
 	static const char *const files[] = {"nat.vectors",   "direct.vectors",	"vlan.vectors",	     "tunnel.vectors",
@@ -359,6 +462,7 @@ int main(void)
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		follow_file(files[i]);
-	printf("1..%u\n", bench.done);
+	check_conservation();
+	printf("# %u pieces of frames\n1..%u\n", bench.cuts, bench.done);
 	return bench.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
