@@ -130,3 +130,13 @@ void frame_build(const struct frame_plan *plan, struct frame *ret_frame)
 		put_checksum(plan, ip, at, segment);
 	ret_frame->length = (size_t)(at - bytes) + segment + plan->trailer;
 }
+
+void frame_tag(struct frame *frame, const uint8_t *tags, size_t length)
+{
+	uint8_t copy[4 * USHER_VLAN_TAGS_MAX + 4];
+
+	memcpy(copy, tags, length); /* they may lie in this very frame */
+	memmove(frame->bytes + 12 + length, frame->bytes + 12, frame->length - 12);
+	memcpy(frame->bytes + 12, copy, length);
+	frame->length += length;
+}

@@ -42,6 +42,9 @@ struct frame_plan {
 
 void frame_build(const struct frame_plan *plan, struct frame *ret_frame);
 
+/* Puts VLAN tags (4 bytes each, as on the wire) behind the addresses of the link. */
+void frame_tag(struct frame *frame, const uint8_t *tags, size_t length);
+
 /* One's complement sum of a TCP or UDP segment and its pseudo header; 0xffff if the checksum in it is right. */
 uint16_t frame_transport_sum(bool ipv6, const uint8_t *addresses, uint8_t protocol, const uint8_t *segment,
 			     size_t length);

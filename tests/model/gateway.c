@@ -232,7 +232,7 @@ static bool make_flow(struct step *step, const struct usher_event *event, const 
 		step_blame(step, "a NAT port where there should be none, or none where there should be one");
 	if (flow.nat_port) {
 		/* Which address the index means the output says: it is the source. */
-		const uint8_t *output = step->run->output.bytes + 14 + (flow.ipv6 ? 8 : 12);
+		const uint8_t *output = step->run->output.bytes + step->wire.network + (flow.ipv6 ? 8 : 12);
 
 		flow.nat_address = (struct usher_address){.bytes = {[10] = 0xff, [11] = 0xff}};
 		memcpy(flow.nat_address.bytes + (flow.ipv6 ? 0 : 12), output, flow.ipv6 ? 16 : 4);

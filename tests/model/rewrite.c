@@ -169,7 +169,7 @@ void rewrite_refuse_udp(const struct wire *wire, struct frame *frame)
 	}
 	memcpy(icmp.bytes, frame->bytes + 6, 6);
 	memcpy(icmp.bytes + 6, frame->bytes, 6);
-	memcpy(icmp.bytes + 12, frame->bytes + 12, 2);
+	frame_put16(icmp.bytes + 12, wire->ipv6 ? 0x86dd : 0x0800);
 	message[0] = wire->ipv6 ? 1 : 3;
 	message[1] = wire->ipv6 ? 1 : 13;
 	memcpy(message + 8, frame->bytes + wire->network, quote);
