@@ -91,7 +91,7 @@ __noinline int classify_source4(__u32 slot, __u32 address)
 	__u32 line = 0, found = 0;
 
 	slot %= USHER_SLOTS;
-	for (int level = 0; level < USHER_SOURCE_LEVELS_MAX; level++) {
+	for (int level = 0; level < USHER_SOURCE4_LEVELS_MAX; level++) {
 		const struct usher_source4_line *entry;
 		__u32 rank;
 
@@ -118,7 +118,7 @@ __noinline int classify_source6(__u32 slot, __u64 high, __u64 low)
 	__u32 line = 0, found = 0;
 
 	slot %= USHER_SLOTS;
-	for (int level = 0; level < USHER_SOURCE_LEVELS_MAX; level++) {
+	for (int level = 0; level < USHER_SOURCE6_LEVELS_MAX; level++) {
 		const struct usher_source6_line *entry;
 		__u32 rank;
 

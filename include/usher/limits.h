@@ -11,7 +11,12 @@
 #define USHER_CLASSES_MAX 65536
 #define USHER_BACKENDS_MAX 4096
 #define USHER_RULES_MAX 4096
-#define USHER_PREFIXES_MAX 65536
+#define USHER_PREFIXES_MAX 65536	    /* written in the policy itself */
+#define USHER_GEO_FILES_MAX 16		    /* geography files that its tenants name */
+#define USHER_GEO_PREFIXES_MAX (1u << 20)   /* of all these files together */
+#define USHER_GEO_REGIONS_MAX 8192	    /* different ones in one file */
+#define USHER_GEO_BYTES_MAX (64u << 20)	    /* of all these files together */
+#define USHER_SOURCES_MAX (USHER_PREFIXES_MAX + USHER_GEO_PREFIXES_MAX)
 #define USHER_MODELS_MAX 1024
 #define USHER_VERSIONS_MAX 4096 /* of all models together */
 #define USHER_REGION_SETS_MAX 1024
@@ -37,7 +42,8 @@
 #define USHER_RING_SIZE_MAX (1u << 20)	/* of one ring */
 #define USHER_ENDPOINT_SLOTS 16384	/* open addressing, at most an eighth full */
 #define USHER_ENDPOINT_PROBES 8
-#define USHER_SOURCE_LEVELS_MAX 8 /* of the interval trees: 32,769 lines with five children each */
+#define USHER_SOURCE4_LEVELS_MAX 6  /* of the interval trees: 139,265 lines with 17 children each */
+#define USHER_SOURCE6_LEVELS_MAX 10 /* 557,057 lines with five children each */
 #define USHER_TABLE_BYTES_MAX (512u << 20)
 
 /* The flow table. A set is the neighbourhood a key may live in. */

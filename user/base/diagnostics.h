@@ -15,6 +15,7 @@ struct diagnostic {
 	uint32_t line, column; /* from 1; 0: the document as a whole */
 	char *path;	       /* JSON path as jq writes it: .services.credit.address[0]; "" at the top */
 	char *text;
+	char *file; /* that line and column are in; NULL: the document itself */
 };
 
 struct diagnostics {
@@ -26,9 +27,12 @@ struct diagnostics {
 
 void diagnostics_add(struct diagnostics *to, enum severity severity, uint32_t line, uint32_t column, const char *path,
 		     const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* The same, in a file that the document names. */
+void diagnostics_add_in(struct diagnostics *to, const char *file, enum severity severity, uint32_t line,
+			uint32_t column, const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* Forgets all but the first `count`. */
 void diagnostics_cut(struct diagnostics *diagnostics, size_t count);
-/* By line, then column; stable. */
+/* The document's own by line, then column; then those of each file. Stable. */
 void diagnostics_sort(struct diagnostics *diagnostics);
 /* One a line; warnings say `warning: ` before the text. */
 void diagnostics_print(const struct diagnostics *diagnostics, FILE *to);

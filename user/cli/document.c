@@ -13,6 +13,8 @@
 #include "cli/field.h"
 #include "cli/ink.h"
 #include "cli/verbs.h"
+#include "daemon/gather.h"
+#include "policy/bundle.h"
 #include "policy/policy.h"
 
 int document_read(const char *path, struct document *ret_document)
@@ -25,7 +27,7 @@ int document_read(const char *path, struct document *ret_document)
 
 	if (!file)
 		return cli_fail(CLI_USAGE, "%s: %s", name, strerror(errno));
-	/* One byte more than a policy may have shows that it has too many; saying so is the parser's. */
+	/* More than a policy may have, with its files: saying so is the parser's. */
 	do {
 		if (length == room) {
 			char *more;
@@ -38,9 +40,10 @@ int document_read(const char *path, struct document *ret_document)
 		}
 		n = fread(bytes + length, 1, room - length, file);
 		length += n;
-	} while (n && length <= USHER_POLICY_BYTES_MAX);
+	} while (n && length <= BUNDLE_BYTES_MAX);
 	if (ferror(file))
 		return cli_fail(CLI_USAGE, "%s: %s", name, strerror(errno));
+	gather(path, &bytes, &length);
 	*ret_document = (struct document){.name = name, .bytes = TAKE_PTR(bytes), .length = length};
 	return CLI_OK;
 }
@@ -72,6 +75,8 @@ static struct json_object *as_object(const struct diagnostic *item)
 	json_object_object_add(object, "column", json_object_new_int64(item->column));
 	json_object_object_add(object, "path", json_object_new_string(item->path));
 	json_object_object_add(object, "text", json_object_new_string(item->text));
+	if (item->file)
+		json_object_object_add(object, "file", json_object_new_string(item->file));
 	return object;
 }
 
@@ -80,6 +85,8 @@ void document_print(struct diagnostics *diagnostics)
 	for (size_t i = 0; i < diagnostics->count; i++) {
 		ink_clean(diagnostics->items[i].path);
 		ink_clean(diagnostics->items[i].text);
+		if (diagnostics->items[i].file)
+			ink_clean(diagnostics->items[i].file);
 	}
 	diagnostics_print(diagnostics, stderr);
 }
@@ -108,8 +115,14 @@ void document_diagnostics(struct json_object *body, struct diagnostics *to)
 		struct json_object *item = field_at(body, "diagnostics", i);
 		bool warning = !strcmp(field_text(item, "severity"), "warning");
 
-		diagnostics_add(to, warning ? SEVERITY_WARNING : SEVERITY_ERROR, (uint32_t)field_integer(item, "line"),
-				(uint32_t)field_integer(item, "column"),
-				field(item, "path") ? field_text(item, "path") : "", "%s", field_text(item, "text"));
+		enum severity severity = warning ? SEVERITY_WARNING : SEVERITY_ERROR;
+		uint32_t line = (uint32_t)field_integer(item, "line"), column = (uint32_t)field_integer(item, "column");
+
+		if (field(item, "file"))
+			diagnostics_add_in(to, field_text(item, "file"), severity, line, column, "%s",
+					   field_text(item, "text"));
+		else
+			diagnostics_add(to, severity, line, column, field(item, "path") ? field_text(item, "path") : "",
+					"%s", field_text(item, "text"));
 	}
 }

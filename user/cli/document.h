@@ -13,7 +13,7 @@ struct policy;
 
 struct document {
 	const char *name; /* for messages: the path, or "<stdin>" */
-	char *bytes;	  /* malloc */
+	char *bytes;	  /* malloc; with the geography files that it names: policy/bundle.h */
 	size_t length;
 };
 

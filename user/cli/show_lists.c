@@ -128,7 +128,11 @@ void show_tenants(struct json_object *body)
 			struct json_object *source = field_at(tenant, "sources", k);
 			FILE *to = list_next(&list);
 
-			if (to)
+			if (to && field(source, "geo"))
+				fprintf(to, "%s (%lld prefixes, %.*s)", field_text(source, "geo"),
+					(long long)field_integer(source, "prefixes"), DIGEST_SHOWN,
+					field_text(source, "sha256"));
+			else if (to)
 				fprintf(to, "%s %s", field_text(source, "prefix"), field_text(source, "region"));
 		}
 		list_end(&list, table);

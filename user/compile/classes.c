@@ -9,9 +9,14 @@
 
 #include "policy/policy.h"
 
+int prefix_family(const struct usher_address *address, uint8_t bits)
+{
+	return bits >= 96 && address_is_ipv4(address) ? AF_INET : AF_INET6;
+}
+
 int source_family(const struct source *source)
 {
-	return source->bits >= 96 && address_is_ipv4(&source->address) ? AF_INET : AF_INET6;
+	return prefix_family(&source->address, source->bits);
 }
 
 int class_compare(const void *left, const void *right)
@@ -25,6 +30,23 @@ int class_compare(const void *left, const void *right)
 	return order ? order : (a->family > b->family) - (a->family < b->family);
 }
 
+/* The classes of a geography file: its regions, in the families that they occur in. */
+static void add_geo(const struct geo *geo, struct classes *classes)
+{
+	bool seen[USHER_GEO_REGIONS_MAX][2] = {0};
+
+	for (size_t i = 0; i < geo->prefix_count; i++) {
+		const struct geo_prefix *prefix = &geo->prefixes[i];
+
+		seen[prefix->region][prefix_family(&prefix->address, prefix->bits) == AF_INET6] = true;
+	}
+	for (size_t r = 0; r < geo->region_count; r++)
+		for (size_t six = 0; six < 2; six++)
+			if (seen[r][six])
+				classes->items[classes->count++] =
+					(struct class){geo->tenant, geo->regions[r], six ? AF_INET6 : AF_INET};
+}
+
 struct classes classes_of(const struct policy *policy, struct arena *arena)
 {
 	struct classes classes = {.count = 2};
@@ -32,6 +54,8 @@ struct classes classes_of(const struct policy *policy, struct arena *arena)
 
 	for (size_t t = 0; t < policy->tenant_count; t++)
 		capacity += policy->tenants[t].source_count;
+	for (size_t g = 0; g < policy->geo_count; g++)
+		capacity += 2 * policy->geos[g].region_count;
 	classes.items = arena_array(arena, capacity, sizeof(*classes.items));
 	classes.items[USHER_CLASS_UNKNOWN4] = (struct class){.tenant = POLICY_UNKNOWN_TENANT, .family = AF_INET};
 	classes.items[USHER_CLASS_UNKNOWN6] = (struct class){.tenant = POLICY_UNKNOWN_TENANT, .family = AF_INET6};
@@ -42,6 +66,8 @@ struct classes classes_of(const struct policy *policy, struct arena *arena)
 			classes.items[classes.count++] = (struct class){t, source->region, source_family(source)};
 		}
 	}
+	for (size_t g = 0; g < policy->geo_count; g++)
+		add_geo(&policy->geos[g], &classes);
 	qsort(classes.items + 2, classes.count - 2, sizeof(*classes.items), class_compare);
 	for (size_t i = 2; i < classes.count; i++)
 		if (kept == 2 || class_compare(&classes.items[kept - 1], &classes.items[i]))

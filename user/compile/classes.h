@@ -24,7 +24,9 @@ int class_compare(const void *left, const void *right);
 /* The number of one that is among them. */
 size_t classes_find(const struct classes *classes, const struct class *class);
 
-/* AF_INET if the source's prefix is one of IPv4 addresses. */
+/* AF_INET if that is a prefix of IPv4 addresses. */
+int prefix_family(const struct usher_address *address, uint8_t bits);
+/* The same, of a source's prefix. */
 int source_family(const struct source *source);
 
 #endif

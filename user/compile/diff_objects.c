@@ -52,6 +52,9 @@ static void print_tenant(FILE *to, const struct policy *policy, size_t index)
 		fprintf(to, " %s/%u=%s", address_print(&tenant->sources[i].address, address), tenant->sources[i].bits,
 			region);
 	}
+	for (size_t i = 0; i < policy->geo_count; i++)
+		if (policy->geos[i].tenant == index)
+			fprintf(to, " %s=%s", policy->geos[i].file, policy->geos[i].digest);
 }
 
 static void print_version(FILE *to, const struct version *version)

@@ -79,7 +79,16 @@ static int compare_prefixes(const void *left, const void *right)
 	return order ? order : a->bits - b->bits;
 }
 
-static size_t collect(const struct policy *policy, const struct classes *classes, int family, struct prefix *prefixes)
+static struct prefix prefix_of(const struct usher_address *address, uint8_t bits, int family, size_t class_id)
+{
+	struct number first = number_of(address, family);
+
+	return (struct prefix){first, last_of(first, 128u - bits), bits, (uint16_t)class_id};
+}
+
+/* The prefixes that the policy itself has, in order. */
+static size_t collect_own(const struct policy *policy, const struct classes *classes, int family,
+			  struct prefix *prefixes)
 {
 	size_t count = 0;
 
@@ -88,16 +97,97 @@ static size_t collect(const struct policy *policy, const struct classes *classes
 			const struct source *source = &policy->tenants[t].sources[i];
 			const struct class class = {t, source->region, family};
 
-			if (source_family(source) != family)
-				continue;
-			prefixes[count].first = number_of(&source->address, family);
-			prefixes[count].last = last_of(prefixes[count].first, 128u - source->bits);
-			prefixes[count].bits = source->bits;
-			prefixes[count++].class_id = (uint16_t)classes_find(classes, &class);
+			if (source_family(source) == family)
+				prefixes[count++] = prefix_of(&source->address, source->bits, family,
+							      classes_find(classes, &class));
 		}
 	}
 	qsort(prefixes, count, sizeof(*prefixes), compare_prefixes);
 	return count;
+}
+
+/* A geography file being read in order. */
+struct cursor {
+	const struct geo *geo;
+	size_t next;
+	uint32_t *class_of; /* by region of the file; CLASS_UNSET until it is asked for */
+	struct prefix head;
+	bool ended;
+};
+
+#define CLASS_UNSET UINT32_MAX
+
+static void advance(struct cursor *cursor, const struct classes *classes, int family)
+{
+	const struct geo *geo = cursor->geo;
+	const struct geo_prefix *prefix;
+	uint32_t *class_id;
+
+	while (cursor->next < geo->prefix_count &&
+	       prefix_family(&geo->prefixes[cursor->next].address, geo->prefixes[cursor->next].bits) != family)
+		cursor->next++;
+	cursor->ended = cursor->next == geo->prefix_count;
+	if (cursor->ended)
+		return;
+	prefix = &geo->prefixes[cursor->next++];
+	class_id = &cursor->class_of[prefix->region];
+	if (*class_id == CLASS_UNSET) {
+		const struct class class = {geo->tenant, geo->regions[prefix->region], family};
+
+		*class_id = (uint32_t)classes_find(classes, &class);
+	}
+	cursor->head = prefix_of(&prefix->address, prefix->bits, family, *class_id);
+}
+
+static size_t open_cursors(const struct policy *policy, const struct classes *classes, int family,
+			   struct cursor cursors[USHER_GEO_FILES_MAX], struct arena *arena)
+{
+	for (size_t g = 0; g < policy->geo_count; g++) {
+		const struct geo *geo = &policy->geos[g];
+
+		cursors[g] = (struct cursor){.geo = geo};
+		cursors[g].class_of = arena_array(arena, geo->region_count, sizeof(uint32_t));
+		memset(cursors[g].class_of, 0xff, geo->region_count * sizeof(uint32_t));
+		advance(&cursors[g], classes, family);
+	}
+	return policy->geo_count;
+}
+
+/*
+ * All prefixes of a family in order, none twice: what is in a file and in the policy itself is the policy's. No two files have
+ * the same one (geography_ties).
+ */
+static size_t collect(const struct policy *policy, const struct classes *classes, int family, struct arena *arena,
+		      size_t most, struct prefix *prefixes)
+{
+	struct cursor cursors[USHER_GEO_FILES_MAX];
+	size_t files = open_cursors(policy, classes, family, cursors, arena), count = 0, taken = 0, own_count;
+	struct prefix *own = files ? arena_array(arena, most, sizeof(*own)) : prefixes;
+
+	own_count = collect_own(policy, classes, family, own);
+	if (!files)
+		return own_count;
+	for (;;) {
+		const struct prefix *least = taken < own_count ? &own[taken] : NULL;
+		struct cursor *from = NULL;
+
+		for (size_t f = 0; f < files; f++)
+			if (!cursors[f].ended && (!least || compare_prefixes(&cursors[f].head, least) < 0)) {
+				from = &cursors[f];
+				least = &from->head;
+			}
+		if (!least)
+			return count;
+		prefixes[count++] = *least;
+		if (from) {
+			advance(from, classes, family);
+			continue;
+		}
+		for (size_t f = 0; f < files; f++)
+			if (!cursors[f].ended && !compare_prefixes(&cursors[f].head, least))
+				advance(&cursors[f], classes, family);
+		taken++;
+	}
 }
 
 /* From `first` on it is this class, until the next begin. */
@@ -191,20 +281,26 @@ void sources_build(const struct policy *policy, const struct classes *classes, s
 {
 	struct arena scratch = {0};
 	struct prefix *prefixes;
-	size_t most = 0;
+	size_t own = 0, most, count;
 
 	for (size_t t = 0; t < policy->tenant_count; t++)
-		most += policy->tenants[t].source_count;
+		own += policy->tenants[t].source_count;
+	most = own;
+	for (size_t g = 0; g < policy->geo_count; g++)
+		most += policy->geos[g].prefix_count;
 	prefixes = arena_array(&scratch, most, sizeof(*prefixes));
+	count = collect(policy, classes, AF_INET, &scratch, own, prefixes);
 
-	struct intervals ipv4 = cut(prefixes, collect(policy, classes, AF_INET, prefixes), AF_INET, &scratch);
+	struct intervals ipv4 = cut(prefixes, count, AF_INET, &scratch);
 	struct tree tree4 = {.intervals = &ipv4, .keys = USHER_SOURCE4_KEYS, .family = AF_INET};
 
 	plant(&tree4, &tables->arena, &tables->source4_lines, &tables->source4_class_lines);
 	tables->source4 = tree4.lines4;
 	tables->source4_classes = tree4.classes;
 
-	struct intervals ipv6 = cut(prefixes, collect(policy, classes, AF_INET6, prefixes), AF_INET6, &scratch);
+	count = collect(policy, classes, AF_INET6, &scratch, own, prefixes);
+
+	struct intervals ipv6 = cut(prefixes, count, AF_INET6, &scratch);
 	struct tree tree6 = {.intervals = &ipv6, .keys = USHER_SOURCE6_KEYS, .family = AF_INET6};
 
 	plant(&tree6, &tables->arena, &tables->source6_lines, &tables->source6_class_lines);

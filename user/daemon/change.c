@@ -100,6 +100,8 @@ static void add_diagnostics(struct answer *answer, const struct diagnostics *dia
 		json_unsigned(body, "column", item->column);
 		json_string(body, "path", item->path);
 		json_string(body, "text", item->text);
+		if (item->file)
+			json_string(body, "file", item->file);
 		json_object_end(body);
 	}
 	json_array_end(body);

@@ -13,10 +13,12 @@
 #include "daemon/change.h"
 #include "daemon/core.h"
 #include "daemon/file.h"
+#include "daemon/gather.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
 #include "daemon/removal.h"
 #include "daemon/sandbox.h"
+#include "policy/bundle.h"
 
 /* ---- start ---------------------------------------------------------------------------------------------------- */
 
@@ -91,13 +93,15 @@ static int keep_incarnations(struct core *core)
 
 static int read_start_policy(struct core *core, char **ret_text, size_t *ret_length, char digest[SHA256_HEX])
 {
-	int error = file_read(core->options->policy, USHER_POLICY_BYTES_MAX + 1, ret_text, ret_length);
+	int error = file_read(core->options->policy, BUNDLE_BYTES_MAX, ret_text, ret_length);
 
-	if (error)
+	if (error) {
 		core_problem(core, "%s cannot be read: %s", core->options->policy, strerror(-error));
-	else
-		sha256_hex(*ret_text, *ret_length, digest);
-	return error;
+		return error;
+	}
+	gather(core->options->policy, ret_text, ret_length);
+	sha256_hex(*ret_text, *ret_length, digest);
+	return 0;
 }
 
 /* The policy of --policy. */

@@ -50,14 +50,16 @@
  *            `closed`: no valid policy; packets for the services that the last one named are dropped. `problems` is what an operator
  *            should know: a state file set aside, an audit log that cannot be written, an address missing.
  *
- * D  {"severity": "error"|"warning", "line", "column", "path", "text"}; line 0: the document as a whole
+ * D  {"severity": "error"|"warning", "line", "column", "path", "text", "file"?}; line 0: the document as a whole;
+ *    `file`: line and column are in this geography file that the policy names
  * H  {"digest", "name"|null, "revision", "file", "applied", "verb": "apply"|"rollback"|"start", "uid", "user"|null,
  *     "generation", "active": bool, "confirmed": bool}
  * C  counter {"packets", "bytes"}
  *
  * services    [{"name", "model", "protocol", "tenant"|null, "sticky": bool, "announce": bool, "addresses": ["A:P"...],
  *               "received": C, "verdicts": {VERDICT: {REASON: C}}}]          only counters that are not zero
- * tenants     [{"name", "audit": "every-flow"|"required", "half_open": int, "sources": [{"prefix", "region"}]}]
+ * tenants     [{"name", "audit": "every-flow"|"required", "half_open": int, "sources": [{"prefix", "region"}
+ *               or {"geo": file, "prefixes": int, "regions": int, "sha256"}]}]
  * models      [{"name", "versions": [{"name", "stage", "digest"|null, "score"?, "samples"?, "validation_expires"?,
  *               "labels": [{"name", "evidence", "expires"|null, "lapsed": bool}], "backends": [name...]}]}]
  * backends    [{"name", "address", "model", "version", "region", "capacity", "forward", "id", "incarnation",

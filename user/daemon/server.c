@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "daemon/request.h"
+#include "policy/bundle.h"
 
 #define CLIENTS_MAX 16
 #define SILENCE_MAX (10 * CLOCK_SECOND)
@@ -203,7 +204,7 @@ static const char *complaint(int error)
 static void listen_to(struct server *server, struct client *client)
 {
 	struct request request = {.actor = client->actor, .socket = client->socket};
-	int error = protocol_receive(client->socket, USHER_POLICY_BYTES_MAX + 1, &request.frame, &request.body);
+	int error = protocol_receive(client->socket, BUNDLE_BYTES_MAX, &request.frame, &request.body);
 
 	if (error == -EAGAIN)
 		return;

@@ -27,6 +27,16 @@ static uint16_t number_of(const struct identity_table *table, const char *name)
 	return USHER_NONE;
 }
 
+static void add_geo(struct json *to, const struct geo *geo)
+{
+	json_object_begin(to, NULL);
+	json_string(to, "geo", geo->file);
+	json_unsigned(to, "prefixes", geo->prefix_count);
+	json_unsigned(to, "regions", geo->region_count);
+	json_string(to, "sha256", geo->digest);
+	json_object_end(to);
+}
+
 static void add_date(struct json *to, const char *key, int64_t date)
 {
 	char text[DATE_TEXT];
@@ -103,6 +113,9 @@ void show_tenants(struct question *question)
 			json_string(to, "region", region);
 			json_object_end(to);
 		}
+		for (size_t i = 0; i < policy->geo_count; i++)
+			if (policy->geos[i].tenant == t)
+				add_geo(to, &policy->geos[i]);
 		json_array_end(to);
 		json_object_end(to);
 	}

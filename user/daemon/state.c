@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "daemon/file.h"
 #include "daemon/state_text.h"
+#include "policy/bundle.h"
 
 #define PATH_ROOM 4096
 #define STATE_BYTES_MAX (64u << 20)
@@ -164,7 +165,7 @@ int state_read_policy(const struct state *state, const char digest[SHA256_HEX], 
 	int error;
 
 	policy_path(state, digest, path);
-	error = file_read(path, USHER_POLICY_BYTES_MAX + 1, &bytes, &length);
+	error = file_read(path, BUNDLE_BYTES_MAX, &bytes, &length);
 	if (error)
 		return error;
 	sha256_hex(bytes, length, found);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A document's canonical form: keys sorted by their bytes, no blanks, words and strings as json-c writes them. */
+/*
+ * A document's canonical form: keys sorted by their bytes, no blanks, words and strings as json-c writes them; then, a line each, the
+ * digest of each geography file, by the names of their tenants and their order there.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,11 +71,15 @@ static void print_value(struct json *to, struct json_object *value)
 	}
 }
 
-void document_digest(const struct document *document, char hex[65])
+void document_digest(const struct document *document, const struct policy *policy, char hex[65])
 {
 	struct json text = {0};
 
 	print_value(&text, document->root);
+	for (size_t i = 0; i < policy->geo_count; i++) {
+		print_text(&text, "\n");
+		print_text(&text, policy->geos[i].digest);
+	}
 	sha256_hex(text.bytes, text.length, hex);
 	json_free(&text);
 }

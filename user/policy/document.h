@@ -5,6 +5,7 @@
 
 #include <json-c/json.h>
 
+#include "policy/bundle.h"
 #include "policy/text.h"
 
 struct document {
@@ -12,8 +13,9 @@ struct document {
 	struct json_object *root;
 	struct arena *arena; /* of the policy */
 	struct diagnostics *diagnostics;
-	struct arena scratch;  /* until the document is closed */
-	unsigned int searches; /* for a similar name that may still be made */
+	struct arena scratch;	     /* until the document is closed */
+	unsigned int searches;	     /* for a similar name that may still be made */
+	const struct bundle *bundle; /* the files that came with the text, or NULL */
 };
 
 /* A value: in the tree (NULL is JSON's null), and in the text. */

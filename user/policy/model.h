@@ -56,6 +56,27 @@ struct source {
 	struct place place;
 };
 
+/* One line of a geography file. */
+struct geo_prefix {
+	struct usher_address address; /* host bits are zero */
+	uint32_t line;
+	uint16_t region; /* of the file's regions */
+	uint8_t bits;	 /* as in a source */
+};
+
+/* A geography file: whoever comes from its prefixes is its tenant, unless a longer prefix or one of the same length in the policy
+ * itself says otherwise. */
+struct geo {
+	const char *file; /* as written */
+	char digest[65];  /* SHA-256 of its bytes */
+	size_t tenant;
+	struct place place;
+	const struct region *regions;
+	size_t region_count;
+	const struct geo_prefix *prefixes; /* sorted by address, bits */
+	size_t prefix_count;
+};
+
 enum audit_mode { AUDIT_EVERY_FLOW, AUDIT_REQUIRED };
 
 struct tenant {
@@ -185,7 +206,7 @@ struct policy {
 	const char *const *approved_by;
 	size_t approved_by_count;
 	int64_t review_by;
-	char digest[65]; /* SHA-256 of the document's canonical form, hexadecimal */
+	char digest[65]; /* SHA-256 of the document's canonical form and of its geography files, hexadecimal */
 
 	/* All sorted by name, so that an index is a name's rank; rules stay in document order. */
 	struct region_set *region_sets;
@@ -196,6 +217,9 @@ struct policy {
 	struct service *services;
 	struct rule *rules;
 	size_t region_set_count, tenant_count, model_count, version_count, backend_count, service_count, rule_count;
+
+	struct geo geos[USHER_GEO_FILES_MAX]; /* in document order of their tenants' names */
+	size_t geo_count;
 
 	const struct usher_address *nat_addresses;
 	size_t nat_address_count;

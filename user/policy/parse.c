@@ -155,14 +155,19 @@ int policy_parse(const char *file, const void *bytes, size_t length, int64_t now
 {
 	struct policy *policy = policy_new(file);
 	size_t errors_before = diagnostics->errors;
-	struct document document;
+	struct document document = {0};
+	struct bundle bundle;
 
-	if (!document_open(&document, bytes, length, &policy->arena, diagnostics)) {
+	if (bundle_split(bytes, length, &policy->arena, &bundle)) {
+		diagnostics_add(diagnostics, SEVERITY_ERROR, 0, 0, "",
+				"what follows the policy's text is no geography file");
+	} else if (!document_open(&document, bundle.text, bundle.length, &policy->arena, diagnostics)) {
+		document.bundle = &bundle;
 		parse_sections(&document, policy);
 		validate(&document, policy);
 	}
 	if (diagnostics->errors == errors_before) {
-		document_digest(&document, policy->digest);
+		document_digest(&document, policy, policy->digest);
 		suspect(&document, policy, now);
 	}
 	document_close(&document);

@@ -22,8 +22,8 @@ void validate(struct document *document, const struct policy *policy);
 /* What is legal and suspicious. now: seconds since the epoch. Asked only of a policy without errors. */
 void suspect(struct document *document, const struct policy *policy, int64_t now);
 
-/* SHA-256 of the document as it would be printed with sorted keys and without blanks. */
-void document_digest(const struct document *document, char hex[65]);
+/* SHA-256 of the document as it would be printed with sorted keys and without blanks, and of the digests of its files. */
+void document_digest(const struct document *document, const struct policy *policy, char hex[65]);
 
 /* "every-flow" or "required". */
 void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode);

@@ -1,50 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
+#include "base/sha256.h"
 
+#include "policy/geography.h"
 #include "policy/parse.h"
+#include "policy/policy.h"
+#include "policy/prefix.h"
 
 static const struct naming tenant_naming = {"tenant", NAME_FORM, is_name};
-
-/* "203.0.113.0/26": address and number of bits, of 128. */
-static int parse_prefix(const char *text, struct usher_address *ret_address, uint8_t *ret_bits)
-{
-	const char *slash = strchr(text, '/');
-	char address[ADDRESS_TEXT];
-	unsigned long bits, most;
-	size_t length = slash ? (size_t)(slash - text) : 0;
-
-	if (!length || length >= sizeof(address) || strspn(slash + 1, "0123456789") != strlen(slash + 1) ||
-	    strlen(slash + 1) > 3 || !slash[1] || (slash[1] == '0' && slash[2]))
-		return -EINVAL;
-	memcpy(address, text, length);
-	address[length] = '\0';
-	if (address_parse(address, ret_address))
-		return -EINVAL;
-	bits = strtoul(slash + 1, NULL, 10);
-	most = address_is_ipv4(ret_address) ? 32 : 128;
-	if (bits > most)
-		return -EINVAL;
-	*ret_bits = (uint8_t)(bits + 128 - most);
-	return 0;
-}
-
-/* Clears the bits behind the prefix. True if one of them was set. */
-static bool clear_host(struct usher_address *address, unsigned int bits)
-{
-	bool was_set = false;
-
-	for (unsigned int bit = bits; bit < 128; bit++) {
-		uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-
-		was_set |= address->bytes[bit / 8] & mask;
-		address->bytes[bit / 8] &= (uint8_t)~mask;
-	}
-	return was_set;
-}
 
 static void read_prefix(struct document *document, struct node node, struct source *source)
 {
@@ -54,35 +19,170 @@ static void read_prefix(struct document *document, struct node node, struct sour
 	source->place = node_place(document, node);
 	if (read_string(document, node, &text))
 		return;
-	if (parse_prefix(text, &source->address, &source->bits)) {
-		node_error(document, node,
-			   "expected a prefix such as \"203.0.113.0/26\" or \"2001:db8:a::/48\", got %s",
-			   node_describe(document, node));
+	if (prefix_parse(text, strlen(text), &source->address, &source->bits)) {
+		node_error(document, node, "expected " PREFIX_EXAMPLE ", got %s", node_describe(document, node));
 		return;
 	}
-	if (!clear_host(&source->address, source->bits))
+	if (!prefix_clear_host(&source->address, source->bits))
 		return;
 	node_error(document, node, "there are address bits behind the prefix; the network is %s/%d",
 		   address_print(&source->address, network),
 		   address_is_ipv4(&source->address) ? source->bits - 96 : source->bits);
 }
 
-static void read_source(struct document *document, struct node node, struct source *source)
+/* ---- geography files ---------------------------------------------------------------------------------------- */
+
+static const struct geo *find_geo(const struct policy *policy, const char *file)
 {
-	enum { PREFIX, REGION, FIELDS };
-	struct field fields[FIELDS] = {{.key = "prefix", .required = true}, {.key = "region", .required = true}};
+	for (size_t i = 0; i < policy->geo_count; i++)
+		if (!strcmp(policy->geos[i].file, file))
+			return &policy->geos[i];
+	return NULL;
+}
+
+/* The file, as far as it came along. */
+static const struct attachment *find_file(struct document *document, struct node node, const char *name)
+{
+	const struct attachment *file = document->bundle ? bundle_find(document->bundle, name) : NULL;
+
+	if (!file)
+		node_error(document, node, "the file did not come with the policy");
+	else if (!file->read)
+		node_error(document, node, "%.*s", (int)(file->length < 512 ? file->length : 512), file->bytes);
+	else
+		return file;
+	return NULL;
+}
+
+static void read_geo(struct document *document, struct node node, struct policy *policy, size_t tenant)
+{
+	size_t taken = 0, bytes = 0, room;
+	const struct attachment *file;
+	const struct geo *before;
+	const char *name;
+	struct geo *geo;
+
+	if (read_string(document, node, &name))
+		return;
+	before = find_geo(policy, name);
+	if (before) {
+		node_error(document, node, "tenant \"%s\" has this file already; one source cannot be two clients",
+			   policy->tenants[before->tenant].name);
+		return;
+	}
+	if (policy->geo_count == USHER_GEO_FILES_MAX) {
+		node_error(document, node, "there are more than %d geography files", USHER_GEO_FILES_MAX);
+		return;
+	}
+	file = find_file(document, node, name);
+	if (!file)
+		return;
+	for (size_t i = 0; i < policy->geo_count; i++) {
+		taken += policy->geos[i].prefix_count;
+		bytes += bundle_find(document->bundle, policy->geos[i].file)->length;
+	}
+	if (bytes + file->length > USHER_GEO_BYTES_MAX) {
+		node_error(document, node, "the geography files have more than %u bytes", USHER_GEO_BYTES_MAX);
+		return;
+	}
+	room = USHER_GEO_PREFIXES_MAX - taken;
+	geo = &policy->geos[policy->geo_count++];
+	*geo = (struct geo){.file = name, .tenant = tenant, .place = node_place(document, node)};
+	sha256_hex(file->bytes, file->length, geo->digest);
+	geography_parse(file->bytes, file->length, room, document->arena, document->diagnostics, geo);
+}
+
+static size_t add_name(struct json_object *name, struct arena *arena, const char **names, size_t count)
+{
+	const char *text = json_object_get_string(name);
+	size_t length = json_object_is_type(name, json_type_string) ? (size_t)json_object_get_string_len(name) : 0;
+
+	if (!length || length > USHER_STRING_MAX || count == USHER_GEO_FILES_MAX)
+		return count;
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(names[i], text))
+			return count;
+	names[count] = arena_strndup(arena, text, length);
+	return count + 1;
+}
+
+static size_t collect_names(struct json_object *root, struct arena *arena, const char **names)
+{
+	struct json_object *tenants, *sources, *name;
+	size_t count = 0;
+
+	if (!json_object_is_type(root, json_type_object) || !json_object_object_get_ex(root, "tenants", &tenants) ||
+	    !json_object_is_type(tenants, json_type_object))
+		return 0;
+	json_object_object_foreach(tenants, key, tenant)
+	{
+		(void)key;
+		if (!json_object_is_type(tenant, json_type_object) ||
+		    !json_object_object_get_ex(tenant, "sources", &sources) ||
+		    !json_object_is_type(sources, json_type_array))
+			continue;
+		for (size_t i = 0; i < json_object_array_length(sources); i++) {
+			struct json_object *source = json_object_array_get_idx(sources, i);
+
+			if (json_object_is_type(source, json_type_object) &&
+			    json_object_object_get_ex(source, "geo", &name))
+				count = add_name(name, arena, names, count);
+		}
+	}
+	return count;
+}
+
+size_t policy_geo_files(const void *bytes, size_t length, struct arena *arena,
+			const char *ret_names[USHER_GEO_FILES_MAX])
+{
+	struct diagnostics ignored = {0};
+	struct document document;
+	size_t count = 0;
+
+	if (!memmem(bytes, length, "\"geo\"", 5) && !memmem(bytes, length, "\\u", 2))
+		return 0;
+	if (!document_open(&document, bytes, length, arena, &ignored))
+		count = collect_names(document.root, arena, ret_names);
+	document_close(&document);
+	diagnostics_free(&ignored);
+	return count;
+}
+
+/* ---- sources ------------------------------------------------------------------------------------------------ */
+
+/* Returns whether it is a prefix of the policy's own, and fills it. */
+static bool read_source(struct document *document, struct node node, struct policy *policy, size_t tenant,
+			struct source *source)
+{
+	enum { PREFIX, REGION, GEO, FIELDS };
+	struct field fields[FIELDS] = {{.key = "prefix"}, {.key = "region"}, {.key = "geo"}};
+	struct field *geo = &fields[GEO];
 
 	source->place = node_place(document, node);
 	if (read_object(document, node, fields, FIELDS))
-		return;
+		return true;
+	if (geo->given && (fields[PREFIX].given || fields[REGION].given)) {
+		node_error(document, node, "a source is either a prefix with its region or a geography file");
+		return false;
+	}
+	if (geo->given) {
+		read_geo(document, geo->value, policy, tenant);
+		return false;
+	}
+	if (!fields[PREFIX].given)
+		node_error(document, node, "\"prefix\" is missing");
+	if (!fields[REGION].given)
+		node_error(document, node, "\"region\" is missing");
 	if (fields[PREFIX].given)
 		read_prefix(document, fields[PREFIX].value, source);
 	if (fields[REGION].given)
 		read_region(document, fields[REGION].value, &source->region);
+	return true;
 }
 
-static void read_sources(struct document *document, struct node node, struct tenant *tenant)
+static void read_sources(struct document *document, struct node node, struct policy *policy, size_t index)
 {
+	struct tenant *tenant = &policy->tenants[index];
 	struct source *sources;
 	struct node *items;
 	size_t count;
@@ -90,14 +190,15 @@ static void read_sources(struct document *document, struct node node, struct ten
 	if (read_list(document, node, 1, USHER_PREFIXES_MAX, &items, &count))
 		return;
 	sources = arena_array(document->arena, count, sizeof(*sources));
-	for (size_t i = 0; i < count; i++)
-		read_source(document, items[i], &sources[i]);
 	tenant->sources = sources;
-	tenant->source_count = count;
+	for (size_t i = 0; i < count; i++)
+		if (read_source(document, items[i], policy, index, &sources[tenant->source_count]))
+			tenant->source_count++;
 }
 
-static void read_tenant(struct document *document, struct node node, struct tenant *tenant)
+static void read_tenant(struct document *document, struct node node, struct policy *policy, size_t index)
 {
+	struct tenant *tenant = &policy->tenants[index];
 	enum { SOURCES, AUDIT, FIELDS };
 	struct field fields[FIELDS] = {{.key = "sources"}, {.key = "audit"}};
 
@@ -105,7 +206,7 @@ static void read_tenant(struct document *document, struct node node, struct tena
 	if (read_object(document, node, fields, FIELDS))
 		return;
 	if (fields[SOURCES].given)
-		read_sources(document, fields[SOURCES].value, tenant);
+		read_sources(document, fields[SOURCES].value, policy, index);
 	read_audit_mode(document, &fields[AUDIT], &tenant->audit);
 }
 
@@ -125,7 +226,7 @@ void parse_tenants(struct document *document, struct node node, struct policy *p
 		tenant->audit = policy->audit_default;
 		if (!strcmp(tenant->name, "unknown"))
 			key_error(document, members[i].value, "\"unknown\" stands for whoever no prefix covers");
-		read_tenant(document, members[i].value, tenant);
+		read_tenant(document, members[i].value, policy, i);
 		prefixes += tenant->source_count;
 	}
 	if (prefixes > USHER_PREFIXES_MAX)

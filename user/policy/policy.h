@@ -7,13 +7,17 @@
 #include "policy/model.h"
 
 /*
- * Parses and validates `length` bytes of a document called `file`. Every error and warning goes to `diagnostics`.
+ * Parses and validates `length` bytes of a document called `file`, with its geography files behind it (bundle.h). Every error and warning goes to `diagnostics`.
  * Returns 0 and a policy (to be freed with policy_free) if there was no error, otherwise -EINVAL.
  * now: seconds since the epoch; decides only which dates draw a warning.
  */
 int policy_parse(const char *file, const void *bytes, size_t length, int64_t now, struct diagnostics *diagnostics,
 		 struct policy **ret_policy);
 void policy_free(struct policy *policy);
+
+/* Names of the geography files that the text names, or would name but for its errors; no name twice. Memory is the arena's. */
+size_t policy_geo_files(const void *bytes, size_t length, struct arena *arena,
+			const char *ret_names[USHER_GEO_FILES_MAX]);
 
 /* Is the index one of the list? */
 bool index_list_has(const struct index_list *list, size_t index);

@@ -70,10 +70,18 @@ static bool owns_a_service(const struct policy *policy, size_t tenant)
 	return false;
 }
 
+static bool has_sources(const struct policy *policy, size_t tenant)
+{
+	for (size_t i = 0; i < policy->geo_count; i++)
+		if (policy->geos[i].tenant == tenant)
+			return true;
+	return policy->tenants[tenant].source_count;
+}
+
 static void suspect_tenants(struct document *document, const struct policy *policy)
 {
 	for (size_t i = 0; i < policy->tenant_count; i++)
-		if (!policy->tenants[i].source_count && !owns_a_service(policy, i))
+		if (!has_sources(policy, i) && !owns_a_service(policy, i))
 			mark_report(document, SEVERITY_WARNING, policy->tenants[i].place.mark,
 				    "the tenant has neither sources nor a service of its own: nobody is it");
 }

@@ -5,8 +5,9 @@
 
 #include "base/address.h"
 
-#include "policy/policy.h"
+#include "policy/geography.h"
 #include "policy/parse.h"
+#include "policy/policy.h"
 
 /* ---- addresses ---------------------------------------------------------------------------------------------- */
 
@@ -144,6 +145,10 @@ static void validate_prefixes(struct document *document, const struct policy *po
 			mark_report(document, SEVERITY_ERROR, sorted[i]->place.mark,
 				    "the same prefix is in line %u already; one source cannot be two clients",
 				    sorted[i - 1]->place.line);
+	/* One that a file and the policy itself have is no tie: the policy overrides the file. */
+	for (size_t i = 1; i < policy->geo_count; i++)
+		for (size_t j = 0; j < i; j++)
+			geography_ties(&policy->geos[j], &policy->geos[i], document->diagnostics);
 }
 
 /* ---- forwarding --------------------------------------------------------------------------------------------- */

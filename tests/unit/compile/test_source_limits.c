@@ -36,7 +36,7 @@ static const struct catalog_class *search(const struct tables *tables, const str
 			found = line * keys + passed;
 		line = line * (keys + 1) + 1 + passed;
 	}
-	assert_in_range(levels, 0, USHER_SOURCE_LEVELS_MAX);
+	assert_in_range(levels, 0, ipv4 ? USHER_SOURCE4_LEVELS_MAX : USHER_SOURCE6_LEVELS_MAX);
 	if (!found)
 		class_id = ipv4 ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
 	else if (ipv4)
