@@ -29,7 +29,7 @@ static char *path_beside(const char *policy, const char *name)
 static void attach(struct json *bundle, const char *name, const char *path, size_t room)
 {
 	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct attachment attachment = {.name = name};
+	struct bundle_file attachment = {.name = name};
 	_cleanup_free_ char *sentence = NULL;
 	struct stat status;
 	void *bytes = NULL;
@@ -59,7 +59,7 @@ static void attach(struct json *bundle, const char *name, const char *path, size
 
 static void attach_database(struct json *bundle, const char *name, const char *path, size_t room)
 {
-	struct attachment attachment = {.name = name};
+	struct bundle_file attachment = {.name = name};
 	char sentence[MAXMIND_SENTENCE];
 	struct json lines = {0};
 

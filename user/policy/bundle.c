@@ -9,8 +9,8 @@
 #define MARK_LENGTH (sizeof(MARK) - 1)
 #define HEADER_MAX 64
 
-/* One attachment at `at`. Returns what follows it, or NULL. */
-static const char *take(const char *at, const char *end, struct arena *arena, struct attachment *ret_attachment)
+/* One file at `at`. Returns what follows it, or NULL. */
+static const char *take(const char *at, const char *end, struct arena *arena, struct bundle_file *ret_attachment)
 {
 	size_t room = (size_t)(end - at), name, length;
 	char header[HEADER_MAX + 1], status[8];
@@ -33,7 +33,7 @@ static const char *take(const char *at, const char *end, struct arena *arena, st
 	room = (size_t)(end - at);
 	if (name > USHER_STRING_MAX || name > room || length > room - name)
 		return NULL;
-	*ret_attachment = (struct attachment){.name = arena_strndup(arena, at, name),
+	*ret_attachment = (struct bundle_file){.name = arena_strndup(arena, at, name),
 					      .bytes = at + name,
 					      .length = length,
 					      .read = !strcmp(status, "read")};
@@ -56,7 +56,7 @@ int bundle_split(const char *bytes, size_t length, struct arena *arena, struct b
 	return 0;
 }
 
-const struct attachment *bundle_find(const struct bundle *bundle, const char *name)
+const struct bundle_file *bundle_find(const struct bundle *bundle, const char *name)
 {
 	for (size_t i = 0; i < bundle->count; i++)
 		if (!strcmp(bundle->items[i].name, name))
@@ -64,14 +64,14 @@ const struct attachment *bundle_find(const struct bundle *bundle, const char *na
 	return NULL;
 }
 
-void bundle_attach(struct json *to, const struct attachment *attachment)
+void bundle_attach(struct json *to, const struct bundle_file *file)
 {
 	char header[HEADER_MAX];
-	int length = snprintf(header, sizeof(header), "%s %zu %zu\n", attachment->read ? "read" : "unread",
-			      strlen(attachment->name), attachment->length);
+	int length = snprintf(header, sizeof(header), "%s %zu %zu\n", file->read ? "read" : "unread",
+			      strlen(file->name), file->length);
 
 	json_raw(to, MARK, MARK_LENGTH);
 	json_raw(to, header, (size_t)length);
-	json_raw(to, attachment->name, strlen(attachment->name));
-	json_raw(to, attachment->bytes, attachment->length);
+	json_raw(to, file->name, strlen(file->name));
+	json_raw(to, file->bytes, file->length);
 }

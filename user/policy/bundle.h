@@ -20,7 +20,7 @@
 
 #define BUNDLE_BYTES_MAX (USHER_POLICY_BYTES_MAX + USHER_GEO_BYTES_MAX + (1u << 20))
 
-struct attachment {
+struct bundle_file {
 	const char *name; /* as the policy has it */
 	const char *bytes;
 	size_t length;
@@ -30,15 +30,15 @@ struct attachment {
 struct bundle {
 	const char *text;
 	size_t length;
-	struct attachment items[USHER_GEO_FILES_MAX];
+	struct bundle_file items[USHER_GEO_FILES_MAX];
 	size_t count;
 };
 
 /* Points into the bytes; names are copied. A text alone is a bundle. Returns 0, or -EINVAL: not what bundle_attach makes. */
 int bundle_split(const char *bytes, size_t length, struct arena *arena, struct bundle *ret_bundle);
 /* NULL if there is none of that name. */
-const struct attachment *bundle_find(const struct bundle *bundle, const char *name);
+const struct bundle_file *bundle_find(const struct bundle *bundle, const char *name);
 /* Appends one to a text. */
-void bundle_attach(struct json *to, const struct attachment *attachment);
+void bundle_attach(struct json *to, const struct bundle_file *file);
 
 #endif

@@ -41,9 +41,9 @@ static const struct geo *find_geo(const struct policy *policy, const char *file)
 }
 
 /* The file, as far as it came along. */
-static const struct attachment *find_file(struct document *document, struct node node, const char *name)
+static const struct bundle_file *find_file(struct document *document, struct node node, const char *name)
 {
-	const struct attachment *file = document->bundle ? bundle_find(document->bundle, name) : NULL;
+	const struct bundle_file *file = document->bundle ? bundle_find(document->bundle, name) : NULL;
 
 	if (!file)
 		node_error(document, node, "the file did not come with the policy");
@@ -57,7 +57,7 @@ static const struct attachment *find_file(struct document *document, struct node
 static void read_geo(struct document *document, struct node node, struct policy *policy, size_t tenant)
 {
 	size_t taken = 0, bytes = 0, room;
-	const struct attachment *file;
+	const struct bundle_file *file;
 	const struct geo *before;
 	const char *name;
 	struct geo *geo;
