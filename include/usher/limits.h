@@ -11,11 +11,11 @@
 #define USHER_CLASSES_MAX 65536
 #define USHER_BACKENDS_MAX 4096
 #define USHER_RULES_MAX 4096
-#define USHER_PREFIXES_MAX 65536	    /* written in the policy itself */
-#define USHER_GEO_FILES_MAX 16		    /* geography files that its tenants name */
-#define USHER_GEO_PREFIXES_MAX (1u << 20)   /* of all these files together */
-#define USHER_GEO_REGIONS_MAX 8192	    /* different ones in one file */
-#define USHER_GEO_BYTES_MAX (64u << 20)	    /* of all these files together */
+#define USHER_PREFIXES_MAX 65536	  /* written in the policy itself */
+#define USHER_GEO_FILES_MAX 16		  /* geography files that its tenants name */
+#define USHER_GEO_PREFIXES_MAX (1u << 20) /* of all these files together */
+#define USHER_GEO_REGIONS_MAX 8192	  /* different ones in one file */
+#define USHER_GEO_BYTES_MAX (64u << 20)	  /* of all these files together */
 #define USHER_SOURCES_MAX (USHER_PREFIXES_MAX + USHER_GEO_PREFIXES_MAX)
 #define USHER_MODELS_MAX 1024
 #define USHER_VERSIONS_MAX 4096 /* of all models together */

@@ -34,9 +34,9 @@ static const char *take(const char *at, const char *end, struct arena *arena, st
 	if (name > USHER_STRING_MAX || name > room || length > room - name)
 		return NULL;
 	*ret_attachment = (struct bundle_file){.name = arena_strndup(arena, at, name),
-					      .bytes = at + name,
-					      .length = length,
-					      .read = !strcmp(status, "read")};
+					       .bytes = at + name,
+					       .length = length,
+					       .read = !strcmp(status, "read")};
 	return at + name + length;
 }
 
