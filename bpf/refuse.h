@@ -183,7 +183,7 @@ __noinline int refuse_by_icmp(struct xdp_md *ctx, const struct packet *packet, _
 	offset = PARSE_NETWORK(packet);
 	quote = packet->transport - offset + REFUSE_QUOTE_AFTER_IPV4;
 	if (packet->is_ipv6) {
-		quote += packet->payload;
+		quote = packet->ip_length;
 		quote = (quote > REFUSE_QUOTE_IPV6_MAX ? REFUSE_QUOTE_IPV6_MAX : quote) & ~3u;
 	}
 	if (bpf_xdp_adjust_tail(ctx, (int)(offset + quote) - (int)packet->length) ||

@@ -20,16 +20,6 @@
 #define TUNNEL_IPV6_MTU_MIN 1280
 #define TUNNEL_PORT_MIN 0xc000u /* dynamic ports (RFC 6335, 6) */
 
-struct tunnel_ipv4 {
-	struct iphdr ip;
-	struct udphdr udp; /* GUE only */
-};
-
-struct tunnel_ipv6 {
-	struct ipv6hdr ip;
-	struct udphdr udp;
-};
-
 /* Is the tunnel's end an IPv6 one? */
 static __always_inline bool tunnel_is_ipv6(const struct usher_backend *backend)
 {
@@ -110,6 +100,7 @@ static __always_inline __u8 tunnel_class(const __u8 *ip, bool is_ipv6)
 __noinline int tunnel_push(struct xdp_md *ctx, const struct packet *packet, const struct usher_backend *backend)
 {
 	void *data, *end, *network;
+	struct udphdr *udp;
 	__u32 room, length;
 	bool gue, is_ipv6;
 	__u8 protocol, class;
@@ -125,25 +116,29 @@ __noinline int tunnel_push(struct xdp_md *ctx, const struct packet *packet, cons
 		return false;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	network = data + PARSE_NETWORK(packet);
-	if (network + sizeof(struct tunnel_ipv6) + 2 > end)
+	network = data + PARSE_NETWORK(packet) + (room & 0x3f);
+	if (network + 2 > end)
 		return false;
-	class = tunnel_class(network + (room & 0x3f), packet->is_ipv6);
-	network = link_push(data, end, packet, sizeof(struct tunnel_ipv4), is_ipv6);
-	if (!network || network + sizeof(struct tunnel_ipv6) > end)
+	class = tunnel_class(network, packet->is_ipv6);
+	network = link_push(data, end, packet, sizeof(struct iphdr), is_ipv6);
+	if (!network)
 		return false;
 	link_address(data, backend->next_hop, backend->own_mac);
 	if (is_ipv6) {
-		if (gue)
-			tunnel_udp(&((struct tunnel_ipv6 *)network)->udp, packet->hash,
-				   length + (__u32)sizeof(struct udphdr));
+		if (network + sizeof(struct ipv6hdr) > end)
+			return false;
 		tunnel_ipv6(network, backend, protocol, length + room - (__u32)sizeof(struct ipv6hdr), class,
 			    packet->hash);
-		return true;
+		udp = network + sizeof(struct ipv6hdr);
+	} else {
+		tunnel_ipv4(network, backend, protocol, length + room - (__u32)sizeof(struct iphdr), class);
+		udp = network + sizeof(struct iphdr);
 	}
-	if (gue)
-		tunnel_udp(&((struct tunnel_ipv4 *)network)->udp, packet->hash, length + (__u32)sizeof(struct udphdr));
-	tunnel_ipv4(network, backend, protocol, length + room - (__u32)sizeof(struct iphdr), class);
+	if (!gue)
+		return true;
+	if ((void *)(udp + 1) > end)
+		return false;
+	tunnel_udp(udp, packet->hash, length + (__u32)sizeof(*udp));
 	return true;
 }
 

@@ -271,7 +271,9 @@ static void read_backends(struct ref_policy *policy, json_object *backends)
 		backend->address = endpoint.address;
 		backend->port = endpoint.port;
 		backend->ipv6 = endpoint.ipv6;
-		backend->l2 = is_text(member(value, "forward"), "l2");
+		backend->gue = is_text(member(value, "forward"), "gue");
+		backend->tunnel = backend->gue || is_text(member(value, "forward"), "ipip");
+		backend->l2 = backend->tunnel || is_text(member(value, "forward"), "l2");
 		backend->version = find_version(policy, json_object_get_string(member(value, "serves")));
 		backend->region = read_region(json_object_get_string(member(value, "region")));
 		backend->capacity = (uint32_t)json_object_get_int(member(value, "capacity"));
@@ -417,4 +419,12 @@ const struct ref_service *ref_service_named(const struct ref_policy *policy, con
 size_t ref_service_index(const struct ref_policy *policy, const struct ref_service *service)
 {
 	return (size_t)(service - policy->services);
+}
+
+struct usher_address ref_tunnel_source(bool ipv6)
+{
+	const struct usher_address source4 = {.bytes = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
+	const struct usher_address source6 = {.bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+
+	return ipv6 ? source6 : source4;
 }

@@ -57,7 +57,9 @@ struct ref_backend {
 	const char *name;
 	struct usher_address address;
 	uint16_t port;
-	bool ipv6, l2;
+	bool ipv6, l2; /* l2: the client's packet comes as it is, be it through a tunnel */
+	bool tunnel, gue;
+	uint16_t mtu; /* of the path */
 	const struct ref_version *version;
 	struct ref_region region;
 	uint32_t capacity;
@@ -135,5 +137,8 @@ bool ref_is_ipv4(const struct usher_address *address);
 const struct ref_service *ref_service_named(const struct ref_policy *policy, const char *name);
 /* Position in policy->services. */
 size_t ref_service_index(const struct ref_policy *policy, const struct ref_service *service);
+
+/* That the gateway sends from into tunnels. */
+struct usher_address ref_tunnel_source(bool ipv6);
 
 #endif

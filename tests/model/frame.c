@@ -106,6 +106,13 @@ static void put_checksum(const struct frame_plan *plan, const uint8_t *ip, uint8
 	frame_put16(field, plan->protocol == IPPROTO_UDP && !sum ? 0xffff : sum);
 }
 
+void frame_insert_tags(const uint8_t *tags, size_t size, struct frame *frame)
+{
+	memmove(frame->bytes + 12 + size, frame->bytes + 12, frame->length - 12);
+	memcpy(frame->bytes + 12, tags, size);
+	frame->length += size;
+}
+
 void frame_build(const struct frame_plan *plan, struct frame *ret_frame)
 {
 	uint8_t *bytes = ret_frame->bytes, *ip = bytes + 14;
@@ -129,14 +136,4 @@ void frame_build(const struct frame_plan *plan, struct frame *ret_frame)
 	if (plan->protocol == IPPROTO_TCP || plan->protocol == IPPROTO_UDP)
 		put_checksum(plan, ip, at, segment);
 	ret_frame->length = (size_t)(at - bytes) + segment + plan->trailer;
-}
-
-void frame_tag(struct frame *frame, const uint8_t *tags, size_t length)
-{
-	uint8_t copy[4 * USHER_VLAN_TAGS_MAX + 4];
-
-	memcpy(copy, tags, length); /* they may lie in this very frame */
-	memmove(frame->bytes + 12 + length, frame->bytes + 12, frame->length - 12);
-	memcpy(frame->bytes + 12, copy, length);
-	frame->length += length;
 }

@@ -9,7 +9,7 @@
 
 #include "usher/abi.h"
 
-#define FRAME_MAX 2048
+#define FRAME_MAX 1152
 
 struct frame {
 	size_t length;
@@ -41,9 +41,8 @@ struct frame_plan {
 };
 
 void frame_build(const struct frame_plan *plan, struct frame *ret_frame);
-
-/* Puts VLAN tags (4 bytes each, as on the wire) behind the addresses of the link. */
-void frame_tag(struct frame *frame, const uint8_t *tags, size_t length);
+/* Puts VLAN tags, `size` bytes of them, behind the MAC addresses. They must fit. */
+void frame_insert_tags(const uint8_t *tags, size_t size, struct frame *frame);
 
 /* One's complement sum of a TCP or UDP segment and its pseudo header; 0xffff if the checksum in it is right. */
 uint16_t frame_transport_sum(bool ipv6, const uint8_t *addresses, uint8_t protocol, const uint8_t *segment,

@@ -93,6 +93,42 @@ static struct rewrite_path path_to(const struct ref_flow *flow)
 	return (struct rewrite_path){flow->nat_address, flow->backend_address, flow->nat_port, flow->backend_port};
 }
 
+/* ---- tunnels ------------------------------------------------------------------------------------------------- */
+
+static struct rewrite_tunnel tunnel_to(const struct ref_backend *backend)
+{
+	return (struct rewrite_tunnel){backend->gue, backend->ipv6, ref_tunnel_source(backend->ipv6), backend->address};
+}
+
+/* What the program made of the frame goes in front of what is expected. */
+static void into_tunnel(struct step *step, const struct ref_backend *backend)
+{
+	struct rewrite_tunnel tunnel = tunnel_to(backend);
+
+	if (backend->tunnel)
+		rewrite_into_tunnel(&tunnel, step->wire.network, step->wire.ipv6, &step->run->output,
+				    &step->to->output);
+}
+
+static bool fits(const struct step *step, const struct ref_backend *backend)
+{
+	struct rewrite_tunnel tunnel = tunnel_to(backend);
+	size_t length = step->wire.transport - step->wire.network + step->wire.segment;
+
+	return !backend->tunnel || length + rewrite_tunnel_room(&tunnel) <= (backend->mtu ? backend->mtu : 65535);
+}
+
+/* Its sender is told what would get through; an IPv6 host believes no less than 1280. */
+static void too_big(struct step *step, const struct ref_backend *backend)
+{
+	struct rewrite_tunnel tunnel = tunnel_to(backend);
+	uint32_t mtu = backend->mtu - (uint32_t)rewrite_tunnel_room(&tunnel);
+
+	step_end(step, USHER_REASON_TOO_BIG, XDP_TX);
+	step->to->output = *step->frame;
+	rewrite_icmp(&step->wire, step->wire.ipv6 && mtu < 1280 ? 1280 : mtu, &step->to->output);
+}
+
 /* ---- a client's packet --------------------------------------------------------------------------------------- */
 
 static void to_backend(struct step *step, const struct ref_flow *flow, uint8_t reason)
@@ -108,6 +144,10 @@ static void to_backend(struct step *step, const struct ref_flow *flow, uint8_t r
 		step_drop(step, USHER_REASON_NEXT_HOP);
 		return;
 	}
+	if (!fits(step, backend)) {
+		too_big(step, backend);
+		return;
+	}
 	step_end(step, reason, XDP_TX);
 	step->to->output = *step->frame;
 	struct rewrite_link link = {backend->mac, backend->own_mac};
@@ -116,6 +156,7 @@ static void to_backend(struct step *step, const struct ref_flow *flow, uint8_t r
 		rewrite_direct(&step->wire, link, &step->to->output);
 	else
 		rewrite_translate(&step->wire, link, &path, &step->to->output);
+	into_tunnel(step, backend);
 }
 
 static void cut_client(struct step *step, struct ref_flow *flow)
@@ -135,6 +176,7 @@ static void cut_client(struct step *step, struct ref_flow *flow)
 	}
 	step_end(step, USHER_REASON_REVOKED, XDP_TX);
 	step_reset_receiver(step, &path, backend->mac, backend->own_mac);
+	into_tunnel(step, backend);
 }
 
 /* Does this packet prove that its sender has heard the backend's answer? In direct return nobody here could tell. */
@@ -274,6 +316,22 @@ static uint8_t expected_admission(struct step *step, const struct ref_judgement 
 	return adoptable ? USHER_REASON_ADOPTED : USHER_REASON_NO_FLOW;
 }
 
+/* Does what the program sent say that the packet does not fit the way to one of these, as is the case? */
+static bool too_big_for_one(struct step *step, ref_backends choices)
+{
+	for (size_t i = 0; i < step->gateway->policy->backend_count; i++) {
+		const struct ref_backend *backend = &step->gateway->policy->backends[i];
+
+		if (!(choices >> i & 1) || fits(step, backend))
+			continue;
+		too_big(step, backend);
+		if (step->to->output.length == step->run->output.length &&
+		    !memcmp(step->to->output.bytes, step->run->output.bytes, step->run->output.length))
+			return true;
+	}
+	return false;
+}
+
 static void admit(struct step *step, const struct ref_service *service, struct ref_flow *old)
 {
 	struct ref_client client = ref_classify(step->gateway->policy, &step->wire.source, service);
@@ -303,6 +361,8 @@ static void admit(struct step *step, const struct ref_service *service, struct r
 		return;
 	}
 	event = event_of(step, reason);
+	if (!event && too_big_for_one(step, ring_choose(step->gateway->rings, &judgement, &step->wire)))
+		return;
 	if (!event || step->gateway->flow_count == REF_FLOWS_MAX) {
 		step_blame(step, event ? "too many flows for this model" : "an admission without a record");
 		return;

@@ -221,7 +221,7 @@ static void constrain(const struct ref_policy *policy, struct candidates *candid
 	for (size_t i = 0; i < policy->backend_count; i++) {
 		if (policy->backends[i].version->validated && policy->backends[i].version->validation_lapsed)
 			lapsed |= 1ULL << i;
-		if (policy->backends[i].ipv6 != client->ipv6)
+		if (policy->backends[i].ipv6 != client->ipv6 && !policy->backends[i].tunnel)
 			other_family |= 1ULL << i;
 	}
 	take(candidates, lapsed, USHER_REASON_EVIDENCE_EXPIRED, NULL);

@@ -156,6 +156,8 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 			memcpy(to->next_hop.mac, from->mac, 6);
 			memcpy(to->next_hop.own_mac, from->own_mac, 6);
 			to->next_hop.interface = INTERFACE;
+			to->next_hop.mtu = from->mtu;
+			to->next_hop.source = ref_tunnel_source(from->ipv6);
 		}
 	}
 }

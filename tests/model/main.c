@@ -83,6 +83,7 @@ static void make_world(struct random *random, struct ref_policy *policy)
 		backend->draining = random_chance(random, 8);
 		backend->down = random_chance(random, 8);
 		backend->unreachable = random_chance(random, 6);
+		backend->mtu = random_chance(random, 20) ? 0 : (uint16_t)random_between(random, 300, 1500);
 		memcpy(backend->mac, (const uint8_t[]){2, 0, 0, 2, 0, (uint8_t)i}, 6);
 		memcpy(backend->own_mac, (const uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
 	}

@@ -305,16 +305,17 @@ static void damage(struct random *random, struct frame *frame)
 	}
 }
 
-/* One tag, two, or one more than usher knows. */
-static void tag(struct random *random, struct frame *frame)
+/* One or two, now and then more than anyone keeps. */
+static void put_tags(struct random *random, struct frame *frame)
 {
-	for (uint32_t n = random_between(random, 1, random_chance(random, 90) ? 2 : 3); n; n--) {
-		uint8_t bytes[4];
+	uint32_t count = random_chance(random, 5) ? 3 : random_between(random, 1, 2);
 
-		frame_put16(bytes, random_chance(random, 70) ? 0x8100 : 0x88a8);
-		frame_put16(bytes + 2, (uint16_t)random_next(random));
-		if (frame->length >= 14)
-			frame_tag(frame, bytes, sizeof(bytes));
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t tag[4];
+
+		frame_put16(tag, random_chance(random, 70) ? 0x8100 : 0x88a8);
+		frame_put16(tag + 2, (uint16_t)random_next(random));
+		frame_insert_tags(tag, sizeof(tag), frame);
 	}
 }
 
@@ -338,6 +339,6 @@ void packet_generate(struct random *random, const struct gateway *gateway, struc
 	frame_build(&plan, ret_frame);
 	if (random_chance(random, 7))
 		damage(random, ret_frame);
-	if (random_chance(random, 10))
-		tag(random, ret_frame);
+	if (random_chance(random, 25) && ret_frame->length >= 12)
+		put_tags(random, ret_frame);
 }

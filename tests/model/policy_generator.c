@@ -263,7 +263,7 @@ static void grow_models(struct growing *growing)
 
 /* ---- backends and services --------------------------------------------------------------------------------- */
 
-/* Every backend has its own address; l2 ones answer at the port of the model's services. */
+/* Every backend has its own address; those that are not behind NAT answer at the port of the model's services. */
 static void grow_backend(struct growing *growing, struct random *random, size_t i, json_object *backend)
 {
 	size_t model = random_below(random, growing->model_count);
@@ -286,7 +286,7 @@ static void grow_backend(struct growing *growing, struct random *random, size_t 
 		backend, "capacity",
 		json_object_new_int((int)random_between(random, 1, random_chance(random, 10) ? 10000 : 50)));
 	if (l2)
-		add_text(backend, "forward", "l2");
+		add_text(backend, "forward", (const char *const[]){"l2", "l2", "ipip", "gue"}[random_below(random, 4)]);
 	else if (random_chance(random, 30))
 		add_text(backend, "forward", "nat");
 }

@@ -140,6 +140,12 @@ static struct rewrite_path backwards(const struct wire *wire)
 	return (struct rewrite_path){wire->destination, wire->source, wire->destination_port, wire->source_port};
 }
 
+/* What is built in a frame's place is on the same VLANs. */
+void rewrite_tags(const struct wire *wire, const struct frame *from, struct frame *frame)
+{
+	frame_insert_tags(from->bytes + 12, wire->network - 14, frame);
+}
+
 /* RFC 9293, 3.5.2 */
 void rewrite_refuse_tcp(const struct wire *wire, struct frame *frame)
 {
@@ -153,11 +159,12 @@ void rewrite_refuse_tcp(const struct wire *wire, struct frame *frame)
 		rewrite_reset(wire->ipv6, link, &path, wire->acknowledgement, 0, FRAME_RST, &reset);
 	else
 		rewrite_reset(wire->ipv6, link, &path, 0, wire->sequence + length, FRAME_RST | FRAME_ACK, &reset);
+	rewrite_tags(wire, frame, &reset);
 	*frame = reset;
 }
 
-/* RFC 792 and RFC 1812, 5.2.7.1: the IP header and 8 bytes. RFC 4443, 3.1: as much as fits into 1280 bytes. */
-void rewrite_refuse_udp(const struct wire *wire, struct frame *frame)
+/* RFC 792, RFC 1812, 5.2.7.1, and RFC 1191: the IP header and 8 bytes. RFC 4443, 3.1 and 3.2: as much as fits into 1280 bytes. */
+void rewrite_icmp(const struct wire *wire, uint32_t mtu, struct frame *frame)
 {
 	size_t quote = wire->transport - wire->network + 8, header = wire->ipv6 ? 40 : 20, most = 1280 - 40 - 8;
 	struct frame icmp = {0};
@@ -170,8 +177,14 @@ void rewrite_refuse_udp(const struct wire *wire, struct frame *frame)
 	memcpy(icmp.bytes, frame->bytes + 6, 6);
 	memcpy(icmp.bytes + 6, frame->bytes, 6);
 	frame_put16(icmp.bytes + 12, wire->ipv6 ? 0x86dd : 0x0800);
-	message[0] = wire->ipv6 ? 1 : 3;
-	message[1] = wire->ipv6 ? 1 : 13;
+	if (mtu) {
+		message[0] = wire->ipv6 ? 2 : 3;
+		message[1] = wire->ipv6 ? 0 : 4;
+		frame_put32(message + 4, mtu);
+	} else {
+		message[0] = wire->ipv6 ? 1 : 3;
+		message[1] = wire->ipv6 ? 1 : 13;
+	}
 	memcpy(message + 8, frame->bytes + wire->network, quote);
 	if (wire->ipv6) {
 		ip[0] = 0x60;
@@ -194,5 +207,58 @@ void rewrite_refuse_udp(const struct wire *wire, struct frame *frame)
 		frame_put16(message + 2, (uint16_t)~frame_sum(message, 8 + quote));
 	}
 	icmp.length = 14 + header + 8 + quote;
+	rewrite_tags(wire, frame, &icmp);
 	*frame = icmp;
+}
+
+/* ---- in a tunnel ------------------------------------------------------------------------------------------- */
+
+size_t rewrite_tunnel_room(const struct rewrite_tunnel *tunnel)
+{
+	return (tunnel->ipv6 ? 40u : 20u) + (tunnel->gue ? 8u : 0u);
+}
+
+/*
+ * RFC 2003, 2473, 4213; GUE variant 1: UDP to port 6080 without checksum. Which flow it is of shows in the source port or in the flow
+ * label, which are the program's choice: they are taken from what it sent.
+ */
+void rewrite_into_tunnel(const struct rewrite_tunnel *tunnel, size_t network, bool ipv6, const struct frame *sent,
+			 struct frame *frame)
+{
+	size_t header = tunnel->ipv6 ? 40 : 20, room = rewrite_tunnel_room(tunnel), length;
+	uint8_t *ip = frame->bytes + network, class = ipv6 ? (uint8_t)(ip[0] << 4 | ip[1] >> 4) : ip[1];
+	const uint8_t *theirs = sent->bytes + network;
+
+	length = ipv6 ? 40u + frame_get16(ip + 4) : frame_get16(ip + 2);
+	if (frame->length + room > FRAME_MAX || sent->length < network + room)
+		return;
+	memmove(ip + room, ip, frame->length - network);
+	memset(ip, 0, room);
+	frame_put16(ip - 2, tunnel->ipv6 ? 0x86dd : 0x0800);
+	if (tunnel->gue) {
+		frame_put16(ip + header, (uint16_t)(0xc000 | frame_get16(theirs + header)));
+		frame_put16(ip + header + 2, 6080);
+		frame_put16(ip + header + 4, (uint16_t)(8 + length));
+	}
+	uint8_t protocol = tunnel->gue ? IPPROTO_UDP : ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+
+	if (tunnel->ipv6) {
+		frame_put32(ip, 0x60000000u | (uint32_t) class << 20 | (frame_get32(theirs) & 0xfffff));
+		frame_put16(ip + 4, (uint16_t)(room - 40 + length));
+		ip[6] = protocol;
+		ip[7] = 64;
+		memcpy(ip + 8, tunnel->source.bytes, 16);
+		memcpy(ip + 24, tunnel->destination.bytes, 16);
+	} else {
+		ip[0] = 0x45;
+		ip[1] = class;
+		frame_put16(ip + 2, (uint16_t)(room + length));
+		ip[6] = 0x40;
+		ip[8] = 64;
+		ip[9] = protocol;
+		memcpy(ip + 12, tunnel->source.bytes + 12, 4);
+		memcpy(ip + 16, tunnel->destination.bytes + 12, 4);
+		frame_put16(ip + 10, (uint16_t)~frame_sum(ip, 20));
+	}
+	frame->length += room;
 }

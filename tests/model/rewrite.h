@@ -24,7 +24,18 @@ void rewrite_reset(bool ipv6, struct rewrite_link link, const struct rewrite_pat
 		   uint32_t acknowledgement, uint8_t flags, struct frame *ret_frame);
 /* The reset that a closed port would answer this segment with. */
 void rewrite_refuse_tcp(const struct wire *wire, struct frame *frame);
-/* ICMP "administratively prohibited", quoting this datagram. */
-void rewrite_refuse_udp(const struct wire *wire, struct frame *frame);
+/* mtu: of what gets through, for "too big"; 0: administratively prohibited. */
+void rewrite_icmp(const struct wire *wire, uint32_t mtu, struct frame *frame);
+/* The tags of the frame that `wire` was read from, on one that was built without. */
+void rewrite_tags(const struct wire *wire, const struct frame *from, struct frame *frame);
+
+struct rewrite_tunnel {
+	bool gue, ipv6;
+	struct usher_address source, destination;
+};
+size_t rewrite_tunnel_room(const struct rewrite_tunnel *tunnel);
+/* ipv6: of the packet in the frame. sent: what the program made of it. */
+void rewrite_into_tunnel(const struct rewrite_tunnel *tunnel, size_t network, bool ipv6, const struct frame *sent,
+			 struct frame *frame);
 
 #endif

@@ -96,8 +96,7 @@ void step_refuse(struct step *step, uint8_t reason)
 	if (step->wire.protocol == IPPROTO_TCP)
 		rewrite_refuse_tcp(&step->wire, &step->to->output);
 	else
-		rewrite_refuse_udp(&step->wire, &step->to->output);
-	frame_tag(&step->to->output, step->frame->bytes + 12, step->wire.network - 14);
+		rewrite_icmp(&step->wire, 0, &step->to->output);
 }
 
 void step_drop(struct step *step, uint8_t reason)
@@ -113,5 +112,5 @@ void step_reset_receiver(struct step *step, const struct rewrite_path *path, con
 	rewrite_reset(step->wire.ipv6, (struct rewrite_link){to, from}, path, step->wire.sequence,
 		      ack ? step->wire.acknowledgement : 0, (uint8_t)(FRAME_RST | (ack ? FRAME_ACK : 0)),
 		      &step->to->output);
-	frame_tag(&step->to->output, step->frame->bytes + 12, step->wire.network - 14);
+	rewrite_tags(&step->wire, step->frame, &step->to->output);
 }

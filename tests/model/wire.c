@@ -168,31 +168,33 @@ static uint8_t read_ipv6(const struct frame *frame, struct wire *wire)
 	return read_transport(frame, wire);
 }
 
-/* Offset of what the link header and its tags carry, and what that is; 0: a frame that is cut short in them. */
-static size_t read_link(const struct frame *frame, uint16_t *ret_type)
+/* Offset of the type behind at most two VLAN tags (IEEE 802.1Q and 802.1ad), or 0: the frame ends before. */
+static size_t type_offset(const struct frame *frame)
 {
 	size_t at = 12;
 
-	for (int tags = 0; at + 2 <= frame->length; tags++) {
+	for (int tags = 0; tags < 2; tags++) {
+		if (frame->length < at + 2)
+			return 0;
 		uint16_t type = frame_get16(frame->bytes + at);
 
-		if (tags == USHER_VLAN_TAGS_MAX || (type != 0x8100 && type != 0x88a8)) {
-			*ret_type = type;
-			return at + 2;
-		}
+		if (type != 0x8100 && type != 0x88a8)
+			break;
 		at += 4;
 	}
-	return 0;
+	return frame->length < at + 2 ? 0 : at;
 }
 
 struct wire wire_read(const struct frame *frame)
 {
-	uint16_t type = 0;
-	struct wire wire = {.network = read_link(frame, &type)};
+	size_t at = type_offset(frame);
+	struct wire wire = {.network = at + 2};
 	const uint8_t *ip = frame->bytes + wire.network;
 
-	if (!wire.network || frame->length < wire.network + 20 || frame->bytes[0] & 1)
+	if (!at || frame->length < wire.network + 20 || frame->bytes[0] & 1)
 		return wire;
+	uint16_t type = frame_get16(frame->bytes + at);
+
 	wire.ipv6 = type == 0x86dd;
 	if (type != 0x0800 && (!wire.ipv6 || frame->length < wire.network + 40))
 		return wire;
