@@ -9,6 +9,8 @@
  *    forgotten its TIME_WAIT (RFC 9293, 3.6.1; 60 s in Linux) before the port returns, up to 1,075 flows a second and address.
  *    Beyond that the backend's own rule decides (RFC 6191): it takes the SYN, or answers with an old acknowledgement, which the
  *    client resets before it tries again.
+ *    A sequence that begins anew finds its first ports taken, all in a row, when its backend's flows go on under another number
+ *    (a new version at the same address): after a few steps it leaps.
  * 3. The order of the ports is keyed: who does not know the key has to guess the port of a flow (RFC 6056).
  * 4. That the port is free, the return line proves: a key is in the flow table once.
  */
@@ -19,6 +21,8 @@
 
 #define NAT_PORT_MIN 1024
 #define NAT_ATTEMPTS 64
+#define NAT_STEPS 8   /* that pass by no ticket */
+#define NAT_LEAP 1021 /* tickets; prime, so that no address and no position is left out for good */
 #define NAT_ROUNDS 4
 
 /* A keyed permutation of 16 bits: a Feistel network (Luby, Rackoff, SIAM J. Comput. 17(2), 1988) of two bytes. */
@@ -71,7 +75,7 @@ static __always_inline int nat_key(struct desk *desk, __u64 ticket)
 }
 
 /* Takes what the next ticket means, if it is free. FLOW_INSERTED, FLOW_EXISTS: it is not, or why it can not be taken. */
-__noinline int nat_take(struct desk *desk)
+__noinline int nat_take(struct desk *desk, __u32 attempt)
 {
 	__u32 backend;
 	__u64 *tickets;
@@ -83,7 +87,7 @@ __noinline int nat_take(struct desk *desk)
 	tickets = bpf_map_lookup_elem(&nat_tickets, &backend);
 	if (!tickets)
 		return USHER_REASON_NAT_PORTS;
-	result = nat_key(desk, __sync_fetch_and_add(tickets, 1));
+	result = nat_key(desk, __sync_fetch_and_add(tickets, attempt < NAT_STEPS ? 1 : NAT_LEAP));
 	if (result != UNDECIDED)
 		return result ? result : FLOW_EXISTS;
 	return flow_insert(&desk->key, flow_hash(&desk->key), &desk->entry, &desk->back.ref);
@@ -111,7 +115,7 @@ __noinline int nat_insert(struct desk *desk)
 		return USHER_REASON_NAT_PORTS;
 	nat_entry(desk);
 	for (int i = 0; i < NAT_ATTEMPTS; i++) {
-		result = nat_take(desk);
+		result = nat_take(desk, (__u32)i);
 		/* Another port is another home, which may have room. */
 		if (result == FLOW_EXISTS || result == USHER_REASON_FLOW_TABLE_FULL) {
 			last = result == FLOW_EXISTS ? USHER_REASON_NAT_PORTS : result;
