@@ -9,7 +9,7 @@
 
 #include "usher/abi.h"
 
-#define FRAME_MAX 1152
+#define FRAME_MAX 2048
 
 struct frame {
 	size_t length;
