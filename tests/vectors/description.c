@@ -20,7 +20,7 @@ struct patch {
 };
 
 struct plan {
-	bool ipv6, nocheck, quote, gue;
+	bool ipv6, nocheck, partial, quote, gue;
 	bool error; /* of ICMP, about the packet in `inner` */
 	unsigned int icmp_type, icmp_code;
 	struct vector_frame inner;
@@ -199,6 +199,10 @@ static int read_word(const char *word, char **rest, const struct vector_context 
 		plan->quote = true;
 		return 0;
 	}
+	if (!strcmp(word, "partial")) {
+		plan->partial = true;
+		return 0;
+	}
 	if (!strcmp(word, "nocheck")) {
 		plan->nocheck = true;
 		return 0;
@@ -243,6 +247,8 @@ static uint16_t transport_checksum(const struct plan *plan, const uint8_t *segme
 
 	sum = add_up(plan->source, width, sum);
 	sum = add_up(plan->destination, width, sum);
+	if (plan->partial) /* as a host hands over what a device is to complete: the pseudo header's sum, not inverted */
+		return (uint16_t)~fold(sum);
 	return fold(add_up(segment, length, sum));
 }
 

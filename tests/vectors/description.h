@@ -9,6 +9,7 @@
  *   tcp SP>DP FLAGS seq=N ack=N win=N topt=N;  udp SP>DP [nocheck];  icmp;  proto=N (with data alone)
  *   vlan=TCI[:TPID] a tag (8100 unless it says so in hexadecimal), several
  *   ipip A>B, gue A>B   the packet in a tunnel from A to B, of the family that they are of
+ *   partial         TCP, UDP: the checksum is the sum of the pseudo header alone, for a device to complete
  *   data=N          payload bytes;  trail=N  bytes behind the IP packet
  *   @OFF=HEX        bytes put there: of the frame; ip+OFF of the IP header; l4+OFF of the transport header
  *   cut=N           only the first N bytes of the frame
