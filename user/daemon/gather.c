@@ -31,7 +31,7 @@ static void attach(struct json *bundle, const char *name, const char *path, size
 	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct bundle_file attachment = {.name = name};
 	_cleanup_free_ char *sentence = NULL;
-	struct stat status;
+	struct stat status = {0};
 	void *bytes = NULL;
 
 	if (file < 0 || fstat(file, &status) < 0) {

@@ -81,10 +81,10 @@ static int take_ipv6(const char **at, const char *end, struct usher_address *ret
 	if (gap < 0 ? count != 8 : count > 7)
 		return -EINVAL;
 	if (gap >= 0) {
-		size_t behind = (size_t)(2 * (count - gap));
+		size_t behind = 2 * (size_t)(count - gap);
 
 		memmove(bytes + 16 - behind, bytes + 2 * gap, behind);
-		memset(bytes + 2 * gap, 0, (size_t)(16 - 2 * count));
+		memset(bytes + 2 * gap, 0, 16 - 2 * (size_t)count);
 	}
 	memcpy(ret_address->bytes, bytes, 16);
 	*at = here;

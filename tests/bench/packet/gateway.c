@@ -190,10 +190,12 @@ struct tables *gateway_compile(const struct gateway *gateway, const char *text, 
 		facts.backends = calloc(facts.backend_count, sizeof(*facts.backends));
 		must(facts.backends ? 0 : ENOMEM, "facts");
 		for (size_t b = 0; b < facts.backend_count; b++)
-			facts.backends[b] = (struct backend_facts){
-				.health = HEALTH_UP,
-				.draining = (int)b == drained,
-				.next_hop = {true, {2, 0, 0, 1, 0, (uint8_t)b}, {2, 0, 0, 0, 0, 1}, INTERFACE}};
+			facts.backends[b] = (struct backend_facts){.health = HEALTH_UP,
+								   .draining = (int)b == drained,
+								   .next_hop = {.resolved = true,
+										.mac = {2, 0, 0, 1, 0, (uint8_t)b},
+										.own_mac = {2, 0, 0, 0, 0, 1},
+										.interface = INTERFACE}};
 		r = decide(policy, &facts, COMPILED_NOW, &effective);
 	}
 	if (!r) {
