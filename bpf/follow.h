@@ -127,9 +127,10 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 		return check;
 	if (!follow_path(packet, &packet->key, &desk->hit, backend, &desk->path))
 		return USHER_REASON_NEXT_HOP;
+	/* First: what ends a flow that was silent for long must not leave it overdue. */
+	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	if (packet->key.protocol == IPPROTO_TCP)
 		follow_note_flags(packet, &desk->hit, USHER_TCP_CLIENT_FIN);
-	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	if (backend->forward == USHER_FORWARD_NAT)
 		sent = forward_translated(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
 	else
@@ -365,11 +366,11 @@ __noinline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reaso
 	if (packet->hop_limit <= 1)
 		return USHER_REASON_TTL_EXPIRED;
 	refuse_turn(&desk->decision.client, &desk->path);
+	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	if (packet->key.protocol == IPPROTO_TCP)
 		follow_note_flags(packet, &desk->hit, USHER_TCP_BACKEND_FIN);
 	else
 		flow_promote(&desk->hit.ref);
-	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	forward_find_client(ctx, packet, desk->hit.value.forward.interface, &client);
 	if (!forward_translated(ctx, packet, &desk->path, desk->back.value.back.client_mac, client.mac))
 		return USHER_REASON_NO_HEADROOM;
