@@ -9,6 +9,7 @@
 #ifndef USHER_BPF_ADMIT_H
 #define USHER_BPF_ADMIT_H
 
+#include "limit.h"
 #include "nat.h"
 
 static __always_inline bool admit_forwards(int reason)
@@ -158,6 +159,9 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	}
 	if (!admit_forwards(reason))
 		return reason;
+	result = limit_new_flow(packet, decision->tenant);
+	if (result)
+		return result;
 	event = audit_reserve(decision->audit_required);
 	if (!event && decision->audit_required)
 		return USHER_REASON_AUDIT_FULL;

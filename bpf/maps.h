@@ -62,6 +62,7 @@ USHER_TABLE(arms, struct usher_arm, USHER_ROUTE_ARMS_MAX);
 USHER_TABLE(rings, struct usher_line16, USHER_RING_LINES);
 USHER_TABLE(sets, struct usher_set, USHER_SETS_MAX);
 USHER_TABLE(backends, struct usher_backend, USHER_BACKENDS_MAX);
+USHER_TABLE(tenant_limits, struct usher_tenant_limit, USHER_TENANT_IDS);
 USHER_TABLE(nat_addresses, struct usher_nat_address, USHER_NAT_ADDRESSES_MAX);
 
 /* ---- counters, records and explanations ---- */

@@ -37,6 +37,13 @@ struct usher_line16 {
 };
 USHER_ASSERT_SIZE(struct usher_line16, 64);
 
+/* Map `tenant_limits`, by tenant id: a bucket of flows, in time. */
+struct usher_tenant_limit {
+	__u64 interval;	 /* ns that one new flow costs; 0: no limit */
+	__u64 tolerance; /* ns that may be spent ahead: the burst */
+};
+USHER_ASSERT_SIZE(struct usher_tenant_limit, 16);
+
 /* ---- what lives as long as the pins -------------------------------------------------------------------- */
 
 /* Map `boot`, one entry: written once before the program is attached, read again by a daemon that adopts. */
@@ -344,11 +351,13 @@ struct usher_flow {
 };
 USHER_ASSERT_SIZE(struct usher_flow, 64);
 
-/* Map `tenants`, by tenant id; shared by all CPUs. Flows HALF_OPEN in the table. */
+/* Map `tenants`, by tenant id; shared by all CPUs. */
 struct usher_tenant_state {
-	__s64 half_open;
+	__s64 half_open;	 /* flows HALF_OPEN in the table */
+	__u64 arrival;		 /* CLOCK_MONOTONIC_COARSE ns at which the bucket of new flows is full again */
+	__u64 new_flows_refused; /* beyond the limit, since the maps were made */
 };
-USHER_ASSERT_SIZE(struct usher_tenant_state, 8);
+USHER_ASSERT_SIZE(struct usher_tenant_state, 24);
 
 /* ---- counters (per CPU) --------------------------------------------------------------------------------- */
 

@@ -8,6 +8,8 @@
 #define USHER_SERVICE_ADDRESSES_MAX 8
 #define USHER_TENANTS_MAX 1024
 #define USHER_TENANT_IDS (USHER_TENANTS_MAX + 1) /* 0 is `unknown` */
+#define USHER_NEW_FLOWS_MAX 1000000		 /* a second; a nanosecond of rounding is 0.1 % of that */
+#define USHER_BURST_MAX 10000000
 #define USHER_CLASSES_MAX 65536
 #define USHER_BACKENDS_MAX 4096
 #define USHER_RULES_MAX 4096

@@ -71,6 +71,7 @@
 	X(49, ICMP_UNJUDGED, DROP, "icmp-unjudged",                                                                    \
 	  "ICMP error about a flow that is revoked, or not judged again yet")                                          \
 	X(64, TOO_BIG, DROP, "too-big", "does not fit the tunnel's path; the client has been told")                    \
+	X(65, NEW_FLOW_LIMIT, DROP, "new-flow-limit", "the tenant opens flows faster than its limit")                  \
 	/* revoked */                                                                                                  \
 	X(72, REVOKED, REVOKE, "revoked", "policy no longer allows this flow's backend")                               \
 	X(73, REVOKED_TAIL, REVOKE, "revoked-tail", "later packet of a flow that was cut")

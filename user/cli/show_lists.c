@@ -113,7 +113,7 @@ void show_services(struct json_object *body)
 
 void show_tenants(struct json_object *body)
 {
-	static const char *const headings[] = {"TENANT", "AUDIT", ">HALF-OPEN", "SOURCES", NULL};
+	static const char *const headings[] = {"TENANT", "AUDIT", ">HALF-OPEN", ">NEW/S", ">REFUSED", "SOURCES", NULL};
 	struct table *table = table_new(headings);
 
 	for (size_t i = 0; i < field_count(body, "tenants"); i++) {
@@ -123,6 +123,11 @@ void show_tenants(struct json_object *body)
 		table_cell(table, "%s", field_text(tenant, "name"));
 		table_cell(table, "%s", field_text(tenant, "audit"));
 		table_number(table, field_integer(tenant, "half_open"));
+		if (field_integer(tenant, "new_flows_per_second"))
+			table_number(table, field_integer(tenant, "new_flows_per_second"));
+		else
+			table_cell(table, "-");
+		table_number(table, field_integer(tenant, "new_flows_refused"));
 		list_begin(&list);
 		for (size_t k = 0; k < field_count(tenant, "sources"); k++) {
 			struct json_object *source = field_at(tenant, "sources", k);

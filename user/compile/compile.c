@@ -52,6 +52,26 @@ static void fill_classes(const struct policy *policy, const struct classes *clas
 	}
 }
 
+/*
+ * The kernel's clock for this is coarse: up to 10 ms pass in one step, so a bucket holds at least what comes in during one.
+ */
+static void fill_limits(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
+{
+	tables->tenant_limits = arena_array(&tables->arena, USHER_TENANT_IDS, sizeof(*tables->tenant_limits));
+	tables->tenant_limit_count = USHER_TENANT_IDS;
+	for (size_t t = 0; t < policy->tenant_count; t++) {
+		const struct tenant *tenant = &policy->tenants[t];
+		uint64_t rate = tenant->new_flows_per_second, least = (rate + 99) / 100;
+
+		if (!rate)
+			continue;
+		tables->tenant_limits[numbers->tenants[t]] = (struct usher_tenant_limit){
+			.interval = 1000000000 / rate,
+			.tolerance = 1000000000 / rate * (tenant->burst > least ? tenant->burst : least),
+		};
+	}
+}
+
 static void fill_services(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
 {
 	tables->services = arena_array(&tables->arena, USHER_SERVICES_MAX, sizeof(*tables->services));
@@ -229,6 +249,7 @@ static int fill(const struct compile_input *input, const struct classes *classes
 	sources_build(policy, classes, tables);
 	fill_classes(policy, classes, numbers, tables);
 	fill_services(policy, numbers, tables);
+	fill_limits(policy, numbers, tables);
 	fill_backends(input->effective, numbers, tables);
 	fill_nat(policy, numbers, tables);
 	return routes_build(input->effective, classes, numbers, diagnostics, tables);

@@ -44,7 +44,7 @@ static void print_tenant(FILE *to, const struct policy *policy, size_t index)
 {
 	const struct tenant *tenant = &policy->tenants[index];
 
-	fprintf(to, "%d", tenant->audit);
+	fprintf(to, "%d %u+%u", tenant->audit, tenant->new_flows_per_second, tenant->burst);
 	for (size_t i = 0; i < tenant->source_count; i++) {
 		char address[ADDRESS_TEXT], region[8];
 

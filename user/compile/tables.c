@@ -24,6 +24,7 @@ void tables_digest(const struct tables *tables, char digest[SHA256_HEX])
 		{tables->rings, tables->ring_lines * sizeof(*tables->rings)},
 		{tables->sets, tables->set_count * sizeof(*tables->sets)},
 		{tables->backends, USHER_BACKENDS_MAX * sizeof(*tables->backends)},
+		{tables->tenant_limits, tables->tenant_limit_count * sizeof(*tables->tenant_limits)},
 		{tables->nat, USHER_NAT_ADDRESSES_MAX * sizeof(*tables->nat)},
 	};
 	uint8_t digests[ARRAY_COUNT(parts)][SHA256_BYTES];

@@ -68,10 +68,12 @@ struct tables {
 	struct usher_set *sets;
 	size_t set_count;
 	struct usher_backend *backends; /* USHER_BACKENDS_MAX */
-	struct usher_nat_address *nat;	/* USHER_NAT_ADDRESSES_MAX */
-	uint8_t judgement[32];		/* SHA-256 of all that open flows are judged by: differs = new epoch */
-	struct identities *identities;	/* after this policy */
-	struct catalog *catalog;	/* may be taken by the caller: set it to NULL */
+	struct usher_tenant_limit *tenant_limits;
+	size_t tenant_limit_count;     /* USHER_TENANT_IDS */
+	struct usher_nat_address *nat; /* USHER_NAT_ADDRESSES_MAX */
+	uint8_t judgement[32];	       /* SHA-256 of all that open flows are judged by: differs = new epoch */
+	struct identities *identities; /* after this policy */
+	struct catalog *catalog;       /* may be taken by the caller: set it to NULL */
 };
 
 /* Of everything that packets see, but for the numbers of generation and epoch. */

@@ -58,7 +58,8 @@
  *
  * services    [{"name", "model", "protocol", "tenant"|null, "sticky": bool, "announce": bool, "addresses": ["A:P"...],
  *               "received": C, "verdicts": {VERDICT: {REASON: C}}}]          only counters that are not zero
- * tenants     [{"name", "audit": "every-flow"|"required", "half_open": int, "sources": [{"prefix", "region"}
+ * tenants     [{"name", "audit": "every-flow"|"required", "half_open": int, "new_flows_per_second": int (0: no
+ *               limit), "burst": int, "new_flows_refused": int, "sources": [{"prefix", "region"}
  *               or {"geo": file, "prefixes": int, "regions": int, "sha256"}]}]
  * models      [{"name", "versions": [{"name", "stage", "digest"|null, "score"?, "samples"?, "validation_expires"?,
  *               "labels": [{"name", "evidence", "expires"|null, "lapsed": bool}], "backends": [name...]}]}]

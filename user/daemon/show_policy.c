@@ -87,11 +87,13 @@ void show_tenants(struct question *question)
 {
 	const struct policy *policy = question->core->policy;
 	int64_t *half_open = calloc(USHER_TENANT_IDS, sizeof(*half_open));
+	uint64_t *refused = calloc(USHER_TENANT_IDS, sizeof(*refused));
 	struct json *to = question->to;
 
-	if (!half_open)
+	if (!half_open || !refused)
 		abort();
 	flows_half_open(question->core->program, half_open);
+	flows_new_refused(question->core->program, refused);
 	for (size_t t = 0; policy && t < policy->tenant_count; t++) {
 		const struct tenant *tenant = &policy->tenants[t];
 		uint16_t number = number_of(&question->identities->tenants, tenant->name);
@@ -100,6 +102,9 @@ void show_tenants(struct question *question)
 		json_string(to, "name", tenant->name);
 		json_string(to, "audit", tenant->audit == AUDIT_REQUIRED ? "required" : "every-flow");
 		json_integer(to, "half_open", number < USHER_TENANT_IDS ? half_open[number] : 0);
+		json_unsigned(to, "new_flows_per_second", tenant->new_flows_per_second);
+		json_unsigned(to, "burst", tenant->burst);
+		json_unsigned(to, "new_flows_refused", number < USHER_TENANT_IDS ? refused[number] : 0);
 		json_array_begin(to, "sources");
 		for (size_t i = 0; i < tenant->source_count; i++) {
 			const struct source *source = &tenant->sources[i];
@@ -119,6 +124,7 @@ void show_tenants(struct question *question)
 		json_array_end(to);
 		json_object_end(to);
 	}
+	free(refused);
 	free(half_open);
 }
 

@@ -87,6 +87,20 @@ int flows_half_open(const struct program *program, int64_t *ret_counts)
 	return 0;
 }
 
+int flows_new_refused(const struct program *program, uint64_t *ret_counts)
+{
+	_cleanup_(mapping_close) struct mapping tenants = {0};
+	const struct usher_tenant_state *state;
+	int r = mapping_open(program_map(program, "tenants"), sizeof(struct usher_tenant_state), false, &tenants);
+
+	if (r)
+		return r;
+	state = tenants.bytes;
+	for (size_t i = 0; i < USHER_TENANT_IDS && i < tenants.entries; i++)
+		ret_counts[i] = __atomic_load_n(&state[i].new_flows_refused, __ATOMIC_RELAXED);
+	return 0;
+}
+
 static int raise(const struct flow_view *flow, void *context)
 {
 	uint16_t *incarnations = context;

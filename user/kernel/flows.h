@@ -22,6 +22,9 @@ int flows_each(const struct program *program, int (*found)(const struct flow_vie
 /* Half-open flows of each tenant, USHER_TENANT_IDS of them. */
 int flows_half_open(const struct program *program, int64_t *ret_counts);
 
+/* New flows of each tenant that its limit refused, USHER_TENANT_IDS of them. */
+int flows_new_refused(const struct program *program, uint64_t *ret_counts);
+
 /* The highest incarnation of each backend (USHER_BACKENDS_MAX of them) that a flow still names; raises what is lower. */
 int flows_incarnations(const struct program *program, uint16_t *incarnations);
 

@@ -34,6 +34,8 @@
 	X(rings, struct usher_line16, USHER_RING_LINES, tables->rings, tables->ring_lines)                             \
 	X(sets, struct usher_set, USHER_SETS_MAX, tables->sets, tables->set_count)                                     \
 	X(backends, struct usher_backend, USHER_BACKENDS_MAX, tables->backends, USHER_BACKENDS_MAX)                    \
+	X(tenant_limits, struct usher_tenant_limit, USHER_TENANT_IDS, tables->tenant_limits,                           \
+	  tables->tenant_limit_count)                                                                                  \
 	X(nat_addresses, struct usher_nat_address, USHER_NAT_ADDRESSES_MAX, tables->nat, USHER_NAT_ADDRESSES_MAX)
 
 enum table {

@@ -85,6 +85,8 @@ struct tenant {
 	const struct source *sources; /* as written */
 	size_t source_count;
 	enum audit_mode audit;
+	uint32_t new_flows_per_second; /* 0: no limit */
+	uint32_t burst;
 };
 
 enum stage { STAGE_DEVELOPMENT, STAGE_CANARY, STAGE_PRODUCTION, STAGE_ARCHIVED, STAGES };

@@ -196,11 +196,25 @@ static void read_sources(struct document *document, struct node node, struct pol
 			tenant->source_count++;
 }
 
+static void read_limits(struct document *document, struct node node, struct tenant *tenant)
+{
+	enum { NEW_FLOWS, BURST, FIELDS };
+	struct field fields[FIELDS] = {{.key = "new_flows_per_second", .required = true}, {.key = "burst"}};
+	uint32_t rate;
+
+	if (read_object(document, node, fields, FIELDS))
+		return;
+	if (fields[NEW_FLOWS].given && !read_count(document, fields[NEW_FLOWS].value, 1, USHER_NEW_FLOWS_MAX, &rate))
+		tenant->burst = tenant->new_flows_per_second = rate;
+	if (fields[BURST].given)
+		read_count(document, fields[BURST].value, 1, USHER_BURST_MAX, &tenant->burst);
+}
+
 static void read_tenant(struct document *document, struct node node, struct policy *policy, size_t index)
 {
 	struct tenant *tenant = &policy->tenants[index];
-	enum { SOURCES, AUDIT, FIELDS };
-	struct field fields[FIELDS] = {{.key = "sources"}, {.key = "audit"}};
+	enum { SOURCES, AUDIT, LIMITS, FIELDS };
+	struct field fields[FIELDS] = {{.key = "sources"}, {.key = "audit"}, {.key = "limits"}};
 
 	tenant->place = node_place(document, node);
 	if (read_object(document, node, fields, FIELDS))
@@ -208,6 +222,8 @@ static void read_tenant(struct document *document, struct node node, struct poli
 	if (fields[SOURCES].given)
 		read_sources(document, fields[SOURCES].value, policy, index);
 	read_audit_mode(document, &fields[AUDIT], &tenant->audit);
+	if (fields[LIMITS].given)
+		read_limits(document, fields[LIMITS].value, tenant);
 }
 
 void parse_tenants(struct document *document, struct node node, struct policy *policy)
