@@ -139,6 +139,7 @@ bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 min
 	@scripts/packages build bench
 	@$(MAKE) --no-print-directory -s benches
 	@for bench in $(if $(QUICK),,$(BENCHES)); do echo "$$(basename $$bench .bench):"; $$bench; done
+	@mkdir -p tests/bench/results
 	@$(B)/tests/bench/packet.bench $(if $(QUICK),--quick,--results tests/bench/results)
 
 lint: ## format, static analysis, include order
