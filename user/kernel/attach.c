@@ -36,8 +36,11 @@ static __u32 present(const struct attachment *at)
 	return query.prog_id ? query.prog_id : query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id;
 }
 
-/* Is it a link that holds the interface? Its id, or 0. Only CAP_SYS_ADMIN is told. */
-static __u32 foreign_link(const struct attachment *at)
+/*
+ * Is it a link that holds the interface for this program? Its id, or 0. Only CAP_SYS_ADMIN is told. Indices of interfaces are those of a
+ * network namespace, and links are of all of them: the program tells one from another.
+ */
+static __u32 foreign_link(const struct attachment *at, __u32 other)
 {
 	for (__u32 id = 0; !bpf_link_get_next_id(id, &id);) {
 		_cleanup_close_ int link = bpf_link_get_fd_by_id(id);
@@ -45,7 +48,7 @@ static __u32 foreign_link(const struct attachment *at)
 		__u32 length = sizeof(info);
 
 		if (link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &length) && info.type == BPF_LINK_TYPE_XDP &&
-		    info.xdp.ifindex == at->index)
+		    info.xdp.ifindex == at->index && info.prog_id == other)
 			return id;
 	}
 	return 0;
@@ -54,7 +57,7 @@ static __u32 foreign_link(const struct attachment *at)
 static int refuse_other(const struct attachment *at, __u32 other, struct problem *problem)
 {
 	const char *name = at->name;
-	__u32 link = foreign_link(at);
+	__u32 link = foreign_link(at, other);
 	enum attach_mode mode;
 
 	if (link)
