@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/address.h"
+#include "base/cleanup.h"
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/date.h"
@@ -86,25 +87,25 @@ void show_services(struct question *question)
 void show_tenants(struct question *question)
 {
 	const struct policy *policy = question->core->policy;
-	int64_t *half_open = calloc(USHER_TENANT_IDS, sizeof(*half_open));
-	uint64_t *refused = calloc(USHER_TENANT_IDS, sizeof(*refused));
+	/* One more, all 0: of a tenant that packets do not know yet. */
+	_cleanup_free_ struct usher_tenant_state *states = calloc(USHER_TENANT_IDS + 1, sizeof(*states));
 	struct json *to = question->to;
 
-	if (!half_open || !refused)
+	if (!states)
 		abort();
-	flows_half_open(question->core->program, half_open);
-	flows_new_refused(question->core->program, refused);
+	flows_tenants(question->core->program, states);
 	for (size_t t = 0; policy && t < policy->tenant_count; t++) {
 		const struct tenant *tenant = &policy->tenants[t];
 		uint16_t number = number_of(&question->identities->tenants, tenant->name);
+		const struct usher_tenant_state *state = &states[number < USHER_TENANT_IDS ? number : USHER_TENANT_IDS];
 
 		json_object_begin(to, NULL);
 		json_string(to, "name", tenant->name);
 		json_string(to, "audit", tenant->audit == AUDIT_REQUIRED ? "required" : "every-flow");
-		json_integer(to, "half_open", number < USHER_TENANT_IDS ? half_open[number] : 0);
+		json_integer(to, "half_open", state->half_open);
 		json_unsigned(to, "new_flows_per_second", tenant->new_flows_per_second);
 		json_unsigned(to, "burst", tenant->burst);
-		json_unsigned(to, "new_flows_refused", number < USHER_TENANT_IDS ? refused[number] : 0);
+		json_unsigned(to, "new_flows_refused", state->new_flows_refused);
 		json_array_begin(to, "sources");
 		for (size_t i = 0; i < tenant->source_count; i++) {
 			const struct source *source = &tenant->sources[i];
@@ -124,8 +125,6 @@ void show_tenants(struct question *question)
 		json_array_end(to);
 		json_object_end(to);
 	}
-	free(refused);
-	free(half_open);
 }
 
 static void add_version(struct question *question, size_t index)

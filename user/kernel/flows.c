@@ -73,31 +73,17 @@ int flows_each(const struct program *program, int (*found)(const struct flow_vie
 	return r ? r : each_line(&lines, found, context);
 }
 
-int flows_half_open(const struct program *program, int64_t *ret_counts)
+int flows_tenants(const struct program *program, struct usher_tenant_state ret_states[USHER_TENANT_IDS])
 {
 	_cleanup_(mapping_close) struct mapping tenants = {0};
-	const struct usher_tenant_state *state;
+	const struct usher_tenant_state *states;
 	int r = mapping_open(program_map(program, "tenants"), sizeof(struct usher_tenant_state), false, &tenants);
 
 	if (r)
 		return r;
-	state = tenants.bytes;
+	states = tenants.bytes;
 	for (size_t i = 0; i < USHER_TENANT_IDS && i < tenants.entries; i++)
-		ret_counts[i] = __atomic_load_n(&state[i].half_open, __ATOMIC_RELAXED);
-	return 0;
-}
-
-int flows_new_refused(const struct program *program, uint64_t *ret_counts)
-{
-	_cleanup_(mapping_close) struct mapping tenants = {0};
-	const struct usher_tenant_state *state;
-	int r = mapping_open(program_map(program, "tenants"), sizeof(struct usher_tenant_state), false, &tenants);
-
-	if (r)
-		return r;
-	state = tenants.bytes;
-	for (size_t i = 0; i < USHER_TENANT_IDS && i < tenants.entries; i++)
-		ret_counts[i] = __atomic_load_n(&state[i].new_flows_refused, __ATOMIC_RELAXED);
+		ret_states[i] = states[i];
 	return 0;
 }
 

@@ -19,11 +19,8 @@ struct flow_view {
  * -errno. A flow is shown whole or not at all: its tag is the same before and after. */
 int flows_each(const struct program *program, int (*found)(const struct flow_view *flow, void *context), void *context);
 
-/* Half-open flows of each tenant, USHER_TENANT_IDS of them. */
-int flows_half_open(const struct program *program, int64_t *ret_counts);
-
-/* New flows of each tenant that its limit refused, USHER_TENANT_IDS of them. */
-int flows_new_refused(const struct program *program, uint64_t *ret_counts);
+/* What packets have noted of each tenant. Numbers that packets change meanwhile are each of some moment. 0 or -errno. */
+int flows_tenants(const struct program *program, struct usher_tenant_state ret_states[USHER_TENANT_IDS]);
 
 /* The highest incarnation of each backend (USHER_BACKENDS_MAX of them) that a flow still names; raises what is lower. */
 int flows_incarnations(const struct program *program, uint16_t *incarnations);

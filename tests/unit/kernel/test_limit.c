@@ -18,13 +18,14 @@
 
 static uint64_t refused(const struct host *host)
 {
-	uint64_t *counts = calloc(USHER_TENANT_IDS, sizeof(*counts)), sum = 0;
+	struct usher_tenant_state *states = calloc(USHER_TENANT_IDS, sizeof(*states));
+	uint64_t sum = 0;
 
-	assert_non_null(counts);
-	assert_int_equal(flows_new_refused(host->program, counts), 0);
+	assert_non_null(states);
+	assert_int_equal(flows_tenants(host->program, states), 0);
 	for (size_t i = 0; i < USHER_TENANT_IDS; i++)
-		sum += counts[i];
-	free(counts);
+		sum += states[i].new_flows_refused;
+	free(states);
 	return sum;
 }
 

@@ -161,7 +161,8 @@ static int take_flow(const struct flow_view *flow, void *context)
 static void test_flows_are_seen_in_the_table(void **state)
 {
 	struct host_packet syn = host_syn("203.0.113.10", 40000);
-	int64_t half_open[USHER_TENANT_IDS], sum = 0;
+	static struct usher_tenant_state states[USHER_TENANT_IDS];
+	int64_t sum = 0;
 	uint16_t incarnations[USHER_BACKENDS_MAX] = {0};
 	struct usher_address address;
 	struct flow_view flow = {0};
@@ -180,9 +181,9 @@ static void test_flows_are_seen_in_the_table(void **state)
 	assert_int_equal(flow.epoch, host.epoch);
 	assert_true(flow.idle_seconds <= 2);
 	assert_int_not_equal(flow.value.nat_port_be, 0);
-	assert_int_equal(flows_half_open(host.program, half_open), 0);
+	assert_int_equal(flows_tenants(host.program, states), 0);
 	for (size_t t = 0; t < USHER_TENANT_IDS; t++)
-		sum += half_open[t];
+		sum += states[t].half_open;
 	assert_int_equal(sum, 1);
 	assert_int_equal(flows_incarnations(host.program, incarnations), 0);
 	assert_int_equal(incarnations[flow.value.backend], flow.value.incarnation);
