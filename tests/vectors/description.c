@@ -244,12 +244,14 @@ static uint16_t transport_checksum(const struct plan *plan, const uint8_t *segme
 {
 	size_t width = plan->ipv6 ? 16 : 4;
 	uint32_t sum = (uint32_t)plan->protocol + (uint32_t)length;
+	uint16_t checksum;
 
 	sum = add_up(plan->source, width, sum);
 	sum = add_up(plan->destination, width, sum);
 	if (plan->partial) /* as a host hands over what a device is to complete: the pseudo header's sum, not inverted */
 		return (uint16_t)~fold(sum);
-	return fold(add_up(segment, length, sum));
+	checksum = fold(add_up(segment, length, sum));
+	return checksum || plan->protocol != 17 ? checksum : 0xffff; /* RFC 768: 0 is none */
 }
 
 static size_t build_transport(const struct plan *plan, const struct vector_context *context, uint8_t *at)
@@ -374,6 +376,21 @@ static int apply_patches(const struct plan *plan, struct vector_frame *frame)
 	return 0;
 }
 
+/* The flow that an ICMP error is about: as whoever is to answer the quoted packet would send it. */
+static uint64_t quoted_hash(const struct plan *plan, const struct vector_context *context)
+{
+	const uint8_t *ip = plan->inner.bytes + plan->inner.network, *l4 = plan->inner.bytes + plan->inner.transport;
+	const int family = plan->ipv6 ? AF_INET6 : AF_INET;
+	const size_t width = plan->ipv6 ? 16 : 4, source = plan->ipv6 ? 8 : 12;
+	struct usher_flow_key key = {.protocol = ip[plan->ipv6 ? 6 : 9]};
+
+	address_from_bytes(family, ip + source + width, &key.source);
+	address_from_bytes(family, ip + source, &key.destination);
+	memcpy(&key.source_port_be, l4 + 2, 2);
+	memcpy(&key.destination_port_be, l4, 2);
+	return usher_hash_flow(key.source.halves, key.destination.halves, USHER_FLOW_WORD(&key), context->hash_key);
+}
+
 static uint64_t plan_hash(const struct plan *plan, const struct vector_context *context)
 {
 	struct usher_flow_key key = {.source_port_be = htons(plan->source_port),
@@ -381,6 +398,8 @@ static uint64_t plan_hash(const struct plan *plan, const struct vector_context *
 				     .protocol = (uint8_t)plan->protocol};
 	const int family = plan->ipv6 ? AF_INET6 : AF_INET;
 
+	if (plan->error)
+		return quoted_hash(plan, context);
 	address_from_bytes(family, plan->source, &key.source);
 	address_from_bytes(family, plan->destination, &key.destination);
 	return usher_hash_flow(key.source.halves, key.destination.halves, USHER_FLOW_WORD(&key), context->hash_key);

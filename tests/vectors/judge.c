@@ -17,6 +17,14 @@ int judge_cut(const struct vector_frame *cut)
 	return wire.reason && wire.reason != USHER_REASON_ICMP_TO_HOST ? wire.reason : -1;
 }
 
+uint16_t judge_source_port(const struct vector_frame *vector)
+{
+	struct frame frame = {.length = vector->length};
+
+	memcpy(frame.bytes, vector->bytes, vector->length);
+	return wire_read(&frame).source_port;
+}
+
 void judge_shrink(struct vector_frame *cut)
 {
 	size_t at = 14;

@@ -11,6 +11,9 @@
  */
 int judge_cut(const struct vector_frame *cut);
 
+/* TCP or UDP; 0: neither. */
+uint16_t judge_source_port(const struct vector_frame *vector);
+
 /* The IP packet says itself that it ends where the frame does. */
 void judge_shrink(struct vector_frame *cut);
 

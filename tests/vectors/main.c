@@ -32,7 +32,6 @@
 
 #define FOLDER "tests/vectors/"
 #define NOW 1780000000
-#define SERVICES_COUNTED 16
 #define NAMES_MAX 32
 
 static const char *const reason_labels[USHER_REASON_MAX] = {
@@ -52,7 +51,7 @@ static struct {
 	char names[NAMES_MAX][USHER_NAME_MAX + 1]; /* of backends, in the order in which they were first seen */
 	size_t name_count;
 	uint64_t counted[USHER_REASON_MAX];
-	unsigned int done, failed, cuts;
+	unsigned int done, failed, described, series, cuts;
 	char description[1100];
 	struct vector_frame in;
 	struct vector_context context;
@@ -123,6 +122,28 @@ static bool find_mac(const char *name, uint8_t mac[6])
 	return false;
 }
 
+/* A service that is in force, or what is for none. */
+static bool is_counted(uint32_t service)
+{
+	return service == USHER_SERVICE_NONE || bench.identities->services.items[service].key;
+}
+
+static uint64_t counted(uint32_t reason)
+{
+	int cpus = libbpf_num_possible_cpus(), map = program_map(&bench.program, "verdicts");
+	struct usher_counter values[256];
+	uint64_t sum = 0;
+
+	for (uint32_t s = 0; s <= USHER_SERVICES_MAX; s++) {
+		uint32_t key = s * USHER_REASON_MAX + reason;
+
+		if (is_counted(s) && !bpf_map_lookup_elem(map, &key, values))
+			for (int cpu = 0; cpu < cpus; cpu++)
+				sum += values[cpu].packets;
+	}
+	return sum;
+}
+
 static int publish_text(const char *name, const char *text)
 {
 	static struct backend_facts states[64];
@@ -164,6 +185,8 @@ static int publish_text(const char *name, const char *text)
 		memcpy(bench.judgement, tables->judgement, sizeof(bench.judgement));
 		bench.generation = tables->header.number;
 		bench.epoch = tables->header.epoch;
+		for (uint32_t r = 0; r < USHER_REASON_MAX; r++)
+			bench.counted[r] = counted(r);
 	} else {
 		diagnostics_print(&diagnostics, stderr);
 	}
@@ -189,22 +212,6 @@ static int publish_file(const char *name)
 	text[length] = '\0';
 	fclose(file);
 	return publish_text(name, text);
-}
-
-static uint64_t counted(uint32_t reason)
-{
-	int cpus = libbpf_num_possible_cpus(), map = program_map(&bench.program, "verdicts");
-	struct usher_counter values[256];
-	uint64_t sum = 0;
-
-	for (uint32_t s = 0; s <= SERVICES_COUNTED; s++) {
-		uint32_t key = (s == SERVICES_COUNTED ? USHER_SERVICE_NONE : s) * USHER_REASON_MAX + reason;
-
-		if (!bpf_map_lookup_elem(map, &key, values))
-			for (int cpu = 0; cpu < cpus; cpu++)
-				sum += values[cpu].packets;
-	}
-	return sum;
 }
 
 /* The reason that was counted since this was asked last, or -1: none, or several. */
@@ -237,6 +244,7 @@ static void verdict(bool good, const char *what)
 static void cut_verdict(const char *fault, unsigned int tried)
 {
 	bench.done++;
+	bench.series++;
 	bench.failed += !!*fault;
 	printf("%s %u - cut at every length (%u pieces): %s\n", *fault ? "not ok" : "ok", bench.done, tried,
 	       bench.description);
@@ -255,15 +263,8 @@ static void print_bytes(const char *what, const uint8_t *bytes, size_t length)
 /* The NAT port shows as the source port of what is sent to a backend; each flow that begins gets another. */
 static void learn_nat_port(const struct vector_frame *output)
 {
-	size_t network = 14;
-	size_t at;
-
-	while (network < 22 && (output->bytes[network - 2] == 0x81 || output->bytes[network - 2] == 0x88))
-		network += 4;
-	at = network + (output->bytes[network - 2] == 0x86 ? 40 : (size_t)(output->bytes[network] & 0xf) * 4);
-
-	if (!bench.context.nat_port && at + 2 <= output->length)
-		bench.context.nat_port = (uint16_t)(output->bytes[at] << 8 | output->bytes[at + 1]);
+	if (!bench.context.nat_port)
+		bench.context.nat_port = judge_source_port(output);
 }
 
 static bool try_cut(const struct vector_frame *cut, int reason, char fault[128])
@@ -326,6 +327,7 @@ static void run(const char *expected_text)
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bench.in.bytes, .data_size_in = (__u32)bench.in.length,
 		    .data_out = output.bytes, .data_size_out = sizeof(output.bytes), .repeat = 1);
 
+	bench.described++;
 	sscanf(expected_text, "%7s %31s%n", action, reason, &used);
 	if (!strcmp(action, "tx"))
 		cut_everywhere();
@@ -434,7 +436,7 @@ static void check_conservation(void)
 		if (!bpf_map_lookup_elem(received, &s, values))
 			for (int cpu = 0; cpu < cpus; cpu++)
 				in += values[cpu].packets;
-		for (uint32_t r = 0; r < USHER_REASON_MAX && (s <= SERVICES_COUNTED || s == USHER_SERVICE_NONE); r++) {
+		for (uint32_t r = 0; r < USHER_REASON_MAX; r++) {
 			uint32_t key = s * USHER_REASON_MAX + r;
 
 			if (!bpf_map_lookup_elem(verdicts, &key, values))
@@ -451,8 +453,10 @@ static void check_conservation(void)
 
 int main(void)
 {
-	static const char *const files[] = {"nat.vectors",   "direct.vectors",	"vlan.vectors",	     "tunnel.vectors",
-					    "relay.vectors", "refused.vectors", "malformed.vectors", "revoked.vectors"};
+	static const char *const files[] = {"nat.vectors",    "direct.vectors",	 "vlan.vectors",      "tunnel.vectors",
+					    "relay.vectors",  "refused.vectors", "malformed.vectors", "revoked.vectors",
+					    "modes.vectors",  "errors.vectors",	 "answers.vectors",   "classes.vectors",
+					    "headers.vectors"};
 
 	bench.context.mac = find_mac;
 	bench.context.hash_key = bench.program.boot.hash_key;
@@ -463,6 +467,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		follow_file(files[i]);
 	check_conservation();
-	printf("# %u pieces of frames\n1..%u\n", bench.cuts, bench.done);
+	printf("# %u described vectors; besides them %u series of cuts, of %u pieces of frames\n1..%u\n",
+	       bench.described, bench.series, bench.cuts, bench.done);
 	return bench.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
