@@ -74,16 +74,20 @@ static long sweep_line(__u32 index, struct sweep *sweep)
 {
 	__u32 line = (sweep->first + index) & (usher_boot.flow_lines - 1);
 	struct usher_flow *flow = flow_at(line);
+	__u64 tag, first, second;
 	__u16 tenant;
-	__u64 tag;
 
 	if (!flow)
 		return 1;
 	tag = FLOW_READ(flow->tag);
 	tenant = FLOW_READ(flow->value.forward.tenant);
+	first = FLOW_READ(flow->value.words[0]);
+	second = FLOW_READ(flow->value.words[1]);
 	if (flow_occupied(tag) && sweep_is_due(flow, tag, (__u16)sweep->now) &&
-	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag)
+	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag) {
+		flow_blame(tag, first, second);
 		flow_settle(tag, tenant, FLOW_EXPIRED);
+	}
 	if (FLOW_READ(flow->hint) & ~FLOW_LOCK)
 		sweep_hint(line);
 	return 0;

@@ -96,7 +96,7 @@ __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room 
 	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
 	__u32 rank;
 	__u16 tenant;
-	__u64 tag, word;
+	__u64 tag, first, word;
 
 	if (!flow || !entry || !room)
 		return 0;
@@ -106,10 +106,12 @@ __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room 
 	if (!flow_occupied(tag) || (tag & USHER_TAG_RETURN) || (room->home ^ d) == room->own_forward)
 		return 0;
 	tenant = FLOW_READ(flow->value.forward.tenant);
+	first = FLOW_READ(flow->value.words[0]);
 	word = FLOW_READ(flow->value.words[1]);
 	if (!room->over_cap && flow_expired(tag, word, entry->now)) {
 		if (!flow_claim(flow, tag, d, room))
 			return 0;
+		flow_blame(tag, first, word);
 		flow_settle(tag, tenant, FLOW_EXPIRED);
 		return 1;
 	}
@@ -142,16 +144,20 @@ __noinline int flow_claim_victim(const struct flow_entry *entry, struct flow_roo
 static __always_inline void flow_forget(__u32 line, __u16 now)
 {
 	struct usher_flow *flow = flow_at(line);
+	__u64 tag, first, word;
 	__u16 tenant;
-	__u64 tag;
 
 	if (!flow)
 		return;
 	tag = FLOW_READ(flow->tag);
 	tenant = FLOW_READ(flow->value.forward.tenant);
-	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) &&
-	    flow_expired(tag, FLOW_READ(flow->value.words[1]), now) && flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag)
+	first = FLOW_READ(flow->value.words[0]);
+	word = FLOW_READ(flow->value.words[1]);
+	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) && flow_expired(tag, word, now) &&
+	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag) {
+		flow_blame(tag, first, word);
 		flow_settle(tag, tenant, FLOW_EXPIRED);
+	}
 }
 
 /* Claim the line at this distance if it holds a return entry whose forward one has gone, or is too old. */

@@ -37,7 +37,7 @@
  * Seconds of silence after which a flow is forgotten, in ticks (1.07 s). Those of live flows are never short of:
  * TCP 2 h 4 min (RFC 5382, REQ-5), UDP 2 min (RFC 4787, REQ-5), half closed 2 min (Linux nf_conntrack, FIN_WAIT).
  * A handshake must outlive the first two retransmissions of a SYN, after 1 and 3 s (RFC 6298, 2.1 and 5.5). A closed flow
- * waits for the last ACK. A tombstone must outlive the retransmissions of both ends: 60 s, the 2 MSL of Linux.
+ * waits for the last ACK; one that its client has reset, for the packet that says that the other end did not believe it (tcp.h). A tombstone must outlive the retransmissions of both ends: 60 s, the 2 MSL of Linux.
  */
 #define FLOW_TICKS_TCP_HALF_OPEN 5
 #define FLOW_TICKS_TCP_LIVE 6931
@@ -85,10 +85,11 @@ static __always_inline __u32 flow_age(__u16 now, __u16 seen)
 	return age & 0x8000 ? 0 : age;
 }
 
-/* Of a forward entry: longest silence in ticks. */
-static __always_inline __u32 flow_lifetime(__u64 tag, __u8 tcp)
+/* Of a forward entry: longest silence in ticks. `word` is its second word. */
+static __always_inline __u32 flow_lifetime(__u64 tag, __u64 word)
 {
-	const __u8 both = USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN;
+	const __u8 both = USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN, tcp = (__u8)(word >> 48);
+	bool nat = (__u16)word;
 
 	if (USHER_TAG_STATUS(tag) == USHER_FLOW_CUT)
 		return FLOW_TICKS_CUT;
@@ -96,18 +97,18 @@ static __always_inline __u32 flow_lifetime(__u64 tag, __u8 tcp)
 		return USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE ? FLOW_TICKS_UDP_LIVE : FLOW_TICKS_UDP_HALF_OPEN;
 	if (USHER_TAG_STATUS(tag) == USHER_FLOW_HALF_OPEN)
 		return FLOW_TICKS_TCP_HALF_OPEN;
-	if ((tcp & USHER_TCP_RESET) || (tcp & both) == both)
+	if ((tcp & both) == both || (tcp & USHER_TCP_RESET && nat))
 		return FLOW_TICKS_TCP_CLOSED;
-	return tcp & both ? FLOW_TICKS_TCP_HALF_CLOSED : FLOW_TICKS_TCP_LIVE;
+	return tcp & (both | USHER_TCP_RESET) ? FLOW_TICKS_TCP_HALF_CLOSED : FLOW_TICKS_TCP_LIVE;
 }
 
 /*
- * Has a forward entry been silent for too long? `word` is its second word. A packet that arrives at this very moment is
+ * Has a forward entry been silent for too long? A packet that arrives at this very moment is
  * as late as one that arrives after.
  */
 static __always_inline bool flow_expired(__u64 tag, __u64 word, __u16 now)
 {
-	return flow_age(now, (__u16)(word >> 16)) > flow_lifetime(tag, (__u8)(word >> 48));
+	return flow_age(now, (__u16)(word >> 16)) > flow_lifetime(tag, word);
 }
 
 /*
@@ -162,6 +163,21 @@ static __always_inline struct usher_flow_counter *flow_counter(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&flow_counters, &zero);
+}
+
+/* Before an expiry is settled: a forward entry whose SYN its backend never answered. `first` and `second` are its words. */
+static __always_inline void flow_blame(__u64 tag, __u64 first, __u64 second)
+{
+	const __u64 answered = (__u64)(USHER_TCP_ANSWERED | USHER_TCP_RESET) << 48;
+	__u32 backend = (__u16)first;
+	struct usher_backend_figures *figures;
+
+	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || tag & (USHER_TAG_UDP | USHER_TAG_RETURN) ||
+	    second & answered || !(__u16)second)
+		return;
+	figures = bpf_map_lookup_elem(&backend_figures, &backend);
+	if (figures)
+		__sync_fetch_and_add(&figures->connect_timeouts, 1);
 }
 
 /* After the swap that ended the entry which had this tag and tenant. */

@@ -16,6 +16,7 @@
 #include "forward.h"
 #include "refuse.h"
 #include "route.h"
+#include "tcp.h"
 
 /* More than a server sends before it has heard from the client (RFC 6928), little enough that guessing is in vain. */
 #define FOLLOW_PROOF_WINDOW 0x10000u
@@ -61,26 +62,7 @@ static __always_inline bool follow_is_current(const struct packet *packet, __u64
 	return (__s32)(packet->epoch - USHER_TAG_EPOCH(tag)) <= 0;
 }
 
-/* Does a SYN begin anew where a flow was? A retransmitted one belongs to the flow that it began. */
-static __always_inline bool follow_begins(const struct packet *packet, __u64 tag)
-{
-	return packet->key.protocol == IPPROTO_TCP && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-	       USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN;
-}
-
 /* ---- to the backend ------------------------------------------------------------------------------------- */
-
-static __always_inline void follow_note_flags(const struct packet *packet, struct flow_hit *hit, __u8 fin)
-{
-	__u8 tcp = 0;
-
-	if (packet->tcp_flags & TCP_FIN)
-		tcp |= fin;
-	if (packet->tcp_flags & TCP_RST)
-		tcp |= USHER_TCP_RESET;
-	if (tcp & ~hit->value.forward.tcp)
-		flow_mark(&hit->ref, tcp, 0);
-}
 
 /* Addresses and ports between usher and the backend, and the next hop's. False: there is no way to it now. */
 static __always_inline bool follow_path(const struct packet *packet, const struct usher_flow_key *client,
@@ -103,6 +85,25 @@ static __always_inline bool follow_path(const struct packet *packet, const struc
 	ret_path->destination = backend->address;
 	ret_path->destination_port_be = backend->port_be;
 	return true;
+}
+
+/*
+ * Does this packet begin anew where a flow is? A SYN does, unless it belongs to the flow that it began, or the flow is one that
+ * its backend can speak for (tcp.h).
+ */
+static __always_inline bool follow_begins(struct desk *desk)
+{
+	const struct packet *packet = &desk->packet;
+	const struct usher_backend *backend;
+
+	if (packet->key.protocol != IPPROTO_TCP || (packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return false;
+	if (!tcp_is_vouched(&desk->hit))
+		return true;
+	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_HALF_OPEN)
+		return false;
+	backend = route_backend(packet, desk->hit.value.forward.backend);
+	return !backend || !follow_path(packet, &packet->key, &desk->hit, backend, &desk->path);
 }
 
 /* Sends a client's packet on. `reason` is returned if that can be done. */
@@ -130,7 +131,7 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 	/* First: what ends a flow that was silent for long must not leave it overdue. */
 	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	if (packet->key.protocol == IPPROTO_TCP)
-		follow_note_flags(packet, &desk->hit, USHER_TCP_CLIENT_FIN);
+		tcp_from_client(desk);
 	if (backend->forward == USHER_FORWARD_NAT)
 		sent = forward_translated(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
 	else
@@ -368,7 +369,7 @@ __noinline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reaso
 	refuse_turn(&desk->decision.client, &desk->path);
 	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	if (packet->key.protocol == IPPROTO_TCP)
-		follow_note_flags(packet, &desk->hit, USHER_TCP_BACKEND_FIN);
+		tcp_from_backend(desk);
 	else
 		flow_promote(&desk->hit.ref);
 	forward_find_client(ctx, packet, desk->hit.value.forward.interface, &client);
@@ -379,16 +380,6 @@ __noinline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reaso
 		return USHER_REASON_NEXT_HOP;
 	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_FROM_BACKEND);
 	return reason;
-}
-
-/* The backend's SYN-ACK: what the client must acknowledge to prove that it is where it says. */
-static __always_inline void follow_note_answer(const struct desk *desk)
-{
-	if ((desk->packet.tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK) ||
-	    USHER_TAG_STATUS(desk->hit.ref.tag) != USHER_FLOW_HALF_OPEN)
-		return;
-	flow_update(&desk->back.ref, 0, 0xffffffffULL << 32, (__u64)(desk->packet.sequence + 1) << 32);
-	flow_mark(&desk->hit.ref, USHER_TCP_ANSWERED, 0);
 }
 
 /* The flow that a packet to a NAT address answers: both its entries, and the client's key. */
@@ -428,8 +419,8 @@ __noinline int follow_backend(struct xdp_md *ctx, struct desk *desk)
 	} else if (!follow_is_current(packet, desk->hit.ref.tag) && !follow_kept(desk)) {
 		return follow_cut_backend(ctx, desk);
 	}
-	if (packet->key.protocol == IPPROTO_TCP)
-		follow_note_answer(desk);
+	if (packet->tcp_flags & TCP_SYN && tcp_is_forgotten(desk))
+		return USHER_REASON_BACKEND_FORGOT;
 	return follow_to_client(ctx, desk, reason);
 }
 

@@ -70,6 +70,7 @@ USHER_TABLE(nat_addresses, struct usher_nat_address, USHER_NAT_ADDRESSES_MAX);
 USHER_PERCPU(received, struct usher_counter, USHER_SERVICES_MAX + 1);
 USHER_PERCPU(verdicts, struct usher_counter, USHER_VERDICT_SLOTS);
 USHER_PERCPU(backend_counters, struct usher_backend_counter, USHER_BACKENDS_MAX);
+USHER_ARRAY(backend_figures, struct usher_backend_figures, USHER_BACKENDS_MAX);
 USHER_PERCPU(sequences, struct usher_sequence, USHER_RINGS);
 
 /* Answers sent to a class in a tick, on one CPU. */
@@ -90,8 +91,9 @@ USHER_PERCPU(desks, struct desk, 2);
 
 /* ---- flows ---- */
 
-/* Entries: boot.flow_lines, set before the object is loaded. */
+/* Entries of both: boot.flow_lines, set before the object is loaded. */
 USHER_ARRAY(flows, struct usher_flow, USHER_FLOW_LINES_DEFAULT);
+USHER_ARRAY(flow_moments, struct usher_flow_moment, USHER_FLOW_LINES_DEFAULT);
 USHER_ARRAY(tenants, struct usher_tenant_state, USHER_TENANT_IDS);
 USHER_PERCPU(flow_counters, struct usher_flow_counter, 1);
 /* By backend; shared by all CPUs: see nat.h. */

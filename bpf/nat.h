@@ -102,6 +102,8 @@ static __always_inline void nat_entry(struct desk *desk)
 	entry->now = (__u16)desk->packet.now;
 	entry->epoch = desk->packet.epoch;
 	entry->value.back.forward_line = desk->hit.ref.line;
+	if (desk->packet.key.protocol == IPPROTO_TCP)
+		entry->value.back.backend_next = latency_stamp();
 	entry->value.back.forward_fingerprint = USHER_TAG_FINGERPRINT(desk->hit.ref.tag);
 	__builtin_memcpy(entry->value.back.client_mac, desk->packet.sender_mac, ETH_ALEN);
 }

@@ -72,7 +72,7 @@ static __always_inline int usher_decide(struct xdp_md *ctx, struct desk *desk)
 		desk->hit.ref.tag = 0;
 		return admit(ctx, desk);
 	}
-	return follow_begins(packet, desk->hit.ref.tag) ? admit(ctx, desk) : follow_client(ctx, desk);
+	return follow_begins(desk) ? admit(ctx, desk) : follow_client(ctx, desk);
 }
 
 SEC("xdp")

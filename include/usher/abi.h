@@ -19,7 +19,7 @@
 #include "reasons.h"
 
 /* Raised whenever a pinned map of an older program could be misread by a newer one. */
-#define USHER_ABI_VERSION 2
+#define USHER_ABI_VERSION 3
 
 #define USHER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
 
@@ -299,9 +299,10 @@ USHER_ASSERT_SIZE(struct usher_flow_key, 40);
 	 ((__u64)(key)->destination_port_be << 16) | (__u64)(key)->source_port_be)
 
 #define USHER_TCP_CLIENT_FIN 0x01
-#define USHER_TCP_BACKEND_FIN 0x02
-#define USHER_TCP_RESET 0x04
-#define USHER_TCP_ANSWERED 0x08 /* NAT: the backend has spoken */
+#define USHER_TCP_BACKEND_FIN 0x02 /* with CLIENT_FIN: it is over, and nothing takes that back */
+#define USHER_TCP_RESET 0x04	   /* until the next packet that is none */
+#define USHER_TCP_ANSWERED 0x08	   /* NAT: the backend has answered the SYN */
+#define USHER_TCP_ASKED 0x10	   /* NAT: the client has sent something, and the backend nothing since */
 
 #define USHER_CUT_CLIENT 0x01 /* the reset for this end has gone out */
 #define USHER_CUT_BACKEND 0x02
@@ -325,7 +326,7 @@ USHER_ASSERT_SIZE(struct usher_flow_forward, 16);
 /* Value of a line backend -> NAT address. It lives as long as its forward line does. */
 struct usher_flow_return {
 	__u32 forward_line;
-	__u32 backend_next; /* TCP: sequence number after the SYN-ACK, which the client must acknowledge */
+	__u32 backend_next; /* TCP: the stamp of the SYN; from ANSWERED on the sequence number after the SYN-ACK */
 	__u8 client_mac[6];
 	__u16 forward_fingerprint;
 };
@@ -338,6 +339,16 @@ union usher_flow_value {
 	struct usher_flow_return back;
 	__u64 words[2]; /* while the line is published, changed by compare-and-swap only */
 };
+
+/* A stamp of time: CLOCK_MONOTONIC ns >> USHER_STAMP_SHIFT, modulo 2^32 (73 minutes). */
+#define USHER_STAMP_SHIFT 10
+
+/* Map `flow_moments`, by line of a NAT flow's forward entry: what only few of its packets need. TCP. */
+struct usher_flow_moment {
+	__u32 asked;	   /* stamp of the client's first byte since the backend spoke: with USHER_TCP_ASKED */
+	__u32 client_next; /* sequence number that the client had come to, when it last asked or was answered */
+};
+USHER_ASSERT_SIZE(struct usher_flow_moment, 8);
 
 /* One cache line. `hint` belongs to the line as a home, all else to the entry that lives in it. */
 struct usher_flow {
@@ -379,6 +390,30 @@ struct usher_backend_counter {
 	__u64 packets_from, bytes_from; /* NAT only: in direct return nobody here sees them */
 };
 USHER_ASSERT_SIZE(struct usher_backend_counter, 40);
+
+/* A latency in ns is in bucket i if it is below 2^(i + USHER_LATENCY_FIRST) and in none before; the last one takes all others. */
+#define USHER_LATENCY_FIRST 14
+#define USHER_LATENCY_BUCKETS 25
+
+struct usher_latency {
+	__u64 units; /* sum, in 2^USHER_STAMP_SHIFT ns */
+	__u64 bucket[USHER_LATENCY_BUCKETS];
+};
+USHER_ASSERT_SIZE(struct usher_latency, 208);
+
+/* Map `backend_figures`, by backend; shared by all CPUs. Of TCP through NAT: in direct return nobody here sees its answers. */
+struct usher_backend_figures {
+	__u64 refused;		   /* resets that answered a SYN */
+	__u64 resets;		   /* by the backend, of connections that were open */
+	__u64 connect_timeouts;	   /* flows that were forgotten before their SYN was answered */
+	__u64 first_byte_timeouts; /* connections that the client closed after it had waited USHER_FIRST_BYTE_PATIENCE */
+	struct usher_latency connect; /* SYN to SYN-ACK */
+	struct usher_latency
+		first_byte; /* the client's first byte since the backend spoke, to the backend's first since */
+};
+USHER_ASSERT_SIZE(struct usher_backend_figures, 448);
+
+#define USHER_FIRST_BYTE_PATIENCE (1000000000 >> USHER_STAMP_SHIFT)
 
 enum usher_ring { USHER_RING_EVENTS, USHER_RING_REQUIRED, USHER_RINGS };
 

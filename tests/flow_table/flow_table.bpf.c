@@ -64,7 +64,7 @@ static __always_inline void make_entry(__u32 id, __u8 status, bool dead, struct 
 	entry->value.forward.nat_port_be = (__u16)~id;
 	entry->value.forward.service = (__u8)(id * 5);
 	entry->value.forward.seen = dead ? (__u16)(now - 100) : now;
-	entry->value.forward.tcp = dead ? USHER_TCP_RESET : 0;
+	entry->value.forward.tcp = dead ? USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN : 0;
 }
 
 static __always_inline bool is_value_of(__u32 id, const union usher_flow_value *value)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "step.h"
+#include "tcp.h"
 
 /* A client's acknowledgement counts as proof if it is this little beyond the backend's SYN. */
 #define PROOF_WINDOW 65536u
@@ -131,7 +132,7 @@ static void too_big(struct step *step, const struct ref_backend *backend)
 
 /* ---- a client's packet --------------------------------------------------------------------------------------- */
 
-static void to_backend(struct step *step, const struct ref_flow *flow, uint8_t reason)
+static void to_backend(struct step *step, struct ref_flow *flow, uint8_t reason)
 {
 	const struct ref_backend *backend = way_to(step->gateway, flow);
 	struct rewrite_path path = path_to(flow);
@@ -148,6 +149,7 @@ static void to_backend(struct step *step, const struct ref_flow *flow, uint8_t r
 		too_big(step, backend);
 		return;
 	}
+	tcp_client_says(step, flow);
 	step_end(step, reason, XDP_TX);
 	step->to->output = *step->frame;
 	struct rewrite_link link = {backend->mac, backend->own_mac};
@@ -188,6 +190,16 @@ static bool proves(const struct step *step, const struct ref_flow *flow)
 		return gateway_backend(step->gateway, flow->backend, flow->incarnation);
 	return flow->answered && way_to(step->gateway, flow) &&
 	       step->wire.acknowledgement - flow->backend_next < PROOF_WINDOW;
+}
+
+/* Does a client's packet begin another flow where this one is? */
+static bool begins_anew(const struct step *step, const struct ref_flow *flow)
+{
+	if (flow->protocol == IPPROTO_UDP || (step->wire.flags & (FRAME_SYN | FRAME_ACK)) != FRAME_SYN)
+		return false;
+	if (flow->status == REF_CUT || flow->reset || (flow->client_fin && flow->backend_fin))
+		return true;
+	return flow->status == REF_LIVE && (flow->l2 || !way_to(step->gateway, flow));
 }
 
 static void follow_client(struct step *step, struct ref_flow *flow)
@@ -372,8 +384,8 @@ static void admit(struct step *step, const struct ref_service *service, struct r
 		return;
 	if (old)
 		forget(step->gateway, old);
-	step->gateway->flows[step->gateway->flow_count++] = flow;
-	to_backend(step, &flow, reason);
+	step->gateway->flows[step->gateway->flow_count] = flow;
+	to_backend(step, &step->gateway->flows[step->gateway->flow_count++], reason);
 }
 
 /* ---- a backend's packet -------------------------------------------------------------------------------------- */
@@ -410,15 +422,15 @@ static void follow_backend(struct step *step)
 		}
 		flow->epoch = step->gateway->epoch;
 	}
-	if (flow->protocol == IPPROTO_TCP && flow->status == REF_HALF_OPEN &&
-	    (step->wire.flags & (FRAME_SYN | FRAME_ACK)) == (FRAME_SYN | FRAME_ACK)) {
-		flow->answered = true;
-		flow->backend_next = step->wire.sequence + 1;
+	if (tcp_backend_forgot(step, flow)) {
+		step_drop(step, USHER_REASON_BACKEND_FORGOT);
+		return;
 	}
 	if (step->wire.hop_limit <= 1) {
 		step_drop(step, USHER_REASON_TTL_EXPIRED);
 		return;
 	}
+	tcp_backend_says(step, flow);
 	if (flow->protocol == IPPROTO_UDP)
 		flow->status = REF_LIVE;
 	step_end(step, reason, XDP_TX);
@@ -463,8 +475,7 @@ static void judge_packet(struct step *step)
 		return;
 	}
 	flow = client_flow(step);
-	if (flow && (flow->protocol == IPPROTO_UDP || flow->status == REF_HALF_OPEN ||
-		     (wire->flags & (FRAME_SYN | FRAME_ACK)) != FRAME_SYN))
+	if (flow && !begins_anew(step, flow))
 		follow_client(step, flow);
 	else
 		admit(step, service, flow);

@@ -161,6 +161,18 @@ static uint8_t later_flags(struct random *random)
 	return some[random_below(random, COUNT(some))];
 }
 
+/* Where the client is, or about there, or at an edge of what counts as that. */
+static uint32_t client_sequence(struct random *random, const struct ref_flow *flow)
+{
+	static const int32_t edges[] = {-65537, -65536, 983039, 983040};
+
+	if (random_chance(random, 60))
+		return flow->client_next + random_below(random, 2000);
+	if (random_chance(random, 50))
+		return flow->client_next + (uint32_t)edges[random_below(random, COUNT(edges))];
+	return (uint32_t)random_next(random);
+}
+
 static void plan_later(struct random *random, const struct ref_flow *flow, struct frame_plan *plan)
 {
 	plan->ipv6 = flow->ipv6;
@@ -170,6 +182,7 @@ static void plan_later(struct random *random, const struct ref_flow *flow, struc
 	plan->source_port = flow->client_port;
 	plan->destination_port = flow->service_port;
 	plan->flags = later_flags(random);
+	plan->sequence = client_sequence(random, flow);
 	if (random_chance(random, 60))
 		plan->acknowledgement = flow->backend_next;
 }
@@ -184,6 +197,10 @@ static void plan_return(struct random *random, const struct ref_flow *flow, stru
 	plan->destination_port = flow->nat_port;
 	plan->flags = random_chance(random, flow->status == REF_HALF_OPEN ? 70 : 10) ? FRAME_SYN | FRAME_ACK
 										     : later_flags(random);
+	if (random_chance(random, 60))
+		plan->acknowledgement = client_sequence(random, flow);
+	if (random_chance(random, 60))
+		plan->sequence = flow->backend_next - 1;
 }
 
 /* To an address of usher's, or to nobody it knows. */

@@ -453,10 +453,10 @@ static void check_conservation(void)
 
 int main(void)
 {
-	static const char *const files[] = {"nat.vectors",    "direct.vectors",	 "vlan.vectors",      "tunnel.vectors",
-					    "relay.vectors",  "refused.vectors", "malformed.vectors", "revoked.vectors",
-					    "modes.vectors",  "errors.vectors",	 "answers.vectors",   "classes.vectors",
-					    "headers.vectors"};
+	static const char *const files[] = {
+		"nat.vectors",	   "direct.vectors",	"vlan.vectors",	   "tunnel.vectors", "relay.vectors",
+		"refused.vectors", "malformed.vectors", "revoked.vectors", "modes.vectors",  "errors.vectors",
+		"answers.vectors", "classes.vectors",	"headers.vectors", "tcp.vectors"};
 
 	bench.context.mac = find_mac;
 	bench.context.hash_key = bench.program.boot.hash_key;

@@ -223,6 +223,8 @@ static int prepare(const struct program *program)
 	r = adopt_egress(program);
 	if (!r)
 		r = bpf_map__set_max_entries(program->skeleton->maps.flows, program->boot.flow_lines);
+	if (!r)
+		r = bpf_map__set_max_entries(program->skeleton->maps.flow_moments, program->boot.flow_lines);
 	if (r)
 		return r;
 	memcpy((void *)(uintptr_t)&program->skeleton->rodata->usher_boot, &program->boot, sizeof(program->boot));

@@ -80,6 +80,7 @@ void gateway_open(uint32_t lines, struct gateway *ret_gateway)
 	memcpy(boot.hash_key, hash_key, sizeof(hash_key));
 	gateway->program.boot = boot;
 	must(bpf_map__set_max_entries(skeleton->maps.flows, lines), "flows");
+	must(bpf_map__set_max_entries(skeleton->maps.flow_moments, lines), "flow_moments");
 	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, &boot, sizeof(boot));
 	must(usher_bpf__load(skeleton), "load");
 	open_map(gateway, "flows", sizeof(struct usher_flow), &gateway->flows);
