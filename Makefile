@@ -61,13 +61,17 @@ kernels-objects: $(CLANG_OBJECTS)
 $(B)/usher.skel.h: $(B)/bpf/usher.bpf.o
 	$(BPFTOOL) gen skeleton $< name usher_bpf > $@
 
+$(B)/dispatcher.skel.h: $(B)/bpf/dispatcher.bpf.o
+	@# libbpf remarks on the section that only libxdp reads.
+	$(BPFTOOL) gen skeleton $< name dispatcher_bpf 2>$(B)/dispatcher.said > $@ || { cat $(B)/dispatcher.said; exit 1; }
+
 $(B)/tests/%.skel.h: $(B)/tests/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@
 
 # ---- user space --------------------------------------------------------------------------------------------
 
 # -MD, not -MMD: the skeleton is included as a system header, and must be rebuilt with all that embeds it.
-$(B)/%.o: %.c | $(B)/usher.skel.h
+$(B)/%.o: %.c | $(B)/usher.skel.h $(B)/dispatcher.skel.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MD -MP -c $< -o $@
 
@@ -94,8 +98,8 @@ $(B)/tests/$(1).test: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard te
 endef
 $(foreach program,$(patsubst tests/%/main.c,%,$(wildcard tests/*/main.c)),$(eval $(call TEST_PROGRAM,$(program))))
 
-# What a cut frame must come to is read by the model's parser.
-$(B)/tests/vectors.test: $(B)/tests/model/wire.o $(B)/tests/model/frame.o
+# What a cut frame must come to is read by the model's parser; both can run what another compiler has made.
+$(B)/tests/vectors.test: $(B)/tests/model/wire.o $(B)/tests/model/frame.o $(B)/tests/model/object.o
 
 $(B)/tests/bench/%.bench: $(B)/tests/bench/%.o $(B)/libusher.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
@@ -147,7 +151,7 @@ lint: ## format, static analysis, include order
 	@$(MAKE) --no-print-directory -s linted
 
 # Apart from lint, because its flags are known only when the packages are there.
-linted: $(B)/usher.skel.h $(TEST_SKELETONS)
+linted: $(B)/usher.skel.h $(B)/dispatcher.skel.h $(TEST_SKELETONS)
 	@B='$(B)' CPPFLAGS='$(CPPFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' tests/lint/run
 
 install: all ## into $(DESTDIR)$(PREFIX)

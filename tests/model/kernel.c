@@ -9,13 +9,14 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "compile/compile.h"
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
 #include "policy/policy.h"
 #include "judge.h"
 #include "policy_generator.h"
-#include "usher.skel.h"
+#include "object.h"
 
 #define FLOW_LINES 65536
 #define CPUS_MAX 256
@@ -32,6 +33,7 @@ struct kernel {
 	uint8_t judgement[32];
 	uint64_t generation;
 	uint32_t epoch, ring_max;
+	uint16_t tick; /* of the last packet */
 	int xdp, verdicts, received, backends, flow_counters, cpus;
 };
 
@@ -62,7 +64,7 @@ static int load(struct kernel *kernel)
 		.replies_max = 1u << 30,
 		.interfaces = {INTERFACE},
 	};
-	struct usher_bpf *skeleton = usher_bpf__open();
+	struct usher_bpf *skeleton = object_open();
 
 	if (!skeleton)
 		return -errno;
@@ -250,14 +252,36 @@ uint32_t kernel_ring_max(const struct kernel *kernel)
 
 /* ---- packets ----------------------------------------------------------------------------------------------- */
 
+#define STALL_TICKS 3 /* what a flow that lives shortest survives: FLOW_TICKS_TCP_CLOSED */
+
+static uint16_t tick_now(void)
+{
+	return (uint16_t)(clock_monotonic() >> USHER_TICK_SHIFT);
+}
+
+/* Nobody else changes the table: the timer that sweeps it has not been started. */
+static void keep_flows_young(struct kernel *kernel)
+{
+	struct usher_flow *flows = kernel->flows.bytes;
+	uint16_t now = tick_now(), passed = (uint16_t)(now - kernel->tick);
+
+	kernel->tick = now;
+	for (size_t i = 0; passed && i < kernel->flows.entries; i++)
+		if (USHER_TAG_STATUS(flows[i].tag) >= USHER_FLOW_HALF_OPEN && !(flows[i].tag & USHER_TAG_RETURN))
+			flows[i].value.forward.seen = (uint16_t)(flows[i].value.forward.seen + passed);
+}
+
 int kernel_packet(struct kernel *kernel, const struct frame *frame, struct kernel_run *ret_run)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->bytes, .data_size_in = (__u32)frame->length,
 		    .data_out = ret_run->output.bytes, .data_size_out = sizeof(ret_run->output.bytes), .repeat = 1);
 
+	keep_flows_young(kernel);
 	ret_run->event_count = 0;
 	if (bpf_prog_test_run_opts(kernel->xdp, &run))
 		return -errno;
+	if ((uint16_t)(tick_now() - kernel->tick) >= STALL_TICKS)
+		return -ETIME;
 	ret_run->action = (int)run.retval;
 	ret_run->output.length = run.data_size_out;
 	kernel->run = ret_run;

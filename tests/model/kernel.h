@@ -38,6 +38,10 @@ uint64_t kernel_generation(const struct kernel *kernel);
 /* Slots of its largest ring. */
 uint32_t kernel_ring_max(const struct kernel *kernel);
 
+/*
+ * Nothing expires, as in the model: what passes on the clock between two packets, flows do not grow older by. Returns 0, -ETIME if
+ * this process was held up for so long in the middle that flows may have expired after all, or -errno.
+ */
 int kernel_packet(struct kernel *kernel, const struct frame *frame, struct kernel_run *ret_run);
 /* The same as a dry run: what `usher explain` does. */
 int kernel_explain(struct kernel *kernel, const struct frame *frame, struct usher_explanation *ret_explanation);

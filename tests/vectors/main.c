@@ -25,8 +25,7 @@
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
 #include "policy/policy.h"
-#include "usher.skel.h"
-
+#include "../model/object.h"
 #include "description.h"
 #include "judge.h"
 
@@ -71,7 +70,7 @@ static int load(void)
 	struct problem problem = {0};
 	int error;
 
-	bench.program.skeleton = usher_bpf__open();
+	bench.program.skeleton = object_open();
 	if (!bench.program.skeleton)
 		return -errno;
 	bench.program.boot = boot;
@@ -458,10 +457,13 @@ int main(void)
 		"refused.vectors", "malformed.vectors", "revoked.vectors", "modes.vectors",  "errors.vectors",
 		"answers.vectors", "classes.vectors",	"headers.vectors", "tcp.vectors"};
 
+	int error;
+
 	bench.context.mac = find_mac;
 	bench.context.hash_key = bench.program.boot.hash_key;
-	if (load()) {
-		puts("not ok 1 - the program is loaded\n1..1");
+	error = load();
+	if (error) {
+		printf("not ok 1 - the program is loaded\n#   %s\n1..1\n", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)

@@ -7,8 +7,8 @@
 	missing = 1
 	next
 }
-/kernel: / {
-	sub(/.*kernel: /, "")
+/kernel under test: / {
+	sub(/.*kernel under test: /, "")
 	kernel = $0
 	sub(/[-+].*/, "", kernel)
 	print "# Linux " $0
@@ -27,12 +27,12 @@
 	kernel = "no kernel"
 	next
 }
-match($0, /^[a-z_]+: 1\.\.[0-9]+/) {
+match($0, /^[a-z0-9_]+: 1\.\.[0-9]+/) {
 	split($0, plan, /: 1\.\./)
 	planned[plan[1]] += plan[2]
 	next
 }
-match($0, /^[a-z_]+: (not )?ok [0-9]+/) {
+match($0, /^[a-z0-9_]+: (not )?ok [0-9]+/) {
 	name = substr($0, 1, index($0, ":") - 1)
 	line = substr($0, index($0, ":") + 2)
 	bad = line ~ /^not /
@@ -55,7 +55,7 @@ match($0, /^[a-z_]+: (not )?ok [0-9]+/) {
 	}
 	next
 }
-/^[a-z_]+: / { print "# " $0 }
+/^[a-z0-9_]+: / { print "# " $0 }
 END {
 	print "1.." count
 	for (i = 1; i <= cell_count; i++) {

@@ -13,6 +13,7 @@
 #include <xdp/libxdp.h>
 
 #include "base/cleanup.h"
+#include "kernel/dispatcher_file.h"
 #include "kernel/pins.h"
 
 #define MEMBERS_MAX 16 /* libxdp has room for ten */
@@ -144,6 +145,7 @@ size_t dispatcher_find(int map, uint32_t interfaces[USHER_INTERFACES_MAX])
 
 int dispatcher_leave(uint32_t interface, int map, uint32_t keep)
 {
+	_cleanup_(dispatcher_file_take_back) struct dispatcher_file file = {0};
 	_cleanup_(cleanup_multiprog) struct xdp_multiprog *multiprog = NULL;
 	struct xdp_program *found[MEMBERS_MAX];
 	int error = look(interface, &multiprog);
@@ -154,6 +156,9 @@ int dispatcher_leave(uint32_t interface, int map, uint32_t keep)
 	count = members(multiprog, map, keep, found);
 	if (!count)
 		return 0;
+	error = dispatcher_file_lend(&file); /* those that stay get a new one */
+	if (error)
+		return error;
 	return xdp_program__detach_multi(found, count, (int)interface, xdp_multiprog__attach_mode(multiprog), 0);
 }
 
@@ -213,6 +218,7 @@ static int attach(const struct attachment *at, struct xdp_program *member, enum 
 int dispatcher_join(const struct program *program, struct attachment *at, enum attach_mode mode,
 		    struct problem *problem)
 {
+	_cleanup_(dispatcher_file_take_back) struct dispatcher_file file = {0};
 	_cleanup_(cleanup_object) struct bpf_object *object = NULL;
 	_cleanup_(cleanup_xdp_program) struct xdp_program *member = NULL;
 	int error = program_copy(program, &object), control = program_map(program, "control");
@@ -222,6 +228,8 @@ int dispatcher_join(const struct program *program, struct attachment *at, enum a
 	libxdp_set_print(listen_to_libxdp);
 	if (!error)
 		error = prepare(program, object, &member);
+	if (!error)
+		error = dispatcher_file_lend(&file);
 	if (!error)
 		error = attach(at, member, mode);
 	if (error)

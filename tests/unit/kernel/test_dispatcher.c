@@ -55,7 +55,8 @@ struct neighbour {
 	struct xdp_program *program;
 };
 
-static void neighbour_come(struct neighbour *neighbour)
+/* Returns what libxdp says to it. */
+static int neighbour_try(struct neighbour *neighbour)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .prog_name = "neighbour");
 
@@ -65,7 +66,12 @@ static void neighbour_come(struct neighbour *neighbour)
 	neighbour->program = xdp_program__create(&options);
 	assert_int_equal(libxdp_get_error(neighbour->program), 0);
 	assert_int_equal(xdp_program__set_run_prio(neighbour->program, 40), 0);
-	assert_int_equal(xdp_program__attach(neighbour->program, (int)if_nametoindex("gw0"), XDP_MODE_NATIVE, 0), 0);
+	return xdp_program__attach(neighbour->program, (int)if_nametoindex("gw0"), XDP_MODE_NATIVE, 0);
+}
+
+static void neighbour_come(struct neighbour *neighbour)
+{
+	assert_int_equal(neighbour_try(neighbour), 0);
 }
 
 static uint64_t neighbour_saw(const struct neighbour *neighbour)
@@ -108,10 +114,10 @@ static void test_a_dispatcher_when_asked_or_words(void **state)
 	(void)state;
 	if (error) {
 		refused = true;
+		print_message("# this kernel: %s\n", problem.text);
 		assert_int_equal(attached_id(), 0); /* not by stealth either */
 		assert_non_null(strstr(problem.text, "dispatcher"));
 		assert_non_null(strstr(problem.text, "without --dispatcher"));
-		print_message("# this kernel: %s\n", problem.text);
 		program_free(program);
 		program = loaded(false, 50); /* which is the way out */
 		assert_int_equal(program_attach(program, ATTACH_AUTO, &note, &problem), 0);
@@ -172,6 +178,50 @@ static void test_before_the_neighbour(void **state)
 {
 	(void)state;
 	joins_at(20, "usher neighbour ");
+}
+
+/*
+ * A neighbour that comes or goes beside usher builds a dispatcher from its own libxdp's file. Where the kernel does not take that one
+ * for usher, the neighbour is refused, and nothing changes.
+ */
+static void test_a_neighbour_with_a_dispatcher_of_its_own(void **state)
+{
+	struct neighbour neighbour;
+	struct program *program = loaded(true, 50);
+	char text[256];
+	int error;
+
+	(void)state;
+	if (program_attach(program, ATTACH_AUTO, &note, &problem))
+		fail_msg("%s", problem.text);
+	error = neighbour_try(&neighbour);
+	order(text);
+	assert_string_equal(text, error ? "usher " : "neighbour usher ");
+	if (error) {
+		print_message("# libxdp's own dispatcher is none for usher here: %s\n", strerror(-error));
+		xdp_program__close(neighbour.program);
+		bpf_object__close(neighbour.object);
+	} else {
+		neighbour_go(&neighbour);
+	}
+	order(text);
+	assert_string_equal(text, "usher ");
+	program_free(program);
+	assert_int_equal(program_detach(HOST_PINS, &problem), 0);
+
+	neighbour_come(&neighbour);
+	program = loaded(false, 50);
+	if (program_attach(program, ATTACH_AUTO, &note, &problem))
+		fail_msg("%s", problem.text);
+	program_free(program);
+	if (error) {
+		assert_int_not_equal(
+			xdp_program__detach(neighbour.program, (int)if_nametoindex("gw0"), XDP_MODE_NATIVE, 0), 0);
+		order(text);
+		assert_string_equal(text, "neighbour usher ");
+		assert_int_equal(program_detach(HOST_PINS, &problem), 0);
+	}
+	neighbour_go(&neighbour);
 }
 
 /* A SYN to this address through whatever is on the interface. Returns the XDP action. */
@@ -318,6 +368,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_before_the_neighbour, begin, end),
 		cmocka_unit_test_setup_teardown(test_steers_after_the_neighbour, begin, end),
 		cmocka_unit_test_setup_teardown(test_steers_before_the_neighbour, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_neighbour_with_a_dispatcher_of_its_own, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_half_joined_member_is_taken_off, begin, end),
 	};
 	int failed;
