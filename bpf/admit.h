@@ -3,7 +3,8 @@
  * The first packet of a flow: decided, recorded, given its lines in the flow table, sent on; or refused.
  *
  * 1. No record, no service: where the audit is required, the record's room is taken before the flow's.
- * 2. A record whose room is taken is always written, if only to say that the flow found no line.
+ * 2. A record whose room is taken is always written, if only to say that the flow found no line. What a limit refuses, and what a
+ *    tenant does beyond its records of a tick, is counted and recorded together.
  * 3. A dry run ends with its explanation: it has read everything and changed nothing.
  */
 #ifndef USHER_BPF_ADMIT_H
@@ -138,6 +139,7 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	struct usher_event *event;
 	struct packet *packet;
 	int reason, result;
+	bool alone; /* has a record of its own */
 
 	if (!desk)
 		return USHER_REASON_NO_BACKEND;
@@ -158,18 +160,23 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 		return reason;
 	}
 	if (!admit_forwards(reason))
-		return reason;
+		return flood_count(packet, decision, reason);
 	result = limit_new_flow(packet, decision->tenant);
 	if (result)
-		return result;
-	event = audit_reserve(decision->audit_required);
+		return flood_count(packet, decision, result);
+	alone = audit_budget(packet, decision->tenant, USHER_RECORD_BEGUN);
+	if (!alone && decision->audit_required)
+		return flood_count(packet, decision, USHER_REASON_AUDIT_BUDGET);
+	event = alone ? audit_reserve(decision->audit_required) : NULL;
 	if (!event && decision->audit_required)
-		return USHER_REASON_AUDIT_FULL;
+		return flood_count(packet, decision, USHER_REASON_AUDIT_FULL);
 	result = admit_insert(desk);
 	if (result != FLOW_INSERTED)
 		reason = result;
 	if (event)
 		audit_submit(event, packet, decision, reason);
+	else if (!alone)
+		flood_count(packet, decision, reason);
 	if (result != FLOW_INSERTED)
 		return reason;
 	account_backend_flow(decision->backend);

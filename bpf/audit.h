@@ -4,12 +4,39 @@
  *
  * 1. A number is taken before room is asked for, so that a record without room leaves a gap that can be counted.
  * 2. Nobody is woken: the reader comes by on a timer.
+ * 3. A tenant that has used up its records of this tick is counted from then on (flood.h): its flood takes nobody's room.
  */
 #ifndef USHER_BPF_AUDIT_H
 #define USHER_BPF_AUDIT_H
 
+#include "flood.h"
 #include "flow.h"
 #include "generation.h"
+
+/* Takes one from the tenant's records of this kind and tick. False: none is left. Several CPUs may overshoot by one each. */
+__noinline int audit_budget(const struct packet *packet, __u32 tenant, __u32 kind)
+{
+	struct usher_tenant_state *state = bpf_map_lookup_elem(&tenants, &tenant);
+	__u32 most = usher_boot.records_max;
+	__u64 *word, old, tick;
+
+	if (!packet || !state || kind >= USHER_RECORD_KINDS)
+		return false;
+	if (kind == USHER_RECORD_REFUSED)
+		most = most / USHER_RECORD_REFUSED_SHARE + 1;
+	word = &state->records[kind];
+	tick = (__u64)packet->now << 32;
+	old = FLOW_READ(*word);
+	if (old >> 32 != packet->now) {
+		if (__sync_val_compare_and_swap(word, old, tick | 1) == old)
+			return true;
+		old = FLOW_READ(*word);
+	}
+	if ((__u32)old >= most)
+		return false;
+	__sync_fetch_and_add(word, 1);
+	return true;
+}
 
 /* Room for one record of a tenant whose audit is required, or of one whose is not. NULL: none left, and counted. */
 static __always_inline struct usher_event *audit_reserve(bool required)
@@ -43,6 +70,7 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 	event->time = bpf_ktime_get_coarse_ns();
 	event->generation = generation ? generation->number : 0;
 	event->flow_tag = decision->flow_tag;
+	event->count = 1;
 	event->client = decision->client.source;
 	event->service_address = decision->client.destination;
 	event->flow_line = decision->flow_line;
@@ -67,17 +95,22 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 	__builtin_memcpy(event->client_mac, decision->client_mac, ETH_ALEN);
 	event->tags[0] = packet->tags[0];
 	event->tags[1] = packet->tags[1];
-	__builtin_memset(event->padding, 0, sizeof(event->padding));
+	event->aggregated = 0;
+	event->padding = 0;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-/* A record of something that happens whether there is room to record it or not. */
+/* A record of something that happens whether there is room to record it or not: of its own, or with others. */
 __noinline int audit_record(const struct packet *packet, const struct decision *decision, int reason)
 {
 	struct usher_event *event;
 
 	if (!packet || !decision || packet->dry_run)
 		return 0;
+	if (reason != USHER_REASON_REVOKED &&
+	    !audit_budget(packet, decision->tenant,
+			  reason == USHER_REASON_CONFIRMED ? USHER_RECORD_PROVEN : USHER_RECORD_REFUSED))
+		return flood_count(packet, decision, reason);
 	event = audit_reserve(decision->audit_required);
 	if (event)
 		audit_submit(event, packet, decision, reason);

@@ -11,6 +11,7 @@
 #ifndef USHER_BPF_EXPIRE_H
 #define USHER_BPF_EXPIRE_H
 
+#include "tally.h"
 #include "flow.h"
 
 #define SWEEP_CHUNK 512
@@ -102,10 +103,13 @@ static __always_inline __u64 sweep_period(void)
 
 static int sweep_chunk(void *map, __u32 *key, struct sweeper *sweeper)
 {
-	struct sweep sweep = {.first = sweeper->cursor, .now = (__u16)(bpf_ktime_get_ns() >> USHER_TICK_SHIFT)};
+	__u64 now = bpf_ktime_get_ns();
+	struct sweep sweep = {.first = sweeper->cursor, .now = (__u16)(now >> USHER_TICK_SHIFT)};
 
 	(void)map;
 	(void)key;
+	if (sweeper->told != sweep.now && tally(now))
+		sweeper->told = sweep.now;
 	bpf_loop(SWEEP_CHUNK, sweep_line, &sweep, 0);
 	sweeper->cursor = (sweep.first + SWEEP_CHUNK) & (usher_boot.flow_lines - 1);
 	if (sweeper->cursor < SWEEP_CHUNK)

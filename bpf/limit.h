@@ -4,7 +4,7 @@
  * ITU-T I.371) so that it is one word. A flow moves the point on by what it costs; a flow that would move it further
  * ahead of now than the burst is refused.
  *
- * 1. A refusal takes neither record nor line, and writes nothing but its count: a flood beyond a limit costs nobody room.
+ * 1. A refusal takes no line and no record of its own, and writes nothing but counts: a flood beyond a limit costs nobody room.
  * 2. A bucket is at worst empty: what an earlier, slower limit left behind is cut to what the one in force allows.
  */
 #ifndef USHER_BPF_LIMIT_H

@@ -73,6 +73,32 @@ USHER_PERCPU(backend_counters, struct usher_backend_counter, USHER_BACKENDS_MAX)
 USHER_ARRAY(backend_figures, struct usher_backend_figures, USHER_BACKENDS_MAX);
 USHER_PERCPU(sequences, struct usher_sequence, USHER_RINGS);
 
+/* What was too often to be recorded one by one, until the tick is over: see flood.h. */
+#define USHER_FLOODS_MAX 16384
+struct flood_key {
+	__u64 generation;
+	__u16 tick;
+	__u16 class_id;
+	__u16 tenant;
+	__u16 rule;
+	__u16 service;
+	__u16 target;
+	__u8 reason;
+	__u8 ring;
+	__u8 protocol;
+	__u8 padding;
+};
+USHER_ASSERT_SIZE(struct flood_key, 24);
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, USHER_FLOODS_MAX);
+	__type(key, struct flood_key);
+	__type(value, __u64);
+} floods SEC(".maps");
+/* By reason: what `floods` had no room for, since the maps were made; and how much of it is on record. */
+USHER_PERCPU(flood_rest, __u64, USHER_REASON_MAX);
+USHER_ARRAY(flood_rest_told, __u64, USHER_REASON_MAX);
+
 /* Answers sent to a class in a tick, on one CPU. */
 struct usher_replies {
 	__u32 tick;
@@ -104,6 +130,8 @@ struct sweeper {
 	struct bpf_timer timer;
 	__u32 cursor; /* next line */
 	__u32 passes; /* over the whole table */
+	__u32 told;   /* tick in which floods were last recorded */
+	__u32 padding;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -55,10 +55,12 @@ struct usher_boot {
 	__u64 dry_run_token; /* random; see usher_dry_run */
 	__u32 half_open_max; /* a tenant */
 	__u32 replies_max;   /* resets and ICMP answers a class, CPU and tick */
+	__u32 records_max;   /* a tenant, kind and tick; see enum usher_record_kind */
+	__u32 padding;
 	__u32 interfaces
 		[USHER_INTERFACES_MAX]; /* indices; 0: no such one. A place keeps its interface for as long as it has it */
 };
-USHER_ASSERT_SIZE(struct usher_boot, 104);
+USHER_ASSERT_SIZE(struct usher_boot, 112);
 
 /* Map `control`, one entry, mmapped: the only thing a packet reads that is not immutable or its own. */
 struct usher_control {
@@ -362,13 +364,22 @@ struct usher_flow {
 };
 USHER_ASSERT_SIZE(struct usher_flow, 64);
 
-/* Map `tenants`, by tenant id; shared by all CPUs. */
+/*
+ * Each tenant has a budget of records for each of these, boot.records_max a tick, of refusals a tenth of that; what comes beyond
+ * is counted, and recorded together. Revocations are not among them: the daemon acts on each.
+ */
+enum usher_record_kind { USHER_RECORD_BEGUN, USHER_RECORD_REFUSED, USHER_RECORD_PROVEN, USHER_RECORD_KINDS };
+#define USHER_RECORD_REFUSED_SHARE 10
+
+/* Map `tenants`, by tenant id; shared by all CPUs. Two cache lines of its own: what floods one costs no other. */
 struct usher_tenant_state {
 	__s64 half_open;	 /* flows HALF_OPEN in the table */
 	__u64 arrival;		 /* CLOCK_MONOTONIC_COARSE ns at which the bucket of new flows is full again */
 	__u64 new_flows_refused; /* beyond the limit, since the maps were made */
+	__u64 records[USHER_RECORD_KINDS]; /* tick << 32 | records made in it */
+	__u64 padding[10];
 };
-USHER_ASSERT_SIZE(struct usher_tenant_state, 24);
+USHER_ASSERT_SIZE(struct usher_tenant_state, 128);
 
 /* ---- counters (per CPU) --------------------------------------------------------------------------------- */
 
@@ -442,12 +453,17 @@ USHER_ASSERT_SIZE(struct usher_flow_counter, 64);
 
 /* ---- events --------------------------------------------------------------------------------------------- */
 
-/* One decision. What its numbers are called is known to the generation that it names. */
+/*
+ * One decision, or `count` of them that were too many to be recorded one by one: those of one class, service, rule and reason in
+ * one tick, whose end is `time`. They have neither addresses nor ports nor flow. What the numbers are called is known to the
+ * generation that the event names.
+ */
 struct usher_event {
 	__u64 sequence; /* of this CPU and ring, taken before room is asked for; from 0 */
 	__u64 time;	/* CLOCK_MONOTONIC ns, at the granularity of the coarse clock */
 	__u64 generation;
 	__u64 flow_tag; /* 0: no flow */
+	__u64 count;
 	struct usher_address client;
 	struct usher_address service_address;
 	__u32 flow_line;
@@ -471,10 +487,11 @@ struct usher_event {
 	__u8 cut; /* revoked: which ends this packet's verdict has reset */
 	__u8 client_mac[6];
 	__u8 interface; /* place of the client's */
-	__u8 padding[2];
+	__u8 aggregated;
+	__u8 padding;
 	__u32 tags[USHER_VLAN_TAGS_MAX]; /* of the frame, as on the wire; 0: none */
 };
-USHER_ASSERT_SIZE(struct usher_event, 120);
+USHER_ASSERT_SIZE(struct usher_event, 128);
 
 /* ---- dry runs ------------------------------------------------------------------------------------------- */
 

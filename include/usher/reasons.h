@@ -72,6 +72,8 @@
 	  "ICMP error about a flow that is revoked, or not judged again yet")                                          \
 	X(64, TOO_BIG, DROP, "too-big", "does not fit the tunnel's path; the client has been told")                    \
 	X(65, NEW_FLOW_LIMIT, DROP, "new-flow-limit", "the tenant opens flows faster than its limit")                  \
+	X(68, AUDIT_BUDGET, DROP, "audit-budget",                                                                      \
+	  "no record, no service: the tenant has used up its records of this second")                                  \
 	X(70, BACKEND_FORGOT, DROP, "backend-forgot",                                                                  \
 	  "the backend had forgotten an open connection; the next SYN begins a new one")                               \
 	/* revoked */                                                                                                  \

@@ -146,6 +146,7 @@ static int load(void)
 					.dry_run_token = 0x61746f6dULL,
 					.half_open_max = 100,
 					.replies_max = 100,
+					.records_max = 1u << 30,
 					.interfaces = {1}};
 	struct problem problem = {0};
 	int error;

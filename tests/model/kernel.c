@@ -62,6 +62,7 @@ static int load(struct kernel *kernel)
 		.dry_run_token = 0x7573686572647279ULL,
 		.half_open_max = 1u << 30,
 		.replies_max = 1u << 30,
+		.records_max = 1u << 30,
 		.interfaces = {INTERFACE},
 	};
 	struct usher_bpf *skeleton = object_open();

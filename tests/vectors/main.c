@@ -66,6 +66,7 @@ static int load(void)
 					.dry_run_token = 0x746f6b656eULL,
 					.half_open_max = 1000,
 					.replies_max = 1u << 30,
+					.records_max = 1u << 30,
 					.interfaces = {1}};
 	struct problem problem = {0};
 	int error;

@@ -58,6 +58,7 @@ static int set_boot(struct bpf_object *object)
 				  .flow_lines = USHER_FLOW_LINES_DEFAULT,
 				  .half_open_max = 65536,
 				  .replies_max = 1000,
+				  .records_max = 10000,
 				  .interfaces = {1},
 				  .boot_id = 1,
 				  .dry_run_token = 1};

@@ -121,6 +121,31 @@ static void add_numbers(struct json *to, const struct usher_event *event)
 	json_object_end(to);
 }
 
+/* Many decisions in one tick. */
+static void add_count(struct json *to, const struct record_stamp *stamp, const struct usher_event *event)
+{
+	char time[CLOCK_TEXT];
+
+	json_unsigned(to, "count", event->count);
+	json_string(to, "start_time", clock_print(stamp->realtime - (1LL << USHER_TICK_SHIFT), time));
+	json_string(to, "end_time", clock_print(stamp->realtime, time));
+}
+
+static void add_endpoints(struct json *to, const struct usher_event *event, const struct usher_address *nat)
+{
+	if (event->aggregated) {
+		json_null(to, "src_endpoint");
+		json_null(to, "dst_endpoint");
+	} else {
+		add_endpoint(to, "src_endpoint", &event->client, event->client_port_be);
+		add_endpoint(to, "dst_endpoint", &event->service_address, event->service_port_be);
+	}
+	if (nat && event->nat_port_be)
+		add_endpoint(to, "nat_endpoint", nat, event->nat_port_be);
+	else
+		json_null(to, "nat_endpoint");
+}
+
 void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
 		     const struct catalog *catalog, const struct catalog_backend *backend,
 		     const struct usher_address *nat)
@@ -136,14 +161,11 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 	json_unsigned(to, "generation", event->generation);
 	add_names(to, event, &names);
 	add_backend(to, &names, backend);
-	add_endpoint(to, "src_endpoint", &event->client, event->client_port_be);
-	add_endpoint(to, "dst_endpoint", &event->service_address, event->service_port_be);
-	if (nat && event->nat_port_be)
-		add_endpoint(to, "nat_endpoint", nat, event->nat_port_be);
-	else
-		json_null(to, "nat_endpoint");
+	add_endpoints(to, event, nat);
+	if (event->aggregated)
+		add_count(to, stamp, event);
 	json_object_begin(to, "connection_info");
-	json_string(to, "protocol_name", event->protocol == IPPROTO_TCP ? "tcp" : "udp");
+	json_string(to, "protocol_name", !event->protocol ? NULL : event->protocol == IPPROTO_TCP ? "tcp" : "udp");
 	json_unsigned(to, "protocol_num", event->protocol);
 	json_object_end(to);
 	if (!catalog || (event->backend != USHER_NONE && !backend))

@@ -16,6 +16,9 @@
  *   backend_endpoint, nat_endpoint {ip, port}              where it was sent on to, and as whom; or null
  *   connection_info {protocol_name, protocol_num}
  *   numbers {...}       only if a name is not known: what stands in its place
+ *   count, start_time, end_time   only where this record stands for `count` decisions, which were too many to be recorded one by
+ *                       one: all those of one class of clients, service, rule and reason from start_time to end_time. They have
+ *                       no endpoints and no backend; sum(count, or 1 where there is none) counts all decisions
  * A gap: cpu, ring, first, last, count: numbers whose records found no room.
  * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", ...), actor {uid,
  *   user, pid}, and what it is about. Without an actor it was usher itself.

@@ -49,8 +49,11 @@ static void print_decision(struct json_object *record)
 
 	printf(" %s%-8s %-16s%s ", ink(good ? INK_GOOD : INK_BAD), verdict, field_text(record, "reason"),
 	       ink(INK_PLAIN));
-	printf("%s (%s) %s:%lld", field_text(record, "tenant"), field_text(record, "client_region"),
-	       field_text(client, "ip"), (long long)field_integer(client, "port"));
+	printf("%s (%s) ", field_text(record, "tenant"), field_text(record, "client_region"));
+	if (field(record, "count"))
+		printf("%lld times", (long long)field_integer(record, "count"));
+	else
+		printf("%s:%lld", field_text(client, "ip"), (long long)field_integer(client, "port"));
 	printf(" -> %s", field_text(record, "service"));
 	if (field(record, "target"))
 		printf(", rerouted to %s", field_text(record, "target"));

@@ -21,6 +21,7 @@
 #define PRIORITY_MAX 65535
 #define HALF_OPEN_DEFAULT 65536
 #define REPLIES_DEFAULT 1000
+#define RECORDS_DEFAULT 10000
 
 static const char usage[] =
 	"usage: usherd --interface IF [--policy FILE] [OPTION...]\n"
@@ -40,6 +41,8 @@ static const char usage[] =
 	"  --flows N          lines of the flow table, a power of two from 1024 to 4194304 (1048576)\n"
 	"  --half-open N      unfinished handshakes of one tenant (65536)\n"
 	"  --replies N        resets and ICMP answers a second for one class of clients and CPU (1000)\n"
+	"  --records N        new flows of one tenant that are recorded one by one in a second, and as many proven\n"
+	"                     handshakes, and a tenth of it refusals; what comes beyond is recorded together (10000)\n"
 	"  --metrics ADDR:PORT|off\n"
 	"                     where /metrics is served (127.0.0.1:9464)\n"
 	"  --detach           take the program off, remove what is pinned, and end\n"
@@ -62,6 +65,7 @@ enum letter {
 	FLOWS,
 	HALF_OPEN,
 	REPLIES,
+	RECORDS,
 	METRICS,
 	DETACH,
 	VERSION,
@@ -81,6 +85,7 @@ static const struct option long_options[] = {
 	{"flows", required_argument, NULL, FLOWS},
 	{"half-open", required_argument, NULL, HALF_OPEN},
 	{"replies", required_argument, NULL, REPLIES},
+	{"records", required_argument, NULL, RECORDS},
 	{"metrics", required_argument, NULL, METRICS},
 	{"detach", no_argument, NULL, DETACH},
 	{"version", no_argument, NULL, VERSION},
@@ -179,6 +184,8 @@ static int take(enum letter letter, const char *value, struct options *options)
 		return parse_number(value, 1, USHER_FLOW_LINES_MAX, &options->program.half_open_max);
 	case REPLIES:
 		return parse_number(value, 0, 1000000, &options->program.replies_max);
+	case RECORDS:
+		return parse_number(value, 10, 1000000, &options->program.records_max);
 	case METRICS:
 		return parse_metrics(value, &options->edge);
 	case DETACH:
@@ -224,7 +231,8 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_s
 			    .priority = PRIORITY_DEFAULT,
 			    .flow_lines = USHER_FLOW_LINES_DEFAULT,
 			    .half_open_max = HALF_OPEN_DEFAULT,
-			    .replies_max = REPLIES_DEFAULT},
+			    .replies_max = REPLIES_DEFAULT,
+			    .records_max = RECORDS_DEFAULT},
 		.edge = {.address = METRICS_ADDRESS, .port = METRICS_PORT},
 	};
 	int letter;

@@ -175,6 +175,7 @@ static int new_boot(const struct program_options *options, struct usher_boot *re
 		.flow_lines = options->flow_lines,
 		.half_open_max = options->half_open_max,
 		.replies_max = options->replies_max,
+		.records_max = options->records_max,
 	};
 	struct {
 		uint64_t boot_id, hash_key[USHER_HASH_KEYS], token;

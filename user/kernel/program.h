@@ -32,6 +32,7 @@ struct program_options {
 	uint32_t flow_lines;	/* power of two, USHER_FLOW_LINES_MIN to _MAX */
 	uint32_t half_open_max; /* of a tenant */
 	uint32_t replies_max;	/* of a class, in a tick, on a CPU */
+	uint32_t records_max;	/* of a tenant, kind of decision and tick */
 };
 
 /* The program on one interface. */

@@ -70,6 +70,7 @@ void gateway_open(uint32_t lines, struct gateway *ret_gateway)
 				  .flow_lines = lines,
 				  .half_open_max = 1u << 30,
 				  .replies_max = 1u << 30,
+				  .records_max = 1u << 30,
 				  .interfaces = {INTERFACE}};
 	struct gateway *gateway = ret_gateway;
 	struct problem problem = {0};

@@ -343,6 +343,37 @@ static void test_generations_are_kept_while_records_may_name_them(void **state)
 	catalogs_free(catalogs);
 }
 
+static void test_many_decisions_in_one_record(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_of(9, 6);
+	struct usher_event event = event_of(USHER_REASON_NEW_FLOW_LIMIT);
+	struct json_object *record;
+
+	(void)state;
+	event.aggregated = 1;
+	event.count = 123456;
+	event.backend = USHER_NONE;
+	event.nat_port_be = 0;
+	memset(&event.client, 0, sizeof(event.client));
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL);
+	record = parsed(&line);
+	expect_text(record, "type", "decision");
+	expect_text(record, "verdict", "drop");
+	expect_text(record, "reason", "new-flow-limit");
+	expect_text(record, "tenant", "acme");
+	expect_text(record, "client_region", "DE-HE");
+	expect_text(record, "service", "credit");
+	expect_number(record, "count", 123456);
+	expect_text(record, "end_time", "2026-01-01T00:00:00.123Z");
+	expect_text(record, "start_time", "2025-12-31T23:59:59.049Z"); /* a tick before */
+	assert_null(field(record, "src_endpoint"));
+	assert_null(field(record, "dst_endpoint"));
+	assert_null(field(record, "backend"));
+	json_object_put(record);
+	catalog_free(catalog);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_gaps_and_operations),
 		cmocka_unit_test(test_any_bytes_make_a_line),
 		cmocka_unit_test(test_generations_are_kept_while_records_may_name_them),
+		cmocka_unit_test(test_many_decisions_in_one_record),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

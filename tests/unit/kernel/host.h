@@ -42,6 +42,9 @@
 #ifndef HOST_HALF_OPEN_MAX
 #define HOST_HALF_OPEN_MAX 1000
 #endif
+#ifndef HOST_RECORDS_MAX
+#define HOST_RECORDS_MAX 100000000 /* as good as no budget */
+#endif
 #define HOST_BACKENDS_MAX 8
 
 static const uint8_t host_client_mac[6] = {0x02, 0, 0, 0, 0, 0x0c};
@@ -130,7 +133,8 @@ static inline struct program_options host_options(void)
 					.mode = ATTACH_AUTO,
 					.flow_lines = HOST_FLOW_LINES,
 					.half_open_max = HOST_HALF_OPEN_MAX,
-					.replies_max = 1000000};
+					.replies_max = 1000000,
+					.records_max = HOST_RECORDS_MAX};
 }
 
 /* A program that does nothing: XDP_PASS. */

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Floods of SYNs, from a tenant's own prefix and from spoofed strangers, on one CPU, while another tenant goes about its
+ * business on the other. It must lose no open flow, no record and no new connection; and what became of the flood must be on
+ * record to the last packet, in few records.
+ */
+#define HOST_FLOW_LINES 16384
+#define HOST_RECORDS_MAX 2000
+#include "../unit/kernel/host.h"
+#include "flood.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "audit/journal.h"
+#include "kernel/counters.h"
+#include "kernel/flows.h"
+#include "tests/flood/flood.skel.h"
+
+#define PACKETS 1000000ULL /* unless FLOOD_PACKETS says otherwise */
+#define CHUNK 20000
+#define CALM_OPEN 500	  /* flows that are open before the flood */
+#define CALM_NEW_MAX 2000 /* and those that begin in it, or after it if it is short */
+#define CALM_NEW_MIN 300
+#define SERVICES 2
+#define TELL_SECONDS 8 /* the most that it takes until the last count of a flood is on record */
+
+#define POLICY                                                                                                         \
+	"{\"apiVersion\": \"usher/v1\", \"tenants\": {"                                                                \
+	"  \"calm\": {\"sources\": [{\"prefix\": \"192.0.2.0/24\", \"region\": \"US\"}]},"                             \
+	"  \"free\": {\"sources\": [{\"prefix\": \"203.0.112.0/24\", \"region\": \"DE\"}]},"                           \
+	"  \"limited\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}],"                         \
+	"    \"limits\": {\"new_flows_per_second\": 100, \"burst\": 50}},"                                             \
+	"  \"strict\": {\"sources\": [{\"prefix\": \"203.0.114.0/24\", \"region\": \"DE\"}], \"audit\": "              \
+	"\"required\"},"                                                                                               \
+	"  \"strict-too\": {\"sources\": [{\"prefix\": \"192.0.3.0/24\", \"region\": \"US\"}], \"audit\": "            \
+	"\"required\"}},"                                                                                              \
+	"\"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"                                   \
+	"\"backends\": {\"b1\": {\"address\": \"10.1.0.11:443\", \"serves\": \"m@1\", \"region\": \"DE\", "            \
+	"\"forward\": \"l2\"}},"                                                                                       \
+	"\"services\": {\"s\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"         \
+	"  \"public\": {\"address\": \"198.51.100.11:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"                \
+	"\"rules\": [{\"id\": \"known\", \"when\": {\"tenant\": [\"calm\", \"free\", \"limited\", \"strict\", "        \
+	"\"strict-too\"]},"                                                                                            \
+	"    \"allow\": true},"                                                                                        \
+	"  {\"id\": \"all\", \"when\": {\"service\": [\"public\"], \"tenant\": [\"unknown\"]}, \"allow\": true}]}"
+
+struct attack {
+	const char *what, *service;
+	uint32_t network, hosts;
+	const char *calm; /* first three bytes of the bystander's addresses */
+	const char *tenant, *calm_tenant;
+};
+
+struct run {
+	struct host host;
+	struct journal *journal;
+	struct flood_bpf *flood;
+	const struct attack *attack;
+	uint64_t packets;
+	_Atomic bool over;
+	int error;
+	double seconds;
+	char folder[64];
+	uint32_t calm_flows;
+};
+
+/* ---- the flood ------------------------------------------------------------------------------------------------ */
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void stay_on(size_t cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu % (size_t)sysconf(_SC_NPROCESSORS_ONLN), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void *attack(void *context)
+{
+	struct run *run = context;
+	uint8_t bytes[FLOOD_FRAME] = {0};
+	struct xdp_md ctx = {.ingress_ifindex = run->host.program->attachments[0].index, .data_end = sizeof(bytes)};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = sizeof(bytes), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = CHUNK);
+	double begun = now();
+
+	stay_on(1);
+	for (uint64_t sent = 0; sent < run->packets && !run->error; sent += CHUNK)
+		run->error = bpf_prog_test_run_opts(bpf_program__fd(run->flood->progs.syn), &opts);
+	run->seconds = now() - begun;
+	run->over = true;
+	return NULL;
+}
+
+static void prepare(struct run *run)
+{
+	struct frame frame = {.source_port = 1,
+			      .destination_port = 443,
+			      .protocol = IPPROTO_TCP,
+			      .tcp_flags = FRAME_TCP_SYN,
+			      .sequence = 1};
+	uint8_t bytes[FRAME_MAX];
+	__u32 zero = 0;
+	int xdp = program_xdp(run->host.program);
+
+	run->flood = flood_bpf__open_and_load();
+	assert_non_null(run->flood);
+	memcpy(frame.source_mac, host_client_mac, 6);
+	memcpy(frame.destination_mac, host_own_mac, 6);
+	address_parse("192.0.2.1", &frame.source);
+	assert_int_equal(address_parse(run->attack->service, &frame.destination), 0);
+	assert_true(frame_write(&frame, bytes) <= FLOOD_FRAME);
+	memcpy(run->flood->bss->flood.frame, bytes, FLOOD_FRAME);
+	run->flood->bss->flood.network = run->attack->network;
+	run->flood->bss->flood.hosts = run->attack->hosts;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->flood->maps.targets), &zero, &xdp, BPF_ANY), 0);
+}
+
+/* ---- the bystander -------------------------------------------------------------------------------------------- */
+
+static struct host_packet calm_packet(const struct run *run, uint32_t n, uint8_t flags)
+{
+	static char client[32];
+	struct host_packet packet;
+
+	snprintf(client, sizeof(client), "%s.%u", run->attack->calm, 1 + n % 200);
+	packet = host_syn(client, (uint16_t)(1024 + n));
+	packet.flags = flags;
+	return packet;
+}
+
+/* A connection as far as its handshake; how long its SYN took, in seconds. */
+static double calm_open(struct run *run)
+{
+	struct host_packet syn = calm_packet(run, run->calm_flows, FRAME_TCP_SYN), ack;
+	double begun = now(), ended;
+	int action = host_send(&run->host, &syn);
+
+	ended = now();
+	if (action != XDP_TX)
+		fail_msg("new connection %u: action %d", run->calm_flows, action);
+	ack = calm_packet(run, run->calm_flows++, HOST_ACK);
+	assert_int_equal(host_send(&run->host, &ack), XDP_TX);
+	return ended - begun;
+}
+
+static int compare(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+struct live {
+	const struct run *run;
+	uint32_t flows;
+};
+
+static int count_live(const struct flow_view *flow, void *context)
+{
+	struct live *live = context;
+	char text[ADDRESS_TEXT];
+
+	address_print(&flow->client, text);
+	live->flows += flow->status == USHER_FLOW_LIVE &&
+		       !strncmp(text, live->run->attack->calm, strlen(live->run->attack->calm));
+	return 0;
+}
+
+/* ---- the record ----------------------------------------------------------------------------------------------- */
+
+struct tally {
+	uint64_t decisions[USHER_REASON_MAX]; /* by all records */
+	uint64_t calm_admitted, calm_confirmed;
+	uint64_t records, aggregated, gaps;
+};
+
+static uint64_t count_in(const char *line)
+{
+	const char *count = strstr(line, "\"count\":");
+
+	return count ? strtoull(count + strlen("\"count\":"), NULL, 10) : 1;
+}
+
+static void read_line(const struct run *run, const char *line, struct tally *tally)
+{
+	char tenant[128];
+
+	if (strstr(line, "\"type\":\"gap\""))
+		tally->gaps++;
+	if (!strstr(line, "\"type\":\"decision\""))
+		return;
+	tally->records++;
+	tally->aggregated += strstr(line, "\"count\":") != NULL;
+	for (uint8_t reason = 0; reason < USHER_REASON_MAX; reason++) {
+		char word[128];
+
+		snprintf(word, sizeof(word), "\"reason\":\"%s\"", record_reason(reason));
+		if (strcmp(record_reason(reason), "unknown") != 0 && strstr(line, word))
+			tally->decisions[reason] += count_in(line);
+	}
+	snprintf(tenant, sizeof(tenant), "\"tenant\":\"%s\"", run->attack->calm_tenant);
+	if (strstr(line, tenant) && !strstr(line, "\"count\":")) {
+		tally->calm_admitted += strstr(line, "\"reason\":\"admitted\"") != NULL;
+		tally->calm_confirmed += strstr(line, "\"reason\":\"confirmed\"") != NULL;
+	}
+}
+
+static struct tally read_log(const struct run *run)
+{
+	struct tally tally = {0};
+	char command[128], line[4096];
+	FILE *log;
+
+	snprintf(command, sizeof(command), "cat %s/*.jsonl", run->folder);
+	log = popen(command, "r");
+	assert_non_null(log);
+	while (fgets(line, sizeof(line), log))
+		read_line(run, line, &tally);
+	pclose(log);
+	return tally;
+}
+
+static void keep_log(struct run *run)
+{
+	assert_int_equal(journal_drain(run->journal, NULL, NULL), 0);
+}
+
+/* Is every decision that has a record in the log, as often as it was taken? */
+static bool is_complete(const struct run *run, const struct tally *tally, bool aloud)
+{
+	struct counters *counters = malloc(sizeof(*counters));
+	bool complete = true;
+
+	assert_non_null(counters);
+	assert_int_equal(counters_read(run->host.program, counters), 0);
+	for (uint32_t reason = USHER_REASON_ADMITTED; reason < USHER_REASON_MAX; reason++) {
+		uint64_t packets = 0;
+
+		for (size_t s = 0; s <= USHER_SERVICES_MAX; s++)
+			packets += counters->verdicts[s * USHER_REASON_MAX + reason].packets;
+		if (reason == USHER_REASON_ESTABLISHED)
+			continue; /* no decision of its own */
+		if (aloud && packets)
+			printf("# %s: %s: %llu packets, %llu on record\n", run->attack->what,
+			       record_reason((uint8_t)reason), (unsigned long long)packets,
+			       (unsigned long long)tally->decisions[reason]);
+		complete = complete && packets == tally->decisions[reason];
+	}
+	assert_int_equal(counters->sequences[USHER_RING_EVENTS].lost + counters->sequences[USHER_RING_REQUIRED].lost,
+			 0);
+	free(counters);
+	return complete;
+}
+
+/* The last counts of a flood come when their tick has been over for a tick. */
+static struct tally wait_for_record(struct run *run)
+{
+	struct tally tally;
+
+	for (int i = 0; i < TELL_SECONDS * 5; i++) {
+		usleep(200000);
+		keep_log(run);
+		tally = read_log(run);
+		if (is_complete(run, &tally, false))
+			break;
+	}
+	return tally;
+}
+
+/* ---- the story ------------------------------------------------------------------------------------------------ */
+
+static void begin(struct run *run)
+{
+	struct problem problem = {0};
+
+	strcpy(run->folder, "/tmp/usher-flood-XXXXXX");
+	assert_non_null(mkdtemp(run->folder));
+	host_open(&run->host);
+	if (journal_open(run->host.program, run->host.publisher, run->folder, &problem, &run->journal))
+		fail_msg("%s", problem.text);
+	journal_catalog(run->journal, host_publish(&run->host, POLICY));
+	prepare(run);
+}
+
+static void end(struct run *run)
+{
+	char command[128];
+
+	flood_bpf__destroy(run->flood);
+	journal_close(run->journal);
+	host_close(&run->host);
+	snprintf(command, sizeof(command), "rm -rf %s", run->folder);
+	host_run(command);
+}
+
+static void withstand(const struct attack *what)
+{
+	static double before[CALM_OPEN], during[CALM_NEW_MAX];
+	const char *wanted = getenv("FLOOD_PACKETS");
+	struct run run = {.attack = what, .packets = wanted ? strtoull(wanted, NULL, 10) : PACKETS};
+	struct live live = {.run = &run};
+	struct tally tally;
+	uint32_t begun = 0;
+	pthread_t thread;
+
+	begin(&run);
+	stay_on(0);
+	for (uint32_t n = 0; n < CALM_OPEN; n++) {
+		before[n] = calm_open(&run);
+		usleep(2000); /* at the same pace as later */
+	}
+	assert_int_equal(pthread_create(&thread, NULL, attack, &run), 0);
+	for (int round = 0; !run.over || begun < CALM_NEW_MIN; round++) {
+		if (begun < CALM_NEW_MAX)
+			during[begun++] = calm_open(&run);
+		if (round % 10 == 0)
+			keep_log(&run); /* as often as the daemon does: every 20 ms */
+		usleep(2000);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(run.error, 0);
+
+	/* None of its live flows. */
+	for (uint32_t n = 0; n < run.calm_flows; n++) {
+		struct host_packet data = calm_packet(&run, n, HOST_ACK);
+
+		assert_int_equal(host_send(&run.host, &data), XDP_TX);
+	}
+	assert_int_equal(flows_each(run.host.program, count_live, &live), 0);
+	assert_int_equal(live.flows, run.calm_flows);
+
+	tally = wait_for_record(&run);
+	for (int i = 0; i < 4; i++) /* numbers that never came would show */
+		assert_int_equal(journal_tick(run.journal), 0);
+	keep_log(&run);
+	tally = read_log(&run);
+	printf("# %s: %llu SYNs in %.1f s; %u connections of %s before and %u during, all of them open and on record; "
+	       "%llu records in all, %llu of them with a count\n",
+	       what->what, (unsigned long long)run.packets, run.seconds, CALM_OPEN, what->calm_tenant, begun,
+	       (unsigned long long)tally.records, (unsigned long long)tally.aggregated);
+	printf("# %s: a new connection's SYN, with the system call that brings it: %.1f us before, %.1f us during\n",
+	       what->what, median(before, CALM_OPEN) * 1e6, median(during, begun) * 1e6);
+	/* None of its records. */
+	assert_int_equal(tally.calm_admitted, run.calm_flows);
+	assert_int_equal(tally.calm_confirmed, run.calm_flows);
+	assert_int_equal(tally.gaps, 0);
+	assert_true(is_complete(&run, &tally, true));
+	/* And few of the flood: its budgets, and a count a second for each of a handful of reasons. */
+	assert_true(tally.records < 2 * run.calm_flows + (uint64_t)(run.seconds + 3) * 2 * HOST_RECORDS_MAX);
+	end(&run);
+}
+
+static void test_from_a_limited_tenant(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant with a limit", "198.51.100.10", 0xcb007100, 0xff, "192.0.2",
+					 "limited", "calm"});
+}
+
+static void test_from_a_tenant_without_limits(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant without limits", "198.51.100.10", 0xcb007000, 0xff, "192.0.2",
+					 "free", "calm"});
+}
+
+static void test_from_strangers_who_are_refused(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"strangers, refused", "198.51.100.10", 0x10000000, 0x0fffffff, "192.0.2",
+					 "unknown", "calm"});
+}
+
+static void test_from_strangers_who_are_let_in(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"strangers, let in", "198.51.100.11", 0x10000000, 0x0fffffff, "192.0.2",
+					 "unknown", "calm"});
+}
+
+/* They have a ring to themselves, and no record means no service there. */
+static void test_from_a_tenant_whose_audit_is_required(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant with required audit", "198.51.100.10", 0xcb007200, 0xff, "192.0.3",
+					 "strict", "strict-too"});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_from_a_limited_tenant),
+		cmocka_unit_test(test_from_a_tenant_without_limits),
+		cmocka_unit_test(test_from_strangers_who_are_refused),
+		cmocka_unit_test(test_from_strangers_who_are_let_in),
+		cmocka_unit_test(test_from_a_tenant_whose_audit_is_required),
+	};
+
+	if (host_begin())
+		return host_skip(sizeof(tests) / sizeof(tests[0]));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
