@@ -215,11 +215,58 @@ static void state_cell(struct table *table, struct json_object *backend)
 	table_ink(table, stays ? INK_DOUBTFUL : INK_BAD);
 }
 
+/* Half of all are not above the first figure, 99 % not above the second. */
+static void latency_cell(struct table *table, struct json_object *latency)
+{
+	char half[DURATION_TEXT], most[DURATION_TEXT];
+
+	if (field_integer(latency, "count"))
+		table_cell(table, "%s / %s", duration_text(field_number(latency, "p50_seconds"), half),
+			   duration_text(field_number(latency, "p99_seconds"), most));
+	else
+		table_cell(table, "-");
+}
+
+static void failures_cell(struct table *table, struct json_object *failures)
+{
+	static const struct {
+		const char *key, *text;
+	} kinds[] = {{"refused", "refused"},
+		     {"resets", "reset"},
+		     {"connect_timeouts", "no connection"},
+		     {"first_byte_timeouts", "no first byte"}};
+	char number[NUMBER_TEXT];
+	struct list list;
+
+	list_begin(&list);
+	for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+		FILE *to = field_integer(failures, kinds[i].key) ? list_next(&list) : NULL;
+
+		if (to)
+			fprintf(to, "%s %s", kinds[i].text, number_text(field_integer(failures, kinds[i].key), number));
+	}
+	list_end(&list, table);
+}
+
 void show_backends(struct json_object *body)
 {
-	static const char *const headings[] = {"BACKEND",   "ADDRESS", "MODEL",	 "VERSION", "REGION",
-					       ">CAPACITY", "FORWARD", "HEALTH", "STATE",   "NEXT HOP",
-					       ">FLOWS",    ">TO",     ">FROM",	 NULL};
+	static const char *const headings[] = {"BACKEND",
+					       "ADDRESS",
+					       "MODEL",
+					       "VERSION",
+					       "REGION",
+					       ">CAPACITY",
+					       "FORWARD",
+					       "HEALTH",
+					       "STATE",
+					       "NEXT HOP",
+					       ">FLOWS",
+					       ">TO",
+					       ">FROM",
+					       ">CONNECT P50/P99",
+					       ">FIRST BYTE P50/P99",
+					       "FAILURES",
+					       NULL};
 	struct table *table = table_new(headings);
 	char text[NUMBER_TEXT];
 
@@ -241,6 +288,9 @@ void show_backends(struct json_object *body)
 		table_number(table, field_integer(backend, "flows"));
 		table_cell(table, "%s", bytes_text(field_integer(backend, "bytes_to"), text));
 		table_cell(table, "%s", bytes_text(field_integer(backend, "bytes_from"), text));
+		latency_cell(table, field(backend, "connect"));
+		latency_cell(table, field(backend, "first_byte"));
+		failures_cell(table, field(backend, "failures"));
 	}
 	table_finish(table, stdout, "no backends");
 }

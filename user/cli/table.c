@@ -94,6 +94,20 @@ const char *bytes_text(long long bytes, char buffer[NUMBER_TEXT])
 	return buffer;
 }
 
+const char *duration_text(double seconds, char buffer[DURATION_TEXT])
+{
+	static const char *const units[] = {"us", "ms", "s"};
+	double length = seconds * 1e6;
+	size_t unit = 0;
+
+	while (length >= 999.5 && unit + 1 < ARRAY_COUNT(units)) {
+		length /= 1000;
+		unit++;
+	}
+	snprintf(buffer, DURATION_TEXT, "%.*f %s", unit && length < 99.95 ? 1 : 0, length, units[unit]);
+	return buffer;
+}
+
 static void fact_print(enum ink colour, const char *name, const char *format, va_list arguments)
 {
 	_cleanup_free_ char *text = NULL;

@@ -22,9 +22,11 @@ void table_finish(struct table *table, FILE *to, const char *none);
 void fact(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fact_ink(enum ink colour, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* 1234567 as 1,234,567; 1234567 bytes as 1.2 MB. */
+/* 1234567 as 1,234,567; 1234567 bytes as 1.2 MB; 0.0123 seconds as 12.3 ms. */
 #define NUMBER_TEXT 32
+#define DURATION_TEXT 32
 const char *number_text(long long number, char buffer[NUMBER_TEXT]);
 const char *bytes_text(long long bytes, char buffer[NUMBER_TEXT]);
+const char *duration_text(double seconds, char buffer[DURATION_TEXT]);
 
 #endif

@@ -34,6 +34,7 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	to->draining = core->facts.backends[index].draining;
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;
+	to->nat = backend->forward == USHER_FORWARD_NAT;
 }
 
 void metrics_update(struct core *core)

@@ -55,6 +55,7 @@
  * H  {"digest", "name"|null, "revision", "file", "applied", "verb": "apply"|"rollback"|"start", "uid", "user"|null,
  *     "generation", "active": bool, "confirmed": bool}
  * C  counter {"packets", "bytes"}
+ * L  latencies {"count", "mean_seconds"|null, "p50_seconds"|null, "p99_seconds"|null}
  *
  * services    [{"name", "model", "protocol", "tenant"|null, "sticky": bool, "announce": bool, "addresses": ["A:P"...],
  *               "received": C, "verdicts": {VERDICT: {REASON: C}}}]          only counters that are not zero
@@ -66,7 +67,9 @@
  * backends    [{"name", "address", "model", "version", "region", "capacity", "forward", "id", "incarnation",
  *               "health": "up"|"down"|"unknown"|"unchecked", "draining": bool, "next_hop": MAC|null,
  *               "reason"|null (why it starts no flows), "continues": bool (may open flows stay),
- *               "flows", "packets_to", "bytes_to", "packets_from", "bytes_from"}]
+ *               "flows", "packets_to", "bytes_to", "packets_from", "bytes_from",
+ *               "connect": L, "first_byte": L, "failures": {"refused", "resets", "connect_timeouts",
+ *               "first_byte_timeouts"}}]                                     these three null unless "forward" is "nat"
  * routes      [{"service", "tenant", "region", "family": "ipv4"|"ipv6", "reason", "rule"|null, "target", "answer",
  *               "arms": [{"version"|null, "share": percent, "backends": {name: percent}}], "continues": [backend...]}]
  * flows       [{"client": "A:P", "service_address": "A:P", "protocol", "service"|null, "tenant"|null, "region"|null,

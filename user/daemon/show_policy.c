@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/date.h"
 #include "kernel/flows.h"
+#include "kernel/latency.h"
 #include "policy/policy.h"
 #include "compile/classes.h"
 #include "compile/decision.h"
@@ -202,6 +203,35 @@ static double least_percent(const struct core *core, size_t index)
 	return least;
 }
 
+static void add_latency(struct json *to, const char *key, const struct usher_latency *latency)
+{
+	json_object_begin(to, key);
+	json_unsigned(to, "count", latency_total(latency));
+	json_number(to, "mean_seconds", latency_sum(latency) / (double)latency_total(latency));
+	json_number(to, "p50_seconds", latency_quantile(latency, 0.5));
+	json_number(to, "p99_seconds", latency_quantile(latency, 0.99));
+	json_object_end(to);
+}
+
+/* NULL: its answers do not come by here. */
+static void add_figures(struct json *to, const struct usher_backend_figures *figures)
+{
+	if (!figures) {
+		json_null(to, "connect");
+		json_null(to, "first_byte");
+		json_null(to, "failures");
+		return;
+	}
+	add_latency(to, "connect", &figures->connect);
+	add_latency(to, "first_byte", &figures->first_byte);
+	json_object_begin(to, "failures");
+	json_unsigned(to, "refused", figures->refused);
+	json_unsigned(to, "resets", figures->resets);
+	json_unsigned(to, "connect_timeouts", figures->connect_timeouts);
+	json_unsigned(to, "first_byte_timeouts", figures->first_byte_timeouts);
+	json_object_end(to);
+}
+
 static void add_backend(struct question *question, size_t index)
 {
 	const struct core *core = question->core;
@@ -250,6 +280,7 @@ static void add_backend(struct question *question, size_t index)
 		json_unsigned(to, "bytes_to", counter->bytes_to);
 		json_unsigned(to, "packets_from", counter->packets_from);
 		json_unsigned(to, "bytes_from", counter->bytes_from);
+		add_figures(to, backend->forward == USHER_FORWARD_NAT ? &question->counters->figures[number] : NULL);
 	}
 	json_object_end(to);
 }

@@ -54,7 +54,8 @@ struct edge_backend {
 	char region[8];
 	uint8_t health; /* enum health_state, or EDGE_UNCHECKED */
 	uint8_t draining, starts, continues;
-	uint8_t padding[4];
+	uint8_t nat; /* forwarded to by NAT: its answers are seen */
+	uint8_t padding[3];
 };
 #define EDGE_UNCHECKED 0xff
 

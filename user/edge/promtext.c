@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "edge/promtext.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/array.h"
 #include "govern/facts.h"
+#include "kernel/latency.h"
 
 #define REASON(number, name, verdict, label, text) [number] = {label, USHER_VERDICT_##verdict},
 static const struct {
@@ -149,6 +151,71 @@ static void print_backends(struct json *to, const struct edge_page *page)
 			     page->backends[b].starts);
 }
 
+/* ---- what NAT shows of a backend ------------------------------------------------------------------------------ */
+
+static bool has_figures(const struct edge_backend *backend)
+{
+	return backend->name[0] && backend->nat;
+}
+
+static void print_buckets(struct json *to, const char *name, const char *backend, const struct usher_latency *latency)
+{
+	unsigned long long below = 0;
+	char bound[32];
+
+	for (size_t i = 0; i < USHER_LATENCY_BUCKETS; i++) {
+		below += latency->bucket[i];
+		if (isinf(latency_bound(i)))
+			snprintf(bound, sizeof(bound), "+Inf");
+		else
+			snprintf(bound, sizeof(bound), "%.10g", latency_bound(i));
+		line(to, "%s_bucket{backend=\"%s\",le=\"%s\"} %llu", name, backend, bound, below);
+	}
+	line(to, "%s_sum{backend=\"%s\"} %.10g", name, backend, latency_sum(latency));
+	line(to, "%s_count{backend=\"%s\"} %llu", name, backend, below);
+}
+
+static void print_latencies(struct json *to, const struct edge_page *page)
+{
+	family(to, "usher_backend_connect_seconds", "histogram", "SYN to SYN-ACK of the backend; forward nat.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (has_figures(&page->backends[b]))
+			print_buckets(to, "usher_backend_connect_seconds", page->backends[b].name,
+				      &page->counters.figures[b].connect);
+	family(to, "usher_backend_first_byte_seconds", "histogram",
+	       "First byte from the client since the backend spoke, to the backend's next; forward nat.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (has_figures(&page->backends[b]))
+			print_buckets(to, "usher_backend_first_byte_seconds", page->backends[b].name,
+				      &page->counters.figures[b].first_byte);
+}
+
+static void print_failures(struct json *to, const struct edge_page *page)
+{
+	static const struct {
+		const char *name, *help;
+	} failures[] = {
+		{"usher_backend_refused_total", "SYNs that the backend answered with a reset; forward nat."},
+		{"usher_backend_resets_total", "Open connections that the backend reset; forward nat."},
+		{"usher_backend_connect_timeouts_total", "Flows forgotten with their SYN unanswered; forward nat."},
+		{"usher_backend_first_byte_timeouts_total",
+		 "Connections that clients closed after waiting a second or more for a first byte; forward nat."},
+	};
+
+	for (size_t f = 0; f < ARRAY_COUNT(failures); f++) {
+		family(to, failures[f].name, "counter", failures[f].help);
+		for (size_t b = 0; b < USHER_BACKENDS_MAX; b++) {
+			const struct usher_backend_figures *figures = &page->counters.figures[b];
+			const uint64_t values[] = {figures->refused, figures->resets, figures->connect_timeouts,
+						   figures->first_byte_timeouts};
+
+			if (has_figures(&page->backends[b]))
+				line(to, "%s{backend=\"%s\"} %llu", failures[f].name, page->backends[b].name,
+				     (unsigned long long)values[f]);
+		}
+	}
+}
+
 void promtext_print(struct json *to, const struct edge_page *page)
 {
 	const struct usher_flow_counter *flows = &page->counters.flows;
@@ -170,4 +237,6 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_received(to, page);
 	print_verdicts(to, page);
 	print_backends(to, page);
+	print_latencies(to, page);
+	print_failures(to, page);
 }

@@ -18,10 +18,10 @@ size_t counters_cpus(void)
 	return cpus < 1 ? 1 : (size_t)cpus;
 }
 
-/* All values of a per-CPU array, entry by entry, the CPUs of an entry side by side: one call instead of thousands. */
-static int read_all(int map, size_t size, size_t entries, void **ret_values)
+/* All values of an array, entry by entry, the CPUs of a per-CPU entry side by side: one call instead of thousands. */
+static int read_all(int map, size_t size, size_t cpus, size_t entries, void **ret_values)
 {
-	_cleanup_free_ void *values = calloc(entries * counters_cpus(), size);
+	_cleanup_free_ void *values = calloc(entries * cpus, size);
 	_cleanup_free_ __u32 *keys = calloc(entries, sizeof(*keys));
 	size_t done = 0;
 	__u32 batch = 0, next = 0;
@@ -33,7 +33,7 @@ static int read_all(int map, size_t size, size_t entries, void **ret_values)
 	while (done < entries) {
 		__u32 count = (__u32)(entries - done);
 		int r = bpf_map_lookup_batch(map, done ? &batch : NULL, &next, keys + done,
-					     (char *)values + done * counters_cpus() * size, &count, NULL);
+					     (char *)values + done * cpus * size, &count, NULL);
 
 		if (r < 0 && r != -ENOENT)
 			return r;
@@ -48,13 +48,12 @@ static int read_all(int map, size_t size, size_t entries, void **ret_values)
 	return 0;
 }
 
-/* Sums the CPUs of each entry; an entry is `words` 64-bit counters. */
-static int sum(int map, size_t words, size_t entries, uint64_t *ret_sums)
+/* Sums the CPUs of each entry; an entry is `words` 64-bit counters. cpus: 1 if all CPUs share one. */
+static int sum(int map, size_t words, size_t cpus, size_t entries, uint64_t *ret_sums)
 {
-	size_t cpus = counters_cpus();
 	_cleanup_free_ void *values = NULL;
 	const uint64_t *at;
-	int r = read_all(map, words * sizeof(uint64_t), entries, &values);
+	int r = read_all(map, words * sizeof(uint64_t), cpus, entries, &values);
 
 	if (r)
 		return r;
@@ -69,21 +68,24 @@ static int sum(int map, size_t words, size_t entries, uint64_t *ret_sums)
 
 int counters_read(const struct program *program, struct counters *ret_counters)
 {
+	size_t cpus = counters_cpus();
 	const struct {
 		const char *map;
-		size_t size, entries;
+		size_t size, cpus, entries;
 		void *sums;
 	} parts[] = {
-		{"received", sizeof(struct usher_counter), USHER_SERVICES_MAX + 1, ret_counters->received},
-		{"verdicts", sizeof(struct usher_counter), USHER_VERDICT_SLOTS, ret_counters->verdicts},
-		{"backend_counters", sizeof(struct usher_backend_counter), USHER_BACKENDS_MAX, ret_counters->backends},
-		{"flow_counters", sizeof(struct usher_flow_counter), 1, &ret_counters->flows},
-		{"sequences", sizeof(struct usher_sequence), USHER_RINGS, ret_counters->sequences},
+		{"received", sizeof(struct usher_counter), cpus, USHER_SERVICES_MAX + 1, ret_counters->received},
+		{"verdicts", sizeof(struct usher_counter), cpus, USHER_VERDICT_SLOTS, ret_counters->verdicts},
+		{"backend_counters", sizeof(struct usher_backend_counter), cpus, USHER_BACKENDS_MAX,
+		 ret_counters->backends},
+		{"backend_figures", sizeof(struct usher_backend_figures), 1, USHER_BACKENDS_MAX, ret_counters->figures},
+		{"flow_counters", sizeof(struct usher_flow_counter), cpus, 1, &ret_counters->flows},
+		{"sequences", sizeof(struct usher_sequence), cpus, USHER_RINGS, ret_counters->sequences},
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
-		int r = sum(program_map(program, parts[i].map), parts[i].size / sizeof(uint64_t), parts[i].entries,
-			    parts[i].sums);
+		int r = sum(program_map(program, parts[i].map), parts[i].size / sizeof(uint64_t), parts[i].cpus,
+			    parts[i].entries, parts[i].sums);
 
 		if (r)
 			return r;
@@ -99,7 +101,7 @@ int counters_sequences(const struct program *program, struct counters_cpu *ret_c
 
 	if (cpus < counters_cpus())
 		return -EINVAL;
-	r = read_all(program_map(program, "sequences"), sizeof(*at), USHER_RINGS, &values);
+	r = read_all(program_map(program, "sequences"), sizeof(*at), counters_cpus(), USHER_RINGS, &values);
 	if (r)
 		return r;
 	at = values;
@@ -133,5 +135,7 @@ int counters_reset_service(const struct program *program, uint16_t service)
 
 int counters_reset_backend(const struct program *program, uint16_t backend)
 {
-	return reset(program, "backend_counters", sizeof(struct usher_backend_counter), backend, 1);
+	int r = reset(program, "backend_counters", sizeof(struct usher_backend_counter), backend, 1);
+
+	return r ? r : reset(program, "backend_figures", sizeof(struct usher_backend_figures), backend, 1);
 }

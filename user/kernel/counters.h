@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The per-CPU counters, summed. */
+/* The counters, those of each CPU summed. */
 #ifndef USHER_KERNEL_COUNTERS_H
 #define USHER_KERNEL_COUNTERS_H
 
@@ -11,6 +11,7 @@ struct counters {
 	struct usher_counter received[USHER_SERVICES_MAX + 1];
 	struct usher_counter verdicts[USHER_VERDICT_SLOTS]; /* service * USHER_REASON_MAX + reason */
 	struct usher_backend_counter backends[USHER_BACKENDS_MAX];
+	struct usher_backend_figures figures[USHER_BACKENDS_MAX];
 	struct usher_flow_counter flows;
 	struct usher_sequence sequences[USHER_RINGS];
 };

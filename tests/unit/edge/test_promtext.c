@@ -71,6 +71,11 @@ static void fill(void)
 	page->backends[5].health = HEALTH_UP;
 	page->backends[5].starts = 1;
 	page->counters.backends[5] = (struct usher_backend_counter){400, 4000, 40000, 5000, 50000};
+	page->backends[5].nat = 1;
+	page->counters.figures[5] = (struct usher_backend_figures){
+		.refused = 1, .resets = 2, .connect_timeouts = 3, .first_byte_timeouts = 4};
+	page->counters.figures[5].connect =
+		(struct usher_latency){.units = 1000000, .bucket = {[0] = 7, [2] = 2, [USHER_LATENCY_BUCKETS - 1] = 1}};
 	strcpy(page->backends[6].name, "iad1");
 	page->backends[6].health = HEALTH_DOWN;
 	strcpy(page->backends[4095].name, "last");
@@ -102,6 +107,28 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_backend_up{backend=\"iad1\"} 0");
 	assert_null(strstr(printed(), "usher_backend_up{backend=\"last\"}")); /* nobody checks it */
 	expect_line("usher_backend_starts{backend=\"last\"} 0");
+	expect_line("usher_backend_refused_total{backend=\"fra1\"} 1");
+	expect_line("usher_backend_resets_total{backend=\"fra1\"} 2");
+	expect_line("usher_backend_connect_timeouts_total{backend=\"fra1\"} 3");
+	expect_line("usher_backend_first_byte_timeouts_total{backend=\"fra1\"} 4");
+	assert_null(strstr(printed(), "usher_backend_refused_total{backend=\"iad1\"}")); /* direct return */
+}
+
+/* Buckets are cumulative, the last of them holds all, and all is what _count says. */
+static void test_histograms(void **state)
+{
+	(void)state;
+	fill();
+	expect_line("# TYPE usher_backend_connect_seconds histogram");
+	expect_line("usher_backend_connect_seconds_bucket{backend=\"fra1\",le=\"1.6384e-05\"} 7");
+	expect_line("usher_backend_connect_seconds_bucket{backend=\"fra1\",le=\"3.2768e-05\"} 7");
+	expect_line("usher_backend_connect_seconds_bucket{backend=\"fra1\",le=\"6.5536e-05\"} 9");
+	expect_line("usher_backend_connect_seconds_bucket{backend=\"fra1\",le=\"137.4389535\"} 9");
+	expect_line("usher_backend_connect_seconds_bucket{backend=\"fra1\",le=\"+Inf\"} 10");
+	expect_line("usher_backend_connect_seconds_sum{backend=\"fra1\"} 1.024");
+	expect_line("usher_backend_connect_seconds_count{backend=\"fra1\"} 10");
+	expect_line("usher_backend_first_byte_seconds_bucket{backend=\"fra1\",le=\"+Inf\"} 0");
+	assert_null(strstr(printed(), "_seconds_count{backend=\"iad1\"}"));
 }
 
 static bool is_name(const char *at, size_t length)
@@ -112,11 +139,23 @@ static bool is_name(const char *at, size_t length)
 	return length > 0;
 }
 
+/* Of the samples of a histogram. */
+static bool is_suffix(const char *at, size_t length)
+{
+	static const char *const suffixes[] = {"_bucket", "_sum", "_count"};
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if (length == strlen(suffixes[i]) && !memcmp(at, suffixes[i], length))
+			return true;
+	return false;
+}
+
 /* Every family is announced once, with help and type, and its samples follow at once. */
 static void test_the_format_is_kept(void **state)
 {
 	char family[128] = "", seen[64][128], *line, *rest;
 	size_t families = 0, samples = 0;
+	bool histogram = false;
 
 	(void)state;
 	fill();
@@ -140,16 +179,20 @@ static void test_the_format_is_kept(void **state)
 			length = strlen(name);
 			/* What only grows is called _total, and nothing else is. */
 			assert_int_equal(!strcmp(type, "counter"), length > 6 && !strcmp(name + length - 6, "_total"));
-			assert_true(!strcmp(type, "counter") || !strcmp(type, "gauge"));
+			assert_true(!strcmp(type, "counter") || !strcmp(type, "gauge") || !strcmp(type, "histogram"));
+			histogram = !strcmp(type, "histogram");
 			continue;
 		}
 		size_t length = strcspn(line, "{ ");
 		const char *value = strrchr(line, ' ');
 
-		assert_int_equal(length, strlen(family));
-		assert_memory_equal(line, family, length);
+		assert_memory_equal(line, family, strlen(family));
+		if (histogram)
+			assert_true(is_suffix(line + strlen(family), length - strlen(family)));
+		else
+			assert_int_equal(length, strlen(family));
 		assert_non_null(value);
-		assert_int_equal(strspn(value + 1, "0123456789"), strlen(value + 1));
+		assert_int_equal(strspn(value + 1, histogram ? "0123456789.e+-" : "0123456789"), strlen(value + 1));
 		samples++;
 	}
 	assert_true(families > 20);
@@ -182,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_values_are_where_they_belong, begin, end),
+		cmocka_unit_test_setup_teardown(test_histograms, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_format_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(test_an_empty_page, begin, end),
 		cmocka_unit_test_setup_teardown(test_long_names, begin, end),
