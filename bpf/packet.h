@@ -102,10 +102,12 @@ struct flow_entry {
 	__u8 padding;
 };
 
-/* The packet that an ICMP error quotes: where its headers are in the frame. */
+/* The packet that an ICMP error quotes: where its headers are in the frame, and where the error ends. */
 struct quote {
 	__u32 network;
 	__u32 transport;
+	__u32 end;
+	__u32 padding;
 };
 
 /*

@@ -14,6 +14,9 @@
 #include "admit.h"
 
 #define RELAY_ICMP_HEADER 8
+/* Of the quoted packet's transport header (RFC 792): ports, and of UDP the checksum. */
+#define RELAY_QUOTE_MIN 8
+#define RELAY_QUOTE_TCP (offsetof(struct tcphdr, check) + sizeof(__sum16))
 
 /* Errors of RFC 792 and RFC 4443, 3; the rest asks or answers. */
 static __always_inline bool relay_is_error(__u8 type, bool is_ipv6)
@@ -26,7 +29,8 @@ static __always_inline bool relay_read_ports(const void *data, const void *end, 
 {
 	const __u16 *ports = data + (desk->quote.transport & FORWARD_TRANSPORT_MAX);
 
-	if ((desk->key.protocol != IPPROTO_TCP && desk->key.protocol != IPPROTO_UDP) || (const void *)(ports + 4) > end)
+	if ((desk->key.protocol != IPPROTO_TCP && desk->key.protocol != IPPROTO_UDP) ||
+	    desk->quote.transport + RELAY_QUOTE_MIN > desk->quote.end || (const void *)ports + RELAY_QUOTE_MIN > end)
 		return false;
 	desk->key.source_port_be = ports[1];
 	desk->key.destination_port_be = ports[0];
@@ -63,7 +67,7 @@ static __always_inline bool relay_read_ipv6(const void *data, const void *end, s
 	return relay_read_ports(data, end, desk);
 }
 
-/* What the error quotes, into desk->key and desk->quote. False: it is none, or quotes what is no flow's. */
+/* What the error quotes, into desk->key and desk->quote. False: it is none, or cannot be about a flow. */
 __noinline int relay_read(struct xdp_md *ctx, struct desk *desk)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -76,9 +80,11 @@ __noinline int relay_read(struct xdp_md *ctx, struct desk *desk)
 	packet = &desk->packet;
 	icmp = data + (packet->transport & FORWARD_TRANSPORT_MAX);
 	__builtin_memset(&desk->key, 0, sizeof(desk->key));
-	if ((const void *)(icmp + RELAY_ICMP_HEADER) > end || !relay_is_error(icmp[0], packet->is_ipv6))
+	if ((const void *)(icmp + RELAY_ICMP_HEADER) > end || !relay_is_error(icmp[0], packet->is_ipv6) ||
+	    parse_bad_source(packet))
 		return false;
 	desk->quote.network = packet->transport + RELAY_ICMP_HEADER;
+	desk->quote.end = packet->network + packet->ip_length; /* what lies behind is not the error's */
 	read = packet->is_ipv6 ? relay_read_ipv6(data, end, desk) : relay_read_ipv4(data, end, desk);
 	/* Whoever sent the quoted packet is whom the error is sent to. */
 	return read && classify_same_address(&desk->key.destination, &packet->key.destination);
@@ -124,10 +130,14 @@ static __always_inline bool relay_rewrite_quote(void *data, const void *end, con
 	change = checksum_change(change, *(__u32 *)transport, ports);
 	total = checksum_change(total, *(__u32 *)transport, ports);
 	*(__u32 *)transport = ports;
-	if (desk->key.protocol == IPPROTO_TCP && (void *)(tcp + 1) <= end)
+	if (desk->key.protocol == IPPROTO_UDP) {
+		/* All of it is in the quote; 0 and 0xffff add the same to ICMP's sum. */
+		total += (__u16)~udp->check;
+		forward_udp_checksum(&udp->check, change);
+		total += udp->check;
+	} else if (desk->quote.transport + RELAY_QUOTE_TCP <= desk->quote.end && transport + RELAY_QUOTE_TCP <= end) {
 		total += relay_change_checksum(&tcp->check, change);
-	else if (desk->key.protocol == IPPROTO_UDP && udp->check)
-		total += relay_change_checksum(&udp->check, change);
+	}
 	*ret_change = total;
 	return true;
 }

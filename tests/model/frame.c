@@ -137,3 +137,24 @@ void frame_build(const struct frame_plan *plan, struct frame *ret_frame)
 		put_checksum(plan, ip, at, segment);
 	ret_frame->length = (size_t)(at - bytes) + segment + plan->trailer;
 }
+
+void frame_build_error(const struct frame_plan *plan, uint8_t type, uint8_t code, const struct frame *about,
+		       size_t most, struct frame *ret_frame)
+{
+	struct frame_plan outer = *plan;
+	size_t quote = about->length - 14 < most ? about->length - 14 : most;
+
+	outer.protocol = plan->ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	outer.payload = quote;
+	frame_build(&outer, ret_frame);
+	uint8_t *ip = ret_frame->bytes + 14, *icmp = ret_frame->bytes + ret_frame->length - plan->trailer - quote - 8;
+
+	memset(icmp, 0, 8);
+	icmp[0] = type;
+	icmp[1] = code;
+	frame_put32(icmp + 4, plan->window); /* an MTU, or whatever */
+	memcpy(icmp + 8, about->bytes + 14, quote);
+	frame_put16(icmp + 2,
+		    (uint16_t) ~(plan->ipv6 ? frame_transport_sum(true, ip + 8, IPPROTO_ICMPV6, icmp, 8 + quote)
+					    : frame_sum(icmp, 8 + quote)));
+}

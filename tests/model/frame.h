@@ -41,6 +41,9 @@ struct frame_plan {
 };
 
 void frame_build(const struct frame_plan *plan, struct frame *ret_frame);
+/* An ICMP error about the IP packet of `about` (no tags), of which it quotes `most` bytes at most. The plan's transport is not asked. */
+void frame_build_error(const struct frame_plan *plan, uint8_t type, uint8_t code, const struct frame *about,
+		       size_t most, struct frame *ret_frame);
 /* Puts VLAN tags, `size` bytes of them, behind the MAC addresses. They must fit. */
 void frame_insert_tags(const uint8_t *tags, size_t size, struct frame *frame);
 

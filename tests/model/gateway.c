@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "step.h"
+#include "relay.h"
 #include "tcp.h"
+#include "way.h"
 
 /* A client's acknowledgement counts as proof if it is this little beyond the backend's SYN. */
 #define PROOF_WINDOW 65536u
@@ -76,66 +77,12 @@ bool gateway_published(struct gateway *gateway, char fault[160])
 	return true;
 }
 
-/* The backend, if there is a way to it now. */
-static const struct ref_backend *way_to(const struct gateway *gateway, const struct ref_flow *flow)
-{
-	const struct ref_backend *backend = gateway_backend(gateway, flow->backend, flow->incarnation);
-
-	if (!backend || backend->unreachable || (!flow->l2 && !ref_is_nat(gateway->policy, &flow->nat_address)))
-		return NULL;
-	return backend;
-}
-
-static struct rewrite_path path_to(const struct ref_flow *flow)
-{
-	if (flow->l2)
-		return (struct rewrite_path){flow->client, flow->service_address, flow->client_port,
-					     flow->service_port};
-	return (struct rewrite_path){flow->nat_address, flow->backend_address, flow->nat_port, flow->backend_port};
-}
-
-/* ---- tunnels ------------------------------------------------------------------------------------------------- */
-
-static struct rewrite_tunnel tunnel_to(const struct ref_backend *backend)
-{
-	return (struct rewrite_tunnel){backend->gue, backend->ipv6, ref_tunnel_source(backend->ipv6), backend->address};
-}
-
-/* What the program made of the frame goes in front of what is expected. */
-static void into_tunnel(struct step *step, const struct ref_backend *backend)
-{
-	struct rewrite_tunnel tunnel = tunnel_to(backend);
-
-	if (backend->tunnel)
-		rewrite_into_tunnel(&tunnel, step->wire.network, step->wire.ipv6, &step->run->output,
-				    &step->to->output);
-}
-
-static bool fits(const struct step *step, const struct ref_backend *backend)
-{
-	struct rewrite_tunnel tunnel = tunnel_to(backend);
-	size_t length = step->wire.transport - step->wire.network + step->wire.segment;
-
-	return !backend->tunnel || length + rewrite_tunnel_room(&tunnel) <= (backend->mtu ? backend->mtu : 65535);
-}
-
-/* Its sender is told what would get through; an IPv6 host believes no less than 1280. */
-static void too_big(struct step *step, const struct ref_backend *backend)
-{
-	struct rewrite_tunnel tunnel = tunnel_to(backend);
-	uint32_t mtu = backend->mtu - (uint32_t)rewrite_tunnel_room(&tunnel);
-
-	step_end(step, USHER_REASON_TOO_BIG, XDP_TX);
-	step->to->output = *step->frame;
-	rewrite_icmp(&step->wire, step->wire.ipv6 && mtu < 1280 ? 1280 : mtu, &step->to->output);
-}
-
 /* ---- a client's packet --------------------------------------------------------------------------------------- */
 
 static void to_backend(struct step *step, struct ref_flow *flow, uint8_t reason)
 {
 	const struct ref_backend *backend = way_to(step->gateway, flow);
-	struct rewrite_path path = path_to(flow);
+	struct rewrite_path path = way_path(flow);
 
 	if (step->wire.hop_limit <= 1) {
 		step_drop(step, USHER_REASON_TTL_EXPIRED);
@@ -145,8 +92,8 @@ static void to_backend(struct step *step, struct ref_flow *flow, uint8_t reason)
 		step_drop(step, USHER_REASON_NEXT_HOP);
 		return;
 	}
-	if (!fits(step, backend)) {
-		too_big(step, backend);
+	if (!way_fits(step, backend)) {
+		way_too_big(step, backend);
 		return;
 	}
 	tcp_client_says(step, flow);
@@ -158,13 +105,13 @@ static void to_backend(struct step *step, struct ref_flow *flow, uint8_t reason)
 		rewrite_direct(&step->wire, link, &step->to->output);
 	else
 		rewrite_translate(&step->wire, link, &path, &step->to->output);
-	into_tunnel(step, backend);
+	way_tunnel(step, backend);
 }
 
 static void cut_client(struct step *step, struct ref_flow *flow)
 {
 	const struct ref_backend *backend = way_to(step->gateway, flow);
-	struct rewrite_path path = path_to(flow);
+	struct rewrite_path path = way_path(flow);
 
 	if (flow->protocol == IPPROTO_UDP) {
 		forget(step->gateway, flow);
@@ -178,7 +125,7 @@ static void cut_client(struct step *step, struct ref_flow *flow)
 	}
 	step_end(step, USHER_REASON_REVOKED, XDP_TX);
 	step_reset_receiver(step, &path, backend->mac, backend->own_mac);
-	into_tunnel(step, backend);
+	way_tunnel(step, backend);
 }
 
 /* Does this packet prove that its sender has heard the backend's answer? In direct return nobody here could tell. */
@@ -334,9 +281,9 @@ static bool too_big_for_one(struct step *step, ref_backends choices)
 	for (size_t i = 0; i < step->gateway->policy->backend_count; i++) {
 		const struct ref_backend *backend = &step->gateway->policy->backends[i];
 
-		if (!(choices >> i & 1) || fits(step, backend))
+		if (!(choices >> i & 1) || way_fits(step, backend))
 			continue;
-		too_big(step, backend);
+		way_too_big(step, backend);
 		if (step->to->output.length == step->run->output.length &&
 		    !memcmp(step->to->output.bytes, step->run->output.bytes, step->run->output.length))
 			return true;
@@ -452,6 +399,10 @@ static void judge_packet(struct step *step)
 		step_end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
 		return;
 	}
+	if (wire->reason == USHER_REASON_ICMP_TO_HOST) {
+		relay(step);
+		return;
+	}
 	/* Nothing is wrong with a packet of another protocol; it is the host's. */
 	if (!wire->reason && wire->protocol != IPPROTO_TCP && wire->protocol != IPPROTO_UDP) {
 		step_end(step, USHER_REASON_NOT_FOR_SERVICE, XDP_PASS);
@@ -467,7 +418,7 @@ static void judge_packet(struct step *step)
 	if (service)
 		step->to->service = gateway_service_number(step->gateway, service->name);
 	if (wire->reason && (service || nat || !wire->ports || !wire->destination_port)) {
-		step_end(step, wire->reason, wire->reason == USHER_REASON_ICMP_TO_HOST ? XDP_PASS : XDP_DROP);
+		step_drop(step, wire->reason);
 		return;
 	}
 	if (!service) {

@@ -235,6 +235,75 @@ static void plan_stray(struct random *random, const struct ref_policy *policy, s
 	plan->flags = later_flags(random);
 }
 
+/* ---- errors -------------------------------------------------------------------------------------------------- */
+
+/* A packet of the flow's, as whoever met it on its way saw it: from the service to the client, or from usher to the backend. */
+static void plan_quoted(struct random *random, const struct ref_flow *flow, struct frame_plan *plan)
+{
+	bool to_backend = flow->nat_port && random_chance(random, 50);
+
+	plan->ipv6 = flow->ipv6;
+	plan->protocol = flow->protocol;
+	plan->source = to_backend ? flow->nat_address : flow->service_address;
+	plan->destination = to_backend ? flow->backend_address : flow->client;
+	plan->source_port = to_backend ? flow->nat_port : flow->service_port;
+	plan->destination_port = to_backend ? flow->backend_port : flow->client_port;
+	plan->flags = later_flags(random);
+	if (random_chance(random, 5))
+		plan->fragment = (uint16_t)random_next(random);
+	switch (random_below(random, 30)) { /* of no flow */
+	case 0:
+		plan->source_port++;
+		break;
+	case 1:
+		plan->destination_port++;
+		break;
+	case 2:
+		plan->protocol = plan->protocol == IPPROTO_TCP ? IPPROTO_UDP : IPPROTO_TCP;
+		break;
+	case 3:
+		step(&plan->destination, 1);
+		break;
+	}
+}
+
+/* An ICMP error about it, sent to where that packet came from by somebody on its way. */
+static void make_error(struct random *random, const struct gateway *gateway, const struct ref_flow *flow,
+		       struct frame *ret_frame)
+{
+	struct frame_plan about = {0}, plan = {0};
+	struct frame quoted;
+	uint8_t type;
+	size_t most;
+
+	plan_link(random, &about);
+	about.trailer = 0;
+	plan_quoted(random, flow, &about);
+	if (random_chance(random, 20))
+		plan_headers(random, &about);
+	frame_build(&about, &quoted);
+	plan_link(random, &plan);
+	plan.ipv6 = flow->ipv6;
+	plan.source = random_chance(random, 30) ? about.destination : any_address(random, plan.ipv6);
+	plan.destination = about.source;
+	if (random_chance(random, 3)) {
+		const struct ref_flow *other = &gateway->flows[random_below(random, gateway->flow_count)];
+
+		if (other->ipv6 == plan.ipv6)
+			plan.destination = other->service_address;
+	}
+	plan_headers(random, &plan);
+	type = plan.ipv6 ? (uint8_t)random_between(random, 1, 4)
+			 : (const uint8_t[]){3, 11, 12}[random_below(random, 3)];
+	if (random_chance(random, 4))
+		type = (uint8_t)random_next(random);
+	most = (plan.ipv6 ? 40 : 20 + about.option_bytes) + 8;
+	most = random_chance(random, 30)   ? most
+	       : random_chance(random, 70) ? 1232
+					   : random_below(random, (uint32_t)most + 20);
+	frame_build_error(&plan, type, (uint8_t)random_below(random, 16), &quoted, most, ret_frame);
+}
+
 /* ---- damage ------------------------------------------------------------------------------------------------ */
 
 static void flip_bit(struct random *random, struct frame *frame)
@@ -338,6 +407,19 @@ static void put_tags(struct random *random, struct frame *frame)
 
 /* ---- the next packet --------------------------------------------------------------------------------------- */
 
+static void plan_packet(struct random *random, const struct gateway *gateway, const struct ref_flow *flow,
+			uint32_t kind, struct frame_plan *plan)
+{
+	plan_link(random, plan);
+	if (kind < 42 && flow)
+		plan_later(random, flow, plan);
+	else if (kind < 62 && flow && flow->nat_port)
+		plan_return(random, flow, plan);
+	else if (kind >= 92 || !plan_opening(random, gateway->policy, plan))
+		plan_stray(random, gateway->policy, plan);
+	plan_headers(random, plan);
+}
+
 void packet_generate(struct random *random, const struct gateway *gateway, struct frame *ret_frame)
 {
 	const struct ref_flow *flow =
@@ -345,15 +427,12 @@ void packet_generate(struct random *random, const struct gateway *gateway, struc
 	uint32_t kind = random_below(random, 100);
 	struct frame_plan plan = {0};
 
-	plan_link(random, &plan);
-	if (kind < 42 && flow)
-		plan_later(random, flow, &plan);
-	else if (kind < 62 && flow && flow->nat_port)
-		plan_return(random, flow, &plan);
-	else if (kind >= 92 || !plan_opening(random, gateway->policy, &plan))
-		plan_stray(random, gateway->policy, &plan);
-	plan_headers(random, &plan);
-	frame_build(&plan, ret_frame);
+	if (kind < 8 && flow) {
+		make_error(random, gateway, flow, ret_frame);
+	} else {
+		plan_packet(random, gateway, flow, kind, &plan);
+		frame_build(&plan, ret_frame);
+	}
 	if (random_chance(random, 7))
 		damage(random, ret_frame);
 	if (random_chance(random, 25) && ret_frame->length >= 12)

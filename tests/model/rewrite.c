@@ -111,6 +111,66 @@ void rewrite_translate(const struct wire *wire, struct rewrite_link link, const 
 	restore_transport(wire, &errors, frame);
 }
 
+/* ---- errors -------------------------------------------------------------------------------------------------- */
+
+/* A checksum of which only some words under it can be seen: what these were and are, added up, says what it becomes. */
+static void follow_sum(uint8_t *field, uint16_t before, uint16_t after, bool zero_is_none)
+{
+	uint16_t checksum = checksum_with_error(after, (uint16_t)((frame_get16(field) + before) % 65535u));
+
+	frame_put16(field, zero_is_none && !checksum ? 0xffff : checksum);
+}
+
+/* Addresses and ports of the quoted packet; its transport checksum as far as the quote goes. */
+static void rewrite_quoted(bool ipv6, const struct rewrite_quote *quote, const struct rewrite_path *inner,
+			   struct frame *frame)
+{
+	uint8_t *ip = frame->bytes + quote->network, *addresses = ip + (ipv6 ? 8 : 12);
+	uint8_t *ports = frame->bytes + quote->transport, seen[36];
+	bool tcp = quote->protocol == IPPROTO_TCP;
+	uint8_t *checksum = ports + (tcp ? 16 : 6);
+	size_t width = ipv6 ? 16 : 4;
+	uint16_t addresses_before = frame_sum(addresses, 2 * width), before;
+
+	memcpy(seen, addresses, 2 * width);
+	memcpy(seen + 2 * width, ports, 4);
+	before = frame_sum(seen, 2 * width + 4);
+	memcpy(addresses, inner->source.bytes + 16 - width, width);
+	memcpy(addresses + width, inner->destination.bytes + 16 - width, width);
+	frame_put16(ports, inner->source_port);
+	frame_put16(ports + 2, inner->destination_port);
+	if (!ipv6)
+		follow_sum(ip + 10, addresses_before, frame_sum(addresses, 2 * width), false);
+	memcpy(seen, addresses, 2 * width);
+	memcpy(seen + 2 * width, ports, 4);
+	if (quote->length >= (tcp ? 18u : 8u) && (tcp || frame_get16(checksum)))
+		follow_sum(checksum, before, frame_sum(seen, 2 * width + 4), !tcp);
+}
+
+/* The sum that is 0xffff if the error's checksum is right; ICMP for IPv4 has no pseudo header. */
+static uint16_t error_sum(const struct wire *wire, struct frame *frame)
+{
+	return wire->ipv6 ? transport_sum(wire, frame) : frame_sum(frame->bytes + wire->transport, wire->segment);
+}
+
+void rewrite_error(const struct wire *wire, struct rewrite_link link, const struct rewrite_quote *quote,
+		   const struct rewrite_path *inner, struct frame *frame)
+{
+	struct errors errors = errors_of(wire, frame);
+	uint8_t *addresses = addresses_of(wire, frame), *field = frame->bytes + wire->transport + 2;
+	uint16_t error = error_sum(wire, frame);
+	size_t width = wire->ipv6 ? 16 : 4;
+
+	put_link(link, frame);
+	frame->bytes[wire->network + (wire->ipv6 ? 7 : 8)]--;
+	memcpy(addresses, inner->destination.bytes + 16 - width, width);
+	memcpy(addresses + width, inner->source.bytes + 16 - width, width);
+	restore_network(wire, &errors, frame);
+	rewrite_quoted(wire->ipv6, quote, inner, frame);
+	frame_put16(field, 0);
+	frame_put16(field, checksum_with_error(error_sum(wire, frame), error));
+}
+
 /* ---- answered ---------------------------------------------------------------------------------------------- */
 
 void rewrite_reset(bool ipv6, struct rewrite_link link, const struct rewrite_path *path, uint32_t sequence,

@@ -19,6 +19,14 @@ void rewrite_direct(const struct wire *wire, struct rewrite_link link, struct fr
 /* Other addresses and ports as well, and the checksums that follow: a wrong one stays as wrong as it was. */
 void rewrite_translate(const struct wire *wire, struct rewrite_link link, const struct rewrite_path *path,
 		       struct frame *frame);
+/* Where the packet that an ICMP error quotes lies in the frame; length: from its transport header to the error's end. */
+struct rewrite_quote {
+	size_t network, transport, length;
+	uint8_t protocol;
+};
+/* An error about a packet that is known elsewhere as one of `inner`, sent by its receiver to its sender. */
+void rewrite_error(const struct wire *wire, struct rewrite_link link, const struct rewrite_quote *quote,
+		   const struct rewrite_path *inner, struct frame *frame);
 /* A TCP reset with these numbers. */
 void rewrite_reset(bool ipv6, struct rewrite_link link, const struct rewrite_path *path, uint32_t sequence,
 		   uint32_t acknowledgement, uint8_t flags, struct frame *ret_frame);

@@ -29,7 +29,7 @@ static bool looks_mapped(const struct usher_address *address)
 }
 
 /* Nobody can be answered there. An IPv6 address that looks like an IPv4 one belongs on no wire. */
-static bool bad_source(const struct wire *wire)
+bool wire_bad_source(const struct wire *wire)
 {
 	static const struct usher_address unspecified, loopback = {.bytes = {[15] = 1}};
 	const uint8_t *ipv4 = wire->source.bytes + 12;
@@ -113,7 +113,7 @@ static uint8_t read_transport(const struct frame *frame, struct wire *wire)
 		return reason;
 	if (!wire->source_port)
 		return USHER_REASON_PORT_ZERO;
-	return bad_source(wire) ? USHER_REASON_IP_SOURCE : 0;
+	return wire_bad_source(wire) ? USHER_REASON_IP_SOURCE : 0;
 }
 
 static uint8_t read_ipv4(const struct frame *frame, struct wire *wire)

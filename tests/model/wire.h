@@ -19,6 +19,8 @@ struct wire {
 	size_t payload;		   /* TCP: bytes behind its header */
 };
 
+/* Nobody can be answered there. Already a reason of TCP and UDP. */
+bool wire_bad_source(const struct wire *wire);
 struct wire wire_read(const struct frame *frame);
 
 #endif
