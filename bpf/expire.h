@@ -4,9 +4,7 @@
  *
  * 1. The timer lives as long as map `sweepers` is pinned or open (kernel/bpf/helpers.c: bpf_timer_init), and keeps the
  *    program that it calls alive. Starting it again makes it call the program that started it last.
- * 2. A program of type syscall may not read the coarse clock that packets use. The other is ahead of it by less than a
- *    jiffy, which makes a flow that much older than its packets say.
- * 3. A pass takes SWEEP_PASS_NS, less for a small table. A forgotten flow is gone after its age and one pass.
+ * 2. A pass takes SWEEP_PASS_NS, less for a small table. A forgotten flow is gone after its age and one pass.
  */
 #ifndef USHER_BPF_EXPIRE_H
 #define USHER_BPF_EXPIRE_H
@@ -103,17 +101,18 @@ static __always_inline __u64 sweep_period(void)
 
 static int sweep_chunk(void *map, __u32 *key, struct sweeper *sweeper)
 {
-	__u64 now = bpf_ktime_get_ns();
-	struct sweep sweep = {.first = sweeper->cursor, .now = (__u16)(now >> USHER_TICK_SHIFT)};
+	struct usher_sweep *state = &sweeper->state;
+	struct sweep sweep = {.first = state->cursor, .now = flow_tick()};
 
 	(void)map;
 	(void)key;
-	if (sweeper->told != sweep.now && tally(now))
-		sweeper->told = sweep.now;
+	if (state->told != sweep.now && tally())
+		state->told = sweep.now;
 	bpf_loop(SWEEP_CHUNK, sweep_line, &sweep, 0);
-	sweeper->cursor = (sweep.first + SWEEP_CHUNK) & (usher_boot.flow_lines - 1);
-	if (sweeper->cursor < SWEEP_CHUNK)
-		sweeper->passes++;
+	state->cursor = (sweep.first + SWEEP_CHUNK) & (usher_boot.flow_lines - 1);
+	if (state->cursor < SWEEP_CHUNK)
+		state->passes++;
+	state->tick = sweep.now;
 	bpf_timer_start(&sweeper->timer, sweep_period(), 0);
 	return 0;
 }
@@ -135,6 +134,7 @@ int usher_start(void *context)
 	err = bpf_timer_set_callback(&sweeper->timer, sweep_chunk);
 	if (err)
 		return (int)err;
+	sweeper->state.tick = flow_tick();
 	return (int)bpf_timer_start(&sweeper->timer, 0, 0);
 }
 

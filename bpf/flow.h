@@ -287,8 +287,7 @@ static __always_inline int flow_place(const struct usher_flow_key *key, const st
 	*(volatile __u32 *)&first->hint = *hint | FLOW_LOCK;
 	flow->source = key->source;
 	flow->destination = key->destination;
-	flow->source_port_be = key->source_port_be;
-	flow->destination_port_be = key->destination_port_be;
+	flow->ports = key->ports;
 	flow_fill(flow, entry, room->busy, &ret_ref->tag);
 	return FLOW_INSERTED;
 }

@@ -34,8 +34,7 @@ static __always_inline bool flow_has_key(const struct usher_flow *flow, const st
 	       FLOW_READ(flow->source.halves[0]) == key->source.halves[0] &&
 	       FLOW_READ(flow->destination.halves[1]) == key->destination.halves[1] &&
 	       FLOW_READ(flow->destination.halves[0]) == key->destination.halves[0] &&
-	       FLOW_READ(flow->source_port_be) == key->source_port_be &&
-	       FLOW_READ(flow->destination_port_be) == key->destination_port_be;
+	       FLOW_READ(flow->ports) == key->ports;
 }
 
 /* The value of an entry that had `tag`. False: it has changed in the meantime. */
@@ -157,8 +156,7 @@ static __always_inline int flow_follow(const union usher_flow_value *back, __u16
 	ret_key->source.halves[1] = FLOW_READ(flow->source.halves[1]);
 	ret_key->destination.halves[0] = FLOW_READ(flow->destination.halves[0]);
 	ret_key->destination.halves[1] = FLOW_READ(flow->destination.halves[1]);
-	ret_key->source_port_be = FLOW_READ(flow->source_port_be);
-	ret_key->destination_port_be = FLOW_READ(flow->destination_port_be);
+	ret_key->ports = FLOW_READ(flow->ports);
 	ret_key->protocol = tag & USHER_TAG_UDP ? IPPROTO_UDP : IPPROTO_TCP;
 	ret_key->is_return = 0;
 	ret_value->words[0] = FLOW_READ(flow->value.words[0]);

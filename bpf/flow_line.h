@@ -50,9 +50,15 @@
 /* Why an entry leaves its line, or its place in it. */
 enum flow_end { FLOW_EXPIRED, FLOW_EVICTED, FLOW_REPLACED, FLOW_DELETED };
 
+/* The clock of ticks, in ns. */
+static __always_inline __u64 flow_clock(void)
+{
+	return bpf_jiffies64() * usher_boot.jiffy_ns;
+}
+
 static __always_inline __u16 flow_tick(void)
 {
-	return (__u16)(bpf_ktime_get_coarse_ns() >> USHER_TICK_SHIFT);
+	return (__u16)(flow_clock() >> USHER_TICK_SHIFT);
 }
 
 static __always_inline struct usher_flow *flow_at(__u32 line)

@@ -62,28 +62,45 @@ static __always_inline bool follow_is_current(const struct packet *packet, __u64
 	return (__s32)(packet->epoch - USHER_TAG_EPOCH(tag)) <= 0;
 }
 
+/* May the packet just be sent on? It begins nothing, and there is nothing to prove, to judge or to cut. */
+static __always_inline bool follow_is_settled(const struct packet *packet, __u64 tag)
+{
+	return USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE && follow_is_current(packet, tag) &&
+	       (packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+}
+
 /* ---- to the backend ------------------------------------------------------------------------------------- */
 
-/* Addresses and ports between usher and the backend, and the next hop's. False: there is no way to it now. */
+/* Is the flow's backend the one that it was, and is there a way to it? */
+static __always_inline bool follow_reaches(const struct flow_hit *hit, const struct usher_backend *backend)
+{
+	return backend->incarnation == hit->value.forward.incarnation && backend->flags & USHER_BACKEND_REACHABLE;
+}
+
+/* Addresses and ports between usher and a backend that it does NAT for. False: not known. */
+static __always_inline bool follow_nat_path(const struct packet *packet, const struct flow_hit *hit,
+					    const struct usher_backend *backend, struct usher_flow_key *ret_path)
+{
+	const struct usher_nat_address *nat =
+		GENERATION_ENTRY(nat_addresses, USHER_NAT_ADDRESSES_MAX, packet->slot, hit->value.forward.nat_index);
+	if (!nat || !nat->used || !hit->value.forward.nat_port_be)
+		return false;
+	ret_path->source = nat->address;
+	ret_path->destination = backend->address;
+	ret_path->ports = (__u32)backend->port_be << 16 | hit->value.forward.nat_port_be;
+	return true;
+}
+
+/* Addresses and ports between usher and the backend. False: there is no way to it now. */
 static __always_inline bool follow_path(const struct packet *packet, const struct usher_flow_key *client,
 					const struct flow_hit *hit, const struct usher_backend *backend,
 					struct usher_flow_key *ret_path)
 {
-	const struct usher_nat_address *nat;
-
-	if (backend->incarnation != hit->value.forward.incarnation || !(backend->flags & USHER_BACKEND_REACHABLE))
+	if (!follow_reaches(hit, backend))
 		return false;
-	if (backend->forward != USHER_FORWARD_NAT) {
-		*ret_path = *client;
-		return true;
-	}
-	nat = GENERATION_ENTRY(nat_addresses, USHER_NAT_ADDRESSES_MAX, packet->slot, hit->value.forward.nat_index);
-	if (!nat || !nat->used || !hit->value.forward.nat_port_be)
-		return false;
-	ret_path->source = nat->address;
-	ret_path->source_port_be = hit->value.forward.nat_port_be;
-	ret_path->destination = backend->address;
-	ret_path->destination_port_be = backend->port_be;
+	if (backend->forward == USHER_FORWARD_NAT)
+		return follow_nat_path(packet, hit, backend, ret_path);
+	*ret_path = *client;
 	return true;
 }
 
@@ -107,16 +124,13 @@ static __always_inline bool follow_begins(struct desk *desk)
 }
 
 /* Sends a client's packet on. `reason` is returned if that can be done. */
-__noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reason)
+static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, int reason)
 {
+	struct packet *packet = &desk->packet;
 	const struct usher_backend *backend;
-	struct packet *packet;
 	int check;
 	bool sent;
 
-	if (!desk)
-		return USHER_REASON_NEXT_HOP;
-	packet = &desk->packet;
 	backend = route_backend(packet, desk->hit.value.forward.backend);
 	if (!backend)
 		return USHER_REASON_NEXT_HOP;
@@ -126,7 +140,8 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 						       tunnel_mtu(packet, backend));
 	if (check != UNDECIDED)
 		return check;
-	if (!follow_path(packet, &packet->key, &desk->hit, backend, &desk->path))
+	if (!follow_reaches(&desk->hit, backend) ||
+	    (backend->forward == USHER_FORWARD_NAT && !follow_nat_path(packet, &desk->hit, backend, &desk->path)))
 		return USHER_REASON_NEXT_HOP;
 	/* First: what ends a flow that was silent for long must not leave it overdue. */
 	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
@@ -144,6 +159,11 @@ __noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reas
 		return USHER_REASON_NEXT_HOP;
 	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_TO_BACKEND);
 	return reason;
+}
+
+__noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reason)
+{
+	return desk ? follow_send(ctx, desk, reason) : USHER_REASON_NEXT_HOP;
 }
 
 /* Does this packet acknowledge what the backend said, which only the real client can have seen? */

@@ -68,7 +68,7 @@ static __always_inline bool forward_hop(void *data, const void *end, const struc
 {
 	struct ipv6hdr *ipv6 = data + PARSE_NETWORK(packet);
 	struct iphdr *ipv4 = (void *)ipv6;
-	__u16 before;
+	__u16 *hop = &((__u16 *)ipv4)[4], before; /* the hop count and the protocol */
 
 	if (packet->is_ipv6) {
 		if ((void *)(ipv6 + 1) > end)
@@ -78,9 +78,9 @@ static __always_inline bool forward_hop(void *data, const void *end, const struc
 	}
 	if ((void *)(ipv4 + 1) > end)
 		return false;
-	before = *(const __u16 *)&ipv4->ttl;
-	ipv4->ttl--;
-	ipv4->check = checksum_update(ipv4->check, (__u64)(__u16)~before + *(const __u16 *)&ipv4->ttl);
+	before = *hop;
+	*hop = (__u16)(before - 1); /* the hop count comes first, and is not 0 */
+	ipv4->check = checksum_update(ipv4->check, (__u64)(__u16)~before + *hop);
 	return true;
 }
 
@@ -134,7 +134,6 @@ static __always_inline bool forward_translated(const struct xdp_md *ctx, const s
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	void *transport = data + (packet->transport & FORWARD_TRANSPORT_MAX);
-	__u32 ports = (__u32)to->destination_port_be << 16 | to->source_port_be;
 	struct tcphdr *tcp = transport;
 	struct udphdr *udp = transport;
 	__u64 change;
@@ -145,8 +144,8 @@ static __always_inline bool forward_translated(const struct xdp_md *ctx, const s
 	change = checksum_change_address(change, &packet->key.destination, &to->destination);
 	if (!forward_addresses(data, end, packet, to, change))
 		return false;
-	change = checksum_change(change, *(const __u32 *)transport, ports);
-	*(__u32 *)transport = ports;
+	change = checksum_change(change, *(const __u32 *)transport, to->ports);
+	*(__u32 *)transport = to->ports;
 	if (packet->key.protocol == IPPROTO_UDP) {
 		forward_udp_checksum(&udp->check, change);
 		return true;

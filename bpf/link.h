@@ -11,10 +11,12 @@
 
 static __always_inline void link_address(void *data, const __u8 receiver[ETH_ALEN], const __u8 sender[ETH_ALEN])
 {
-	struct ethhdr *ethernet = data;
+	__u16 *words = data; /* a struct ethhdr is packed, and would be written byte by byte */
 
-	__builtin_memcpy(ethernet->h_dest, receiver, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, sender, ETH_ALEN);
+	for (int i = 0; i < ETH_ALEN / 2; i++) {
+		words[i] = ((const __u16 *)receiver)[i];
+		words[ETH_ALEN / 2 + i] = ((const __u16 *)sender)[i];
+	}
 }
 
 /*

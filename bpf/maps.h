@@ -128,10 +128,7 @@ USHER_ARRAY(nat_tickets, __u64, USHER_BACKENDS_MAX);
 /* What expires flows without the daemon: see expire.h. */
 struct sweeper {
 	struct bpf_timer timer;
-	__u32 cursor; /* next line */
-	__u32 passes; /* over the whole table */
-	__u32 told;   /* tick in which floods were last recorded */
-	__u32 padding;
+	struct usher_sweep state;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -66,9 +66,8 @@ static __always_inline int nat_key(struct desk *desk, __u64 ticket)
 		return USHER_REASON_NAT_PORTS;
 	__builtin_memset(&desk->key, 0, sizeof(desk->key));
 	desk->key.source = backend->address;
-	desk->key.source_port_be = backend->port_be;
 	desk->key.destination = nat->address;
-	desk->key.destination_port_be = PARSE_BE16(port);
+	desk->key.ports = (__u32)PARSE_BE16(port) << 16 | backend->port_be;
 	desk->key.protocol = packet->key.protocol;
 	desk->key.is_return = 1;
 	return UNDECIDED;

@@ -41,17 +41,18 @@ struct packet {
 	__u32 service;			 /* counted under */
 	__u32 action;			 /* enum xdp_action */
 	__u32 tags[USHER_VLAN_TAGS_MAX]; /* as on the wire; 0: none */
+	__u8 receiver_mac[ETH_ALEN];	 /* as in the frame: aligned, and nothing between them */
+	__u8 sender_mac[ETH_ALEN];
+	__u32 ip_length; /* of the IP packet, headers included */
 	__u8 tcp_flags;
 	__u8 is_ipv6;
 	__u8 hop_limit;
 	__u8 dry_run;
-	__u8 sender_mac[ETH_ALEN];
-	__u8 receiver_mac[ETH_ALEN];
 	__u8 network; /* offset of the IP header */
 	__u8 padding[3];
-	__u32 ip_length; /* of the IP packet, headers included */
 };
 USHER_ASSERT_SIZE(struct packet, 120);
+_Static_assert(offsetof(struct packet, receiver_mac) % 8 == 0, "of both MAC addresses");
 
 /* What policy says to it: filled as far as the packet got. */
 struct decision {

@@ -20,15 +20,25 @@
 
 static __always_inline void parse_mapped(struct usher_address *address, __u32 ipv4_be)
 {
-	address->words[0] = 0;
-	address->words[1] = 0;
-	address->words[2] = PARSE_BE32(0x0000ffff);
-	address->words[3] = ipv4_be;
+	address->halves[0] = 0;
+	address->halves[1] = (__u64)ipv4_be << 32 | PARSE_BE32(0x0000ffff);
+}
+
+/*
+ * What is stored here is read again before the store has left the CPU: in pieces of the same size, or the read waits until it has.
+ * That is why this copies by halves.
+ */
+static __always_inline void parse_address(struct usher_address *address, const struct in6_addr *ipv6)
+{
+	const __u64 *halves = (const __u64 *)ipv6;
+
+	address->halves[0] = halves[0];
+	address->halves[1] = halves[1];
 }
 
 static __always_inline bool parse_is_mapped(const struct usher_address *address)
 {
-	return !address->halves[0] && address->words[2] == PARSE_BE32(0x0000ffff);
+	return !address->halves[0] && (__u32)address->halves[1] == PARSE_BE32(0x0000ffff);
 }
 
 /* Past the link header and its VLAN tags. NULL: no frame, or a multicast one. */
@@ -76,7 +86,7 @@ static __always_inline bool parse_destination(const void *data, const void *end,
 	if (type != PARSE_BE16(ETH_P_IPV6) || (const void *)(ipv6 + 1) > end)
 		return false;
 	packet->is_ipv6 = 1;
-	__builtin_memcpy(&packet->key.destination, &ipv6->daddr, sizeof(struct in6_addr));
+	parse_address(&packet->key.destination, &ipv6->daddr);
 	/* Would be taken for an IPv4 one; no such packet is legitimate on a wire (RFC 4942, 2.2). */
 	return !parse_is_mapped(&packet->key.destination);
 }
@@ -109,8 +119,7 @@ static __always_inline int parse_tcp(const void *transport, const void *end, __u
 
 	if ((const void *)(tcp + 1) > end || length < sizeof(*tcp))
 		return USHER_REASON_TCP_HEADER;
-	packet->key.source_port_be = tcp->source;
-	packet->key.destination_port_be = tcp->dest;
+	packet->key.ports = *(const __u32 *)transport;
 	header = (((const __u8 *)transport)[12] >> 4) * 4;
 	if (header < sizeof(*tcp) || header > length)
 		return USHER_REASON_TCP_HEADER;
@@ -129,8 +138,7 @@ static __always_inline int parse_udp(const void *transport, const void *end, __u
 
 	if ((const void *)(udp + 1) > end || length < sizeof(*udp))
 		return USHER_REASON_UDP_HEADER;
-	packet->key.source_port_be = udp->source;
-	packet->key.destination_port_be = udp->dest;
+	packet->key.ports = *(const __u32 *)transport;
 	if (PARSE_BE16(udp->len) < sizeof(*udp) || PARSE_BE16(udp->len) > length)
 		return USHER_REASON_UDP_HEADER;
 	packet->payload = length - (__u32)sizeof(*udp);
@@ -226,7 +234,7 @@ static __always_inline int parse_ipv6(const void *data, const void *end, struct 
 		return USHER_REASON_IP_HEADER;
 	packet->ip_length = ip_end - network;
 	packet->hop_limit = ip->hop_limit;
-	__builtin_memcpy(&packet->key.source, &ip->saddr, sizeof(struct in6_addr));
+	parse_address(&packet->key.source, &ip->saddr);
 	protocol = ip->nexthdr;
 	reason = parse_ipv6_extensions(data, end, ip_end, &protocol, &offset);
 	if (reason != UNDECIDED)
@@ -238,12 +246,10 @@ static __always_inline int parse_ipv6(const void *data, const void *end, struct 
 /* The rest of a packet whose destination is usher's: UNDECIDED, or why it goes no further. */
 static __always_inline int parse_packet(const void *data, const void *end, struct packet *packet)
 {
-	const struct ethhdr *ethernet = data;
-
-	if ((const void *)(ethernet + 1) > end)
+	if (data + ETH_HLEN > end)
 		return USHER_REASON_IP_HEADER;
-	__builtin_memcpy(packet->sender_mac, ethernet->h_source, ETH_ALEN);
-	__builtin_memcpy(packet->receiver_mac, ethernet->h_dest, ETH_ALEN);
+	*(__u64 *)packet->receiver_mac = *(const __u64 *)data;
+	*(__u32 *)(packet->receiver_mac + 8) = *(const __u32 *)(data + 8);
 	return packet->is_ipv6 ? parse_ipv6(data, end, packet) : parse_ipv4(data, end, packet);
 }
 

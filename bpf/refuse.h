@@ -71,7 +71,7 @@ static __always_inline void refuse_tcp(struct tcphdr *tcp, const struct reset *r
 	__u64 sum = checksum_pseudo(&reset->path.source, &reset->path.destination, reset->is_ipv6, IPPROTO_TCP,
 				    sizeof(*tcp));
 
-	words[0] = (__u32)reset->path.destination_port_be << 16 | reset->path.source_port_be;
+	words[0] = reset->path.ports;
 	words[1] = PARSE_BE32(reset->sequence);
 	words[2] = PARSE_BE32(reset->acknowledgement);
 	words[3] = PARSE_BE32((__u32)(sizeof(*tcp) / 4) << 28 | (__u32)reset->flags << 16);
@@ -116,8 +116,7 @@ static __always_inline void refuse_turn(const struct usher_flow_key *from, struc
 {
 	to->source = from->destination;
 	to->destination = from->source;
-	to->source_port_be = from->destination_port_be;
-	to->destination_port_be = from->source_port_be;
+	to->ports = from->ports << 16 | from->ports >> 16;
 }
 
 /* The reset that a closed port would answer with (RFC 9293, 3.5.2). Returns the XDP action. */

@@ -105,7 +105,6 @@ static __always_inline bool relay_rewrite_quote(void *data, const void *end, con
 {
 	void *network = data + (desk->quote.network & FORWARD_TRANSPORT_MAX);
 	void *transport = data + (desk->quote.transport & FORWARD_TRANSPORT_MAX);
-	__u32 ports = (__u32)inner->destination_port_be << 16 | inner->source_port_be;
 	struct iphdr *ipv4 = network;
 	struct ipv6hdr *ipv6 = network;
 	struct tcphdr *tcp = transport;
@@ -127,9 +126,9 @@ static __always_inline bool relay_rewrite_quote(void *data, const void *end, con
 		ipv4->daddr = inner->destination.words[3];
 		total += relay_change_checksum(&ipv4->check, change);
 	}
-	change = checksum_change(change, *(__u32 *)transport, ports);
-	total = checksum_change(total, *(__u32 *)transport, ports);
-	*(__u32 *)transport = ports;
+	change = checksum_change(change, *(__u32 *)transport, inner->ports);
+	total = checksum_change(total, *(__u32 *)transport, inner->ports);
+	*(__u32 *)transport = inner->ports;
 	if (desk->key.protocol == IPPROTO_UDP) {
 		/* All of it is in the quote; 0 and 0xffff add the same to ICMP's sum. */
 		total += (__u16)~udp->check;

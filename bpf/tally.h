@@ -17,9 +17,12 @@
 #define TALLY_ROOM_KEPT (1 << 16) /* bytes of a ring left to others */
 
 struct tally_round {
-	__u64 now; /* ns */
+	__u64 now;   /* ns, CLOCK_MONOTONIC */
+	__u64 begun; /* when the tick that is running began */
+	__u32 tick;
 	__u32 left;
 	__u32 stopped; /* there may be more */
+	__u32 padding;
 };
 
 struct tally_sum {
@@ -85,8 +88,7 @@ static __always_inline void tally_submit(struct usher_event *event, const struct
 static long tally_entry(void *map, const struct flood_key *key, __u64 *value, struct tally_round *round)
 {
 	struct tally_sum sum = {.key = *key};
-	__u64 tick = round->now >> USHER_TICK_SHIFT;
-	__u32 age = flow_age((__u16)tick, sum.key.tick);
+	__u32 age = flow_age((__u16)round->tick, sum.key.tick);
 	struct usher_event *event;
 
 	(void)map;
@@ -106,7 +108,7 @@ static long tally_entry(void *map, const struct flood_key *key, __u64 *value, st
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
-	tally_submit(event, &sum, (tick - age + 1) << USHER_TICK_SHIFT);
+	tally_submit(event, &sum, round->begun - ((__u64)(age - 1) << USHER_TICK_SHIFT));
 	return 0;
 }
 
@@ -139,10 +141,13 @@ static long tally_rest(__u32 reason, struct tally_round *round)
 }
 
 /* Once a tick: true when there is nothing left to record now. */
-static __always_inline bool tally(__u64 now)
+static __always_inline bool tally(void)
 {
-	struct tally_round round = {.now = now, .left = TALLY_RECORDS_A_ROUND};
+	__u64 clock = flow_clock();
+	struct tally_round round = {
+		.now = bpf_ktime_get_ns(), .tick = (__u16)(clock >> USHER_TICK_SHIFT), .left = TALLY_RECORDS_A_ROUND};
 
+	round.begun = round.now - (clock & ((1ULL << USHER_TICK_SHIFT) - 1));
 	bpf_for_each_map_elem(&floods, tally_entry, &round, 0);
 	if (round.stopped)
 		return false;

@@ -17,16 +17,25 @@ static __always_inline bool usher_is_dry_run(const struct xdp_md *ctx)
 	return (void *)(dry_run + 1) <= (void *)(long)ctx->data && dry_run->token == usher_boot.dry_run_token;
 }
 
-/* A function of its own, so that what comes after it is verified once and not for every shape of a packet. */
-__noinline int usher_parse(struct xdp_md *ctx, struct packet *packet)
+/* The service at the packet's destination, into packet->service. False: there is none. */
+static __always_inline bool usher_find_service(struct packet *packet)
 {
-	return packet ? parse_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet)
-		      : USHER_REASON_IP_HEADER;
+	const struct usher_generation *generation = generation_of(packet);
+	const struct usher_endpoint *endpoint;
+
+	if (!generation)
+		return false;
+	endpoint = classify_endpoint(generation, packet->slot, &packet->key.destination,
+				     packet->key.destination_port_be, packet->key.protocol);
+	if (!endpoint || endpoint->kind != USHER_ENDPOINT_SERVICE)
+		return false;
+	packet->service = endpoint->service;
+	return true;
 }
 
 /*
- * Whose packet is it? UNDECIDED with the service in packet->service; USHER_REASON_RETURNED if it came to a NAT address;
- * otherwise why it goes no further.
+ * To whom is it? UNDECIDED: to an address of services; USHER_REASON_RETURNED: to a NAT address; otherwise why it goes no further,
+ * with the service that it is counted under.
  */
 static __always_inline int usher_receive(struct xdp_md *ctx, struct packet *packet)
 {
@@ -43,36 +52,49 @@ static __always_inline int usher_receive(struct xdp_md *ctx, struct packet *pack
 	endpoint = classify_endpoint(generation, packet->slot, &packet->key.destination, 0, 0);
 	if (!endpoint)
 		return USHER_REASON_NOT_FOR_SERVICE;
-	reason = usher_parse(ctx, packet);
+	reason = parse_packet(data, end, packet);
 	if (endpoint->kind == USHER_ENDPOINT_NAT)
 		return reason == UNDECIDED ? USHER_REASON_RETURNED : reason;
-	if (!packet->key.destination_port_be)
-		return reason == UNDECIDED ? USHER_REASON_NOT_FOR_SERVICE : reason;
-	endpoint = classify_endpoint(generation, packet->slot, &packet->key.destination,
-				     packet->key.destination_port_be, packet->key.protocol);
-	if (!endpoint)
+	if (reason != UNDECIDED && packet->key.destination_port_be && !usher_find_service(packet))
 		return USHER_REASON_NOT_FOR_SERVICE;
-	packet->service = endpoint->service;
 	return reason;
 }
 
-/* Which flow is it of, and what becomes of it? */
-static __always_inline int usher_decide(struct xdp_md *ctx, struct desk *desk)
+/* A packet of no flow, or of one that is not simply to be sent on. `missed`: what flow_find said. */
+static __always_inline int usher_decide(struct xdp_md *ctx, struct desk *desk, int missed)
 {
 	struct packet *packet = &desk->packet;
+	bool found = usher_find_service(packet);
 
-	desk->hit.ref.tag = 0;
-	if (packet->dry_run)
-		return admit(ctx, desk);
-	packet->hash = flow_hash(&packet->key);
-	switch (flow_find(&packet->key, packet->hash, &desk->hit.ref, &desk->hit.value)) {
-	case -EAGAIN:
+	account_received(packet);
+	if (!found)
+		return USHER_REASON_NOT_FOR_SERVICE;
+	if (missed == -EAGAIN)
 		return USHER_REASON_FLOW_CONTENDED;
-	case -ENOENT:
+	if (missed)
 		desk->hit.ref.tag = 0;
-		return admit(ctx, desk);
+	return missed || follow_begins(desk) ? admit(ctx, desk) : follow_client(ctx, desk);
+}
+
+/*
+ * A client's packet. That of a flow which has been judged by what is in force takes the shortest way: an endpoint that goes raises
+ * the epoch, so the flow alone says which service this is.
+ */
+static __always_inline int usher_steer(struct xdp_md *ctx, struct desk *desk)
+{
+	struct packet *packet = &desk->packet;
+	int missed = -ENOENT;
+
+	if (!packet->dry_run) {
+		packet->hash = flow_hash(&packet->key);
+		missed = flow_find(&packet->key, packet->hash, &desk->hit.ref, &desk->hit.value);
+		if (!missed && follow_is_settled(packet, desk->hit.ref.tag)) {
+			packet->service = desk->hit.value.forward.service;
+			account_received(packet);
+			return follow_send(ctx, desk, USHER_REASON_ESTABLISHED);
+		}
 	}
-	return follow_begins(desk) ? admit(ctx, desk) : follow_client(ctx, desk);
+	return usher_decide(ctx, desk, missed);
 }
 
 SEC("xdp")
@@ -94,13 +116,12 @@ int usher(struct xdp_md *ctx)
 	packet->now = flow_tick();
 	if (reason == USHER_REASON_ICMP_TO_HOST)
 		reason = relay(ctx, desk);
-	if (reason == USHER_REASON_RETURNED) {
+	if (reason == UNDECIDED)
+		reason = usher_steer(ctx, desk);
+	else if (reason == USHER_REASON_RETURNED)
 		reason = follow_backend(ctx, desk);
-	} else {
+	else
 		account_received(packet);
-		if (reason == UNDECIDED)
-			reason = usher_decide(ctx, desk);
-	}
 	account_verdict(packet, reason);
 	return reason < USHER_REASON_ADMITTED ? XDP_PASS : (int)packet->action;
 }

@@ -56,7 +56,7 @@ struct usher_boot {
 	__u32 half_open_max; /* a tenant */
 	__u32 replies_max;   /* resets and ICMP answers a class, CPU and tick */
 	__u32 records_max;   /* a tenant, kind and tick; see enum usher_record_kind */
-	__u32 padding;
+	__u32 jiffy_ns;	     /* how far a step of the kernel's clock of jiffies goes */
 	__u32 interfaces
 		[USHER_INTERFACES_MAX]; /* indices; 0: no such one. A place keeps its interface for as long as it has it */
 };
@@ -281,14 +281,35 @@ enum usher_flow_status {
 /* Home of a hash: its low bits. Fingerprint: its top 16. */
 #define USHER_FLOW_FINGERPRINT(hash) ((__u16)((hash) >> 48))
 
-/* Time in a flow: bpf_ktime_get_coarse_ns() >> 30, a tick of 1.07 s, modulo 2^16 (19 hours). */
+/*
+ * Time in a flow: a tick of 1.07 s, modulo 2^16 (19 hours). It is counted by the kernel's jiffies, which a program reads like a
+ * variable; asking a clock would cost an established packet a quarter of what it costs in all. When they began does not matter.
+ */
 #define USHER_TICK_SHIFT 30
+
+/* What the sweep of the flow table says of itself; map `sweepers` has it behind its timer. */
+struct usher_sweep {
+	__u32 cursor; /* next line */
+	__u32 passes; /* over the whole table */
+	__u32 tick;   /* now: at most one period of the sweep (100 ms) ago */
+	__u32 told;   /* tick in which floods were last recorded */
+};
+USHER_ASSERT_SIZE(struct usher_sweep, 16);
+
+/* Both ports, as they lie in a TCP or UDP header. */
+#define USHER_PORTS                                                                                                    \
+	union {                                                                                                        \
+		struct {                                                                                               \
+			__u16 source_port_be;                                                                          \
+			__u16 destination_port_be;                                                                     \
+		};                                                                                                     \
+		__u32 ports; /* native load of the bytes */                                                            \
+	}
 
 struct usher_flow_key {
 	struct usher_address source;
 	struct usher_address destination;
-	__u16 source_port_be;
-	__u16 destination_port_be;
+	USHER_PORTS;
 	__u8 protocol;
 	__u8 is_return; /* a NAT flow's way back: backend to NAT address */
 	__u16 padding;
@@ -296,9 +317,7 @@ struct usher_flow_key {
 USHER_ASSERT_SIZE(struct usher_flow_key, 40);
 
 /* Word of ports and protocol for usher_hash_flow. */
-#define USHER_FLOW_WORD(key)                                                                                           \
-	(((__u64)(key)->is_return << 40) | ((__u64)(key)->protocol << 32) |                                            \
-	 ((__u64)(key)->destination_port_be << 16) | (__u64)(key)->source_port_be)
+#define USHER_FLOW_WORD(key) (((__u64)(key)->is_return << 40) | ((__u64)(key)->protocol << 32) | (__u64)(key)->ports)
 
 #define USHER_TCP_CLIENT_FIN 0x01
 #define USHER_TCP_BACKEND_FIN 0x02 /* with CLIENT_FIN: it is over, and nothing takes that back */
@@ -356,8 +375,7 @@ USHER_ASSERT_SIZE(struct usher_flow_moment, 8);
 struct usher_flow {
 	__u64 tag;
 	__u32 hint; /* bit d: an entry whose home is here lives at XOR distance d; bit 0: insert lock */
-	__u16 source_port_be;
-	__u16 destination_port_be;
+	USHER_PORTS;
 	struct usher_address source;
 	struct usher_address destination;
 	union usher_flow_value value;

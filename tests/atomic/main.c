@@ -25,6 +25,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "compile/tables.h"
 #include "kernel/frame.h"
 #include "kernel/publish.h"
@@ -142,6 +143,7 @@ static int load(void)
 {
 	const struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
 					.flow_lines = 1024,
+					.jiffy_ns = clock_jiffy(),
 					.hash_key = {6, 7, 8, 9, 10},
 					.dry_run_token = 0x61746f6dULL,
 					.half_open_max = 100,

@@ -18,6 +18,7 @@
 #include "usher/abi.h"
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "kernel/mapping.h"
 
 #include "hammer.h"
@@ -58,6 +59,7 @@ static bool is_used(const char *name)
 static int open_table(uint32_t lines, const struct hammer_settings *settings, struct table *table)
 {
 	struct usher_boot boot = {.flow_lines = lines,
+				  .jiffy_ns = clock_jiffy(),
 				  .half_open_max = settings->mode == HAMMER_HALF_OPEN ? HALF_OPEN_MAX : 1u << 30,
 				  .hash_key = {101, 202, 303, 404, 505}};
 	struct bpf_map *map;

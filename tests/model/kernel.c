@@ -57,6 +57,7 @@ static int load(struct kernel *kernel)
 	struct usher_boot boot = {
 		.abi_version = USHER_ABI_VERSION,
 		.flow_lines = FLOW_LINES,
+		.jiffy_ns = clock_jiffy(),
 		.hash_key = {0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL, 0x8796a5b4c3d2e1f0ULL,
 			     0x13579bdf02468aceULL},
 		.dry_run_token = 0x7573686572647279ULL,

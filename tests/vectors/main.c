@@ -21,6 +21,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "compile/compile.h"
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
@@ -62,6 +63,7 @@ static int load(void)
 {
 	const struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
 					.flow_lines = 4096,
+					.jiffy_ns = clock_jiffy(),
 					.hash_key = {11, 22, 33, 44, 55},
 					.dry_run_token = 0x746f6b656eULL,
 					.half_open_max = 1000,

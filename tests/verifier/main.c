@@ -19,6 +19,8 @@
 
 #include "usher/abi.h"
 
+#include "base/clock.h"
+
 #define INSTRUCTIONS_MAX 100000
 #define DEFAULT_OBJECT "build/bpf/usher.bpf.o"
 
@@ -56,6 +58,7 @@ static int set_boot(struct bpf_object *object)
 {
 	struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
 				  .flow_lines = USHER_FLOW_LINES_DEFAULT,
+				  .jiffy_ns = clock_jiffy(),
 				  .half_open_max = 65536,
 				  .replies_max = 1000,
 				  .records_max = 10000,

@@ -25,6 +25,14 @@ int64_t clock_realtime(void)
 	return fake ? fake->realtime : read_clock(CLOCK_REALTIME);
 }
 
+uint32_t clock_jiffy(void)
+{
+	struct timespec step;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &step); /* which is set at each jiffy */
+	return (uint32_t)step.tv_nsec;
+}
+
 void clock_fake(const struct clock_times *times)
 {
 	fake = times;

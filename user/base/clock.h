@@ -13,6 +13,9 @@ int64_t clock_monotonic(void);
 /* CLOCK_REALTIME: since 1970, UTC. */
 int64_t clock_realtime(void);
 
+/* How far a step of the kernel's clock of jiffies goes. */
+uint32_t clock_jiffy(void);
+
 struct clock_times {
 	int64_t monotonic, realtime;
 };

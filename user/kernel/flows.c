@@ -6,23 +6,39 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
+
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "kernel/mapping.h"
 
-static uint32_t idle_seconds(uint16_t seen)
+/* The tick that it is now, from the sweep. */
+static int read_tick(const struct program *program, uint16_t *ret_now)
 {
-	uint16_t now = (uint16_t)((uint64_t)clock_monotonic() >> USHER_TICK_SHIFT);
+	struct {
+		uint64_t timer[2]; /* reads as 0 */
+		struct usher_sweep state;
+	} sweeper;
+	uint32_t key = 0;
+
+	if (bpf_map_lookup_elem(program_map(program, "sweepers"), &key, &sweeper))
+		return -errno;
+	*ret_now = (uint16_t)sweeper.state.tick;
+	return 0;
+}
+
+static uint32_t idle_seconds(uint16_t now, uint16_t seen)
+{
 	uint64_t ticks = (uint16_t)(now - seen);
 
-	/* The coarse clock of packets may be ahead of ours by a rounding. */
-	if (ticks > 0xfff0)
+	/* Packets may be ahead of the sweep, by a period of it. */
+	if (ticks & 0x8000)
 		ticks = 0;
 	return (uint32_t)((ticks << USHER_TICK_SHIFT) / CLOCK_SECOND);
 }
 
 /* Copies a line, and says whether it held still meanwhile and is a flow. */
-static bool view(const struct usher_flow *line, uint32_t index, struct flow_view *ret_flow)
+static bool view(const struct usher_flow *line, uint32_t index, uint16_t now, struct flow_view *ret_flow)
 {
 	uint64_t tag = __atomic_load_n(&line->tag, __ATOMIC_ACQUIRE);
 	struct usher_flow copy;
@@ -43,19 +59,19 @@ static bool view(const struct usher_flow *line, uint32_t index, struct flow_view
 		.client_port = ntohs(copy.source_port_be),
 		.service_port = ntohs(copy.destination_port_be),
 		.value = copy.value.forward,
-		.idle_seconds = idle_seconds(copy.value.forward.seen),
+		.idle_seconds = idle_seconds(now, copy.value.forward.seen),
 	};
 	return true;
 }
 
-static int each_line(const struct mapping *lines, int (*found)(const struct flow_view *flow, void *context),
-		     void *context)
+static int each_line(const struct mapping *lines, uint16_t now,
+		     int (*found)(const struct flow_view *flow, void *context), void *context)
 {
 	const struct usher_flow *line = lines->bytes;
 	struct flow_view flow;
 
 	for (uint32_t i = 0; i < lines->entries; i++) {
-		if (!view(&line[i], i, &flow))
+		if (!view(&line[i], i, now, &flow))
 			continue;
 		int r = found(&flow, context);
 
@@ -68,9 +84,12 @@ static int each_line(const struct mapping *lines, int (*found)(const struct flow
 int flows_each(const struct program *program, int (*found)(const struct flow_view *flow, void *context), void *context)
 {
 	_cleanup_(mapping_close) struct mapping lines = {0};
-	int r = mapping_open(program_map(program, "flows"), sizeof(struct usher_flow), false, &lines);
+	uint16_t now = 0;
+	int r = read_tick(program, &now);
 
-	return r ? r : each_line(&lines, found, context);
+	if (!r)
+		r = mapping_open(program_map(program, "flows"), sizeof(struct usher_flow), false, &lines);
+	return r ? r : each_line(&lines, now, found, context);
 }
 
 int flows_tenants(const struct program *program, struct usher_tenant_state ret_states[USHER_TENANT_IDS])

@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "kernel/dispatcher.h"
 #include "kernel/pins.h"
 #include "kernel/places.h"
@@ -176,6 +177,7 @@ static int new_boot(const struct program_options *options, struct usher_boot *re
 		.half_open_max = options->half_open_max,
 		.replies_max = options->replies_max,
 		.records_max = options->records_max,
+		.jiffy_ns = clock_jiffy(),
 	};
 	struct {
 		uint64_t boot_id, hash_key[USHER_HASH_KEYS], token;

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "compile/compile.h"
 #include "kernel/program.h"
 #include "policy/policy.h"
@@ -68,6 +69,7 @@ void gateway_open(uint32_t lines, struct gateway *ret_gateway)
 {
 	struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
 				  .flow_lines = lines,
+				  .jiffy_ns = clock_jiffy(),
 				  .half_open_max = 1u << 30,
 				  .replies_max = 1u << 30,
 				  .records_max = 1u << 30,

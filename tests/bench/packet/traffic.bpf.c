@@ -93,10 +93,8 @@ static __always_inline bool traffic_restore(struct xdp_md *ctx, const struct tra
 
 static __always_inline void traffic_ethernet(void *data, const struct traffic *traffic)
 {
-	COPY(__u32, 0);
-	COPY(__u16, 4);
-	COPY(__u32, 6);
-	COPY(__u16, 10);
+	COPY(__u64, 0);
+	COPY(__u32, 8);
 	COPY(__u16, 12);
 }
 
