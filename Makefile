@@ -32,7 +32,7 @@ FUZZERS := $(patsubst %.c,$(B)/%.fuzz,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
 	-fno-sanitize-recover=all
 
-.PHONY: all tests kernels-objects demo test test-kernels fuzz fuzzers bench benches lint linted install clean help
+.PHONY: all tests kernels-objects demo test test-kernels test-model fuzz fuzzers bench benches lint linted install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -135,6 +135,11 @@ $(B)/tests/fuzz/%.fuzz: tests/fuzz/%.c tests/model/wire.c tests/model/frame.c $(
 	$(CLANG) -Iinclude -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@
 
 fuzzers: $(FUZZERS)
+
+test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, MODEL_PACKETS=10000; root)
+	@scripts/packages build test
+	@$(MAKE) --no-print-directory -s $(B)/tests/model.test
+	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
 fuzz: ## the packet parser and checksums under libFuzzer and sanitizers (FUZZ_RUNS=100000000, FUZZ_SECONDS=60)
 	@scripts/packages build fuzz

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
+
 static void insist(bool holds, const char *what)
 {
 	if (holds)
@@ -173,9 +175,40 @@ static void read_prefix(struct ref_policy *policy, const char *tenant, json_obje
 	prefix->region = read_region(json_object_get_string(member(source, "region")));
 }
 
-static void read_tenants(struct ref_policy *policy, json_object *tenants)
+static void read_geography(struct ref_policy *policy, const struct files *files, const char *tenant, const char *name)
 {
-	size_t prefixes = 0;
+	size_t length;
+	const char *line = files_find(files, name, &length), *end = line + length;
+
+	insist(line, name);
+	for (; line < end; line = strchr(line, '\n') + 1) {
+		char text[64], region[7];
+		struct ref_prefix *prefix = &policy->prefixes[policy->prefix_count];
+
+		if (sscanf(line, "%63[^/\n#]/%u,%6[A-Z-]", text, &prefix->bits, region) != 3)
+			continue;
+		prefix->address = read_address(text);
+		prefix->bits += ref_is_ipv4(&prefix->address) ? 96 : 0;
+		prefix->tenant = tenant;
+		prefix->region = read_region(region);
+		prefix->geo = true;
+		policy->prefix_count++;
+	}
+}
+
+static void read_source(struct ref_policy *policy, const struct files *files, const char *tenant, json_object *source)
+{
+	json_object *geo = member(source, "geo");
+
+	if (geo)
+		read_geography(policy, files, tenant, json_object_get_string(geo));
+	else
+		read_prefix(policy, tenant, source);
+}
+
+static void read_tenants(struct ref_policy *policy, const struct files *files, json_object *tenants)
+{
+	size_t prefixes = files_lines(files) + 1; /* the last one is where a line that is none is tried */
 
 	if (!tenants)
 		return;
@@ -194,7 +227,7 @@ static void read_tenants(struct ref_policy *policy, json_object *tenants)
 		tenant->name = copy(&policy->arena, name);
 		tenant->audit_required = audit ? is_text(audit, "required") : policy->audit_required;
 		for (size_t i = 0; i < item_count(sources); i++)
-			read_prefix(policy, tenant->name, json_object_array_get_idx(sources, i));
+			read_source(policy, files, tenant->name, json_object_array_get_idx(sources, i));
 	}
 }
 
@@ -376,8 +409,9 @@ static void read_nat(struct ref_policy *policy, json_object *addresses)
 
 /* ---- the whole --------------------------------------------------------------------------------------------- */
 
-struct ref_policy *ref_policy_read(const char *text, const char *today)
+struct ref_policy *ref_policy_read(const char *text, size_t length, const char *today)
 {
+	const struct files files = {text + strlen(text), text + length};
 	json_object *root = json_tokener_parse(text);
 	struct ref_policy *policy = calloc(1, sizeof(*policy));
 
@@ -389,7 +423,7 @@ struct ref_policy *ref_policy_read(const char *text, const char *today)
 		policy->loss_after_s = (uint32_t)atoi(json_object_get_string(member(loss, "after")));
 		policy->deny_new = is_text(member(loss, "then"), "deny-new");
 	}
-	read_tenants(policy, member(root, "tenants"));
+	read_tenants(policy, &files, member(root, "tenants"));
 	read_models(policy, member(root, "models"), today);
 	read_backends(policy, member(root, "backends"));
 	read_services(policy, member(root, "services"));
@@ -419,12 +453,4 @@ const struct ref_service *ref_service_named(const struct ref_policy *policy, con
 size_t ref_service_index(const struct ref_policy *policy, const struct ref_service *service)
 {
 	return (size_t)(service - policy->services);
-}
-
-struct usher_address ref_tunnel_source(bool ipv6)
-{
-	const struct usher_address source4 = {.bytes = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
-	const struct usher_address source6 = {.bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
-
-	return ipv6 ? source6 : source4;
 }

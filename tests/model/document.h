@@ -38,6 +38,7 @@ struct ref_prefix {
 	unsigned int bits; /* of 128 */
 	const char *tenant;
 	struct ref_region region;
+	bool geo; /* of a geography file: the same prefix in the policy itself goes before it */
 };
 
 struct ref_label {
@@ -130,15 +131,12 @@ struct ref_policy {
 };
 
 /* today: "YYYY-MM-DD"; what expires on an earlier day has lapsed. */
-struct ref_policy *ref_policy_read(const char *text, const char *today);
+struct ref_policy *ref_policy_read(const char *text, size_t length, const char *today);
 void ref_policy_free(struct ref_policy *policy);
 
 bool ref_is_ipv4(const struct usher_address *address);
 const struct ref_service *ref_service_named(const struct ref_policy *policy, const char *name);
 /* Position in policy->services. */
 size_t ref_service_index(const struct ref_policy *policy, const struct ref_service *service);
-
-/* That the gateway sends from into tunnels. */
-struct usher_address ref_tunnel_source(bool ipv6);
 
 #endif

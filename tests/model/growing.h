@@ -6,6 +6,7 @@
 #include <json-c/json.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "policy_generator.h"
 
@@ -31,6 +32,7 @@ extern const char *const grown_labels[GROWN_LABELS];
 struct growing {
 	const struct recipe *recipe;
 	json_object *root;
+	FILE *files; /* geography files, as a bundle has them */
 	size_t set_count, tenant_count, model_count, service_count, backend_count;
 	size_t version_count[MODELS_MAX];
 	size_t service_model[SERVICES_MAX];
@@ -52,6 +54,7 @@ struct random section_random(const struct growing *growing, enum recipe_section 
 /* One to three places, sets or, where it may stand, `unknown`. */
 json_object *region_list(const struct growing *growing, struct random *random, bool may_be_unknown);
 
+void grow_tenants(struct growing *growing);
 void grow_rules(struct growing *growing);
 
 #endif

@@ -343,17 +343,19 @@ struct ref_client ref_classify(const struct ref_policy *policy, const struct ush
 			       const struct ref_service *service)
 {
 	struct ref_client client = {.tenant = "unknown", .region = nowhere, .ipv6 = !ref_is_ipv4(source)};
-	int longest = -1;
+	const struct ref_prefix *best = NULL;
 
 	for (size_t i = 0; i < policy->prefix_count; i++) {
 		const struct ref_prefix *prefix = &policy->prefixes[i];
 
-		if (ref_is_ipv4(&prefix->address) == client.ipv6 || (int)prefix->bits <= longest ||
-		    !covers(prefix, source))
+		if (ref_is_ipv4(&prefix->address) == client.ipv6 || !covers(prefix, source))
 			continue;
-		longest = (int)prefix->bits;
-		client.tenant = prefix->tenant;
-		client.region = prefix->region;
+		if (!best || prefix->bits > best->bits || (prefix->bits == best->bits && best->geo && !prefix->geo))
+			best = prefix;
+	}
+	if (best) {
+		client.tenant = best->tenant;
+		client.region = best->region;
 	}
 	if (service->tenant)
 		client.tenant = service->tenant;

@@ -143,6 +143,14 @@ void kernel_close(struct kernel *kernel)
 
 /* ---- publishing -------------------------------------------------------------------------------------------- */
 
+struct usher_address ref_tunnel_source(bool ipv6)
+{
+	const struct usher_address source4 = {.bytes = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
+	const struct usher_address source6 = {.bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+
+	return ipv6 ? source6 : source4;
+}
+
 /* What the model says of the world, in the daemon's words. */
 static void fill_facts(const struct policy *policy, const struct ref_policy *reference, struct facts *facts)
 {
@@ -205,13 +213,13 @@ static int compile_and_publish(struct kernel *kernel, const struct policy *polic
 	return r;
 }
 
-int kernel_publish(struct kernel *kernel, const char *text, const struct ref_policy *reference)
+int kernel_publish(struct kernel *kernel, const char *text, size_t length, const struct ref_policy *reference)
 {
 	struct diagnostics diagnostics = {.file = "generated.json"};
 	struct backend_facts states[REF_BACKENDS_MAX] = {0};
 	struct facts facts = {.backends = states};
 	struct policy *policy = NULL;
-	int r = policy_parse("generated.json", text, strlen(text), GENERATED_NOW, &diagnostics, &policy);
+	int r = policy_parse("generated.json", text, length, GENERATED_NOW, &diagnostics, &policy);
 
 	if (!r) {
 		facts.backend_count = policy->backend_count;

@@ -25,11 +25,14 @@ void kernel_close(struct kernel *kernel);
  * Puts a policy in force, with the state of the world that `reference` carries for each backend. Returns 0, or -errno with
  * what is wrong with the document on standard error.
  */
-int kernel_publish(struct kernel *kernel, const char *text, const struct ref_policy *reference);
+int kernel_publish(struct kernel *kernel, const char *text, size_t length, const struct ref_policy *reference);
 /* No flow is open any more, and every counter is 0. */
 void kernel_forget(struct kernel *kernel);
 /* Past the controller's deadline, or not. */
 void kernel_deadline(struct kernel *kernel, bool passed);
+
+/* That the gateway sends from into tunnels. */
+struct usher_address ref_tunnel_source(bool ipv6);
 
 /* Of what is in force. */
 const struct catalog *kernel_catalog(const struct kernel *kernel);

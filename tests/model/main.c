@@ -36,7 +36,8 @@ struct trial {
 	uint64_t seed;
 	bool stalled; /* so long that the clock had a say */
 	uint64_t packets, policies, reasons[USHER_REASON_MAX];
-	char *text;
+	char *text; /* of the policy, with its geography files */
+	size_t length;
 };
 
 /* ---- telling ------------------------------------------------------------------------------------------------- */
@@ -69,7 +70,7 @@ static bool differ(const struct trial *trial, uint64_t packet, const struct fram
 		snprintf(path, sizeof(path), "%s/%" PRIu64 ".json", folder, trial->seed);
 		file = fopen(path, "w");
 		if (file) {
-			fputs(trial->text, file);
+			fwrite(trial->text, 1, trial->length, file);
 			fclose(file);
 		}
 	}
@@ -181,13 +182,15 @@ static bool publish_recipe(struct trial *trial, const struct recipe *recipe, str
 {
 	char fault[160] = "";
 	struct ref_policy *next;
-	char *text = policy_generate(recipe);
+	size_t length;
+	char *text = policy_generate(recipe, &length);
 
 	free(trial->text);
 	trial->text = text;
-	next = ref_policy_read(text, GENERATED_TODAY);
+	trial->length = length;
+	next = ref_policy_read(text, length, GENERATED_TODAY);
 	make_world(random, next);
-	if (kernel_publish(trial->kernel, text, next)) {
+	if (kernel_publish(trial->kernel, text, length, next)) {
 		printf("#   seed %" PRIu64 ": the policy is not taken\n", trial->seed);
 		ref_policy_free(next);
 		return false;

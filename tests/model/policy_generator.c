@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "growing.h"
 
-#include <arpa/inet.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,98 +101,6 @@ json_object *region_list(const struct growing *growing, struct random *random, b
 void tenant_name(size_t i, char name[NAME_SIZE])
 {
 	snprintf(name, NAME_SIZE, "tenant-%zu", i);
-}
-
-struct prefix {
-	uint8_t bytes[16];
-	unsigned int bits;
-	bool ipv6;
-};
-
-static void cut_host_bits(struct prefix *prefix)
-{
-	for (unsigned int bit = prefix->bits; bit < (prefix->ipv6 ? 128u : 32u); bit++)
-		prefix->bytes[bit / 8] = (uint8_t)(prefix->bytes[bit / 8] & ~(0x80u >> (bit % 8)));
-}
-
-/* A prefix of its own, or one within, around or beside an earlier one. */
-static struct prefix draw_prefix(struct random *random, const struct prefix *earlier, size_t count)
-{
-	static const uint8_t base6[4] = {0x20, 0x01, 0x0d, 0xb8};
-	struct prefix prefix = {.ipv6 = random_chance(random, 40)};
-
-	for (size_t i = 0; i < 16; i++)
-		prefix.bytes[i] = (uint8_t)random_next(random);
-	if (prefix.ipv6)
-		memcpy(prefix.bytes, base6, sizeof(base6));
-	else
-		prefix.bytes[0] = (uint8_t)random_between(random, 20, 22);
-	prefix.bits = prefix.ipv6 ? random_between(random, 16, 128) : random_between(random, 6, 32);
-	if (count && random_chance(random, 70)) {
-		const struct prefix *near = &earlier[random_below(random, count)];
-		unsigned int most = near->ipv6 ? 128 : 32;
-
-		if (near->ipv6 != prefix.ipv6)
-			prefix.bits = random_between(random, near->bits, most);
-		prefix.ipv6 = near->ipv6;
-		for (unsigned int bit = 0; bit < near->bits && bit < most; bit++) {
-			uint8_t mask = (uint8_t)(0x80u >> (bit % 8));
-
-			prefix.bytes[bit / 8] =
-				(uint8_t)((prefix.bytes[bit / 8] & ~mask) | (near->bytes[bit / 8] & mask));
-		}
-		prefix.bits = random_between(random, near->bits > 4 ? near->bits - 4 : 0, most);
-	} else if (random_chance(random, 3)) {
-		prefix.bits = 0;
-	}
-	cut_host_bits(&prefix);
-	return prefix;
-}
-
-static bool is_new(const struct prefix *prefix, const struct prefix *earlier, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (earlier[i].ipv6 == prefix->ipv6 && earlier[i].bits == prefix->bits &&
-		    !memcmp(earlier[i].bytes, prefix->bytes, prefix->ipv6 ? 16 : 4))
-			return false;
-	return true;
-}
-
-static void grow_tenants(struct growing *growing)
-{
-	struct random random = section_random(growing, RECIPE_TENANTS);
-	json_object *tenants = new_member(growing->root, "tenants");
-	struct prefix prefixes[PREFIXES_MAX];
-	size_t count = 0;
-
-	growing->tenant_count = 1 + growing->recipe->seed % TENANTS_MAX;
-	for (size_t t = 0; t < growing->tenant_count; t++) {
-		char name[NAME_SIZE], text[INET6_ADDRSTRLEN + 5], address[INET6_ADDRSTRLEN];
-
-		tenant_name(t, name);
-		json_object *tenant = new_member(tenants, name), *sources = json_object_new_array();
-
-		for (size_t n = random_below(&random, PREFIXES_MAX / TENANTS_MAX); n; n--) {
-			struct prefix prefix = draw_prefix(&random, prefixes, count);
-
-			if (!is_new(&prefix, prefixes, count))
-				continue;
-			prefixes[count++] = prefix;
-			inet_ntop(prefix.ipv6 ? AF_INET6 : AF_INET, prefix.bytes, address, sizeof(address));
-			snprintf(text, sizeof(text), "%s/%u", address, prefix.bits);
-			json_object *source = json_object_new_object();
-
-			add_text(source, "prefix", text);
-			add_text(source, "region", pick_text(&random, grown_places, GROWN_PLACES));
-			json_object_array_add(sources, source);
-		}
-		if (json_object_array_length(sources))
-			json_object_object_add(tenant, "sources", sources);
-		else
-			json_object_put(sources);
-		if (random_chance(&random, 25))
-			add_text(tenant, "audit", "required");
-	}
 }
 
 /* ---- models ------------------------------------------------------------------------------------------------ */
@@ -374,13 +281,29 @@ static void grow_services(struct growing *growing)
 
 /* ---- the whole --------------------------------------------------------------------------------------------- */
 
-char *policy_generate(const struct recipe *recipe)
+/* The document, a NUL, and what policy/bundle.h puts behind it. */
+static char *with_files(const char *document, const char *files, size_t files_length, size_t *ret_length)
+{
+	size_t length = strlen(document);
+	char *text = malloc(length + 1 + files_length);
+
+	if (!text)
+		abort();
+	memcpy(text, document, length + 1);
+	memcpy(text + length + (files_length ? 0 : 1), files, files_length);
+	*ret_length = length + files_length;
+	return text;
+}
+
+char *policy_generate(const struct recipe *recipe, size_t *ret_length)
 {
 	struct growing growing = {.recipe = recipe, .root = json_object_new_object()};
 	struct random random = {recipe->seed + 1};
 	json_object *nat = json_object_new_array();
-	char *text;
+	size_t files_length = 0;
+	char *text, *files = NULL;
 
+	growing.files = open_memstream(&files, &files_length);
 	add_text(growing.root, "apiVersion", "usher/v1");
 	add_text(new_member(growing.root, "metadata"), "name", "generated");
 	grow_regions(&growing, &random);
@@ -407,8 +330,11 @@ char *policy_generate(const struct recipe *recipe)
 		add_text(loss, "after", "30s");
 		add_text(loss, "then", random_chance(&random, 50) ? "deny-new" : "hold");
 	}
-	text = strdup(json_object_to_json_string_ext(growing.root, JSON_C_TO_STRING_PRETTY));
+	fclose(growing.files);
+	text = with_files(json_object_to_json_string_ext(growing.root, JSON_C_TO_STRING_PRETTY), files, files_length,
+			  ret_length);
 	json_object_put(growing.root);
+	free(files);
 	return text;
 }
 

@@ -28,8 +28,8 @@ struct recipe {
 #define GENERATED_TODAY "2026-06-15"
 #define GENERATED_NOW 1781524800 /* noon of that day, UTC */
 
-/* The document's text, to be freed. */
-char *policy_generate(const struct recipe *recipe);
+/* The document's text, ended by a NUL, and behind it the geography files that it names (policy/bundle.h). To be freed. */
+char *policy_generate(const struct recipe *recipe, size_t *ret_length);
 void recipe_mutate(struct recipe *recipe, struct random *random);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "compile/compile.h"
 #include "policy/policy.h"
@@ -13,12 +12,13 @@ static struct tables *tables_of(const struct recipe *recipe, const struct identi
 	static const __u64 hash_key[USHER_HASH_KEYS] = {1, 2, 3, 4, 5};
 	struct diagnostics diagnostics = {.file = "generated.json"};
 	struct compile_input input = {.generation = 1, .hash_key = hash_key, .identities = identities};
-	char *text = policy_generate(recipe);
+	size_t length;
+	char *text = policy_generate(recipe, &length);
 	struct effective *effective = NULL;
 	struct policy *policy = NULL;
 	struct tables *tables = NULL;
 
-	if (!policy_parse("generated.json", text, strlen(text), GENERATED_NOW, &diagnostics, &policy) &&
+	if (!policy_parse("generated.json", text, length, GENERATED_NOW, &diagnostics, &policy) &&
 	    !decide(policy, NULL, GENERATED_NOW, &effective)) {
 		input.effective = effective;
 		if (compile(&input, &diagnostics, &tables))
