@@ -238,30 +238,27 @@ static struct usher_flow *flow_of(uint16_t port)
 	return NULL;
 }
 
-static uint32_t sweeps(void)
+static struct usher_sweep sweep(void)
 {
 	struct {
 		uint64_t timer[2];
-		uint32_t cursor, passes;
+		struct usher_sweep state;
 	} sweeper;
 	uint32_t zero = 0;
 
 	assert_int_equal(bpf_map_lookup_elem(program_map(host.program, "sweepers"), &zero, &sweeper), 0);
-	return sweeper.passes;
+	return sweeper.state;
 }
 
 /* Has the flow gone when it has been silent for so many ticks? */
 static bool forgotten_after(uint16_t port, uint16_t ticks)
 {
 	struct usher_flow *flow = flow_of(port);
-	struct timespec now;
-	uint32_t began = sweeps();
+	struct usher_sweep began = sweep();
 
 	assert_non_null(flow);
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	flow->value.forward.seen =
-		(uint16_t)((((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> 30) - ticks);
-	while (sweeps() - began < 2)
+	flow->value.forward.seen = (uint16_t)(began.tick - ticks);
+	while (sweep().passes - began.passes < 2)
 		pause_ms(20);
 	return !flow_of(port);
 }
