@@ -102,6 +102,7 @@ static __always_inline int admit_line(struct desk *desk)
 	forward->class_id = desk->decision.class_id;
 	forward->service = (__u8)desk->decision.service;
 	forward->seen = (__u16)desk->packet.now;
+	forward->cut = desk->decision.metered ? USHER_FLOW_METERED : 0;
 	forward->interface = desk->decision.interface & (USHER_INTERFACES_MAX - 1);
 	if (desk->hit.ref.tag)
 		result = flow_replace(&desk->hit.ref, &desk->entry);
@@ -161,7 +162,7 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	}
 	if (!admit_forwards(reason))
 		return flood_count(packet, decision, reason);
-	result = limit_new_flow(packet, decision->tenant);
+	result = limit_new_flow(desk);
 	if (result)
 		return flood_count(packet, decision, result);
 	alone = audit_budget(packet, decision->tenant, USHER_RECORD_BEGUN);

@@ -69,6 +69,15 @@ static __always_inline bool sweep_is_due(const struct usher_flow *flow, __u64 ta
 	return flow_copy(flow, tag, &again, &value) && flow_orphaned(&value, FLOW_READ(flow->destination_port_be));
 }
 
+/* The entry, which had this tag, stops to count as active if it has long been silent. */
+static __always_inline void sweep_rest(struct usher_flow *flow, __u64 tag, __u16 tenant, __u16 now)
+{
+	__u64 quiet = flow_changed(tag, FLOW_REST, 0);
+
+	if (flow_is_quiet(FLOW_READ(flow->value.words[1]), now) && flow_swap(flow, tag, quiet) == tag)
+		flow_recount(tag, quiet, tenant);
+}
+
 static long sweep_line(__u32 index, struct sweep *sweep)
 {
 	__u32 line = (sweep->first + index) & (usher_boot.flow_lines - 1);
@@ -86,7 +95,8 @@ static long sweep_line(__u32 index, struct sweep *sweep)
 	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag) {
 		flow_blame(tag, first, second);
 		flow_settle(tag, tenant, FLOW_EXPIRED);
-	}
+	} else if (USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE && !(tag & USHER_TAG_RETURN))
+		sweep_rest(flow, tag, tenant, (__u16)sweep->now);
 	if (FLOW_READ(flow->hint) & ~FLOW_LOCK)
 		sweep_hint(line);
 	return 0;

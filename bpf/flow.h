@@ -208,7 +208,7 @@ static __always_inline void flow_fill(struct usher_flow *flow, const struct flow
 {
 	__u64 tag = (busy & FLOW_INCARNATION_MASK) | entry->status | (__u64)entry->epoch << 32;
 
-	flow_open_account(tag, entry->value.forward.tenant);
+	flow_account(tag, entry->value.forward.tenant, 1);
 	flow->value = entry->value;
 	flow_barrier();
 	*(volatile __u64 *)&flow->tag = tag;

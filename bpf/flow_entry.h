@@ -170,7 +170,7 @@ static __always_inline int flow_follow(const union usher_flow_value *back, __u16
 
 /* ---- change --------------------------------------------------------------------------------------------- */
 
-enum flow_change { FLOW_PROMOTE, FLOW_STAMP, FLOW_CUT, FLOW_DELETE };
+enum flow_change { FLOW_PROMOTE, FLOW_STAMP, FLOW_CUT, FLOW_DELETE, FLOW_REST, FLOW_WAKE };
 
 /* The tag after a change; the same tag if there is nothing to change. */
 static __always_inline __u64 flow_changed(__u64 tag, enum flow_change change, __u32 epoch)
@@ -188,8 +188,19 @@ static __always_inline __u64 flow_changed(__u64 tag, enum flow_change change, __
 		return (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_CUT;
 	case FLOW_DELETE:
 		return FLOW_EMPTY_TAG(tag);
+	case FLOW_REST:
+		return status == USHER_FLOW_LIVE ? (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_QUIET : tag;
+	case FLOW_WAKE:
+		return status == USHER_FLOW_QUIET ? (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_LIVE : tag;
 	}
 	return tag;
+}
+
+/* After the swap of a tag. */
+static __always_inline void flow_recount(__u64 before, __u64 after, __u16 tenant)
+{
+	flow_account(before, tenant, -1);
+	flow_account(after, tenant, 1);
 }
 
 /*
@@ -219,7 +230,7 @@ __noinline int flow_change(struct flow_ref *ref, __u32 change, __u32 epoch)
 			if (change == FLOW_DELETE)
 				flow_settle(tag, tenant, FLOW_DELETED);
 			else if (change != FLOW_STAMP)
-				flow_close_account(tag, tenant);
+				flow_recount(tag, desired, tenant);
 			ref->tag = desired;
 			return 0;
 		}
@@ -232,6 +243,17 @@ __noinline int flow_change(struct flow_ref *ref, __u32 change, __u32 epoch)
 static __always_inline int flow_promote(struct flow_ref *ref)
 {
 	return flow_change(ref, FLOW_PROMOTE, 0);
+}
+
+/* It is closed, or silent: no more among the active ones. */
+static __always_inline int flow_rest(struct flow_ref *ref)
+{
+	return flow_change(ref, FLOW_REST, 0);
+}
+
+static __always_inline int flow_wake(struct flow_ref *ref)
+{
+	return flow_change(ref, FLOW_WAKE, 0);
 }
 
 /* Judged by this epoch, and allowed. */
@@ -289,7 +311,7 @@ static __always_inline int flow_set_nat(const struct flow_ref *ref, __u16 nat_po
  * A packet of this forward entry at tick `now`. `value`: the copy that was found, updated. When the swap fails another CPU has
  * touched or marked the entry, or it is gone; the next packet will do.
  */
-static __always_inline void flow_touch(const struct flow_ref *ref, union usher_flow_value *value, __u16 now)
+static __always_inline void flow_touch(struct flow_ref *ref, union usher_flow_value *value, __u16 now)
 {
 	struct usher_flow *flow;
 	__u64 old = value->words[1], desired = (old & ~0xffff0000ULL) | (__u64)now << 16;
@@ -299,6 +321,10 @@ static __always_inline void flow_touch(const struct flow_ref *ref, union usher_f
 	flow = flow_at(ref->line);
 	if (flow && __sync_val_compare_and_swap(&flow->value.words[1], old, desired) == old)
 		value->words[1] = desired;
+	/* Of what is over only the last acknowledgements come. */
+	if (USHER_TAG_STATUS(ref->tag) == USHER_FLOW_QUIET &&
+	    flow_lifetime(ref->tag, value->words[1]) != FLOW_TICKS_TCP_CLOSED)
+		flow_wake(ref);
 }
 
 #endif

@@ -11,7 +11,8 @@
  *     incarnation means that no byte of the copy is another entry's (64 claims during one copy would be overlooked).
  *  4. The words of a published value change by compare-and-swap, with the old word as witness: a late write can not
  *     land in an entry that has taken the line since, whose bytes may mean something else.
- *  5. Whoever takes a tag out of HALF_OPEN also takes one from the account of its tenant. The swap makes that one CPU.
+ *  5. A tenant's accounts are the numbers of its forward entries HALF_OPEN and LIVE. Whoever takes a tag out of one of these, or puts
+ *     it there, also does so in the account. The swap makes that one CPU: no account can drift.
  *  6. A BPF program always runs to its end, so nothing stays BUSY and no lock stays taken.
  */
 #ifndef USHER_BPF_FLOW_LINE_H
@@ -47,6 +48,9 @@
 #define FLOW_TICKS_UDP_LIVE 120
 #define FLOW_TICKS_CUT 60
 
+/* What has been silent for so long does not count as active, until its next packet: whoever left, unseen, takes nobody's place. */
+#define FLOW_TICKS_ACTIVE 56
+
 /* Why an entry leaves its line, or its place in it. */
 enum flow_end { FLOW_EXPIRED, FLOW_EVICTED, FLOW_REPLACED, FLOW_DELETED };
 
@@ -69,6 +73,12 @@ static __always_inline struct usher_flow *flow_at(__u32 line)
 static __always_inline bool flow_occupied(__u64 tag)
 {
 	return USHER_TAG_STATUS(tag) >= USHER_FLOW_HALF_OPEN;
+}
+
+/* Proven, and not revoked; quiet or not. */
+static __always_inline bool flow_is_live(__u64 tag)
+{
+	return USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE || USHER_TAG_STATUS(tag) == USHER_FLOW_QUIET;
 }
 
 /* Is `tag` still the entry that `then` was, whatever its epoch and status? */
@@ -100,7 +110,7 @@ static __always_inline __u32 flow_lifetime(__u64 tag, __u64 word)
 	if (USHER_TAG_STATUS(tag) == USHER_FLOW_CUT)
 		return FLOW_TICKS_CUT;
 	if (tag & USHER_TAG_UDP)
-		return USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE ? FLOW_TICKS_UDP_LIVE : FLOW_TICKS_UDP_HALF_OPEN;
+		return flow_is_live(tag) ? FLOW_TICKS_UDP_LIVE : FLOW_TICKS_UDP_HALF_OPEN;
 	if (USHER_TAG_STATUS(tag) == USHER_FLOW_HALF_OPEN)
 		return FLOW_TICKS_TCP_HALF_OPEN;
 	if ((tcp & both) == both || (tcp & USHER_TCP_RESET && nat))
@@ -138,30 +148,28 @@ static __always_inline bool flow_orphaned(const union usher_flow_value *back, __
 	return (__u16)word && (__u16)word != nat_port_be;
 }
 
-/* An entry with this tag and tenant has begun: publish it only after this. */
-static __always_inline void flow_open_account(__u64 tag, __u16 tenant)
+/* One entry with this tag and tenant more (1: publish it only after this), or less (-1: after the swap). */
+static __always_inline void flow_account(__u64 tag, __u16 tenant, __s64 change)
 {
 	__u32 id = tenant;
 	struct usher_tenant_state *state;
 
-	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN))
+	if ((USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN && USHER_TAG_STATUS(tag) != USHER_FLOW_LIVE) ||
+	    (tag & USHER_TAG_RETURN))
 		return;
 	state = bpf_map_lookup_elem(&tenants, &id);
 	if (state)
-		__sync_fetch_and_add(&state->half_open, 1);
+		__sync_fetch_and_add(USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE ? &state->live : &state->half_open,
+				     change);
 }
 
-/* An entry with this tag and tenant is HALF_OPEN no more. */
-static __always_inline void flow_close_account(__u64 tag, __u16 tenant)
+/* Has a live forward entry been silent for so long that it is quiet? Sooner if an end has closed. `word` is its second word. */
+static __always_inline bool flow_is_quiet(__u64 word, __u16 now)
 {
-	__u32 id = tenant;
-	struct usher_tenant_state *state;
+	const __u8 closed = USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN | USHER_TCP_RESET;
 
-	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN))
-		return;
-	state = bpf_map_lookup_elem(&tenants, &id);
-	if (state)
-		__sync_fetch_and_add(&state->half_open, -1);
+	return flow_age(now, (__u16)(word >> 16)) >
+	       ((__u8)(word >> 48) & closed ? FLOW_TICKS_TCP_CLOSED : FLOW_TICKS_ACTIVE);
 }
 
 static __always_inline struct usher_flow_counter *flow_counter(void)
@@ -191,7 +199,7 @@ static __always_inline void flow_settle(__u64 tag, __u16 tenant, enum flow_end e
 {
 	struct usher_flow_counter *counter = flow_counter();
 
-	flow_close_account(tag, tenant);
+	flow_account(tag, tenant, -1);
 	if (!counter)
 		return;
 	if (tag & USHER_TAG_RETURN)

@@ -14,6 +14,7 @@
 #include "account.h"
 #include "audit.h"
 #include "forward.h"
+#include "meter.h"
 #include "refuse.h"
 #include "route.h"
 #include "tcp.h"
@@ -321,6 +322,32 @@ __noinline int follow_cut_backend(struct xdp_md *ctx, struct desk *desk)
 
 /* ---- judged again ---------------------------------------------------------------------------------------- */
 
+/* Whether a tenant has a bit rate changes with the epoch only: the flow's entry says it until then. */
+static __always_inline void follow_note_meter(struct desk *desk)
+{
+	struct usher_flow_forward *forward = &desk->hit.value.forward;
+	const struct usher_tenant_limit *limit = limit_of(&desk->packet, forward->tenant);
+	__u8 metered = limit && limit->byte_cost ? USHER_FLOW_METERED : 0;
+
+	if ((forward->cut & USHER_FLOW_METERED) == metered)
+		return;
+	flow_update(&desk->hit.ref, 1, (__u64)USHER_FLOW_METERED << 56, (__u64)metered << 56);
+	forward->cut ^= USHER_FLOW_METERED;
+}
+
+/*
+ * Is this packet, of the flow of desk->decision, beyond its tenant's bit rate? Then it is dropped, and on record with the others of
+ * this second. Returns the reason, or 0.
+ */
+__noinline int follow_meter(struct desk *desk)
+{
+	if (!desk || meter_passes(&desk->packet, desk->hit.value.forward.tenant))
+		return 0;
+	route_find(&desk->packet, &desk->decision);
+	desk->decision.tenant = desk->hit.value.forward.tenant;
+	return flood_count(&desk->packet, &desk->decision, USHER_REASON_BIT_RATE_LIMIT);
+}
+
 /* Does what is in force now keep the flow on its backend? */
 __noinline int follow_kept(struct desk *desk)
 {
@@ -344,6 +371,7 @@ __noinline int follow_kept(struct desk *desk)
 		return false;
 	}
 	flow_stamp(&desk->hit.ref, desk->packet.epoch);
+	follow_note_meter(desk);
 	return true;
 }
 
@@ -367,6 +395,11 @@ __noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
 		if (!follow_kept(desk))
 			return follow_cut_client(ctx, desk);
 		reason = USHER_REASON_REAFFIRMED;
+	}
+	if (desk->hit.value.forward.cut & USHER_FLOW_METERED) {
+		decision_begin(&desk->decision, &packet->key, packet->service);
+		if (follow_meter(desk))
+			return USHER_REASON_BIT_RATE_LIMIT;
 	}
 	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_HALF_OPEN && packet->key.protocol == IPPROTO_TCP)
 		reason = follow_confirm(desk, reason);
@@ -441,6 +474,8 @@ __noinline int follow_backend(struct xdp_md *ctx, struct desk *desk)
 	}
 	if (packet->tcp_flags & TCP_SYN && tcp_is_forgotten(desk))
 		return USHER_REASON_BACKEND_FORGOT;
+	if (desk->hit.value.forward.cut & USHER_FLOW_METERED && follow_meter(desk))
+		return USHER_REASON_BIT_RATE_LIMIT;
 	return follow_to_client(ctx, desk, reason);
 }
 

@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How fast a tenant may open flows: one bucket for all CPUs, kept as a point in time (the generic cell rate algorithm,
+ * What a tenant may open. How fast: one bucket for all CPUs, kept as a point in time (the generic cell rate algorithm,
  * ITU-T I.371) so that it is one word. A flow moves the point on by what it costs; a flow that would move it further
- * ahead of now than the burst is refused.
+ * ahead of now than the burst is refused. And how many at once: those that count as active (flow_line.h, 5).
  *
  * 1. A refusal takes no line and no record of its own, and writes nothing but counts: a flood beyond a limit costs nobody room.
  * 2. A bucket is at worst empty: what an earlier, slower limit left behind is cut to what the one in force allows.
+ * 3. CPUs that look at the number of active flows at once may each let one pass that is too many.
  */
 #ifndef USHER_BPF_LIMIT_H
 #define USHER_BPF_LIMIT_H
 
+#include "meter.h"
 #include "nat.h"
 
 #define LIMIT_ATTEMPTS 4
 
-/* 0, or why this tenant may not open a flow now. */
-__noinline int limit_new_flow(const struct packet *packet, __u16 tenant)
+static __always_inline int limit_rate(const struct usher_tenant_limit *limit, struct usher_tenant_state *state)
 {
-	const struct usher_tenant_limit *limit;
-	struct usher_tenant_state *state;
-	__u64 now, arrival, next;
-	__u32 id = tenant;
+	__u64 now = bpf_ktime_get_coarse_ns(), arrival, next;
 
-	if (!packet)
-		return USHER_REASON_NEW_FLOW_LIMIT;
-	limit = GENERATION_ENTRY(tenant_limits, USHER_TENANT_IDS, packet->slot, tenant);
-	if (!limit || !limit->interval)
-		return 0;
-	state = bpf_map_lookup_elem(&tenants, &id);
-	if (!state)
-		return 0;
-	now = bpf_ktime_get_coarse_ns();
 	for (int i = 0; i < LIMIT_ATTEMPTS; i++) {
 		arrival = FLOW_READ(state->arrival);
 		next = (arrival > now ? arrival : now) + limit->interval;
@@ -44,6 +33,34 @@ __noinline int limit_new_flow(const struct packet *packet, __u16 tenant)
 			return 0;
 	}
 	return USHER_REASON_FLOW_CONTENDED;
+}
+
+/* 0, or why the tenant of desk->decision may not open a flow now. The flow whose place it would take (desk->hit) is not in its way. */
+__noinline int limit_new_flow(struct desk *desk)
+{
+	const struct usher_tenant_limit *limit;
+	struct usher_tenant_state *state;
+	__u32 tenant;
+	__s64 active;
+
+	if (!desk)
+		return USHER_REASON_NEW_FLOW_LIMIT;
+	tenant = desk->decision.tenant;
+	limit = limit_of(&desk->packet, tenant);
+	state = bpf_map_lookup_elem(&tenants, &tenant);
+	if (!limit || !state)
+		return 0;
+	desk->decision.metered = !!limit->byte_cost;
+	active = FLOW_READ(state->half_open) + FLOW_READ(state->live);
+	if (desk->hit.ref.tag && USHER_TAG_STATUS(desk->hit.ref.tag) != USHER_FLOW_QUIET)
+		active--;
+	if (limit->active_flows && active >= (__s64)limit->active_flows) {
+		__sync_fetch_and_add(&state->active_flows_refused, 1);
+		return USHER_REASON_ACTIVE_FLOW_LIMIT;
+	}
+	if (limit->byte_cost && !meter_passes(&desk->packet, tenant))
+		return USHER_REASON_BIT_RATE_LIMIT;
+	return limit->interval ? limit_rate(limit, state) : 0;
 }
 
 #endif

@@ -33,9 +33,10 @@ static __always_inline bool tcp_is_over(__u8 tcp)
 	return (tcp & TCP_OVER) == TCP_OVER;
 }
 
+/* LIVE: quiet or not. */
 static __always_inline bool tcp_has_status(const struct flow_hit *hit, __u32 status)
 {
-	return USHER_TAG_STATUS(hit->ref.tag) == status;
+	return status == USHER_FLOW_LIVE ? flow_is_live(hit->ref.tag) : USHER_TAG_STATUS(hit->ref.tag) == status;
 }
 
 static __always_inline bool tcp_is_nat(const struct flow_hit *hit)
@@ -103,14 +104,19 @@ __noinline int tcp_client_ends(struct desk *desk)
 	if (!(tcp & (TCP_OVER | USHER_TCP_RESET)))
 		tcp_blame(desk, moment);
 	tcp_set(desk, 0, ended);
+	/* In direct return there is nobody else whose close would be seen. */
+	if (!tcp_is_nat(&desk->hit) || ended == USHER_TCP_RESET || tcp_is_over(tcp | ended))
+		flow_rest(&desk->hit.ref);
 	return 0;
 }
 
 /* It was reset, and speaks. */
 __noinline int tcp_revive(struct desk *desk)
 {
-	if (desk && !tcp_is_over(desk->hit.value.forward.tcp))
+	if (desk && !tcp_is_over(desk->hit.value.forward.tcp)) {
 		tcp_set(desk, USHER_TCP_RESET, 0);
+		flow_wake(&desk->hit.ref);
+	}
 	return 0;
 }
 
@@ -161,9 +167,12 @@ __noinline int tcp_backend_ends(struct desk *desk)
 		return 0;
 	if (!(packet->tcp_flags & TCP_RST)) {
 		tcp_set(desk, 0, USHER_TCP_BACKEND_FIN);
+		if (tcp & USHER_TCP_CLIENT_FIN)
+			flow_rest(&desk->hit.ref);
 		return 0;
 	}
 	tcp_set(desk, 0, TCP_OVER | USHER_TCP_RESET);
+	flow_rest(&desk->hit.ref);
 	figures = latency_figures(desk->hit.value.forward.backend);
 	if (figures)
 		__sync_fetch_and_add(half_open ? &figures->refused : &figures->resets, 1);
@@ -206,6 +215,7 @@ __noinline int tcp_is_forgotten(struct desk *desk)
 	    !(desk->packet.tcp_flags & TCP_ACK) || desk->packet.sequence + 1 == desk->back.value.back.backend_next)
 		return false;
 	tcp_set(desk, 0, TCP_OVER | USHER_TCP_RESET);
+	flow_rest(&desk->hit.ref);
 	return true;
 }
 

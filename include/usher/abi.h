@@ -37,12 +37,22 @@ struct usher_line16 {
 };
 USHER_ASSERT_SIZE(struct usher_line16, 64);
 
-/* Map `tenant_limits`, by tenant id: a bucket of flows, in time. */
+/*
+ * Map `tenant_limits`, by tenant id. Buckets are kept in time: what passes spends some, and so much may be spent ahead of now. That of
+ * bytes counts in 1/16 ns, and what a byte costs has 16 binary places more.
+ */
 struct usher_tenant_limit {
-	__u64 interval;	 /* ns that one new flow costs; 0: no limit */
-	__u64 tolerance; /* ns that may be spent ahead: the burst */
+	__u64 interval;	      /* ns that one new flow costs; 0: no limit */
+	__u64 tolerance;      /* ns that may be spent ahead: the burst */
+	__u64 byte_cost;      /* 0: no limit */
+	__u64 byte_tolerance; /* 1/16 ns */
+	__u32 active_flows;   /* 0: no limit */
+	__u32 padding;
 };
-USHER_ASSERT_SIZE(struct usher_tenant_limit, 16);
+USHER_ASSERT_SIZE(struct usher_tenant_limit, 40);
+
+#define USHER_METER_SHIFT 4	  /* of ns, in times of the bucket of bytes */
+#define USHER_METER_COST_SHIFT 16 /* of that, in what a byte costs */
 
 /* ---- what lives as long as the pins -------------------------------------------------------------------- */
 
@@ -262,7 +272,8 @@ enum usher_flow_status {
 	USHER_FLOW_BUSY,      /* claimed, being filled */
 	USHER_FLOW_HALF_OPEN, /* TCP without a proven handshake, UDP without an answer: may be evicted */
 	USHER_FLOW_LIVE,
-	USHER_FLOW_CUT, /* tombstone: revoked */
+	USHER_FLOW_CUT,	  /* tombstone: revoked */
+	USHER_FLOW_QUIET, /* LIVE, but closed, or silent for so long that it does not count as active */
 };
 
 #define USHER_TAG_STATUS(tag) ((__u32)(tag)&0x7)
@@ -327,6 +338,7 @@ USHER_ASSERT_SIZE(struct usher_flow_key, 40);
 
 #define USHER_CUT_CLIENT 0x01 /* the reset for this end has gone out */
 #define USHER_CUT_BACKEND 0x02
+#define USHER_FLOW_METERED 0x80 /* beside them: its tenant has a bit rate */
 
 /* Value of a line client -> service. */
 struct usher_flow_forward {
@@ -391,11 +403,15 @@ enum usher_record_kind { USHER_RECORD_BEGUN, USHER_RECORD_REFUSED, USHER_RECORD_
 
 /* Map `tenants`, by tenant id; shared by all CPUs. Two cache lines of its own: what floods one costs no other. */
 struct usher_tenant_state {
-	__s64 half_open;	 /* flows HALF_OPEN in the table */
-	__u64 arrival;		 /* CLOCK_MONOTONIC_COARSE ns at which the bucket of new flows is full again */
-	__u64 new_flows_refused; /* beyond the limit, since the maps were made */
+	__s64 half_open;	    /* flows HALF_OPEN in the table */
+	__s64 live;		    /* flows LIVE; with those HALF_OPEN, the active ones */
+	__u64 arrival;		    /* CLOCK_MONOTONIC_COARSE ns at which the bucket of new flows is full again */
+	__u64 bytes_arrival;	    /* the same of the bucket of bytes, in 1/16 ns */
+	__u64 new_flows_refused;    /* beyond their rate, since the maps were made */
+	__u64 active_flows_refused; /* the same: new flows beyond the number of active ones */
+	__u64 packets_refused;	    /* the same: beyond the bit rate */
 	__u64 records[USHER_RECORD_KINDS]; /* tick << 32 | records made in it */
-	__u64 padding[10];
+	__u64 padding[6];
 };
 USHER_ASSERT_SIZE(struct usher_tenant_state, 128);
 

@@ -10,6 +10,10 @@
 #define USHER_TENANT_IDS (USHER_TENANTS_MAX + 1) /* 0 is `unknown` */
 #define USHER_NEW_FLOWS_MAX 1000000		 /* a second; a nanosecond of rounding is 0.1 % of that */
 #define USHER_BURST_MAX 10000000
+#define USHER_ACTIVE_FLOWS_MAX 4194304
+#define USHER_BIT_RATE_MIN 100000 /* bits a second */
+#define USHER_BIT_RATE_MAX 1000000000000
+#define USHER_BIT_BURST_MIN (128 << 10) /* bytes: two of the largest frames that generic XDP hands over */
 #define USHER_CLASSES_MAX 65536
 #define USHER_BACKENDS_MAX 4096
 #define USHER_RULES_MAX 4096

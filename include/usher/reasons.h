@@ -72,6 +72,8 @@
 	  "ICMP error about a flow that is revoked, or not judged again yet")                                          \
 	X(64, TOO_BIG, DROP, "too-big", "does not fit the tunnel's path; the client has been told")                    \
 	X(65, NEW_FLOW_LIMIT, DROP, "new-flow-limit", "the tenant opens flows faster than its limit")                  \
+	X(66, ACTIVE_FLOW_LIMIT, DROP, "active-flow-limit", "the tenant has as many active flows as it may")           \
+	X(67, BIT_RATE_LIMIT, DROP, "bit-rate-limit", "the tenant sends or gets more bits than its limit")             \
 	X(68, AUDIT_BUDGET, DROP, "audit-budget",                                                                      \
 	  "no record, no service: the tenant has used up its records of this second")                                  \
 	X(70, BACKEND_FORGOT, DROP, "backend-forgot",                                                                  \

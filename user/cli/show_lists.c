@@ -111,9 +111,19 @@ void show_services(struct json_object *body)
 	table_finish(table, stdout, "no services");
 }
 
+/* 0 is none. */
+static void limit_cell(struct table *table, struct json_object *tenant, const char *key)
+{
+	if (field_integer(tenant, key))
+		table_number(table, field_integer(tenant, key));
+	else
+		table_cell(table, "-");
+}
+
 void show_tenants(struct json_object *body)
 {
-	static const char *const headings[] = {"TENANT", "AUDIT", ">HALF-OPEN", ">NEW/S", ">REFUSED", "SOURCES", NULL};
+	static const char *const headings[] = {"TENANT", "AUDIT",  ">ACTIVE",  ">OF",	  ">HALF-OPEN",
+					       ">NEW/S", ">BIT/S", ">REFUSED", "SOURCES", NULL};
 	struct table *table = table_new(headings);
 
 	for (size_t i = 0; i < field_count(body, "tenants"); i++) {
@@ -122,12 +132,14 @@ void show_tenants(struct json_object *body)
 
 		table_cell(table, "%s", field_text(tenant, "name"));
 		table_cell(table, "%s", field_text(tenant, "audit"));
+		table_number(table, field_integer(tenant, "active"));
+		limit_cell(table, tenant, "active_flows");
 		table_number(table, field_integer(tenant, "half_open"));
-		if (field_integer(tenant, "new_flows_per_second"))
-			table_number(table, field_integer(tenant, "new_flows_per_second"));
-		else
-			table_cell(table, "-");
-		table_number(table, field_integer(tenant, "new_flows_refused"));
+		limit_cell(table, tenant, "new_flows_per_second");
+		limit_cell(table, tenant, "bits_per_second");
+		table_number(table, field_integer(tenant, "new_flows_refused") +
+					    field_integer(tenant, "active_flows_refused") +
+					    field_integer(tenant, "packets_refused"));
 		list_begin(&list);
 		for (size_t k = 0; k < field_count(tenant, "sources"); k++) {
 			struct json_object *source = field_at(tenant, "sources", k);

@@ -53,23 +53,36 @@ static void fill_classes(const struct policy *policy, const struct classes *clas
 }
 
 /*
- * The kernel's clock for this is coarse: up to 10 ms pass in one step, so a bucket holds at least what comes in during one.
+ * The kernel's clock for this is coarse: up to 10 ms pass in one step, so a bucket of flows holds at least what comes in during one,
+ * and a bucket of bytes ten times that, and two of the largest frames.
  */
+static struct usher_tenant_limit limit_of(const struct tenant_limits *limits)
+{
+	struct usher_tenant_limit limit = {.active_flows = limits->active_flows};
+	uint64_t rate = limits->new_flows_per_second, least = (rate + 99) / 100, bytes;
+
+	if (rate) {
+		limit.interval = 1000000000 / rate;
+		limit.tolerance = limit.interval * (limits->burst > least ? limits->burst : least);
+	}
+	if (limits->bits_per_second) {
+		limit.byte_cost =
+			(8000000000ULL << (USHER_METER_SHIFT + USHER_METER_COST_SHIFT)) / limits->bits_per_second;
+		bytes = limits->bits_per_second / 80;
+		if (bytes < USHER_BIT_BURST_MIN)
+			bytes = USHER_BIT_BURST_MIN;
+		limit.byte_tolerance = (bytes * limit.byte_cost) >> USHER_METER_COST_SHIFT;
+	}
+	return limit;
+}
+
 static void fill_limits(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
 {
 	tables->tenant_limits = arena_array(&tables->arena, USHER_TENANT_IDS, sizeof(*tables->tenant_limits));
 	tables->tenant_limit_count = USHER_TENANT_IDS;
-	for (size_t t = 0; t < policy->tenant_count; t++) {
-		const struct tenant *tenant = &policy->tenants[t];
-		uint64_t rate = tenant->new_flows_per_second, least = (rate + 99) / 100;
-
-		if (!rate)
-			continue;
-		tables->tenant_limits[numbers->tenants[t]] = (struct usher_tenant_limit){
-			.interval = 1000000000 / rate,
-			.tolerance = 1000000000 / rate * (tenant->burst > least ? tenant->burst : least),
-		};
-	}
+	tables->tenant_limits[USHER_TENANT_UNKNOWN] = limit_of(&policy->unknown_limits);
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		tables->tenant_limits[numbers->tenants[t]] = limit_of(&policy->tenants[t].limits);
 }
 
 static void fill_services(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
@@ -192,9 +205,19 @@ static struct part incarnation_part(const struct tables *tables, struct arena *a
 	return (struct part){incarnations, USHER_BACKENDS_MAX * sizeof(*incarnations)};
 }
 
+/* Whose packets are metered: each flow's entry says so, from its last judgement. */
+static struct part meter_part(const struct tables *tables, struct arena *arena)
+{
+	uint8_t *metered = arena_array(arena, USHER_TENANT_IDS, sizeof(*metered));
+
+	for (size_t t = 0; t < USHER_TENANT_IDS; t++)
+		metered[t] = tables->tenant_limits[t].byte_cost != 0;
+	return (struct part){metered, USHER_TENANT_IDS * sizeof(*metered)};
+}
+
 /*
- * All that decides whether an open flow may go on: who its client is, whose its address is, and the constraint sets. The
- * digest of the digests of these parts.
+ * All that decides whether and how an open flow may go on: who its client is, whose its address is, the constraint sets, and who
+ * has a bit rate. The digest of the digests of these parts.
  */
 static void judge(const struct policy *policy, const struct numbers *numbers, struct tables *tables)
 {
@@ -215,6 +238,7 @@ static void judge(const struct policy *policy, const struct numbers *numbers, st
 		{tables->nat, USHER_NAT_ADDRESSES_MAX * sizeof(*tables->nat)},
 		endpoint_part(policy, numbers, &scratch),
 		incarnation_part(tables, &scratch),
+		meter_part(tables, &scratch),
 	};
 	uint8_t digests[sizeof(parts) / sizeof(parts[0])][SHA256_BYTES];
 

@@ -40,11 +40,18 @@ static void print_region_set(FILE *to, const struct policy *policy, size_t index
 	}
 }
 
+static void print_limits(FILE *to, const struct tenant_limits *limits)
+{
+	fprintf(to, " %u+%u %u %llu", limits->new_flows_per_second, limits->burst, limits->active_flows,
+		(unsigned long long)limits->bits_per_second);
+}
+
 static void print_tenant(FILE *to, const struct policy *policy, size_t index)
 {
 	const struct tenant *tenant = &policy->tenants[index];
 
-	fprintf(to, "%d %u+%u", tenant->audit, tenant->new_flows_per_second, tenant->burst);
+	fprintf(to, "%d", tenant->audit);
+	print_limits(to, &tenant->limits);
 	for (size_t i = 0; i < tenant->source_count; i++) {
 		char address[ADDRESS_TEXT], region[8];
 
@@ -206,6 +213,13 @@ static int compare_rules(struct diff *diff, const struct policy *before, const s
 	return 0;
 }
 
+/* Strangers are a tenant that no policy lists. */
+static bool same_limits(const struct tenant_limits *left, const struct tenant_limits *right)
+{
+	return left->new_flows_per_second == right->new_flows_per_second && left->burst == right->burst &&
+	       left->active_flows == right->active_flows && left->bits_per_second == right->bits_per_second;
+}
+
 int diff_objects(struct diff *diff, const struct policy *before, const struct policy *after)
 {
 	int error = 0;
@@ -217,6 +231,8 @@ int diff_objects(struct diff *diff, const struct policy *before, const struct po
 			     &(const struct side){after, after->list, after->counter})
 	COMPARE("region set", region_set, region_sets, region_set_count, print_region_set);
 	COMPARE("tenant", tenant, tenants, tenant_count, print_tenant);
+	if (!same_limits(&before->unknown_limits, &after->unknown_limits))
+		add(diff, DIFF_CHANGED, "tenant", "unknown");
 	COMPARE("model", model, models, model_count, print_model);
 	COMPARE("backend", backend, backends, backend_count, print_backend);
 	COMPARE("service", service, services, service_count, print_service);

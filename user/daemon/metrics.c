@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/core.h"
+#include "kernel/flows.h"
 
 static void name_services(const struct core *core, struct edge_page *page)
 {
@@ -13,6 +14,14 @@ static void name_services(const struct core *core, struct edge_page *page)
 	for (size_t s = 0; core->catalog && s < USHER_SERVICES_MAX; s++)
 		if (core->catalog->services[s].name)
 			snprintf(page->services[s], EDGE_NAME, "%s", core->catalog->services[s].name);
+}
+
+static void name_tenants(const struct core *core, struct edge_page *page)
+{
+	memset(page->tenants, 0, sizeof(page->tenants));
+	for (size_t t = 0; core->catalog && t < USHER_TENANT_IDS; t++)
+		if (core->catalog->tenants[t])
+			snprintf(page->tenants[t], EDGE_NAME, "%s", core->catalog->tenants[t]);
 }
 
 static void name_backend(const struct core *core, size_t number, struct edge_backend *to)
@@ -63,6 +72,8 @@ void metrics_update(struct core *core)
 		page->audit_errors = totals.write_errors;
 		page->counters = *counters;
 		name_services(core, page);
+		name_tenants(core, page);
+		flows_tenants(core->program, page->tenant_states);
 		memset(page->backends, 0, sizeof(page->backends));
 		for (size_t b = 0; core->policy && core->catalog && b < USHER_BACKENDS_MAX; b++)
 			name_backend(core, b, &page->backends[b]);

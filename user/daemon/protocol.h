@@ -59,8 +59,9 @@
  *
  * services    [{"name", "model", "protocol", "tenant"|null, "sticky": bool, "announce": bool, "addresses": ["A:P"...],
  *               "received": C, "verdicts": {VERDICT: {REASON: C}}}]          only counters that are not zero
- * tenants     [{"name", "audit": "every-flow"|"required", "half_open": int, "new_flows_per_second": int (0: no
- *               limit), "burst": int, "new_flows_refused": int, "sources": [{"prefix", "region"}
+ * tenants     [{"name" ("unknown", the last: whoever no prefix covers), "audit": "every-flow"|"required", "half_open": int,
+ *               "active": int (with those half open), "new_flows_per_second", "burst", "active_flows", "bits_per_second" (0: no
+ *               limit), "new_flows_refused", "active_flows_refused", "packets_refused": int, "sources": [{"prefix", "region"}
  *               or {"geo": file, "prefixes": int, "regions": int, "sha256"}]}]
  * models      [{"name", "versions": [{"name", "stage", "digest"|null, "score"?, "samples"?, "validation_expires"?,
  *               "labels": [{"name", "evidence", "expires"|null, "lapsed": bool}], "backends": [name...]}]}]
@@ -73,7 +74,7 @@
  * routes      [{"service", "tenant", "region", "family": "ipv4"|"ipv6", "reason", "rule"|null, "target", "answer",
  *               "arms": [{"version"|null, "share": percent, "backends": {name: percent}}], "continues": [backend...]}]
  * flows       [{"client": "A:P", "service_address": "A:P", "protocol", "service"|null, "tenant"|null, "region"|null,
- *               "backend"|null, "status": "half-open"|"live"|"cut", "nat": "A:P"|null, "idle_seconds", "epoch"}]
+ *               "backend"|null, "status": "half-open"|"live"|"quiet"|"cut", "nat": "A:P"|null, "idle_seconds", "epoch"}]
  * stats       {"received": C, "not_for_service": C, "verdicts": {VERDICT: {REASON: C}}, "flows": {"alive", "lines",
  *              "inserted", "expired", "evicted", "replaced", "deleted", "replies", "replies_suppressed"},
  *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors"}}

@@ -13,8 +13,10 @@
 
 static int add_flow(const struct flow_view *flow, void *context)
 {
-	static const char *const names[] = {
-		[USHER_FLOW_HALF_OPEN] = "half-open", [USHER_FLOW_LIVE] = "live", [USHER_FLOW_CUT] = "cut"};
+	static const char *const names[] = {[USHER_FLOW_HALF_OPEN] = "half-open",
+					    [USHER_FLOW_LIVE] = "live",
+					    [USHER_FLOW_CUT] = "cut",
+					    [USHER_FLOW_QUIET] = "quiet"};
 	struct question *question = context;
 	const struct catalog *catalog = question->core->catalog;
 	const char *service = catalog ? catalog->services[flow->value.service].name : NULL;

@@ -85,47 +85,75 @@ void show_services(struct question *question)
 	}
 }
 
+static void add_limits(struct json *to, const struct tenant_limits *limits, const struct usher_tenant_state *state)
+{
+	json_integer(to, "half_open", state->half_open);
+	json_integer(to, "active", state->half_open + state->live);
+	json_unsigned(to, "new_flows_per_second", limits->new_flows_per_second);
+	json_unsigned(to, "burst", limits->burst);
+	json_unsigned(to, "active_flows", limits->active_flows);
+	json_unsigned(to, "bits_per_second", limits->bits_per_second);
+	json_unsigned(to, "new_flows_refused", state->new_flows_refused);
+	json_unsigned(to, "active_flows_refused", state->active_flows_refused);
+	json_unsigned(to, "packets_refused", state->packets_refused);
+}
+
+static void add_sources(struct json *to, const struct policy *policy, size_t index)
+{
+	const struct tenant *tenant = &policy->tenants[index];
+
+	for (size_t i = 0; i < tenant->source_count; i++) {
+		const struct source *source = &tenant->sources[i];
+		bool ipv4 = source_family(source) == AF_INET;
+		char address[ADDRESS_TEXT], region[8];
+
+		region_print(&source->region, region);
+		json_object_begin(to, NULL);
+		json_format(to, "prefix", "%s/%d", address_print(&source->address, address),
+			    ipv4 ? source->bits - 96 : source->bits);
+		json_string(to, "region", region);
+		json_object_end(to);
+	}
+	for (size_t i = 0; i < policy->geo_count; i++)
+		if (policy->geos[i].tenant == index)
+			add_geo(to, &policy->geos[i]);
+}
+
+/* index: POLICY_UNKNOWN_TENANT is whoever no prefix covers. */
+static void add_tenant(struct question *question, size_t index, const struct usher_tenant_state *states)
+{
+	const struct policy *policy = question->core->policy;
+	bool unknown = index == POLICY_UNKNOWN_TENANT;
+	const struct tenant *tenant = unknown ? NULL : &policy->tenants[index];
+	uint16_t number = unknown ? USHER_TENANT_UNKNOWN : number_of(&question->identities->tenants, tenant->name);
+	enum audit_mode audit = unknown ? policy->audit_default : tenant->audit;
+	struct json *to = question->to;
+
+	json_object_begin(to, NULL);
+	json_string(to, "name", unknown ? "unknown" : tenant->name);
+	json_string(to, "audit", audit == AUDIT_REQUIRED ? "required" : "every-flow");
+	add_limits(to, unknown ? &policy->unknown_limits : &tenant->limits,
+		   &states[number < USHER_TENANT_IDS ? number : USHER_TENANT_IDS]);
+	json_array_begin(to, "sources");
+	if (!unknown)
+		add_sources(to, policy, index);
+	json_array_end(to);
+	json_object_end(to);
+}
+
 void show_tenants(struct question *question)
 {
 	const struct policy *policy = question->core->policy;
 	/* One more, all 0: of a tenant that packets do not know yet. */
 	_cleanup_free_ struct usher_tenant_state *states = calloc(USHER_TENANT_IDS + 1, sizeof(*states));
-	struct json *to = question->to;
 
 	if (!states)
 		abort();
 	flows_tenants(question->core->program, states);
-	for (size_t t = 0; policy && t < policy->tenant_count; t++) {
-		const struct tenant *tenant = &policy->tenants[t];
-		uint16_t number = number_of(&question->identities->tenants, tenant->name);
-		const struct usher_tenant_state *state = &states[number < USHER_TENANT_IDS ? number : USHER_TENANT_IDS];
-
-		json_object_begin(to, NULL);
-		json_string(to, "name", tenant->name);
-		json_string(to, "audit", tenant->audit == AUDIT_REQUIRED ? "required" : "every-flow");
-		json_integer(to, "half_open", state->half_open);
-		json_unsigned(to, "new_flows_per_second", tenant->new_flows_per_second);
-		json_unsigned(to, "burst", tenant->burst);
-		json_unsigned(to, "new_flows_refused", state->new_flows_refused);
-		json_array_begin(to, "sources");
-		for (size_t i = 0; i < tenant->source_count; i++) {
-			const struct source *source = &tenant->sources[i];
-			bool ipv4 = source_family(source) == AF_INET;
-			char address[ADDRESS_TEXT], region[8];
-
-			region_print(&source->region, region);
-			json_object_begin(to, NULL);
-			json_format(to, "prefix", "%s/%d", address_print(&source->address, address),
-				    ipv4 ? source->bits - 96 : source->bits);
-			json_string(to, "region", region);
-			json_object_end(to);
-		}
-		for (size_t i = 0; i < policy->geo_count; i++)
-			if (policy->geos[i].tenant == t)
-				add_geo(to, &policy->geos[i]);
-		json_array_end(to);
-		json_object_end(to);
-	}
+	for (size_t t = 0; policy && t < policy->tenant_count; t++)
+		add_tenant(question, t, states);
+	if (policy)
+		add_tenant(question, POLICY_UNKNOWN_TENANT, states);
 }
 
 static void add_version(struct question *question, size_t index)

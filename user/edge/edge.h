@@ -69,6 +69,8 @@ struct edge_page {
 	uint64_t audit_written, audit_gaps, audit_lost, audit_errors;
 	char services[USHER_SERVICES_MAX][EDGE_NAME];	  /* by number; "": none */
 	struct edge_backend backends[USHER_BACKENDS_MAX]; /* by number; name "": none */
+	char tenants[USHER_TENANT_IDS][EDGE_NAME];	  /* the same */
+	struct usher_tenant_state tenant_states[USHER_TENANT_IDS];
 	struct counters counters;
 };
 

@@ -107,6 +107,36 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	single(to, "usher_audit_write_errors_total", "counter", "Writes to the log that failed.", page->audit_errors);
 }
 
+static void print_tenants(struct json *to, const struct edge_page *page)
+{
+	const struct usher_tenant_state *state = page->tenant_states;
+
+	family(to, "usher_tenant_active_flows", "gauge", "Flows that count as active, those half open among them.");
+	for (size_t t = 0; t < USHER_TENANT_IDS; t++)
+		if (page->tenants[t][0])
+			line(to, "usher_tenant_active_flows{tenant=\"%s\"} %lld", page->tenants[t],
+			     (long long)(state[t].half_open + state[t].live));
+	family(to, "usher_tenant_half_open_flows", "gauge", "Flows whose handshake is not proven.");
+	for (size_t t = 0; t < USHER_TENANT_IDS; t++)
+		if (page->tenants[t][0])
+			line(to, "usher_tenant_half_open_flows{tenant=\"%s\"} %lld", page->tenants[t],
+			     (long long)state[t].half_open);
+	family(to, "usher_tenant_refused_packets_total", "counter", "Packets beyond a limit of their tenant.");
+	for (size_t t = 0; t < USHER_TENANT_IDS; t++) {
+		const struct {
+			const char *limit;
+			uint64_t packets;
+		} refused[] = {{"new_flows_per_second", state[t].new_flows_refused},
+			       {"active_flows", state[t].active_flows_refused},
+			       {"bits_per_second", state[t].packets_refused}};
+
+		for (size_t l = 0; l < ARRAY_COUNT(refused) && page->tenants[t][0]; l++)
+			if (refused[l].packets)
+				line(to, "usher_tenant_refused_packets_total{tenant=\"%s\",limit=\"%s\"} %llu",
+				     page->tenants[t], refused[l].limit, (unsigned long long)refused[l].packets);
+	}
+}
+
 static void print_backends(struct json *to, const struct edge_page *page)
 {
 	static const struct {
@@ -236,6 +266,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_audit(to, page);
 	print_received(to, page);
 	print_verdicts(to, page);
+	print_tenants(to, page);
 	print_backends(to, page);
 	print_latencies(to, page);
 	print_failures(to, page);

@@ -79,14 +79,21 @@ struct geo {
 
 enum audit_mode { AUDIT_EVERY_FLOW, AUDIT_REQUIRED };
 
+/* 0: no limit. */
+struct tenant_limits {
+	uint32_t new_flows_per_second;
+	uint32_t burst; /* of new flows; 0 only without a rate of theirs */
+	uint32_t active_flows;
+	uint64_t bits_per_second;
+};
+
 struct tenant {
 	const char *name;
 	struct place place;
 	const struct source *sources; /* as written */
 	size_t source_count;
 	enum audit_mode audit;
-	uint32_t new_flows_per_second; /* 0: no limit */
-	uint32_t burst;
+	struct tenant_limits limits;
 };
 
 enum stage { STAGE_DEVELOPMENT, STAGE_CANARY, STAGE_PRODUCTION, STAGE_ARCHIVED, STAGES };
@@ -226,8 +233,9 @@ struct policy {
 	const struct usher_address *nat_addresses;
 	size_t nat_address_count;
 
-	enum audit_mode audit_default; /* of tenants that say nothing, and of `unknown` */
-	uint32_t loss_after_ms;	       /* 0: no deadline */
+	enum audit_mode audit_default;	     /* of tenants that say nothing, and of `unknown` */
+	struct tenant_limits unknown_limits; /* of those whom no prefix covers */
+	uint32_t loss_after_ms;		     /* 0: no deadline */
 	enum usher_loss_action loss_action;
 };
 

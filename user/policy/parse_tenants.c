@@ -196,18 +196,32 @@ static void read_sources(struct document *document, struct node node, struct pol
 			tenant->source_count++;
 }
 
-static void read_limits(struct document *document, struct node node, struct tenant *tenant)
+static void read_limits(struct document *document, struct node node, struct tenant_limits *limits)
 {
-	enum { NEW_FLOWS, BURST, FIELDS };
-	struct field fields[FIELDS] = {{.key = "new_flows_per_second", .required = true}, {.key = "burst"}};
+	enum { NEW_FLOWS, BURST, ACTIVE, BITS, FIELDS };
+	struct field fields[FIELDS] = {
+		{.key = "new_flows_per_second"}, {.key = "burst"}, {.key = "active_flows"}, {.key = "bits_per_second"}};
 	uint32_t rate;
+	int64_t bits;
 
 	if (read_object(document, node, fields, FIELDS))
 		return;
 	if (fields[NEW_FLOWS].given && !read_count(document, fields[NEW_FLOWS].value, 1, USHER_NEW_FLOWS_MAX, &rate))
-		tenant->burst = tenant->new_flows_per_second = rate;
+		limits->burst = limits->new_flows_per_second = rate;
 	if (fields[BURST].given)
-		read_count(document, fields[BURST].value, 1, USHER_BURST_MAX, &tenant->burst);
+		read_count(document, fields[BURST].value, 1, USHER_BURST_MAX, &limits->burst);
+	if (fields[BURST].given && !fields[NEW_FLOWS].given)
+		node_error(document, fields[BURST].value,
+			   "there is no \"new_flows_per_second\" that it could belong to");
+	if (fields[ACTIVE].given)
+		read_count(document, fields[ACTIVE].value, 1, USHER_ACTIVE_FLOWS_MAX, &limits->active_flows);
+	if (fields[BITS].given &&
+	    !read_integer(document, fields[BITS].value, USHER_BIT_RATE_MIN, USHER_BIT_RATE_MAX, &bits))
+		limits->bits_per_second = (uint64_t)bits;
+	for (size_t i = 0; i < FIELDS; i++)
+		if (fields[i].given)
+			return;
+	node_error(document, node, "there is no limit in it");
 }
 
 static void read_tenant(struct document *document, struct node node, struct policy *policy, size_t index)
@@ -223,7 +237,17 @@ static void read_tenant(struct document *document, struct node node, struct poli
 		read_sources(document, fields[SOURCES].value, policy, index);
 	read_audit_mode(document, &fields[AUDIT], &tenant->audit);
 	if (fields[LIMITS].given)
-		read_limits(document, fields[LIMITS].value, tenant);
+		read_limits(document, fields[LIMITS].value, &tenant->limits);
+}
+
+/* Whoever no prefix covers: may be limited, and is nothing else. */
+static void read_unknown(struct document *document, struct node node, struct policy *policy)
+{
+	enum { LIMITS, FIELDS };
+	struct field fields[FIELDS] = {{.key = "limits", .required = true}};
+
+	if (!read_object(document, node, fields, FIELDS) && fields[LIMITS].given)
+		read_limits(document, fields[LIMITS].value, &policy->unknown_limits);
 }
 
 void parse_tenants(struct document *document, struct node node, struct policy *policy)
@@ -234,15 +258,16 @@ void parse_tenants(struct document *document, struct node node, struct policy *p
 	if (read_named(document, node, &tenant_naming, USHER_TENANTS_MAX, &members, &count))
 		return;
 	policy->tenants = arena_array(document->arena, count, sizeof(*policy->tenants));
-	policy->tenant_count = count;
 	for (size_t i = 0; i < count; i++) {
-		struct tenant *tenant = &policy->tenants[i];
+		struct tenant *tenant = &policy->tenants[policy->tenant_count];
 
+		if (!strcmp(members[i].key, "unknown")) {
+			read_unknown(document, members[i].value, policy);
+			continue;
+		}
 		tenant->name = arena_strndup(document->arena, members[i].key, strlen(members[i].key));
 		tenant->audit = policy->audit_default;
-		if (!strcmp(tenant->name, "unknown"))
-			key_error(document, members[i].value, "\"unknown\" stands for whoever no prefix covers");
-		read_tenant(document, members[i].value, policy, i);
+		read_tenant(document, members[i].value, policy, policy->tenant_count++);
 		prefixes += tenant->source_count;
 	}
 	if (prefixes > USHER_PREFIXES_MAX)
