@@ -63,11 +63,11 @@ static __always_inline bool follow_is_current(const struct packet *packet, __u64
 	return (__s32)(packet->epoch - USHER_TAG_EPOCH(tag)) <= 0;
 }
 
-/* May the packet just be sent on? It begins nothing, and there is nothing to prove, to judge or to cut. */
-static __always_inline bool follow_is_settled(const struct packet *packet, __u64 tag)
+/* May the packet just be sent on? It begins nothing, and there is nothing to prove, to judge, to meter or to cut. */
+static __always_inline bool follow_is_settled(const struct packet *packet, const struct flow_hit *hit)
 {
-	return USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE && follow_is_current(packet, tag) &&
-	       (packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+	return USHER_TAG_STATUS(hit->ref.tag) == USHER_FLOW_LIVE && follow_is_current(packet, hit->ref.tag) &&
+	       !(hit->value.forward.cut & USHER_FLOW_METERED) && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
 /* ---- to the backend ------------------------------------------------------------------------------------- */

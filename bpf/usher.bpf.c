@@ -88,7 +88,7 @@ static __always_inline int usher_steer(struct xdp_md *ctx, struct desk *desk)
 	if (!packet->dry_run) {
 		packet->hash = flow_hash(&packet->key);
 		missed = flow_find(&packet->key, packet->hash, &desk->hit.ref, &desk->hit.value);
-		if (!missed && follow_is_settled(packet, desk->hit.ref.tag)) {
+		if (!missed && follow_is_settled(packet, &desk->hit)) {
 			packet->service = desk->hit.value.forward.service;
 			account_received(packet);
 			return follow_send(ctx, desk, USHER_REASON_ESTABLISHED);

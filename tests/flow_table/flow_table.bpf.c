@@ -126,7 +126,11 @@ static __always_inline void strike_shared(struct hammer_hand *hand, struct scrat
 		}
 		return;
 	case 5:
-		if (!find(hand, scratch, id))
+		if (find(hand, scratch, id))
+			return;
+		if (what & 8)
+			flow_rest(&scratch->ref);
+		else
 			flow_mark(&scratch->ref, USHER_TCP_CLIENT_FIN, 0);
 		return;
 	case 6:

@@ -47,8 +47,9 @@ struct table {
 
 static bool is_used(const char *name)
 {
-	static const char *const used[] = {"flows",   "tenants",   "flow_counters", "hands",
-					   "shadows", "scratches", "sweepers"};
+	static const char *const used[] = {
+		"flows",    "tenants", "flow_counters", "backend_figures", "hands",	"shadows", "scratches",
+		"sweepers", "floods",  "flood_rest",	"flood_rest_told", "sequences", "events",  "events_required"};
 
 	for (size_t i = 0; i < ARRAY_COUNT(used); i++)
 		if (!strcmp(name, used[i]))
@@ -172,7 +173,7 @@ static struct hammer_hand sum_hands(const struct table *table)
 
 struct view {
 	unsigned long long entries, busy, locked, unhinted, twice;
-	int64_t half_open[HAMMER_TENANTS];
+	int64_t half_open[HAMMER_TENANTS], live[HAMMER_TENANTS];
 };
 
 static int compare_keys(const void *left, const void *right)
@@ -202,6 +203,8 @@ static struct view look(const struct table *table)
 		view.unhinted += d && !(lines[i ^ d].hint & 1u << d);
 		if (status == USHER_FLOW_HALF_OPEN)
 			view.half_open[lines[i].value.forward.tenant % HAMMER_TENANTS]++;
+		if (status == USHER_FLOW_LIVE)
+			view.live[lines[i].value.forward.tenant % HAMMER_TENANTS]++;
 	}
 	qsort(sorted, view.entries, sizeof(*sorted), compare_keys);
 	for (uint64_t i = 1; i < view.entries; i++)
@@ -272,8 +275,9 @@ static void hammer_table(uint32_t lines, uint32_t shared, uint32_t own, uint64_t
 	check(counter.inserted - counter.expired - counter.evicted - counter.deleted == view.entries,
 	      "what began, less what ended, is what is there");
 	for (size_t t = 0; t < HAMMER_TENANTS; t++)
-		accounts &= ((struct usher_tenant_state *)table.tenants.bytes)[t].half_open == view.half_open[t];
-	check(accounts, "each tenant's account of half-open flows is right");
+		accounts &= ((struct usher_tenant_state *)table.tenants.bytes)[t].half_open == view.half_open[t] &&
+			    ((struct usher_tenant_state *)table.tenants.bytes)[t].live == view.live[t];
+	check(accounts, "each tenant's accounts of half-open and live flows are right");
 	close_table(&table);
 }
 

@@ -366,6 +366,19 @@ static void run(const char *expected_text)
 	}
 }
 
+/* Sends the frame so many times, whatever becomes of it. */
+static void send_again(long times)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bench.in.bytes, .data_size_in = (__u32)bench.in.length,
+		    .repeat = 1);
+
+	for (long i = 0; i < times; i++)
+		if (bpf_prog_test_run_opts(program_xdp(&bench.program), &run))
+			verdict(false, strerror(errno));
+	for (uint32_t r = 0; r < USHER_REASON_MAX; r++)
+		bench.counted[r] = counted(r);
+}
+
 static void begin_scene(void)
 {
 	memset(bench.flows.bytes, 0, bench.flows.entries * bench.flows.size);
@@ -393,6 +406,8 @@ static bool follow(char *line)
 	} else if (!strncmp(line, "< ", 2)) {
 		if (vector_describe(line + 2, &bench.context, &bench.in, fault))
 			verdict(false, fault);
+	} else if (!strncmp(line, "again ", 6)) {
+		send_again(strtol(line + 6, NULL, 10));
 	} else if (!strncmp(line, "> ", 2)) {
 		run(line + 2);
 	} else {
@@ -458,7 +473,7 @@ int main(void)
 	static const char *const files[] = {
 		"nat.vectors",	   "direct.vectors",	"vlan.vectors",	   "tunnel.vectors", "relay.vectors",
 		"refused.vectors", "malformed.vectors", "revoked.vectors", "modes.vectors",  "errors.vectors",
-		"answers.vectors", "classes.vectors",	"headers.vectors", "tcp.vectors"};
+		"answers.vectors", "classes.vectors",	"headers.vectors", "tcp.vectors",    "limits.vectors"};
 
 	int error;
 
