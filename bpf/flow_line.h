@@ -38,7 +38,8 @@
  * Seconds of silence after which a flow is forgotten, in ticks (1.07 s). Those of live flows are never short of:
  * TCP 2 h 4 min (RFC 5382, REQ-5), UDP 2 min (RFC 4787, REQ-5), half closed 2 min (Linux nf_conntrack, FIN_WAIT).
  * A handshake must outlive the first two retransmissions of a SYN, after 1 and 3 s (RFC 6298, 2.1 and 5.5). A closed flow
- * waits for the last ACK; one that its client has reset, for the packet that says that the other end did not believe it (tcp.h). A tombstone must outlive the retransmissions of both ends: 60 s, the 2 MSL of Linux.
+ * waits for the last ACK; one that its client has reset, for the packet that says that the other end did not believe it (tcp.h). A
+ * tombstone must outlive the retransmissions of both ends: 60 s, the 2 MSL of Linux.
  */
 #define FLOW_TICKS_TCP_HALF_OPEN 5
 #define FLOW_TICKS_TCP_LIVE 6931
@@ -118,10 +119,7 @@ static __always_inline __u32 flow_lifetime(__u64 tag, __u64 word)
 	return tcp & (both | USHER_TCP_RESET) ? FLOW_TICKS_TCP_HALF_CLOSED : FLOW_TICKS_TCP_LIVE;
 }
 
-/*
- * Has a forward entry been silent for too long? A packet that arrives at this very moment is
- * as late as one that arrives after.
- */
+/* Has a forward entry been silent for too long? A packet that arrives at this very moment is as late as one that arrives after. */
 static __always_inline bool flow_expired(__u64 tag, __u64 word, __u16 now)
 {
 	return flow_age(now, (__u16)(word >> 16)) > flow_lifetime(tag, word);
