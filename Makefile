@@ -56,7 +56,15 @@ $(CLANG_OBJECTS): $(B)/clang-%/usher.bpf.o: bpf/usher.bpf.c
 	clang-$* $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 	@llvm-strip -g $@
 
-kernels-objects: $(CLANG_OBJECTS)
+# What the laboratory in an emulated machine is made of.
+$(B)/tests/vm/xdp_pass.o: scripts/lab.d/xdp_pass.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -Wall -Werror -target bpf -c $< -o $@
+
+$(B)/tests/vm/stream: $(B)/tests/vm/stream.o
+	$(CC) $(LDFLAGS) $^ -o $@
+
+kernels-objects: $(CLANG_OBJECTS) $(B)/tests/vm/stream $(B)/tests/vm/xdp_pass.o
 
 $(B)/usher.skel.h: $(B)/bpf/usher.bpf.o
 	$(BPFTOOL) gen skeleton $< name usher_bpf > $@
