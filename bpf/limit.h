@@ -47,8 +47,10 @@ __noinline int limit_new_flow(struct desk *desk)
 		return USHER_REASON_NEW_FLOW_LIMIT;
 	tenant = desk->decision.tenant;
 	limit = limit_of(&desk->packet, tenant);
+	if (!limit || !(limit->interval | limit->byte_cost | limit->active_flows))
+		return 0;
 	state = bpf_map_lookup_elem(&tenants, &tenant);
-	if (!limit || !state)
+	if (!state)
 		return 0;
 	desk->decision.metered = !!limit->byte_cost;
 	active = FLOW_READ(state->half_open) + FLOW_READ(state->live);

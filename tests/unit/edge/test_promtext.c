@@ -64,6 +64,10 @@ static void fill(void)
 	page->counters.verdicts[9 * USHER_REASON_MAX + USHER_REASON_REVOKED].packets = 2;
 	page->counters.verdicts[USHER_SERVICE_NONE * USHER_REASON_MAX].packets = 77;
 	page->counters.sequences[USHER_RING_REQUIRED] = (struct usher_sequence){13, 4};
+	strcpy(page->tenants[3], "acme");
+	page->tenant_states[3] = (struct usher_tenant_state){
+		.half_open = 2, .live = 5, .new_flows_refused = 7, .active_flows_refused = 8, .packets_refused = 9};
+	strcpy(page->tenants[4], "labs");
 	strcpy(page->backends[5].name, "fra1");
 	strcpy(page->backends[5].model, "scorer");
 	strcpy(page->backends[5].version, "3.1.0");
@@ -96,6 +100,12 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_verdict_packets_total{service=\"credit\",verdict=\"refuse\",reason=\"no-allow-rule\"} 600");
 	expect_line("usher_verdict_packets_total{service=\"chat\",verdict=\"revoke\",reason=\"revoked\"} 2");
 	expect_line("usher_verdict_packets_total{service=\"\",verdict=\"pass\",reason=\"not-for-service\"} 77");
+	expect_line("usher_tenant_active_flows{tenant=\"acme\"} 7");
+	expect_line("usher_tenant_half_open_flows{tenant=\"acme\"} 2");
+	expect_line("usher_tenant_refused_packets_total{tenant=\"acme\",limit=\"new_flows_per_second\"} 7");
+	expect_line("usher_tenant_refused_packets_total{tenant=\"acme\",limit=\"active_flows\"} 8");
+	expect_line("usher_tenant_refused_packets_total{tenant=\"acme\",limit=\"bits_per_second\"} 9");
+	expect_line("usher_tenant_active_flows{tenant=\"labs\"} 0");
 	expect_line("usher_audit_taken_total{ring=\"required\"} 13");
 	expect_line("usher_audit_refused_total{ring=\"required\"} 4");
 	expect_line("usher_audit_records_total 100");
