@@ -27,6 +27,8 @@ TEST_PROGRAMS := $(patsubst tests/%/main.c,$(B)/tests/%.test,$(wildcard tests/*/
 BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%.bench,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 # The same under tests/bench/.
 BENCH_PROGRAMS := $(patsubst tests/bench/%/main.c,$(B)/tests/bench/%.bench,$(wildcard tests/bench/*/main.c))
+# What the bench of the whole path puts at both ends.
+PATH_PROGRAMS := $(B)/tests/bench/path/load $(B)/tests/bench/path/serve
 TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c tests/bench/*/*.bpf.c))
 FUZZERS := $(patsubst %.c,$(B)/%.fuzz,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
@@ -38,7 +40,7 @@ FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fsanitize=fuzzer,address,undefined -fn
 
 all: $(B)/usherd $(B)/usher ## build the daemon and the command (no root needed)
 
-tests: all $(UNIT_TESTS) $(TEST_PROGRAMS) $(B)/tests/unit/kernel/neighbour.bpf.o ## build the tests without running them
+tests: all $(UNIT_TESTS) $(TEST_PROGRAMS) $(PATH_PROGRAMS) $(B)/tests/unit/kernel/neighbour.bpf.o ## build the tests without running them
 
 # ---- kernel ------------------------------------------------------------------------------------------------
 
@@ -120,7 +122,10 @@ $(B)/tests/bench/$(1).bench: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wild
 endef
 $(foreach program,$(patsubst tests/bench/%/main.c,%,$(wildcard tests/bench/*/main.c)),$(eval $(call BENCH_PROGRAM,$(program))))
 
-benches: $(BENCHES) $(BENCH_PROGRAMS)
+$(PATH_PROGRAMS): %: %.o
+	$(CC) $(LDFLAGS) $^ -o $@
+
+benches: all $(BENCHES) $(BENCH_PROGRAMS) $(PATH_PROGRAMS)
 
 demo: ## tell the story on a laboratory of network namespaces (root; KEEP=1 leaves it running)
 	@scripts/packages build lab
@@ -128,7 +133,7 @@ demo: ## tell the story on a laboratory of network namespaces (root; KEEP=1 leav
 	@KEEP=$(KEEP) scripts/demo
 
 test: ## unit, packet-vector, differential and laboratory tests (root)
-	@scripts/packages build lab test
+	@scripts/packages build lab test bench
 	@$(MAKE) --no-print-directory -s tests
 	@tests/run $(SUITES)
 
@@ -160,6 +165,7 @@ bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 min
 	@for bench in $(if $(QUICK),,$(BENCHES)); do echo "$$(basename $$bench .bench):"; $$bench; done
 	@mkdir -p tests/bench/results
 	@$(B)/tests/bench/packet.bench $(if $(QUICK),--quick,--results tests/bench/results)
+	@tests/bench/path/run $(if $(QUICK),--quick,--results tests/bench/results)
 
 lint: ## format, static analysis, include order
 	@scripts/packages build test lint
