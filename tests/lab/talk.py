@@ -9,6 +9,8 @@
         silence                   nothing
         forget                    an answer, and then the server's kernel forgets the connection without a word
       Standard output: the peer of each connection, a line each.
+    talk.py spoof SOURCE PORT ADDRESS PORT [--count N]
+      SYNs, FINs and resets, in this order, of somebody who knows a connection's addresses and ports, and guesses its numbers.
     talk.py ask ADDRESS PORT --line LINE [--source A]... [--port N] [--count N] [--repeat N] [--timeout S] [--forget]
       Opens connections one after the other, from each source in turn, and asks the line --repeat times on each.
       --forget: at its end the client's kernel forgets the connection without a word.
@@ -18,6 +20,7 @@
 import argparse
 import contextlib
 import json
+import random
 import socket
 import struct
 import sys
@@ -72,6 +75,26 @@ def serve(options):
         threading.Thread(target=answer_all, args=(connection,), daemon=True).start()
 
 
+def segment(source, source_port, address, port, flags):
+    """A TCP segment without data; numbers at random."""
+    ends = socket.inet_aton(source) + socket.inet_aton(address)
+    head = struct.pack("!HHIIBBHHH", source_port, port, random.getrandbits(32), random.getrandbits(32), 5 << 4, flags, 1000, 0, 0)
+    words = struct.unpack("!16H", ends + struct.pack("!HH", socket.IPPROTO_TCP, len(head)) + head)
+    total = sum(words)
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return head[:16] + struct.pack("!H", ~total & 0xffff) + head[18:]
+
+
+def spoof(options):
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for n in range(options.count):
+            flags = (0x02, 0x11, 0x14, 0x04)[n * 4 // options.count]  # SYN, FIN ACK, RST ACK, RST
+            ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, socket.IPPROTO_TCP, 0, socket.inet_aton(options.source),
+                             socket.inet_aton(options.address))
+            raw.sendto(ip + segment(options.source, options.port_from, options.address, options.port, flags), (options.address, 0))
+
+
 def talk(options, source, result):
     """One connection: which of the results it counts as."""
     with socket.socket() as connection:
@@ -113,6 +136,13 @@ def main():
     verb = verbs.add_parser("serve")
     verb.add_argument("port", type=int)
     verb.set_defaults(run=serve)
+    verb = verbs.add_parser("spoof")
+    verb.add_argument("source")
+    verb.add_argument("port_from", type=int)
+    verb.add_argument("address")
+    verb.add_argument("port", type=int)
+    verb.add_argument("--count", type=int, default=200)
+    verb.set_defaults(run=spoof)
     verb = verbs.add_parser("ask")
     verb.add_argument("address")
     verb.add_argument("port", type=int)

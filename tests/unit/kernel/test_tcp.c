@@ -354,6 +354,38 @@ static void test_a_syn_that_nobody_answers_is_the_backends(void **state)
 	assert_int_equal(now.refused, 1);
 }
 
+/* Other words in their place, of the same length. */
+static void put(char *policy, const char *words, const char *others)
+{
+	char *at = strstr(policy, words);
+
+	assert_non_null(at);
+	assert_int_equal(strlen(words), strlen(others));
+	memcpy(at, others, strlen(others));
+}
+
+/* Only the client is seen: its reset may be anybody's, and its backend's FIN is not seen. */
+static void test_direct_return_believes_half(void **state)
+{
+	char *policy = strdup(HOST_POLICY);
+
+	(void)state;
+	put(policy, "\"health\": false}", "\"forward\": \"l2\"}");
+	put(policy, "10.1.0.11:8000\",", "10.1.0.11:443\" ,");
+	catalog_free(host_publish(&host, policy));
+	free(policy);
+	client(1, SYN, 1000, 0);
+	client(1, ACK, 1001, 50);
+	assert_false(forgotten_after(1, 6700));
+	client(1, RST, 0x80000000, 0);
+	assert_false(forgotten_after(1, 110));
+	client(1, ACK, 1051, 50); /* speaks */
+	assert_false(forgotten_after(1, 6700));
+	client(1, FIN | ACK, 1101, 0);
+	client(1, ACK, 1102, 0);
+	assert_true(forgotten_after(1, 130));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +396,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_closed_flow_is_forgotten_in_seconds, begin, end),
 		cmocka_unit_test_setup_teardown(test_an_idle_flow_is_kept_for_hours, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_fin_of_a_silent_stream_is_its_last_packet, begin, end),
+		cmocka_unit_test_setup_teardown(test_direct_return_believes_half, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_syn_that_nobody_answers_is_the_backends, begin, end),
 	};
 
