@@ -133,7 +133,8 @@ static __always_inline int admit_insert(struct desk *desk)
 	return FLOW_INSERTED;
 }
 
-/* desk->hit.ref.tag: 0, or of the flow whose place a new one takes. Returns the reason; the packet bears the action. */
+/* desk->hit.ref.tag: 0, or of the flow whose place a new one takes. Returns the reason with FOLLOW_ON; without, the
+ * packet bears the action. */
 __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 {
 	struct decision *decision;
@@ -181,7 +182,7 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	if (result != FLOW_INSERTED)
 		return reason;
 	account_backend_flow(decision->backend);
-	return follow_to_backend(ctx, desk, reason);
+	return reason | FOLLOW_ON;
 }
 
 #endif

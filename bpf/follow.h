@@ -24,6 +24,9 @@
 
 enum follow_end { FOLLOW_CLIENT, FOLLOW_BACKEND };
 
+/* With a reason: the packet goes on to the backend of the flow in desk->hit. */
+#define FOLLOW_ON 0x100
+
 static __always_inline __u64 flow_hash(const struct usher_flow_key *key)
 {
 	const __u64 keys[USHER_HASH_KEYS] = {usher_boot.hash_key[0], usher_boot.hash_key[1], usher_boot.hash_key[2],
@@ -124,7 +127,7 @@ static __always_inline bool follow_begins(struct desk *desk)
 	return !backend || !follow_path(packet, &packet->key, &desk->hit, backend, &desk->path);
 }
 
-/* Sends a client's packet on. `reason` is returned if that can be done. */
+/* Sends a client's packet on. `reason` is returned if that can be done. There is one place where that is done: see FOLLOW_ON. */
 static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, int reason)
 {
 	struct packet *packet = &desk->packet;
@@ -160,11 +163,6 @@ static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, in
 		return USHER_REASON_NEXT_HOP;
 	account_backend(packet, desk->hit.value.forward.backend, ACCOUNT_TO_BACKEND);
 	return reason;
-}
-
-__noinline int follow_to_backend(struct xdp_md *ctx, struct desk *desk, int reason)
-{
-	return desk ? follow_send(ctx, desk, reason) : USHER_REASON_NEXT_HOP;
 }
 
 /* Does this packet acknowledge what the backend said, which only the real client can have seen? */
@@ -375,7 +373,7 @@ __noinline int follow_kept(struct desk *desk)
 	return true;
 }
 
-/* A client's packet of a flow that is in the table. Returns the reason; the packet then bears the action. */
+/* A client's packet of a flow that is in the table. Returns the reason with FOLLOW_ON; without, the packet bears the action. */
 __noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
 {
 	int reason = USHER_REASON_ESTABLISHED;
@@ -386,7 +384,7 @@ __noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
 	packet = &desk->packet;
 	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_CUT) {
 		if (packet->tcp_flags & TCP_RST)
-			return follow_to_backend(ctx, desk, USHER_REASON_REVOKED_TAIL);
+			return USHER_REASON_REVOKED_TAIL | FOLLOW_ON;
 		follow_reset_sender(ctx, desk, FOLLOW_CLIENT);
 		return USHER_REASON_REVOKED_TAIL;
 	}
@@ -403,23 +401,20 @@ __noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
 	}
 	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_HALF_OPEN && packet->key.protocol == IPPROTO_TCP)
 		reason = follow_confirm(desk, reason);
-	return follow_to_backend(ctx, desk, reason);
+	return reason | FOLLOW_ON;
 }
 
 /* ---- back to the client ---------------------------------------------------------------------------------- */
 
 /* Sends a backend's packet on as the service's. */
-__noinline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reason)
+static __always_inline int follow_to_client(struct xdp_md *ctx, struct desk *desk, int reason)
 {
+	struct packet *packet = &desk->packet;
 	struct forward_client client;
-	struct packet *packet;
 
-	if (!desk)
-		return USHER_REASON_NAT_NO_FLOW;
-	packet = &desk->packet;
 	if (packet->hop_limit <= 1)
 		return USHER_REASON_TTL_EXPIRED;
-	refuse_turn(&desk->decision.client, &desk->path);
+	refuse_turn(&desk->key, &desk->path);
 	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	if (packet->key.protocol == IPPROTO_TCP)
 		tcp_from_backend(desk);
@@ -462,15 +457,16 @@ __noinline int follow_backend(struct xdp_md *ctx, struct desk *desk)
 	account_received(packet);
 	if (!found)
 		return USHER_REASON_NAT_NO_FLOW;
-	decision_begin(&desk->decision, &desk->key, packet->service);
 	if (USHER_TAG_STATUS(desk->hit.ref.tag) == USHER_FLOW_CUT) {
 		reason = USHER_REASON_REVOKED_TAIL;
 		if (!(packet->tcp_flags & TCP_RST)) {
 			follow_reset_sender(ctx, desk, FOLLOW_BACKEND);
 			return reason;
 		}
-	} else if (!follow_is_current(packet, desk->hit.ref.tag) && !follow_kept(desk)) {
-		return follow_cut_backend(ctx, desk);
+	} else if (!follow_is_current(packet, desk->hit.ref.tag)) {
+		decision_begin(&desk->decision, &desk->key, packet->service);
+		if (!follow_kept(desk))
+			return follow_cut_backend(ctx, desk);
 	}
 	if (packet->tcp_flags & TCP_SYN && tcp_is_forgotten(desk))
 		return USHER_REASON_BACKEND_FORGOT;

@@ -83,18 +83,19 @@ static __always_inline int usher_decide(struct xdp_md *ctx, struct desk *desk, i
 static __always_inline int usher_steer(struct xdp_md *ctx, struct desk *desk)
 {
 	struct packet *packet = &desk->packet;
-	int missed = -ENOENT;
+	int missed = -ENOENT, reason = USHER_REASON_ESTABLISHED | FOLLOW_ON;
 
 	if (!packet->dry_run) {
 		packet->hash = flow_hash(&packet->key);
 		missed = flow_find(&packet->key, packet->hash, &desk->hit.ref, &desk->hit.value);
-		if (!missed && follow_is_settled(packet, &desk->hit)) {
-			packet->service = desk->hit.value.forward.service;
-			account_received(packet);
-			return follow_send(ctx, desk, USHER_REASON_ESTABLISHED);
-		}
 	}
-	return usher_decide(ctx, desk, missed);
+	if (!missed && follow_is_settled(packet, &desk->hit)) {
+		packet->service = desk->hit.value.forward.service;
+		account_received(packet);
+	} else {
+		reason = usher_decide(ctx, desk, missed);
+	}
+	return reason & FOLLOW_ON ? follow_send(ctx, desk, reason & ~FOLLOW_ON) : reason;
 }
 
 SEC("xdp")
