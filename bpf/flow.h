@@ -28,20 +28,27 @@
 
 /* ---- lock ----------------------------------------------------------------------------------------------- */
 
-/* The home's hint as it was, without the lock bit, or -EAGAIN. */
+/* Takes the lock if it is free. The home's hint as it was, without the lock bit, or -EAGAIN. */
+static __always_inline long flow_try_lock(struct usher_flow *flow)
+{
+	__u32 hint = FLOW_READ(flow->hint);
+
+	return !(hint & FLOW_LOCK) && __sync_val_compare_and_swap(&flow->hint, hint, hint | FLOW_LOCK) == hint
+		       ? (long)hint
+		       : -EAGAIN;
+}
+
+/* The same, and waits for it. */
 __noinline long flow_lock(__u32 home)
 {
 	struct usher_flow *flow = flow_at(home);
+	long locked = -EAGAIN;
 
 	if (!flow)
 		return -EAGAIN;
-	for (int i = 0; i < FLOW_LOCK_ATTEMPTS; i++) {
-		__u32 hint = FLOW_READ(flow->hint);
-
-		if (!(hint & FLOW_LOCK) && __sync_val_compare_and_swap(&flow->hint, hint, hint | FLOW_LOCK) == hint)
-			return hint;
-	}
-	return -EAGAIN;
+	for (int i = 0; i < FLOW_LOCK_ATTEMPTS && locked < 0; i++)
+		locked = flow_try_lock(flow);
+	return locked;
 }
 
 /* ---- claim a line --------------------------------------------------------------------------------------- */
@@ -186,6 +193,14 @@ __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_roo
  */
 static __always_inline int flow_claim_room(const struct flow_entry *entry, struct flow_room *room)
 {
+	struct usher_flow *home = flow_at(room->home);
+	__u64 tag;
+
+	if (!home)
+		return -USHER_REASON_FLOW_TABLE_FULL;
+	tag = FLOW_READ(home->tag); /* what flow_claim_free looks at first, without the call */
+	if (USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY && !room->over_cap && flow_claim(home, tag, 0, room))
+		return 0;
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
 		if (flow_claim_free(entry, room, d))
 			return (int)d;
@@ -308,7 +323,9 @@ __noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const s
 
 	if (!key || !entry || !ret_ref || !flow)
 		return USHER_REASON_FLOW_CONTENDED;
-	locked = flow_lock(room.home);
+	locked = flow_try_lock(flow);
+	if (locked < 0)
+		locked = flow_lock(room.home);
 	if (locked < 0)
 		return USHER_REASON_FLOW_CONTENDED;
 	room.identity = flow_identity(key, hash);
@@ -316,7 +333,8 @@ __noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const s
 		room.own_forward = entry->value.back.forward_line;
 	else
 		room.over_cap = flow_over_cap(entry);
-	result = flow_search(key, room.identity, room.home, &hit);
+	result = flow_is_nowhere(flow, room.identity, (__u32)locked) ? -ENOENT
+								     : flow_search(key, room.identity, room.home, &hit);
 	hint = (__u32)locked & ~hit.stale;
 	if (!result) {
 		result = flow_meet(key, entry, &hit);

@@ -108,6 +108,15 @@ static __always_inline int flow_find_elsewhere(const struct usher_flow_key *key,
 	return 0;
 }
 
+/* Can no entry with this identity be in the table, by what its home holds and this hint of it? */
+static __always_inline bool flow_is_nowhere(const struct usher_flow *home, __u64 identity, __u32 hint)
+{
+	__u64 tag = FLOW_READ(home->tag);
+
+	return !(hint & ~FLOW_LOCK) &&
+	       ((tag ^ identity) & FLOW_IDENTITY_MASK || USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY);
+}
+
 /*
  * 0: found, with a copy of its value that is one entry's. -ENOENT: not in the table. -EAGAIN: another CPU is just
  * writing it. Entries that are too old and not yet swept are found, and may be touched to live on.
