@@ -30,7 +30,7 @@ static __always_inline bool admit_opens(const struct packet *packet)
 }
 
 /* Whether it is sent on, and where to: fills the decision, returns the reason. */
-__noinline int admit_decide(struct xdp_md *ctx, struct packet *packet, struct decision *decision)
+static __always_inline int admit_decide(struct xdp_md *ctx, struct packet *packet, struct decision *decision)
 {
 	const struct usher_backend *backend;
 	int reason;

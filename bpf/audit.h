@@ -14,7 +14,7 @@
 #include "generation.h"
 
 /* Takes one from the tenant's records of this kind and tick. False: none is left. Several CPUs may overshoot by one each. */
-__noinline int audit_budget(const struct packet *packet, __u32 tenant, __u32 kind)
+static __always_inline int audit_budget(const struct packet *packet, __u32 tenant, __u32 kind)
 {
 	struct usher_tenant_state *state = bpf_map_lookup_elem(&tenants, &tenant);
 	__u32 most = usher_boot.records_max;

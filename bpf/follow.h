@@ -470,8 +470,11 @@ __noinline int follow_backend(struct xdp_md *ctx, struct desk *desk)
 	}
 	if (packet->tcp_flags & TCP_SYN && tcp_is_forgotten(desk))
 		return USHER_REASON_BACKEND_FORGOT;
-	if (desk->hit.value.forward.cut & USHER_FLOW_METERED && follow_meter(desk))
-		return USHER_REASON_BIT_RATE_LIMIT;
+	if (desk->hit.value.forward.cut & USHER_FLOW_METERED) {
+		decision_begin(&desk->decision, &desk->key, packet->service);
+		if (follow_meter(desk))
+			return USHER_REASON_BIT_RATE_LIMIT;
+	}
 	return follow_to_client(ctx, desk, reason);
 }
 

@@ -36,7 +36,7 @@ static __always_inline int limit_rate(const struct usher_tenant_limit *limit, st
 }
 
 /* 0, or why the tenant of desk->decision may not open a flow now. The flow whose place it would take (desk->hit) is not in its way. */
-__noinline int limit_new_flow(struct desk *desk)
+static __always_inline int limit_new_flow(struct desk *desk)
 {
 	const struct usher_tenant_limit *limit;
 	struct usher_tenant_state *state;

@@ -122,7 +122,7 @@ static __always_inline __u16 route_arm(const struct packet *packet, const struct
 }
 
 /* A backend for a new flow on decision->route. Returns why it is forwarded, or why not. */
-__noinline int route_choose(const struct packet *packet, struct decision *decision)
+static __always_inline int route_choose(const struct packet *packet, struct decision *decision)
 {
 	const struct usher_service *service;
 	const struct usher_backend *backend;
