@@ -67,7 +67,7 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 {
 	const struct usher_generation *generation = generation_of(packet);
 
-	event->time = bpf_ktime_get_coarse_ns();
+	event->time = flow_time();
 	event->generation = generation ? generation->number : 0;
 	event->flow_tag = decision->flow_tag;
 	event->count = 1;

@@ -109,6 +109,14 @@ static __always_inline __u64 sweep_period(void)
 	return period < SWEEP_PERIOD_MAX_NS ? period : SWEEP_PERIOD_MAX_NS;
 }
 
+static __always_inline void sweep_tell_time(struct usher_sweep *state)
+{
+	__u64 clock = flow_clock();
+
+	state->tick = (__u16)(clock >> USHER_TICK_SHIFT);
+	*(volatile __u64 *)&state->offset = bpf_ktime_get_ns() - clock - usher_boot.jiffy_ns;
+}
+
 static int sweep_chunk(void *map, __u32 *key, struct sweeper *sweeper)
 {
 	struct usher_sweep *state = &sweeper->state;
@@ -122,7 +130,7 @@ static int sweep_chunk(void *map, __u32 *key, struct sweeper *sweeper)
 	state->cursor = (sweep.first + SWEEP_CHUNK) & (usher_boot.flow_lines - 1);
 	if (state->cursor < SWEEP_CHUNK)
 		state->passes++;
-	state->tick = sweep.now;
+	sweep_tell_time(state);
 	bpf_timer_start(&sweeper->timer, sweep_period(), 0);
 	return 0;
 }
@@ -144,7 +152,7 @@ int usher_start(void *context)
 	err = bpf_timer_set_callback(&sweeper->timer, sweep_chunk);
 	if (err)
 		return (int)err;
-	sweeper->state.tick = flow_tick();
+	sweep_tell_time(&sweeper->state);
 	return (int)bpf_timer_start(&sweeper->timer, 0, 0);
 }
 

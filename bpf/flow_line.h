@@ -66,6 +66,15 @@ static __always_inline __u16 flow_tick(void)
 	return (__u16)(flow_clock() >> USHER_TICK_SHIFT);
 }
 
+/* CLOCK_MONOTONIC in ns, up to two jiffies behind: the sweep knows how far the two clocks are apart. */
+static __always_inline __u64 flow_time(void)
+{
+	__u32 zero = 0;
+	const struct sweeper *sweeper = bpf_map_lookup_elem(&sweepers, &zero);
+
+	return flow_clock() + (sweeper ? FLOW_READ(sweeper->state.offset) : 0);
+}
+
 static __always_inline struct usher_flow *flow_at(__u32 line)
 {
 	return bpf_map_lookup_elem(&flows, &line);

@@ -18,7 +18,7 @@
 
 static __always_inline int limit_rate(const struct usher_tenant_limit *limit, struct usher_tenant_state *state)
 {
-	__u64 now = bpf_ktime_get_coarse_ns(), arrival, next;
+	__u64 now = flow_clock(), arrival, next;
 
 	for (int i = 0; i < LIMIT_ATTEMPTS; i++) {
 		arrival = FLOW_READ(state->arrival);

@@ -30,7 +30,7 @@ __noinline int meter_passes(const struct packet *packet, __u32 tenant)
 	limit = limit_of(packet, tenant);
 	if (!limit || !limit->byte_cost)
 		return true;
-	now = bpf_ktime_get_coarse_ns() << USHER_METER_SHIFT;
+	now = flow_clock() << USHER_METER_SHIFT;
 	cost = packet->length * limit->byte_cost >> USHER_METER_COST_SHIFT;
 	arrival = FLOW_READ(state->bytes_arrival);
 	if (arrival < now) {

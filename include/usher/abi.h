@@ -304,8 +304,9 @@ struct usher_sweep {
 	__u32 passes; /* over the whole table */
 	__u32 tick;   /* now: at most one period of the sweep (100 ms) ago */
 	__u32 told;   /* tick in which floods were last recorded */
+	__u64 offset; /* of CLOCK_MONOTONIC from the clock of ticks, in ns; less by a jiffy, so that nothing is of the future */
 };
-USHER_ASSERT_SIZE(struct usher_sweep, 16);
+USHER_ASSERT_SIZE(struct usher_sweep, 24);
 
 /* Both ports, as they lie in a TCP or UDP header. */
 #define USHER_PORTS                                                                                                    \
@@ -494,7 +495,7 @@ USHER_ASSERT_SIZE(struct usher_flow_counter, 64);
  */
 struct usher_event {
 	__u64 sequence; /* of this CPU and ring, taken before room is asked for; from 0 */
-	__u64 time;	/* CLOCK_MONOTONIC ns, at the granularity of the coarse clock */
+	__u64 time;	/* CLOCK_MONOTONIC ns, up to two jiffies behind */
 	__u64 generation;
 	__u64 flow_tag; /* 0: no flow */
 	__u64 count;
