@@ -18,6 +18,7 @@
 
 #define BPF_FILE_SYSTEM 0xcafe4a11 /* linux/magic.h: BPF_FS_MAGIC */
 #define MOUNT_POINT "/sys/fs/bpf"
+#define NAMESPACE "namespace" /* a symbolic link that leads nowhere, but for its name */
 
 static void cleanup_closedir(DIR **dir)
 {
@@ -133,6 +134,41 @@ int pins_remove(const char *folder, const char *name)
 	if (r)
 		return r;
 	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+static bool read_link(const char *path, char ret_text[PINS_NAMESPACE_MAX])
+{
+	char text[PINS_NAMESPACE_MAX];
+	ssize_t length = readlink(path, text, sizeof(text));
+
+	if (length <= 0 || (size_t)length == sizeof(text))
+		return false;
+	memcpy(ret_text, text, (size_t)length);
+	ret_text[length] = '\0';
+	return true;
+}
+
+int pins_note_namespace(const char *folder)
+{
+	char path[PINS_PATH_MAX], ours[PINS_NAMESPACE_MAX];
+	int r = pins_path(folder, NAMESPACE, path);
+
+	if (!r)
+		r = pins_remove(folder, NAMESPACE);
+	if (r || !read_link("/proc/self/ns/net", ours))
+		return r;
+	return symlink(ours, path) ? -errno : 0;
+}
+
+bool pins_elsewhere(const char *folder, char ret_namespace[PINS_NAMESPACE_MAX])
+{
+	char path[PINS_PATH_MAX], ours[PINS_NAMESPACE_MAX], noted[PINS_NAMESPACE_MAX];
+
+	if (pins_path(folder, NAMESPACE, path) || !read_link(path, noted) || !read_link("/proc/self/ns/net", ours) ||
+	    !strcmp(noted, ours))
+		return false;
+	memcpy(ret_namespace, noted, sizeof(noted));
+	return true;
 }
 
 int pins_clear(const char *folder)

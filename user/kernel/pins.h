@@ -22,6 +22,11 @@ int pins_get(const char *folder, const char *name);
 int pins_put(const char *folder, const char *name, int fd);
 /* Removes one: 0 (also if it is not there), or -errno. */
 int pins_remove(const char *folder, const char *name);
+#define PINS_NAMESPACE_MAX 32
+/* Notes the network namespace that this process is in, whose interfaces the pins are attached to. 0 or -errno. */
+int pins_note_namespace(const char *folder);
+/* Has another one than ours been noted? Its name, as /proc/PID/ns/net has it. */
+bool pins_elsewhere(const char *folder, char ret_namespace[PINS_NAMESPACE_MAX]);
 /* Unpins all there is in the folder; what only the pins held ends. 0 or -errno. */
 int pins_clear(const char *folder);
 

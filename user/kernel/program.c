@@ -390,6 +390,12 @@ int program_load(const struct program_options *options, struct problem *problem,
 	}
 	places_assign(program, &options->interfaces);
 	r = load(program, problem);
+	if (!r) {
+		r = pins_note_namespace(program->pin_dir);
+		if (r)
+			problem_set(problem, r, "cannot note the network namespace in %s: %s", program->pin_dir,
+				    strerror(-r));
+	}
 	if (r) {
 		/* Nothing of a load that failed is in force, so nothing of it stays. */
 		if (!program->adopted)
@@ -400,9 +406,27 @@ int program_load(const struct program_options *options, struct problem *problem,
 	return 0;
 }
 
+/* Is something of these pins on an interface? Of a dispatcher's members only their own network namespace can tell. */
+static bool attached(const char *pin_dir)
+{
+	char name[PROGRAM_PIN_NAME];
+
+	for (uint8_t place = 0; place < USHER_INTERFACES_MAX; place++) {
+		_cleanup_close_ int link = pins_get(pin_dir, program_pin("link", place, name));
+		_cleanup_close_ int member = pins_get(pin_dir, program_pin("member", place, name));
+		struct bpf_link_info info = {0};
+		__u32 length = sizeof(info);
+
+		if (member >= 0 || (link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &length) && info.xdp.ifindex))
+			return true;
+	}
+	return false;
+}
+
 int program_detach(const char *pin_dir, struct problem *problem)
 {
 	_cleanup_close_ int lock = -1;
+	char elsewhere[PINS_NAMESPACE_MAX];
 	int r = pins_check(pin_dir);
 
 	if (r == -ENOENT || r == -EINVAL)
@@ -410,6 +434,12 @@ int program_detach(const char *pin_dir, struct problem *problem)
 	r = pins_open(pin_dir, problem, &lock);
 	if (r)
 		return r;
+	if (pins_elsewhere(pin_dir, elsewhere) && attached(pin_dir))
+		return problem_set(problem, -EXDEV,
+				   "what is pinned in %s is attached in another network namespace, %s: say it there, "
+				   "with `nsenter -t PID -n` or `ip netns exec NAME` (`lsns -t net` lists them); if "
+				   "that is gone, remove the folder",
+				   pin_dir, elsewhere);
 	r = clear(pin_dir);
 	if (!r && rmdir(pin_dir))
 		r = -errno;

@@ -84,7 +84,8 @@ int program_copy(const struct program *program, struct bpf_object **ret_object);
 int program_attach(struct program *program, enum attach_mode mode, struct problem *note, struct problem *problem);
 
 /* Detaches and unpins all that is in pin_dir, of whatever ABI: link, membership of a dispatcher, maps. Returns 0 (also if there is
- * nothing), -EBUSY if a daemon holds the pins, or -errno; with a sentence. */
+ * nothing), -EBUSY if a daemon holds the pins, -EXDEV if their interfaces are in another network namespace, or -errno; with a
+ * sentence. */
 int program_detach(const char *pin_dir, struct problem *problem);
 /* The interfaces that what is pinned there is attached to, of whatever ABI. */
 void program_interfaces(const char *pin_dir, struct interfaces *ret_interfaces);

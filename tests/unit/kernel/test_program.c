@@ -131,6 +131,50 @@ static void test_pins_of_another_abi_are_left_alone(void **state)
 }
 
 /* Whoever died between pinning maps and pinning the link has put nothing in force. */
+/* Addresses, and members of a dispatcher, can be taken off in their own network namespace only. */
+static void test_detached_in_its_own_namespace_only(void **state)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct program *program;
+	uint32_t id;
+
+	(void)state;
+	program = loaded();
+	assert_int_equal(program_attach(program, ATTACH_AUTO, &note, &problem), 0);
+	program_free(program);
+	id = attached_id();
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(program_detach(HOST_PINS, &problem), -EXDEV);
+	assert_non_null(strstr(problem.text, "net:["));
+	assert_int_equal(setns(own, CLONE_NEWNET), 0);
+	close(own);
+	assert_int_equal(attached_id(), id);
+	assert_int_equal(program_detach(HOST_PINS, &problem), 0);
+	assert_int_equal(attached_id(), 0);
+}
+
+/* Of an interface that is gone nothing has to be taken off: a container's next one finds what its last one has left. */
+static void test_of_an_interface_that_is_gone_detached_anywhere(void **state)
+{
+	struct program_options options = host_options();
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct program *program;
+
+	(void)state;
+	host_run("ip link add gone0 type veth peer name gone1");
+	options.interfaces = host_interfaces("gone0");
+	if (program_load(&options, &problem, &program))
+		fail_msg("%s", problem.text);
+	assert_int_equal(program_attach(program, ATTACH_AUTO, &note, &problem), 0);
+	program_free(program);
+	host_run("ip link del gone0");
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	if (program_detach(HOST_PINS, &problem))
+		fail_msg("%s", problem.text);
+	assert_int_equal(setns(own, CLONE_NEWNET), 0);
+	close(own);
+}
+
 static void test_half_a_start_is_begun_anew(void **state)
 {
 	struct program *program;
@@ -203,6 +247,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_loads_attaches_and_detaches, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_second_daemon_takes_over, begin, end),
 		cmocka_unit_test_setup_teardown(test_pins_of_another_abi_are_left_alone, begin, end),
+		cmocka_unit_test_setup_teardown(test_detached_in_its_own_namespace_only, begin, end),
+		cmocka_unit_test_setup_teardown(test_of_an_interface_that_is_gone_detached_anywhere, begin, end),
 		cmocka_unit_test_setup_teardown(test_half_a_start_is_begun_anew, begin, end),
 		cmocka_unit_test_setup_teardown(test_someone_elses_program_is_respected, begin, end),
 		cmocka_unit_test_setup_teardown(test_generic_mode_when_told, begin, end),
