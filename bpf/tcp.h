@@ -7,6 +7,8 @@
  *    when it asks and when it is answered: 1 MiB of 4 GiB. Who guesses addresses and ports must then guess about 4,000 times more, and
  *    what he wins is that usher forgets the flow if both ends are silent for FLOW_TICKS_TCP_CLOSED. Where his reset is one that the
  *    backend looks at, it asks back (RFC 5961, 3), and 2. restores the flow.
+ *    An upload may run ahead of its acknowledgements by more than that: its data is timed up to TCP_FAR ahead, but moves the place only
+ *    when it is near; further ahead, the backend's next acknowledgement says where the client is.
  * 2. A packet after a client's reset takes it back: an end that took the reset sends nothing more, or resets once more.
  * 3. A handshake is reset by nobody but the backend that refuses it: a client's kernel resets what a backend's TIME_WAIT answers,
  *    and tries again.
@@ -25,6 +27,8 @@
 
 #define TCP_NEAR (1u << 20)
 #define TCP_NEAR_BEHIND (1u << 16) /* of it: an end may answer what was sent before the last place */
+
+#define TCP_FAR (1u << 24)
 
 #define TCP_OVER (USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN)
 
@@ -125,9 +129,14 @@ __noinline int tcp_ask(struct desk *desk)
 {
 	struct usher_flow_moment *moment = desk ? tcp_moment(desk) : NULL;
 
-	if (!desk || !moment || !tcp_has_status(&desk->hit, USHER_FLOW_LIVE) || !tcp_is_near(&desk->packet, moment))
+	if (!desk || !moment || !tcp_has_status(&desk->hit, USHER_FLOW_LIVE))
 		return 0;
-	moment->client_next = desk->packet.sequence;
+	if (tcp_is_near(&desk->packet, moment)) {
+		moment->client_next = desk->packet.sequence;
+	} else if (desk->packet.sequence - moment->client_next >= TCP_FAR) {
+		tcp_set(desk, 0, USHER_TCP_LOST);
+		return 0;
+	}
 	moment->asked = latency_stamp();
 	tcp_set(desk, 0, USHER_TCP_ASKED);
 	return 0;
@@ -143,7 +152,7 @@ static __always_inline void tcp_from_client(struct desk *desk)
 		tcp_client_ends(desk);
 	else if (tcp & USHER_TCP_RESET)
 		tcp_revive(desk);
-	if (packet->payload && !(tcp & USHER_TCP_ASKED) && tcp_is_nat(&desk->hit))
+	if (packet->payload && !(tcp & (USHER_TCP_ASKED | USHER_TCP_LOST)) && tcp_is_nat(&desk->hit))
 		tcp_ask(desk);
 }
 
@@ -208,6 +217,18 @@ __noinline int tcp_serve(struct desk *desk)
 	return 0;
 }
 
+/* Where the client is. */
+__noinline int tcp_find(struct desk *desk)
+{
+	struct usher_flow_moment *moment = desk ? tcp_moment(desk) : NULL;
+
+	if (!desk || !moment || !(desk->packet.tcp_flags & TCP_ACK))
+		return 0;
+	moment->client_next = desk->packet.acknowledgement;
+	tcp_set(desk, USHER_TCP_LOST, 0);
+	return 0;
+}
+
 /* A SYN-ACK of an open flow that is not the one which opened it. The flow is over then. */
 __noinline int tcp_is_forgotten(struct desk *desk)
 {
@@ -234,6 +255,8 @@ static __always_inline void tcp_from_backend(struct desk *desk)
 			tcp_answer(desk);
 	} else if (packet->payload && tcp & USHER_TCP_ASKED) {
 		tcp_serve(desk);
+	} else if (tcp & USHER_TCP_LOST) {
+		tcp_find(desk);
 	}
 }
 

@@ -26,7 +26,8 @@ struct ref_flow {
 	struct usher_address backend_address, nat_address;
 	uint16_t backend_port, nat_port; /* nat_port 0: direct return */
 	uint32_t backend_next, client_next;
-	bool asked, client_fin, backend_fin, reset; /* TCP past its handshake; `reset` also of one that was refused */
+	bool asked, lost, client_fin, backend_fin,
+		reset; /* TCP past its handshake; `reset` also of one that was refused */
 	uint32_t epoch;
 };
 

@@ -164,7 +164,7 @@ static uint8_t later_flags(struct random *random)
 /* Where the client is, or about there, or at an edge of what counts as that. */
 static uint32_t client_sequence(struct random *random, const struct ref_flow *flow)
 {
-	static const int32_t edges[] = {-65537, -65536, 983039, 983040};
+	static const int32_t edges[] = {-65537, -65536, 983039, 983040, (1 << 24) - 1, 1 << 24};
 
 	if (random_chance(random, 60))
 		return flow->client_next + random_below(random, 2000);

@@ -24,10 +24,13 @@ void tcp_client_says(const struct step *step, struct ref_flow *flow)
 		flow->reset |= (step->wire.flags & FRAME_RST) != 0;
 		flow->client_fin |= !(step->wire.flags & FRAME_RST);
 	}
-	if (step->wire.payload && !flow->l2 && !flow->asked && believed && flow->status == REF_LIVE) {
-		flow->asked = true;
+	if (!step->wire.payload || flow->l2 || flow->asked || flow->lost || flow->status != REF_LIVE)
+		return;
+	if (believed)
 		flow->client_next = step->wire.sequence;
-	}
+	/* An upload is up to 16 MiB ahead of what is acknowledged. */
+	flow->asked = believed || step->wire.sequence - flow->client_next < 1 << 24;
+	flow->lost = !flow->asked;
 }
 
 void tcp_backend_says(const struct step *step, struct ref_flow *flow)
@@ -53,6 +56,9 @@ void tcp_backend_says(const struct step *step, struct ref_flow *flow)
 		flow->asked = false;
 		if (flags & FRAME_ACK)
 			flow->client_next = step->wire.acknowledgement;
+	} else if (flow->lost && flags & FRAME_ACK && !(flags & FRAME_SYN)) {
+		flow->lost = false;
+		flow->client_next = step->wire.acknowledgement;
 	}
 }
 

@@ -172,6 +172,33 @@ static void test_a_backend_that_speaks_first_answers_nothing(void **state)
 	assert_int_equal(latency_total(&now.first_byte), 0);
 }
 
+/* Bytes under way hide where the client is: a flow is not lost sight of for good. */
+static void test_uploads_that_run_ahead_are_timed(void **state)
+{
+	struct usher_backend_figures now;
+	uint32_t next = 1001;
+
+	(void)state;
+	open_flow(1);
+	for (uint32_t n = 1; n <= 3; n++) {
+		client(1, ACK, next, 100);
+		backend(ACK, 5001, next + 100, 30); /* begins to answer before all has come */
+		next += 4 << 20;
+		client(1, ACK, next, 100);
+		backend(ACK, 5031, next + 100, 30);
+		now = figures();
+		assert_int_equal(latency_total(&now.first_byte), 2 * n);
+		next += 100u << 20;
+		client(1, ACK, next, 100);	   /* too far */
+		backend(ACK, 5061, next + 100, 0); /* was not */
+		next += 100;
+	}
+	client(1, FIN | ACK, next, 0);
+	backend(FIN | ACK, 5061, next + 1, 0);
+	client(1, SYN, 1, 0);
+	backend(SYN | ACK, 5000, 2, 0); /* of another flow, since the FIN counted: it goes through */
+}
+
 static void test_failures_are_told_apart(void **state)
 {
 	struct usher_backend_figures now;
@@ -392,6 +419,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_handshake_is_timed_once, begin, end),
 		cmocka_unit_test_setup_teardown(test_each_request_is_timed, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_backend_that_speaks_first_answers_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(test_uploads_that_run_ahead_are_timed, begin, end),
 		cmocka_unit_test_setup_teardown(test_failures_are_told_apart, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_closed_flow_is_forgotten_in_seconds, begin, end),
 		cmocka_unit_test_setup_teardown(test_an_idle_flow_is_kept_for_hours, begin, end),
