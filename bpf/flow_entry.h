@@ -117,6 +117,26 @@ static __always_inline bool flow_is_nowhere(const struct usher_flow *home, __u64
 	       ((tag ^ identity) & FLOW_IDENTITY_MASK || USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY);
 }
 
+/* Is the key's entry in this line, at this distance from its home? Then a copy of its value. */
+static __always_inline bool flow_is_at(const struct usher_flow_key *key, __u64 identity, __u32 line, __u32 d,
+				       struct flow_ref *ret_ref, union usher_flow_value *ret_value)
+{
+	const struct usher_flow *flow = flow_at(line);
+	union usher_flow_value value;
+	__u64 tag, again;
+
+	if (!flow)
+		return false;
+	tag = FLOW_READ(flow->tag);
+	if ((tag ^ identity ^ FLOW_DISPLACEMENT(d)) & FLOW_IDENTITY_MASK || !flow_occupied(tag) ||
+	    !flow_has_key(flow, key) || !flow_copy(flow, tag, &again, &value))
+		return false;
+	ret_ref->tag = again;
+	ret_ref->line = line;
+	*ret_value = value;
+	return true;
+}
+
 /*
  * 0: found, with a copy of its value that is one entry's. -ENOENT: not in the table. -EAGAIN: another CPU is just
  * writing it. Entries that are too old and not yet swept are found, and may be touched to live on.
@@ -127,21 +147,16 @@ static __always_inline int flow_find(const struct usher_flow_key *key, __u64 has
 	__u64 identity = flow_identity(key, hash);
 	__u32 home = flow_home(hash);
 	const struct usher_flow *flow = flow_at(home);
-	union usher_flow_value value;
-	__u64 tag, again;
 
 	if (!flow)
 		return -ENOENT;
-	tag = FLOW_READ(flow->tag);
-	if ((tag ^ identity) & FLOW_IDENTITY_MASK || USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY) {
-		if (!(FLOW_READ(flow->hint) & ~FLOW_LOCK))
-			return -ENOENT;
-	} else if (flow_occupied(tag) && flow_has_key(flow, key) && flow_copy(flow, tag, &again, &value)) {
-		ret_ref->tag = again;
-		ret_ref->line = home;
-		*ret_value = value;
+	if (flow_is_at(key, identity, home, 0, ret_ref, ret_value))
 		return 0;
-	}
+	if (flow_is_nowhere(flow, identity, FLOW_READ(flow->hint)))
+		return -ENOENT;
+	/* Three of four that are not at home are next door. */
+	if (FLOW_READ(flow->hint) & 2 && flow_is_at(key, identity, home ^ 1, 1, ret_ref, ret_value))
+		return 0;
 	return flow_find_elsewhere(key, identity, home, ret_ref, ret_value);
 }
 
