@@ -283,6 +283,13 @@ static __always_inline int flow_wake(struct flow_ref *ref)
 /* Judged by this epoch, and allowed. */
 static __always_inline int flow_stamp(struct flow_ref *ref, __u32 epoch)
 {
+	struct usher_flow *flow = flow_at(ref->line);
+	__u64 desired = flow_changed(ref->tag, FLOW_STAMP, epoch);
+
+	if (flow && desired != ref->tag && flow_swap(flow, ref->tag, desired) == ref->tag) {
+		ref->tag = desired;
+		return 0;
+	}
 	return flow_change(ref, FLOW_STAMP, epoch);
 }
 

@@ -346,24 +346,27 @@ __noinline int follow_meter(struct desk *desk)
 	return flood_count(&desk->packet, &desk->decision, USHER_REASON_BIT_RATE_LIMIT);
 }
 
-/* Does what is in force now keep the flow on its backend? */
-__noinline int follow_kept(struct desk *desk)
+/* Is what the flow's client calls still the service that it was? */
+static __always_inline bool follow_is_served(const struct desk *desk)
 {
-	const struct usher_generation *generation;
+	const struct decision *decision = &desk->decision;
+	const struct usher_generation *generation = generation_of(&desk->packet);
 	const struct usher_endpoint *endpoint;
-	struct decision *decision;
 
-	if (!desk)
-		return false;
-	decision = &desk->decision;
-	follow_describe(decision, &desk->hit);
-	generation = generation_of(&desk->packet);
 	if (!generation)
 		return false;
 	endpoint = classify_endpoint(generation, desk->packet.slot, &decision->client.destination,
 				     decision->client.destination_port_be, decision->client.protocol);
-	if (!endpoint || endpoint->kind != USHER_ENDPOINT_SERVICE || endpoint->service != decision->service ||
-	    !route_find(&desk->packet, decision) || !route_keeps(&desk->packet, decision)) {
+	return endpoint && endpoint->kind == USHER_ENDPOINT_SERVICE && endpoint->service == decision->service;
+}
+
+/* Does what is in force now keep the flow, whose service is there, on its backend? */
+static __always_inline bool follow_is_kept(struct desk *desk, bool is_served)
+{
+	struct decision *decision = &desk->decision;
+
+	follow_describe(decision, &desk->hit);
+	if (!is_served || !route_find(&desk->packet, decision) || !route_keeps(&desk->packet, decision)) {
 		if (decision->route.reason < USHER_REASON_DENY_RULE) /* the rule that admits, not one that revokes */
 			decision->route.rule = USHER_NONE;
 		return false;
@@ -390,7 +393,7 @@ __noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
 	}
 	if (!follow_is_current(packet, desk->hit.ref.tag)) {
 		decision_begin(&desk->decision, &packet->key, desk->hit.value.forward.service);
-		if (!follow_kept(desk))
+		if (!follow_is_kept(desk, desk->hit.value.forward.service == packet->service))
 			return follow_cut_client(ctx, desk);
 		reason = USHER_REASON_REAFFIRMED;
 	}
@@ -465,7 +468,7 @@ __noinline int follow_backend(struct xdp_md *ctx, struct desk *desk)
 		}
 	} else if (!follow_is_current(packet, desk->hit.ref.tag)) {
 		decision_begin(&desk->decision, &desk->key, packet->service);
-		if (!follow_kept(desk))
+		if (!follow_is_kept(desk, follow_is_served(desk)))
 			return follow_cut_backend(ctx, desk);
 	}
 	if (packet->tcp_flags & TCP_SYN && tcp_is_forgotten(desk))
