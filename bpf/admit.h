@@ -107,7 +107,7 @@ static __always_inline int admit_line(struct desk *desk)
 	if (desk->hit.ref.tag)
 		result = flow_replace(&desk->hit.ref, &desk->entry);
 	else
-		result = flow_insert(&desk->packet.key, desk->packet.hash, &desk->entry, &desk->hit.ref);
+		result = flow_insert(&desk->packet.key, desk->packet.hash, &desk->entry, &desk->hit);
 	desk->hit.value = desk->entry.value;
 	return result == FLOW_EXISTS ? USHER_REASON_FLOW_CONTENDED : result;
 }

@@ -308,20 +308,19 @@ static __always_inline int flow_place(const struct usher_flow_key *key, const st
 }
 
 /*
- * FLOW_INSERTED, with the new entry in ret_ref; FLOW_EXISTS, with the one that has this key; or why not:
+ * FLOW_INSERTED, with the new entry's ref in ret_hit; FLOW_EXISTS, with the one that has this key; or why not:
  * FLOW_TABLE_FULL, HALF_OPEN_LIMIT, FLOW_CONTENDED.
  */
 __noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const struct flow_entry *entry,
-			   struct flow_ref *ret_ref)
+			   struct flow_hit *ret_hit)
 {
 	struct flow_room room = {.home = flow_home(hash), .own_forward = USHER_FLOW_LINE_NONE};
 	struct usher_flow *flow = flow_at(room.home);
-	struct flow_hit hit = {};
 	__u32 hint;
 	long locked;
 	int result;
 
-	if (!key || !entry || !ret_ref || !flow)
+	if (!key || !entry || !ret_hit || !flow)
 		return USHER_REASON_FLOW_CONTENDED;
 	locked = flow_try_lock(flow);
 	if (locked < 0)
@@ -333,16 +332,17 @@ __noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const s
 		room.own_forward = entry->value.back.forward_line;
 	else
 		room.over_cap = flow_over_cap(entry);
-	result = flow_is_nowhere(flow, room.identity, (__u32)locked) ? -ENOENT
-								     : flow_search(key, room.identity, room.home, &hit);
-	hint = (__u32)locked & ~hit.stale;
+	ret_hit->stale = 0;
+	result = flow_is_nowhere(flow, room.identity, (__u32)locked)
+			 ? -ENOENT
+			 : flow_search(key, room.identity, room.home, ret_hit);
+	hint = (__u32)locked & ~ret_hit->stale;
 	if (!result) {
-		result = flow_meet(key, entry, &hit);
-		*ret_ref = hit.ref;
+		result = flow_meet(key, entry, ret_hit);
 	} else if (result == -EAGAIN) {
 		result = USHER_REASON_FLOW_CONTENDED;
 	} else {
-		result = flow_place(key, entry, &room, &hint, ret_ref);
+		result = flow_place(key, entry, &room, &hint, &ret_hit->ref);
 		if (result == FLOW_INSERTED)
 			flow_count(key->is_return);
 	}

@@ -377,7 +377,7 @@ static __always_inline bool follow_is_kept(struct desk *desk, bool is_served)
 }
 
 /* A client's packet of a flow that is in the table. Returns the reason with FOLLOW_ON; without, the packet bears the action. */
-__noinline int follow_client(struct xdp_md *ctx, struct desk *desk)
+static __always_inline int follow_client(struct xdp_md *ctx, struct desk *desk)
 {
 	int reason = USHER_REASON_ESTABLISHED;
 	struct packet *packet;

@@ -89,7 +89,7 @@ __noinline int nat_take(struct desk *desk, __u32 attempt)
 	result = nat_key(desk, __sync_fetch_and_add(tickets, attempt < NAT_STEPS ? 1 : NAT_LEAP));
 	if (result != UNDECIDED)
 		return result ? result : FLOW_EXISTS;
-	return flow_insert(&desk->key, flow_hash(&desk->key), &desk->entry, &desk->back.ref);
+	return flow_insert(&desk->key, flow_hash(&desk->key), &desk->entry, &desk->back);
 }
 
 static __always_inline void nat_entry(struct desk *desk)

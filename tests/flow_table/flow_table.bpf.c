@@ -18,8 +18,7 @@ struct {
 struct scratch {
 	struct usher_flow_key key;
 	struct flow_entry entry;
-	struct flow_ref ref;
-	union usher_flow_value value;
+	struct flow_hit hit;
 };
 USHER_PERCPU(scratches, struct scratch, 1);
 
@@ -76,7 +75,7 @@ static __always_inline bool is_value_of(__u32 id, const union usher_flow_value *
 
 static __always_inline int insert(struct hammer_hand *hand, struct scratch *scratch)
 {
-	int result = flow_insert(&scratch->key, hash_of(&scratch->key), &scratch->entry, &scratch->ref);
+	int result = flow_insert(&scratch->key, hash_of(&scratch->key), &scratch->entry, &scratch->hit);
 
 	if (result == FLOW_INSERTED)
 		hand->inserted++;
@@ -91,9 +90,9 @@ static __always_inline int insert(struct hammer_hand *hand, struct scratch *scra
 
 static __always_inline int find(struct hammer_hand *hand, struct scratch *scratch, __u32 id)
 {
-	int result = flow_find(&scratch->key, hash_of(&scratch->key), &scratch->ref, &scratch->value);
+	int result = flow_find(&scratch->key, hash_of(&scratch->key), &scratch->hit.ref, &scratch->hit.value);
 
-	if (!result && !is_value_of(id, &scratch->value))
+	if (!result && !is_value_of(id, &scratch->hit.value))
 		hand->faults[FAULT_TORN]++;
 	if (result)
 		hand->missed++;
@@ -113,33 +112,33 @@ static __always_inline void strike_shared(struct hammer_hand *hand, struct scrat
 		return;
 	case 2:
 		if (!find(hand, scratch, id))
-			flow_delete(&scratch->ref);
+			flow_delete(&scratch->hit.ref);
 		return;
 	case 3:
 		if (!find(hand, scratch, id))
-			flow_promote(&scratch->ref);
+			flow_promote(&scratch->hit.ref);
 		return;
 	case 4:
 		if (!find(hand, scratch, id)) {
 			make_entry(id, USHER_FLOW_HALF_OPEN, false, &scratch->entry);
-			flow_replace(&scratch->ref, &scratch->entry);
+			flow_replace(&scratch->hit.ref, &scratch->entry);
 		}
 		return;
 	case 5:
 		if (find(hand, scratch, id))
 			return;
 		if (what & 8)
-			flow_rest(&scratch->ref);
+			flow_rest(&scratch->hit.ref);
 		else
-			flow_mark(&scratch->ref, USHER_TCP_CLIENT_FIN, 0);
+			flow_mark(&scratch->hit.ref, USHER_TCP_CLIENT_FIN, 0);
 		return;
 	case 6:
 		if (!find(hand, scratch, id))
-			flow_cut(&scratch->ref);
+			flow_cut(&scratch->hit.ref);
 		return;
 	default:
 		if (!find(hand, scratch, id))
-			flow_touch(&scratch->ref, &scratch->value, flow_tick());
+			flow_touch(&scratch->hit.ref, &scratch->hit.value, flow_tick());
 	}
 }
 
@@ -157,12 +156,12 @@ static __always_inline void strike_own(struct hammer_hand *hand, struct scratch 
 		return;
 	if (*lives && result)
 		hand->faults[FAULT_LOST]++;
-	if (*lives && !result && USHER_TAG_STATUS(scratch->ref.tag) != USHER_FLOW_LIVE)
+	if (*lives && !result && USHER_TAG_STATUS(scratch->hit.ref.tag) != USHER_FLOW_LIVE)
 		hand->faults[FAULT_EVICTED]++;
 	if (!*lives && !result)
 		hand->faults[FAULT_UNDELETED]++;
 	if (*lives) {
-		if (what % 4 == 0 && !result && !flow_delete(&scratch->ref))
+		if (what % 4 == 0 && !result && !flow_delete(&scratch->hit.ref))
 			*lives = 0;
 		return;
 	}
