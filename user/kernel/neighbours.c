@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 
 #define ASK_AGAIN CLOCK_SECOND		 /* while there is no answer */
-#define FRESHEN (10 * CLOCK_SECOND)	 /* a stale neighbour is asked whether it is still there */
+#define FRESHEN (5 * CLOCK_SECOND)	 /* a neighbour is asked whether it is still there, behind the same MAC */
 #define ROUTES_AGAIN (30 * CLOCK_SECOND) /* in case a notification was lost */
 #define SETTLE_ASKS 2
 #define USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
@@ -30,6 +30,8 @@ struct target {
 	uint16_t mtu;		     /* of the route; 0: that of the interface */
 	uint32_t interface;	     /* by which it is routed; 0: by none of ours */
 	bool resolved;
+	uint16_t state; /* NUD_*, as heard last of `via` */
+	uint8_t flags;	/* NTF_* */
 	uint8_t mac[6];
 	uint8_t asks; /* since it was resolved last, up to SETTLE_ASKS */
 	int64_t ask_at;
@@ -73,6 +75,8 @@ static void set_resolved(struct neighbours *neighbours, struct target *target, c
 	target->resolved = !!mac;
 	if (mac)
 		memcpy(target->mac, mac, 6);
+	else
+		target->state = NUD_NONE;
 }
 
 static struct link *find_link(const struct neighbours *neighbours, uint32_t index)
@@ -101,8 +105,11 @@ static void read_neighbour(struct neighbours *neighbours, struct nlmsghdr *heade
 		mac = nla_data(attributes[NDA_LLADDR]);
 	for (size_t i = 0; i < neighbours->count; i++)
 		if (neighbours->targets[i].interface == (uint32_t)message->ndm_ifindex &&
-		    address_equal(&neighbours->targets[i].via, &address))
+		    address_equal(&neighbours->targets[i].via, &address)) {
 			set_resolved(neighbours, &neighbours->targets[i], mac);
+			neighbours->targets[i].state = mac ? message->ndm_state : NUD_NONE;
+			neighbours->targets[i].flags = message->ndm_flags;
+		}
 }
 
 static uint16_t narrow_mtu(uint32_t mtu)
@@ -259,22 +266,30 @@ static void ask_neighbour(struct neighbours *neighbours, struct target *target)
 		set_resolved(neighbours, target, NULL);
 }
 
-/* Makes the kernel look for it, as a packet would: net/core/neighbour.c, neigh_add(), NTF_USE. */
+/*
+ * Makes the kernel look for it: one that it does not know as a packet would (NTF_USE), one that it knows by asking it at once. Our
+ * packets do not pass the kernel, which would otherwise go on believing in a MAC that is no more for up to a minute: 45 s
+ * reachable, 5 s delay, 3 s of questions (net/core/neighbour.c, neigh_add() and neigh_timer_handler()). A static one stays what
+ * the host's operator has made it: since Linux 5.16 NTF_USE would end that.
+ */
 static void use_neighbour(struct neighbours *neighbours, const struct target *target)
 {
-	_cleanup_(cleanup_message) struct nl_msg *message =
-		nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
+	bool known = target->state & (NUD_REACHABLE | NUD_STALE);
+	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(
+		RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_REPLACE | (known ? 0 : NLM_F_CREATE));
 	unsigned int length;
 	const void *bytes = address_bytes(&target->via, &length);
 	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->via),
 				  .ndm_ifindex = (int)target->interface,
-				  .ndm_state = NUD_NONE,
-				  .ndm_flags = NTF_USE};
+				  .ndm_state = known ? NUD_PROBE : NUD_NONE,
+				  .ndm_flags = known ? target->flags & NTF_ROUTER : NTF_USE};
 
-	if (!message || nlmsg_append(message, &neighbour, sizeof(neighbour), NLMSG_ALIGNTO) ||
+	if (!message || target->state & (NUD_PERMANENT | NUD_NOARP) ||
+	    nlmsg_append(message, &neighbour, sizeof(neighbour), NLMSG_ALIGNTO) ||
 	    nla_put(message, NDA_DST, (int)length, bytes))
 		return;
-	nl_send_auto(neighbours->questions, message);
+	if (nl_send_auto(neighbours->questions, message) >= 0)
+		nl_wait_for_ack(neighbours->questions); /* gone meanwhile: asked for again in a second */
 }
 
 /* ---- the outside ------------------------------------------------------------------------------------------ */
