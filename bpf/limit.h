@@ -35,8 +35,8 @@ static __always_inline int limit_rate(const struct usher_tenant_limit *limit, st
 	return USHER_REASON_FLOW_CONTENDED;
 }
 
-/* 0, or why the tenant of desk->decision may not open a flow now. The flow whose place it would take (desk->hit) is not in its way. */
-static __always_inline int limit_new_flow(struct desk *desk)
+/* A function of its own: what most tenants do not need costs them no registers. */
+__noinline int limit_apply(struct desk *desk)
 {
 	const struct usher_tenant_limit *limit;
 	struct usher_tenant_state *state;
@@ -47,10 +47,8 @@ static __always_inline int limit_new_flow(struct desk *desk)
 		return USHER_REASON_NEW_FLOW_LIMIT;
 	tenant = desk->decision.tenant;
 	limit = limit_of(&desk->packet, tenant);
-	if (!limit || !(limit->interval | limit->byte_cost | limit->active_flows))
-		return 0;
 	state = bpf_map_lookup_elem(&tenants, &tenant);
-	if (!state)
+	if (!limit || !state)
 		return 0;
 	desk->decision.metered = !!limit->byte_cost;
 	active = FLOW_READ(state->half_open) + FLOW_READ(state->live);
@@ -63,6 +61,14 @@ static __always_inline int limit_new_flow(struct desk *desk)
 	if (limit->byte_cost && !meter_passes(&desk->packet, tenant))
 		return USHER_REASON_BIT_RATE_LIMIT;
 	return limit->interval ? limit_rate(limit, state) : 0;
+}
+
+/* 0, or why the tenant of desk->decision may not open a flow now. The flow whose place it would take (desk->hit) is not in its way. */
+static __always_inline int limit_new_flow(struct desk *desk)
+{
+	const struct usher_tenant_limit *limit = limit_of(&desk->packet, desk->decision.tenant);
+
+	return limit && limit->interval | limit->byte_cost | limit->active_flows ? limit_apply(desk) : 0;
 }
 
 #endif

@@ -119,11 +119,17 @@ static __always_inline void refuse_turn(const struct usher_flow_key *from, struc
 	to->ports = from->ports << 16 | from->ports >> 16;
 }
 
-/* The reset that a closed port would answer with (RFC 9293, 3.5.2). Returns the XDP action. */
-static __always_inline int refuse_tcp_sender(struct xdp_md *ctx, const struct packet *packet)
+/* The reset that a closed port would answer with (RFC 9293, 3.5.2). A function of its own, since its callers have deep chains below
+ * them. Returns the XDP action. */
+__noinline int refuse_tcp_sender(struct xdp_md *ctx, const struct packet *packet)
 {
-	struct reset reset = {.is_ipv6 = packet->is_ipv6, .frame_length = packet->length, .network = packet->network};
+	struct reset reset = {};
 
+	if (!packet)
+		return XDP_DROP;
+	reset.is_ipv6 = packet->is_ipv6;
+	reset.frame_length = packet->length;
+	reset.network = packet->network;
 	refuse_turn(&packet->key, &reset.path);
 	__builtin_memcpy(reset.receiver_mac, packet->sender_mac, ETH_ALEN);
 	__builtin_memcpy(reset.sender_mac, packet->receiver_mac, ETH_ALEN);
