@@ -11,8 +11,10 @@
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "compile/compile.h"
 #include "kernel/program.h"
+#include "policy/bundle.h"
 #include "policy/policy.h"
 #include "usher.skel.h"
 
@@ -21,6 +23,8 @@
 #define INTERFACE 1 /* lo: test runs come in by it */
 #define READER_NS 1000000
 #define CPUS_MAX 256
+#define SOURCES_FILE "clients.csv"
+#define FLOWS_A_SECOND 1000000
 
 static const __u64 hash_key[USHER_HASH_KEYS] = {0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL,
 						0x8796a5b4c3d2e1f0ULL, 0x13579bdf02468aceULL};
@@ -111,25 +115,46 @@ void gateway_close(struct gateway *gateway)
 
 /* ---- policy ------------------------------------------------------------------------------------------------ */
 
-static void write_prefix(struct writing *text, const struct way *way, uint32_t n)
+static void write_address(struct writing *text, const struct way *way, uint32_t n)
 {
 	uint32_t address = GATEWAY_SOURCE4 + (n << 9);
 	uint64_t upper = GATEWAY_SOURCE6 + 2 * (uint64_t)n;
 
 	if (way->is_ipv6)
-		writef(text, "{\"prefix\": \"%x:%x:%x:%x::/64\"", (unsigned)(upper >> 48),
-		       (unsigned)(upper >> 32 & 0xffff), (unsigned)(upper >> 16 & 0xffff), (unsigned)(upper & 0xffff));
+		writef(text, "%x:%x:%x:%x::/64", (unsigned)(upper >> 48), (unsigned)(upper >> 32 & 0xffff),
+		       (unsigned)(upper >> 16 & 0xffff), (unsigned)(upper & 0xffff));
 	else
-		writef(text, "{\"prefix\": \"%u.%u.%u.0/24\"", address >> 24, address >> 16 & 255, address >> 8 & 255);
-	writef(text, ", \"region\": \"%s\"}", n % 2 ? "DE" : "FR");
+		writef(text, "%u.%u.%u.0/24", address >> 24, address >> 16 & 255, address >> 8 & 255);
 }
 
+static const char *region_of(uint32_t n)
+{
+	return n % 2 ? "DE" : "FR";
+}
+
+static void write_prefix(struct writing *text, const struct way *way, uint32_t n)
+{
+	writef(text, "{\"prefix\": \"");
+	write_address(text, way, n);
+	writef(text, "\", \"region\": \"%s\"}", region_of(n));
+}
+
+static bool in_file(const struct gateway_policy *policy)
+{
+	return policy->prefixes >= USHER_PREFIXES_MAX;
+}
+
+/* Each has a limit that is never reached: it is looked at all the same. */
 static void write_tenants(struct writing *text, const struct gateway_policy *policy)
 {
 	writef(text, "\"tenants\": {");
-	for (uint32_t t = 0; t < policy->tenants; t++) {
-		writef(text, "\"t%u\": {\"sources\": [", t);
-		for (uint32_t n = t; n < policy->prefixes; n += policy->tenants) {
+	for (uint32_t t = 0; t < (in_file(policy) ? 1 : policy->tenants); t++) {
+		writef(text,
+		       "\"t%u\": {\"limits\": {\"new_flows_per_second\": %u, \"burst\": 10000000}, \"sources\": [", t,
+		       FLOWS_A_SECOND);
+		if (in_file(policy))
+			writef(text, "{\"geo\": \"" SOURCES_FILE "\"}");
+		for (uint32_t n = t; !in_file(policy) && n < policy->prefixes; n += policy->tenants) {
 			if (n != t)
 				writef(text, ",");
 			write_prefix(text, &policy->way, n);
@@ -157,8 +182,12 @@ static void write_backends(struct writing *text, const struct gateway_policy *po
 	writef(text, "}");
 }
 
-char *gateway_text(const struct gateway_policy *policy)
+/* The policy and its files as one run of bytes; to be freed. */
+static struct json write_bundle(const struct gateway_policy *policy)
 {
+	struct bundle_file file = {.name = SOURCES_FILE, .read = true};
+	struct writing sources = {0};
+	struct json bundle = {0};
 	struct writing text = {0};
 
 	writef(&text, "{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": "
@@ -175,11 +204,31 @@ char *gateway_text(const struct gateway_policy *policy)
 	       "\"nat\": {\"addresses\": [\"10.0.0.2\", \"10.0.0.3\", \"2001:db8:a0::2\", \"2001:db8:a0::3\"]}}",
 	       policy->way.is_ipv6 ? "[2001:db8:100::10]" : "198.51.100.10", policy->way.is_udp ? 53 : 443,
 	       policy->way.is_udp ? "udp" : "tcp");
-	return text.text;
+	json_raw(&bundle, text.text, text.length);
+	free(text.text);
+	if (!in_file(policy))
+		return bundle;
+	for (uint32_t n = 0; n < policy->prefixes; n++) {
+		write_address(&sources, &policy->way, n);
+		writef(&sources, ",%s\n", region_of(n));
+	}
+	file.bytes = sources.text;
+	file.length = sources.length;
+	bundle_attach(&bundle, &file);
+	free(sources.text);
+	return bundle;
 }
 
-struct tables *gateway_compile(const struct gateway *gateway, const char *text, const struct tables *before,
-			       int drained)
+/* What tunnels to a backend come from: an address of its family. */
+static struct usher_address own_address(const struct usher_address *backend)
+{
+	struct usher_address own = *backend;
+
+	own.bytes[14] = own.bytes[15] = 254;
+	return own;
+}
+
+struct tables *gateway_compile(const struct gateway *gateway, const struct gateway_policy *wanted)
 {
 	struct diagnostics diagnostics = {.file = "bench.json"};
 	struct policy *policy = NULL;
@@ -187,29 +236,25 @@ struct tables *gateway_compile(const struct gateway *gateway, const char *text, 
 	struct tables *tables = NULL;
 	struct compile_input input = {.generation = 1, .hash_key = gateway->program.boot.hash_key};
 	struct facts facts = {0};
-	int r = policy_parse("bench.json", text, strlen(text), COMPILED_NOW, &diagnostics, &policy);
+	struct json bundle = write_bundle(wanted);
+	int r = policy_parse("bench.json", bundle.bytes, bundle.length, COMPILED_NOW, &diagnostics, &policy);
 
 	if (!r) {
 		facts.backend_count = policy->backend_count;
 		facts.backends = calloc(facts.backend_count, sizeof(*facts.backends));
 		must(facts.backends ? 0 : ENOMEM, "facts");
 		for (size_t b = 0; b < facts.backend_count; b++)
-			facts.backends[b] = (struct backend_facts){.health = HEALTH_UP,
-								   .draining = (int)b == drained,
-								   .next_hop = {.resolved = true,
-										.mac = {2, 0, 0, 1, 0, (uint8_t)b},
-										.own_mac = {2, 0, 0, 0, 0, 1},
-										.interface = INTERFACE}};
+			facts.backends[b] =
+				(struct backend_facts){.health = HEALTH_UP,
+						       .next_hop = {.resolved = true,
+								    .mac = {2, 0, 0, 1, 0, (uint8_t)b},
+								    .own_mac = {2, 0, 0, 0, 0, 1},
+								    .source = own_address(&policy->backends[b].address),
+								    .interface = INTERFACE}};
 		r = decide(policy, &facts, COMPILED_NOW, &effective);
 	}
 	if (!r) {
 		input.effective = effective;
-		if (before) {
-			input.identities = before->identities;
-			input.generation = before->header.number + 1;
-			input.epoch = before->header.epoch;
-			input.judgement = before->judgement;
-		}
 		r = compile(&input, &diagnostics, &tables);
 	}
 	if (r)
@@ -219,17 +264,8 @@ struct tables *gateway_compile(const struct gateway *gateway, const char *text, 
 	effective_free(effective);
 	policy_free(policy);
 	free(facts.backends);
+	json_free(&bundle);
 	return tables;
-}
-
-void gateway_apply(struct gateway *gateway, const struct gateway_policy *policy)
-{
-	char *text = gateway_text(policy);
-	struct tables *tables = gateway_compile(gateway, text, NULL, -1);
-
-	must(publish(gateway->publisher, tables), "publish");
-	tables_free(tables);
-	free(text);
 }
 
 /* ---- flows ------------------------------------------------------------------------------------------------- */

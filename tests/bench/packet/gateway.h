@@ -25,6 +25,7 @@ struct way {
 	bool is_udp, is_ipv6;
 };
 
+/* More prefixes than a policy may name stand in a geography file, and are one tenant's. */
 struct gateway_policy {
 	struct way way;
 	uint32_t prefixes, backends, tenants;
@@ -45,13 +46,8 @@ void must(int error, const char *what);
 void gateway_open(uint32_t lines, struct gateway *ret_gateway);
 void gateway_close(struct gateway *gateway);
 
-/* The text of a policy in which everybody of `prefixes` may ask the one service; to be freed. */
-char *gateway_text(const struct gateway_policy *policy);
-/* Compiled with all backends reachable; `drained`: a backend by its place in the policy, or -1. */
-struct tables *gateway_compile(const struct gateway *gateway, const char *text, const struct tables *before,
-			       int drained);
-/* Text, compiled and published. */
-void gateway_apply(struct gateway *gateway, const struct gateway_policy *policy);
+/* The tables of a policy in which everybody of `prefixes` may ask the one service, with all backends reachable. */
+struct tables *gateway_compile(const struct gateway *gateway, const struct gateway_policy *policy);
 
 /* No flow is open any more. */
 void gateway_forget(struct gateway *gateway);

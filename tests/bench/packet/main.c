@@ -25,7 +25,7 @@
 static const struct {
 	const char *mode;
 	uint32_t lines;
-} modes[] = {{"l2", 1}, {"nat", 2}};
+} modes[] = {{"l2", 1}, {"ipip", 1}, {"gue", 1}, {"nat", 2}};
 
 struct options {
 	bool quick;
@@ -35,14 +35,10 @@ struct options {
 static struct way_samples samples[WAYS_MAX];
 static size_t sample_count;
 
-static void add_round(struct way_samples *to, const struct row_costs *rows, const struct floor_costs *floors)
+static void add_round(struct way_samples *to, const struct row_costs *rows)
 {
-	for (int i = 0; i < ROW_COUNT; i++) {
-		double floor = i == ROW_EPOCH ? rows->of[ROW_NEW] : floors->of[row_shapes[i].floor];
-
+	for (int i = 0; i < ROW_COUNT; i++)
 		sample_add(&to->cost[i], rows->of[i]);
-		sample_add(&to->ratio[i], rows->of[i] / floor);
-	}
 }
 
 /* Does a row lack undisturbed runs? */
@@ -53,7 +49,7 @@ static bool lacks(const struct way_samples *first, size_t ways, const struct sam
 			return true;
 	for (size_t w = 0; w < ways; w++)
 		for (int i = 0; i < ROW_COUNT; i++)
-			if (first[w].ratio[i].count < rounds && !(i == ROW_RESET && first[w].way.is_udp))
+			if (first[w].cost[i].count < rounds && !(i == ROW_RESET && first[w].way.is_udp))
 				return true;
 	return false;
 }
@@ -85,13 +81,13 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 			struct row_costs costs;
 
 			rows_measure(&meter, &gateway, &tables[w], round << 24, &costs);
-			add_round(&first[w], &costs, &floor_costs);
+			add_round(&first[w], &costs);
 		}
 		meter_close(&meter);
 	}
 	report_floors(to, mode, floors);
 	for (size_t w = 0; w < ways; w++) {
-		missed += report_way(to, &first[w]);
+		missed += report_way(to, &first[w], floors);
 		rows_free(&tables[w]);
 	}
 	fprintf(to, "%u runs, of which %u were disturbed and left out; %llu records found no room\n", meter.runs,
@@ -150,8 +146,8 @@ int main(int count, char **arguments)
 	libbpf_set_print(NULL);
 	to = open_table(&options);
 	report_machine(to);
-	fprintf(to, "\n%u backends, sources in %u prefixes (largest set: %u)\n", 100u, ROWS_PREFIXES,
-		ROWS_PREFIXES_LARGEST);
+	fprintf(to, "\n%u backends, sources in %u prefixes (largest set: %u), each tenant with a limit on new flows\n",
+		100u, ROWS_PREFIXES, ROWS_PREFIXES_LARGEST);
 	meter_begin();
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
 		if (!options.mode || !strcmp(options.mode, modes[i].mode))

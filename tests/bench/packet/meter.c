@@ -117,7 +117,8 @@ static void prepare(const struct meter *meter, const struct flood *flood)
 	traffic->is_random = flood->is_random;
 	traffic->is_ipv6 = flood->way.is_ipv6;
 	traffic->length = flood->way.is_ipv6 ? TRAFFIC_FRAME6 : TRAFFIC_FRAME4;
-	traffic->grows_in_front = strcmp(flood->way.mode, "nat") && strcmp(flood->way.mode, "l2");
+	traffic->grows_in_front =
+		!flood->is_answered && strcmp(flood->way.mode, "nat") && strcmp(flood->way.mode, "l2");
 	traffic->source = flood->source ? flood->source : flood->way.is_ipv6 ? GATEWAY_SOURCE6 : GATEWAY_SOURCE4;
 }
 

@@ -24,6 +24,7 @@ struct flood {
 	uint64_t source; /* 0: the clients' */
 	uint8_t tcp_flags;
 	bool is_elsewhere; /* to no service */
+	bool is_answered;  /* by a reset, which moves the end of the frame and not its start */
 	uint64_t first;
 };
 

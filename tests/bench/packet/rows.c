@@ -34,15 +34,11 @@ void rows_compile(const struct gateway *gateway, const struct way *way, struct w
 {
 	struct gateway_policy policy = {
 		.way = *way, .prefixes = ROWS_PREFIXES, .backends = BACKENDS, .tenants = TENANTS};
-	char *text = gateway_text(&policy);
 
 	ret_tables->way = *way;
-	ret_tables->usual = gateway_compile(gateway, text, NULL, -1);
-	free(text);
+	ret_tables->usual = gateway_compile(gateway, &policy);
 	policy.prefixes = ROWS_PREFIXES_LARGEST;
-	text = gateway_text(&policy);
-	ret_tables->largest = gateway_compile(gateway, text, NULL, -1);
-	free(text);
+	ret_tables->largest = gateway_compile(gateway, &policy);
 }
 
 void rows_free(struct way_tables *tables)
@@ -183,7 +179,9 @@ static void one_flow(const struct bed *bed)
 	flood.prefixes = 1;
 	flood.source = is_ipv6 ? GATEWAY_BANNED6 : GATEWAY_BANNED4;
 	/* An ICMP answer moves both ends of the frame, which `traffic` does not undo. */
+	flood.is_answered = true;
 	bed->of[ROW_RESET] = flood.way.is_udp ? NAN : cost(bed, &flood, USHER_REASON_DENY_RULE);
+	flood.is_answered = false;
 	flood.source = is_ipv6 ? GATEWAY_STRANGER6 : GATEWAY_STRANGER4;
 	bed->of[ROW_STRANGER] = cost(bed, &flood, USHER_REASON_DENY_RULE);
 	flood.is_elsewhere = true;

@@ -25,7 +25,7 @@
 	X(FLOWS_1M, "established, 1,000,000 flows", 0.6, LRU_1M)                                                       \
 	X(NEW, "new flow, table filling", 1.4, LRU_FILLING)                                                            \
 	X(NEW_RATED, "new flow, table at its rated load", 0.7, LRU_FULL)                                               \
-	X(NEW_PREFIXES, "new flow, largest set of prefixes", 1.6, LRU_FILLING)                                         \
+	X(NEW_PREFIXES, "new flow, its source among 100,000 prefixes", 1.6, LRU_FILLING)                               \
 	X(EPOCH, "first packet after a new epoch (of a new flow)", 0.6, LRU_FILLING)                                   \
 	X(RESET, "refusal by reset", 0, LRU_1)                                                                         \
 	X(STRANGER, "stranger dropped", 0, LRU_1)
@@ -67,7 +67,7 @@ struct way_tables {
 };
 
 #define ROWS_PREFIXES 10000u
-#define ROWS_PREFIXES_LARGEST (USHER_PREFIXES_MAX - 1 < 100000u ? USHER_PREFIXES_MAX - 1 : 100000u)
+#define ROWS_PREFIXES_LARGEST 100000u
 
 void rows_compile(const struct gateway *gateway, const struct way *way, struct way_tables *ret_tables);
 void rows_free(struct way_tables *tables);
