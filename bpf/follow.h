@@ -153,9 +153,10 @@ static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, in
 		tcp_from_client(desk);
 	if (backend->forward == USHER_FORWARD_NAT)
 		sent = forward_translated(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
+	else if (USHER_FORWARD_IS_TUNNEL(backend->forward))
+		sent = forward_tunneled(ctx, packet, backend);
 	else
-		sent = forward_direct(ctx, packet, backend->next_hop, backend->own_mac) &&
-		       (!USHER_FORWARD_IS_TUNNEL(backend->forward) || tunnel_push(ctx, packet, backend));
+		sent = forward_direct(ctx, packet, backend->next_hop, backend->own_mac);
 	if (!sent)
 		return USHER_REASON_NO_HEADROOM;
 	packet->action = forward_out(ctx, backend->interface);

@@ -127,6 +127,15 @@ static __always_inline bool forward_direct(const struct xdp_md *ctx, const struc
 	return true;
 }
 
+/* Sends the packet on in the tunnel to this backend. False: the frame is not as it was parsed, or has no room in front. */
+static __always_inline bool forward_tunneled(struct xdp_md *ctx, const struct packet *packet,
+					     const struct usher_backend *backend)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return forward_hop(data, end, packet) && tunnel_push(ctx, packet, backend);
+}
+
 /* Sends the packet on with the addresses and ports of `to`. False: the frame is not as it was parsed. */
 static __always_inline bool forward_translated(const struct xdp_md *ctx, const struct packet *packet,
 					       const struct usher_flow_key *to, const __u8 receiver[ETH_ALEN],

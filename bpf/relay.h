@@ -185,9 +185,10 @@ static __always_inline int relay_to_backend(struct xdp_md *ctx, struct desk *des
 		path = desk->path;
 		refuse_turn(&path, &desk->path);
 		sent = relay_translated(ctx, desk, backend->next_hop, backend->own_mac);
+	} else if (USHER_FORWARD_IS_TUNNEL(backend->forward)) {
+		sent = forward_tunneled(ctx, packet, backend);
 	} else {
-		sent = forward_direct(ctx, packet, backend->next_hop, backend->own_mac) &&
-		       (!USHER_FORWARD_IS_TUNNEL(backend->forward) || tunnel_push(ctx, packet, backend));
+		sent = forward_direct(ctx, packet, backend->next_hop, backend->own_mac);
 	}
 	if (!sent)
 		return USHER_REASON_NO_HEADROOM;

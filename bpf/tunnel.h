@@ -61,19 +61,18 @@ static __always_inline void tunnel_udp(struct udphdr *udp, __u64 hash, __u32 len
 static __always_inline void tunnel_ipv4(struct iphdr *ip, const struct usher_backend *backend, __u8 protocol,
 					__u32 length, __u8 class)
 {
-	const __u32 *words = (const __u32 *)ip;
-	__u64 sum = 0;
+	__u32 first = PARSE_BE32(0x45000000 | (__u32) class << 16 | ((__u32)sizeof(*ip) + length));
+	__u32 second = PARSE_BE32(0x4000); /* do not fragment */
+	__u32 third = PARSE_BE32(TUNNEL_HOP_LIMIT << 24 | (__u32)protocol << 16);
+	__u32 source = backend->source.words[3], destination = backend->address.words[3];
+	__u32 *words = (__u32 *)ip;
 
-	*(__u16 *)ip = PARSE_BE16(0x4500 | class);
-	ip->tot_len = PARSE_BE16(sizeof(*ip) + length);
-	*(__u32 *)&ip->id = PARSE_BE32(0x4000);
-	*(__u16 *)&ip->ttl = PARSE_BE16(TUNNEL_HOP_LIMIT << 8 | protocol);
-	ip->check = 0;
-	ip->saddr = backend->source.words[3];
-	ip->daddr = backend->address.words[3];
-	for (int i = 0; i < 5; i++)
-		sum += words[i];
-	ip->check = (__u16)~checksum_fold(sum);
+	words[0] = first;
+	words[1] = second;
+	/* The checksum is the upper half of the third word as it lies in memory. */
+	words[2] = third | (__u32)(__u16)~checksum_fold((__u64)first + second + third + source + destination) << 16;
+	words[3] = source;
+	words[4] = destination;
 }
 
 static __always_inline void tunnel_ipv6(struct ipv6hdr *ip, const struct usher_backend *backend, __u8 protocol,
@@ -97,7 +96,8 @@ static __always_inline __u8 tunnel_class(const __u8 *ip, bool is_ipv6)
  * Puts the packet into the tunnel to this backend. False: there is no room in front of it. The hop that it takes is already
  * counted. The packet's offsets are then those of before.
  */
-__noinline int tunnel_push(struct xdp_md *ctx, const struct packet *packet, const struct usher_backend *backend)
+static __always_inline bool tunnel_push(struct xdp_md *ctx, const struct packet *packet,
+					const struct usher_backend *backend)
 {
 	void *data, *end, *network;
 	struct udphdr *udp;
