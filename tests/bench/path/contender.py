@@ -21,12 +21,16 @@ MODES = ("nat", "l2", "ipip", "gue")
 PROGRAMS = {"haproxy": ("/usr/sbin/haproxy", "haproxy"), "nginx": ("/usr/sbin/nginx", "nginx-light"),
             "nft": ("/usr/sbin/nft", "nftables")}
 STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
-NAMES = ("direct", "route", "nft", "haproxy", "nginx", *(f"usher-{mode}" for mode in MODES))
-GATEWAYS = {"usher": ("10.0.0.1", True), "nft": ("10.0.0.2", False), "haproxy": ("10.0.0.3", False), "nginx": ("10.0.0.4", False),
-            "route": ("10.0.0.5", False)}
+NAMES = ("direct", "route", "xdp", "nft", "haproxy", "nginx", *(f"usher-{mode}" for mode in MODES))
 SERVICES = {**{f"usher-{mode}": f"198.51.100.{i}" for i, mode in enumerate(MODES, 1)},
-            "nft": "198.51.100.5", "haproxy": "198.51.100.6", "nginx": "198.51.100.7"}
+            "nft": "198.51.100.5", "haproxy": "198.51.100.6", "nginx": "198.51.100.7", "xdp": "198.51.100.8"}
 NAT_ADDRESS = "10.0.1.1"
+# Gateway: (addresses, whether XDP runs there), as Segment.up() wants it.
+GATEWAYS = {"usher": (("10.0.0.1", NAT_ADDRESS, *(SERVICES[f"usher-{mode}"] for mode in MODES)), True),
+            **{name: ((f"10.0.0.{i}", SERVICES[name]), name == "xdp") for i, name in enumerate(("nft", "haproxy", "nginx", "xdp"), 2)},
+            "route": (("10.0.0.6",), False)}
+# Addresses that the servers hold: what is not rewritten comes to them for the service.
+HELD = [SERVICES[name] for name in ("xdp", *(f"usher-{mode}" for mode in MODES if mode != "nat"))]
 
 
 def port(name, backends):
@@ -131,8 +135,13 @@ def start_usher(segment, counts):
 
 
 def start_route(segment, _counts):
-    segment.batch("client", [f"route add 10.2.0.0/16 via {GATEWAYS['route'][0]} dev client src {CLIENT}"])
+    segment.batch("client", [f"route add 10.2.0.0/16 via {GATEWAYS['route'][0][0]} dev client src {CLIENT}"])
     return []
+
+
+def start_xdp(segment, _counts):
+    segment.xdp("xdp", "xdp", "floor")
+    return [segment.thread("xdp", "xdp", GATEWAY)]
 
 
 def start_nft(segment, counts):
@@ -183,7 +192,7 @@ def start_proxy(segment, name, counts, lines, options):
     return with_children(process.pid)
 
 
-START = {"usher": start_usher, "route": start_route, "nft": start_nft, "haproxy": start_haproxy, "nginx": start_nginx}
+START = {"usher": start_usher, "route": start_route, "xdp": start_xdp, "nft": start_nft, "haproxy": start_haproxy, "nginx": start_nginx}
 
 
 def start_servers(segment, counts):

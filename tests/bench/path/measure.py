@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from contender import BUILD, busy_ns, nth
-from segment import CLIENT, CLIENT_MAC_SOURCES, ENDS, GATEWAY, BenchError
+from segment import CLIENT, CLIENT_ADDRESSES, ENDS, GATEWAY, BenchError
 
 MEBI = 1 << 20
 REQUEST = ("--up", "256", "--down", "1024")
@@ -51,10 +51,31 @@ class Run:
     stolen: float
     attributed: float  # of the gateway processor's busy time, what the contender's tasks had; nan if it was hardly busy
     late: int
-    backends: int
 
     def is_disturbed(self):
         return self.others > OTHERS_MAX or self.stolen > STOLEN_MAX
+
+
+class Unserved(BenchError):
+    """A contender that did not do what it was asked for; is_disturbed: on a machine that had no time for it."""
+
+    def __init__(self, text, is_disturbed):
+        super().__init__(text)
+        self.is_disturbed = is_disturbed
+
+
+def judge(load, seen, before, after):
+    elapsed = after["at"] - before["at"]
+    cost = after["contender"] - before["contender"]
+    busy = [after["processors"][i][0] - before["processors"][i][0] for i in (0, 1)]
+    stolen = sum(after["processors"][i][1] - before["processors"][i][1] for i in (0, 1))
+    ours = after["own"] - before["own"] + after["loads"] - before["loads"]
+    is_bytes = load.unit == "bytes"
+    return Run({"rate": seen["bytes"] / max(seen["seconds"], 1e-9) / 1e6 if is_bytes else seen["count"] / max(seen["seconds"], 1e-9),
+                "cost": cost / (max(seen["all_bytes"], 1) / 1e9 if is_bytes else max(seen["all_count"], 1) / 1e6),
+                "p50": seen["p50_us"], "p99": seen["p99_us"]},
+               others=max(0.0, sum(busy) - ours) / (2 * elapsed), stolen=stolen / (2 * elapsed),
+               attributed=cost / busy[1] if busy[1] > 0.25 * elapsed else float("nan"), late=seen["late"])
 
 
 class Meter:
@@ -79,9 +100,9 @@ class Meter:
                 "loads": sum(os.times()[2:4])}
 
     def run(self, contender, backends, load, seconds):
-        """Raises BenchError if the contender does not serve what it was asked for."""
+        """Raises Unserved if the contender does not serve what it was asked for."""
         to, port = contender.target(backends)
-        words = [BUILD / "tests/bench/path/load", "--from", f"{nth(CLIENT, 0)}+{CLIENT_MAC_SOURCES}", "--to", to, "--port", port,
+        words = [BUILD / "tests/bench/path/load", "--from", f"{nth(CLIENT, 0)}+{CLIENT_ADDRESSES}", "--to", to, "--port", port,
                  "--seconds", seconds, "--warm-up", WARM_UP, *load.options]
         before = self.reading(contender)
         try:
@@ -94,26 +115,14 @@ class Meter:
             seen = json.loads(done.stdout)
         except json.JSONDecodeError as error:
             raise BenchError(f"the load ended with {done.returncode}: {done.stderr.strip()[-400:]}") from error
+        run = judge(load, seen, before, after)
         if seen["errors"] or not seen["count"]:
-            raise BenchError(f"{contender.name} with {backends} backends, {load.text}: {seen['errors']} of {seen['all_count'] + seen['errors']} "
-                             f"failed: {seen['error'] or 'nothing was answered'}")
+            raise Unserved(f"{contender.name} with {backends} backends, {load.text}: {seen['errors']} of {seen['all_count'] + seen['errors']} "
+                           f"failed: {seen['error'] or 'nothing was answered'}", run.is_disturbed())
         # Each backend has its part, so that among so many connections none goes without.
         if load.unit == "connections" and seen["all_count"] >= 30 * backends and seen["backends"] != backends:
-            raise BenchError(f"{contender.name} with {backends} backends: only {seen['backends']} of them had connections")
-        return self.judge(load, seen, before, after)
-
-    def judge(self, load, seen, before, after):
-        elapsed = after["at"] - before["at"]
-        cost = after["contender"] - before["contender"]
-        busy = [after["processors"][i][0] - before["processors"][i][0] for i in (0, 1)]
-        stolen = sum(after["processors"][i][1] - before["processors"][i][1] for i in (0, 1))
-        ours = after["own"] - before["own"] + after["loads"] - before["loads"]
-        is_bytes = load.unit == "bytes"
-        return Run({"rate": seen["bytes"] / seen["seconds"] / 1e6 if is_bytes else seen["count"] / seen["seconds"],
-                    "cost": cost / (seen["all_bytes"] / 1e9 if is_bytes else seen["all_count"] / 1e6),
-                    "p50": seen["p50_us"], "p99": seen["p99_us"]},
-                   others=max(0.0, sum(busy) - ours) / (2 * elapsed), stolen=stolen / (2 * elapsed),
-                   attributed=cost / busy[1] if busy[1] > 0.25 * elapsed else float("nan"), late=seen["late"], backends=seen["backends"])
+            raise Unserved(f"{contender.name} with {backends} backends: only {seen['backends']} of them had connections", False)
+        return run
 
     def idle(self, contenders, seconds):
         """Share of a processor that each takes while nobody asks it anything."""

@@ -42,7 +42,7 @@ class Results:
     def __init__(self, counts):
         self.counts = counts
         self.runs = {}  # (load, count, contender) -> {round: Run}
-        self.failures = []
+        self.failures, self.again = [], []
         self.idle = {}
 
     def add(self, turn, load, count, contender, run):
@@ -119,6 +119,7 @@ def notes(results):
         late = sum(run.late for run in turns.values())
         if late and LOADS[load].unit != "bytes":
             lines.append(f"{name}, {count} backends, {load}: {late} took more than 180 ms")
+    lines += [f"tried again, since others had the processors: {what}" for what in results.again]
     return lines + [f"FAILED: {failure}" for failure in results.failures]
 
 

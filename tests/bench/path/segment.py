@@ -14,9 +14,10 @@ import pathlib
 import subprocess
 
 ENDS, GATEWAY = 0, 1
-CLIENT, CLIENT_MAC_SOURCES = "203.0.113.1", 16  # a client of sixteen addresses
+CLIENT, CLIENT_ADDRESSES = "203.0.113.1", 16  # a client of sixteen addresses
 DIRECT, ROUTED = "10.1.0.1", "10.2.0.1"  # the first server's; ROUTED is reached, and answers, through the gateway "route"
-LAB_PARTS = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "lab.d"
+HERE = pathlib.Path(__file__).resolve().parent
+LAB_PARTS = HERE.parents[2] / "scripts" / "lab.d"
 
 
 class BenchError(Exception):
@@ -39,7 +40,7 @@ def nth(address, n):
 class Segment:
     def __init__(self, name, servers, directory):
         self.name, self.servers, self.directory = name, servers, pathlib.Path(directory)
-        self.processes, self.segment_threads = [], []
+        self.processes, self.segment_threads, self.macs = [], [], {}
 
     def namespace(self, node):
         return f"{self.name}-{node}"
@@ -50,26 +51,32 @@ class Segment:
     # ---- life --------------------------------------------------------------------------------------------
 
     def up(self, gateways, services):
-        """gateways: name -> (own address, whether XDP will run there). services: addresses that each server holds, and keeps quiet about.
-        Returns the NAPI threads of those without XDP: name -> [number]."""
-        for program in ("pass", "decapsulate"):
-            run("clang", "-O2", "-Wall", "-Werror", "-target", "bpf", "-c", LAB_PARTS / f"xdp_{program}.bpf.c",
+        """gateways: name -> (addresses, the host's own first and then those that it will answer for, whether XDP will run there).
+        services: addresses that each server holds, and keeps quiet about. Returns the NAPI threads of gateways without XDP: name -> [number]."""
+        for folder, program in ((LAB_PARTS, "pass"), (LAB_PARTS, "decapsulate"), (HERE, "floor")):
+            run("clang", "-O2", "-Wall", "-Werror", "-target", "bpf", "-c", folder / f"xdp_{program}.bpf.c",
                 "-o", self.directory / f"{program}.o")
         nodes = ["net", "client", *self.server_nodes(), *gateways]
+        self.macs = {node: f"02:00:00:00:{kind:02x}:{i:02x}" for kind, group in enumerate((["client"], gateways, self.server_nodes()), 1)
+                     for i, node in enumerate(group, 1)}
+        at_client = {nth(CLIENT, i): "client" for i in range(CLIENT_ADDRESSES)}
+        at_gateways = {address: name for name, (addresses, _) in gateways.items() for address in addresses}
+        at_servers = {nth(first, i): node for i, node in enumerate(self.server_nodes()) for first in (DIRECT, ROUTED)}
         for node in nodes:
             run("ip", "netns", "add", self.namespace(node))
         links = ["link set dev lo up", "link add name segment type bridge stp_state 0 mcast_snooping 0 forward_delay 0",
                  "link set dev segment up"]
         for node in nodes[1:]:
-            links += [f"link add name {node} type veth peer name {node} netns {self.namespace(node)}",
+            links += [f"link add name {node} type veth peer name {node} address {self.macs[node]} netns {self.namespace(node)}",
                       f"link set dev {node} master segment up"]
         self.batch("net", links)
         # The segment is a wire: no rules look at what crosses it.
         self.inside("net", "sysctl", "-qw", *(f"net.bridge.bridge-nf-call-{what}=0" for what in ("iptables", "ip6tables", "arptables")))
-        self.client_up()
+        self.client_up({**at_gateways, **at_servers})
         for node in self.server_nodes():
-            self.server_up(node, services, gateways)
-        return {name: self.gateway_up(name, address, has_xdp) for name, (address, has_xdp) in gateways.items()}
+            self.server_up(node, services, gateways, {**at_client, **at_gateways})
+        return {name: self.gateway_up(name, addresses[0], has_xdp, {**at_client, **at_servers})
+                for name, (addresses, has_xdp) in gateways.items()}
 
     def clear_away(self):
         for process in self.processes:
@@ -128,37 +135,39 @@ class Segment:
                     "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=4096",
                     "net.ipv4.tcp_max_syn_backlog=8192", *more)
 
-    def addresses(self, node, own, lo=()):
+    def addresses(self, node, own, neighbours, lo=()):
+        """neighbours: address -> node. All are told, none is asked for: the kernel keeps only so many that it learned, in all namespaces together."""
         self.batch(node, ["link set dev lo up", f"link set dev {node} up", *(f"addr add {address}/32 dev {node}" for address in own),
                           *(f"addr add {address}/32 dev lo" for address in lo),
                           *(f"route add {prefix} dev {node} src {own[0]}" for prefix in
-                            ("10.0.0.0/8", "198.51.100.0/24", "203.0.113.0/24"))])
+                            ("10.0.0.0/8", "198.51.100.0/24", "203.0.113.0/24")),
+                          *(f"neigh add {address} lladdr {self.macs[other]} dev {node} nud permanent" for address, other in neighbours.items())])
 
-    def client_up(self):
+    def client_up(self, neighbours):
         self.settings("client")
         # What leaves the ends is what would be on a wire: no larger than the MTU, its checksum complete. What arrives may be merged.
         self.offloads("client", "client", tx="off", tso="off", gso="off", gro="on")
-        self.addresses("client", [nth(CLIENT, i) for i in range(CLIENT_MAC_SOURCES)])
+        self.addresses("client", [nth(CLIENT, i) for i in range(CLIENT_ADDRESSES)], neighbours)
         self.offloads("net", "client", tx="off", tso="off", gso="off")
 
-    def server_up(self, node, services, gateways):
+    def server_up(self, node, services, gateways, neighbours):
         index = int(node[1:]) - 1
         self.settings(node, "net.ipv4.conf.all.arp_ignore=1", f"net.ipv4.conf.{node}.arp_ignore=1",
                       "net.ipv4.conf.all.arp_announce=2", f"net.ipv4.conf.{node}.arp_announce=2")
         self.offloads(node, node, tx="off", tso="off", gso="off", gro="on")
-        self.addresses(node, [nth(DIRECT, index), nth(ROUTED, index)], services)
+        self.addresses(node, [nth(DIRECT, index), nth(ROUTED, index)], neighbours, services)
         self.offloads("net", node, tx="off", tso="off", gso="off")
         self.xdp(node, node, "decapsulate")
         if "route" in gateways:
-            via = gateways["route"][0]
+            via = gateways["route"][0][0]
             self.batch(node, [f"route add default via {via} dev {node} table 7", f"rule add from {nth(ROUTED, index)} lookup 7 priority 7"])
 
-    def gateway_up(self, name, address, has_xdp):
+    def gateway_up(self, name, address, has_xdp, neighbours):
         self.settings(name, "net.ipv4.ip_forward=1")
         # With XDP frames are taken as they come and go. A kernel's own stack gets what a card would give it: merged segments in, large
         # ones and unfinished checksums out, which the segment's end then sees to, as a card would.
         self.offloads(name, name, **({"tx": "off", "tso": "off", "gso": "off", "gro": "off"} if has_xdp else {"gro": "on"}))
-        self.addresses(name, [address])
+        self.addresses(name, [address], neighbours)
         self.offloads("net", name, tx="off", tso="off", gso="off", gro="off")
         # A queue that waits while the veth's ring of 256 is full, instead of dropping: a sender here is no network that paces it.
         self.inside("net", "tc", "qdisc", "add", "dev", name, "root", "pfifo", "limit", "10000")
