@@ -73,12 +73,11 @@ static __always_inline int nat_key(struct desk *desk, __u64 ticket)
 	return UNDECIDED;
 }
 
-/* Takes what the next ticket means, if it is free. FLOW_INSERTED, FLOW_EXISTS: it is not, or why it can not be taken. */
+/* The next ticket, and in desk->key what it means. UNDECIDED, 0: no such port, or why there is none. */
 __noinline int nat_take(struct desk *desk, __u32 attempt)
 {
 	__u32 backend;
 	__u64 *tickets;
-	int result;
 
 	if (!desk)
 		return USHER_REASON_NAT_PORTS;
@@ -86,9 +85,14 @@ __noinline int nat_take(struct desk *desk, __u32 attempt)
 	tickets = bpf_map_lookup_elem(&nat_tickets, &backend);
 	if (!tickets)
 		return USHER_REASON_NAT_PORTS;
-	result = nat_key(desk, __sync_fetch_and_add(tickets, attempt < NAT_STEPS ? 1 : NAT_LEAP));
-	if (result != UNDECIDED)
-		return result ? result : FLOW_EXISTS;
+	return nat_key(desk, __sync_fetch_and_add(tickets, attempt < NAT_STEPS ? 1 : NAT_LEAP));
+}
+
+/* Takes what desk->key means, if it is free. Apart from nat_take, whose frame the stack has no room for below an insertion. */
+__noinline int nat_try(struct desk *desk)
+{
+	if (!desk)
+		return USHER_REASON_NAT_PORTS;
 	return flow_insert(&desk->key, flow_hash(&desk->key), &desk->entry, &desk->back);
 }
 
@@ -117,6 +121,10 @@ __noinline int nat_insert(struct desk *desk)
 	nat_entry(desk);
 	for (int i = 0; i < NAT_ATTEMPTS; i++) {
 		result = nat_take(desk, (__u32)i);
+		if (result == UNDECIDED)
+			result = nat_try(desk);
+		else if (!result)
+			result = FLOW_EXISTS;
 		/* Another port is another home, which may have room. */
 		if (result == FLOW_EXISTS || result == USHER_REASON_FLOW_TABLE_FULL) {
 			last = result == FLOW_EXISTS ? USHER_REASON_NAT_PORTS : result;
