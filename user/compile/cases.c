@@ -24,6 +24,8 @@ struct seen {
 	uint32_t number;
 };
 
+#define RUN_NONE UINT32_MAX
+
 struct cases {
 	struct arena arena;
 	const struct effective *effective;
@@ -32,7 +34,9 @@ struct cases {
 
 	struct run *runs;
 	size_t run_count;
-	struct region *regions; /* distinct */
+	uint32_t *run_of, unknown_run; /* by tenant: its last run, or RUN_NONE */
+	uint32_t *run_before;	       /* by run: the one of the same tenant before it, or RUN_NONE */
+	struct region *regions;	       /* distinct */
 	size_t region_count;
 	uint32_t *region_of;				    /* by class */
 	uint64_t *tenant_bits, *region_bits, *service_bits; /* words each, by run, region, service */
@@ -92,11 +96,43 @@ static void find_runs(struct cases *cases)
 			cases->runs[cases->run_count++] = (struct run){tenant, c, c};
 		cases->runs[cases->run_count - 1].end = c + 1;
 	}
+	cases->run_of = arena_array(&cases->arena, cases->effective->policy->tenant_count, sizeof(*cases->run_of));
+	memset(cases->run_of, 0xff, cases->effective->policy->tenant_count * sizeof(*cases->run_of));
+	cases->run_before = arena_array(&cases->arena, cases->run_count, sizeof(*cases->run_before));
+	cases->unknown_run = RUN_NONE;
+	for (size_t i = 0; i < cases->run_count; i++) {
+		size_t tenant = cases->runs[i].tenant;
+		uint32_t *last;
+
+		if (tenant == POLICY_NONE) /* diff asks about tenants that this policy does not have */
+			continue;
+		last = tenant == POLICY_UNKNOWN_TENANT ? &cases->unknown_run : &cases->run_of[tenant];
+		cases->run_before[i] = *last;
+		*last = (uint32_t)i;
+	}
 }
 
 static void set_bit(uint64_t *bits, size_t bit)
 {
 	bits[bit / 64] |= 1ULL << (bit % 64);
+}
+
+/* Most rules of a large policy name a tenant or two, so that asking each tenant about each rule would take longest of all. */
+static void fill_tenant_bits(struct cases *cases, size_t r)
+{
+	const struct rule *rule = &cases->effective->policy->rules[r];
+	const struct index_list *named = &rule->when.tenants;
+
+	for (size_t i = 0; !named->given && i < cases->run_count; i++)
+		if (cases->runs[i].tenant != POLICY_NONE && rule_covers_tenant(rule, cases->runs[i].tenant))
+			set_bit(cases->tenant_bits + i * cases->words, r);
+	for (size_t n = 0; n < named->count; n++) {
+		size_t tenant = named->items[n];
+		uint32_t run = tenant == POLICY_UNKNOWN_TENANT ? cases->unknown_run : cases->run_of[tenant];
+
+		for (; run != RUN_NONE; run = cases->run_before[run])
+			set_bit(cases->tenant_bits + run * cases->words, r);
+	}
 }
 
 static void fill_bits(struct cases *cases)
@@ -110,15 +146,15 @@ static void fill_bits(struct cases *cases)
 	for (size_t r = 0; r < policy->rule_count; r++) {
 		const struct rule *rule = &policy->rules[r];
 
-		for (size_t i = 0; i < cases->run_count; i++)
-			if (cases->runs[i].tenant != POLICY_NONE && rule_covers_tenant(rule, cases->runs[i].tenant))
-				set_bit(cases->tenant_bits + i * words, r);
+		fill_tenant_bits(cases, r);
 		for (size_t i = 0; i < cases->region_count; i++)
 			if (rule_covers_region(rule, &cases->regions[i]))
 				set_bit(cases->region_bits + i * words, r);
-		for (size_t s = 0; s < policy->service_count; s++)
-			if (rule_covers_service(rule, s))
+		if (!rule->when.services.given)
+			for (size_t s = 0; s < policy->service_count; s++)
 				set_bit(cases->service_bits + s * words, r);
+		for (size_t s = 0; s < rule->when.services.count; s++)
+			set_bit(cases->service_bits + rule->when.services.items[s] * words, r);
 	}
 }
 

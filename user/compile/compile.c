@@ -27,6 +27,7 @@ void tables_free(struct tables *tables)
 		return;
 	identities_free(tables->identities);
 	catalog_free(tables->catalog);
+	source_trees_release(tables->trees);
 	arena_free(&tables->arena);
 	free(tables);
 }
@@ -227,10 +228,7 @@ static void judge(const struct policy *policy, const struct numbers *numbers, st
 	set_parts(tables, &scratch, &set_numbers, &sets);
 
 	const struct part parts[] = {
-		{tables->source4, tables->source4_lines * sizeof(*tables->source4)},
-		{tables->source6, tables->source6_lines * sizeof(*tables->source6)},
-		{tables->source4_classes, tables->source4_class_lines * sizeof(*tables->source4_classes)},
-		{tables->source6_classes, tables->source6_class_lines * sizeof(*tables->source6_classes)},
+		{tables->trees->digest, sizeof(tables->trees->digest)},
 		{tables->classes, tables->class_count * sizeof(*tables->classes)},
 		{tables->services, USHER_SERVICES_MAX * sizeof(*tables->services)},
 		set_numbers,
@@ -259,6 +257,29 @@ static int fit(struct diagnostics *diagnostics, const char *what, size_t count, 
 	return -E2BIG;
 }
 
+/* The source tables, which are not the generation's own. */
+static void take_trees(const struct policy *policy, struct compile_memory *memory, struct tables *tables)
+{
+	struct source_trees *trees = source_trees_of(policy, memory ? memory->trees : NULL);
+
+	tables->trees = trees;
+	tables->source4 = trees->source4;
+	tables->source6 = trees->source6;
+	tables->source4_classes = trees->source4_classes;
+	tables->source6_classes = trees->source6_classes;
+	tables->source4_lines = trees->source4_lines;
+	tables->source6_lines = trees->source6_lines;
+	tables->source4_class_lines = trees->source4_class_lines;
+	tables->source6_class_lines = trees->source6_class_lines;
+	tables->header.source4_lines = (uint32_t)trees->source4_lines;
+	tables->header.source6_lines = (uint32_t)trees->source6_lines;
+	if (!memory || memory->trees == trees)
+		return;
+	source_trees_release(memory->trees);
+	memory->trees = trees;
+	trees->holders++;
+}
+
 static int fill(const struct compile_input *input, const struct classes *classes, const struct numbers *numbers,
 		struct diagnostics *diagnostics, struct tables *tables)
 {
@@ -270,13 +291,13 @@ static int fill(const struct compile_input *input, const struct classes *classes
 				"the addresses of services and of .nat do not fit into their table");
 		return error;
 	}
-	sources_build(policy, classes, tables);
 	fill_classes(policy, classes, numbers, tables);
 	fill_services(policy, numbers, tables);
 	fill_limits(policy, numbers, tables);
 	fill_backends(input->effective, numbers, tables);
 	fill_nat(policy, numbers, tables);
-	return routes_build(input->effective, classes, numbers, diagnostics, tables);
+	return routes_build(input->effective, classes, numbers, input->memory ? &input->memory->rings : NULL,
+			    diagnostics, tables);
 }
 
 int compile(const struct compile_input *input, struct diagnostics *diagnostics, struct tables **ret_tables)
@@ -284,7 +305,7 @@ int compile(const struct compile_input *input, struct diagnostics *diagnostics, 
 	const struct policy *policy = input->effective->policy;
 	_cleanup_(free_tables) struct tables *tables = calloc(1, sizeof(*tables));
 	_cleanup_(numbers_free) struct numbers numbers = {0};
-	struct classes classes;
+	const struct classes *classes;
 	int error;
 
 	if (!tables)
@@ -292,20 +313,21 @@ int compile(const struct compile_input *input, struct diagnostics *diagnostics, 
 	error = identities_next(input->identities, policy, input->generation, &tables->identities, &numbers);
 	if (error)
 		return error;
-	classes = classes_of(policy, &tables->arena);
-	error = fit(diagnostics, "classes of clients", classes.count, USHER_CLASSES_MAX);
+	take_trees(policy, input->memory, tables);
+	classes = &tables->trees->classes;
+	error = fit(diagnostics, "classes of clients", classes->count, USHER_CLASSES_MAX);
 	if (error)
 		return error;
 	tables->header.number = input->generation;
 	tables->header.loss_action = (uint8_t)policy->loss_action;
-	error = fill(input, &classes, &numbers, diagnostics, tables);
+	error = fill(input, classes, &numbers, diagnostics, tables);
 	if (error)
 		return error;
 	judge(policy, &numbers, tables);
 	tables->header.epoch = input->epoch;
 	if (!input->judgement || memcmp(input->judgement, tables->judgement, sizeof(tables->judgement)) != 0)
 		tables->header.epoch++;
-	tables->catalog = catalog_build(policy, &classes, &numbers, tables);
+	tables->catalog = catalog_build(policy, classes, &numbers, tables);
 	*ret_tables = TAKE_PTR(tables);
 	return 0;
 }

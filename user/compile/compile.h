@@ -5,6 +5,7 @@
 
 #include "base/diagnostics.h"
 #include "govern/decide.h"
+#include "compile/memory.h"
 #include "compile/tables.h"
 
 struct compile_input {
@@ -14,6 +15,7 @@ struct compile_input {
 	uint32_t epoch;			     /* of the generation before it; 0: there was none */
 	const uint8_t *judgement;	     /* of the generation before it, or NULL; another one raises the epoch */
 	const __u64 *hash_key;		     /* USHER_HASH_KEYS words of boot.hash_key, which place the endpoints */
+	struct compile_memory *memory;	     /* of the compilation before, and then of this one; may be NULL */
 };
 
 /*

@@ -61,6 +61,21 @@ static size_t store(struct intern *intern, const void *key, size_t length)
 	return offset;
 }
 
+/* Where the key is, or would be: intern->slots there is 0. There must be a free slot. */
+static size_t slot_of(const struct intern *intern, const void *key, size_t length, uint64_t hash)
+{
+	size_t slot = hash & (intern->slot_count - 1);
+
+	for (; intern->slots[slot]; slot = (slot + 1) & (intern->slot_count - 1)) {
+		const struct intern_item *item = &intern->items[intern->slots[slot] - 1];
+
+		if (item->hash == hash && item->length == length &&
+		    (!length || !memcmp(intern->bytes + item->offset, key, length)))
+			break;
+	}
+	return slot;
+}
+
 size_t intern(struct intern *intern, const void *key, size_t length)
 {
 	uint64_t hash = hash_bytes(key, length);
@@ -68,19 +83,23 @@ size_t intern(struct intern *intern, const void *key, size_t length)
 
 	if (intern->count * 2 >= intern->slot_count)
 		rehash(intern);
-	slot = hash & (intern->slot_count - 1);
-	for (; intern->slots[slot]; slot = (slot + 1) & (intern->slot_count - 1)) {
-		size_t number = intern->slots[slot] - 1;
-		const struct intern_item *item = &intern->items[number];
-
-		if (item->hash == hash && item->length == length &&
-		    (!length || !memcmp(intern->bytes + item->offset, key, length)))
-			return number;
-	}
+	slot = slot_of(intern, key, length, hash);
+	if (intern->slots[slot])
+		return intern->slots[slot] - 1;
 	intern->items = array_grow(intern->items, intern->count, &intern->item_capacity, sizeof(*intern->items));
 	intern->items[intern->count] = (struct intern_item){hash, store(intern, key, length), length};
 	intern->slots[slot] = (uint32_t)intern->count + 1;
 	return intern->count++;
+}
+
+size_t intern_find(const struct intern *intern, const void *key, size_t length)
+{
+	size_t slot;
+
+	if (!intern->count)
+		return SIZE_MAX;
+	slot = slot_of(intern, key, length, hash_bytes(key, length));
+	return intern->slots[slot] ? intern->slots[slot] - 1 : SIZE_MAX;
 }
 
 const void *intern_bytes(const struct intern *intern, size_t number)

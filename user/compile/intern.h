@@ -24,6 +24,8 @@ struct intern {
 
 /* The number of `key`; it is new if and only if the count has grown. */
 size_t intern(struct intern *intern, const void *key, size_t length);
+/* The same, SIZE_MAX if it is none of them. */
+size_t intern_find(const struct intern *intern, const void *key, size_t length);
 /* Valid until the next intern(). */
 const void *intern_bytes(const struct intern *intern, size_t number);
 /* Forgets everything, keeps the memory. */

@@ -18,19 +18,33 @@
 /* Below this, rings are not made smaller to make room for others. */
 #define RING_CAP_LEAST 8192
 
+/* What has been made of the backends that may start in an arm. */
+struct crowd {
+	uint32_t ring, ring_size;
+};
+
+/* By what they are told apart, in front of a bit for each backend of the model. */
+struct crowd_key {
+	uint64_t model, version, slow_start_ms;
+	uint64_t start[USHER_BACKENDS_MAX / 64];
+};
+
 struct builder {
 	const struct effective *effective;
 	const struct policy *policy;
 	const struct numbers *numbers;
 	struct diagnostics *diagnostics;
 	struct tables *tables;
-	struct intern routes, sets, arm_lists, rings;
-	uint32_t *arm_first;  /* by arm list */
-	uint32_t *ring_first; /* by ring: first slot */
-	size_t arm_capacity, ring_capacity, arm_item_capacity, ring_line_capacity;
+	struct intern routes, sets, arm_lists;
+	struct intern crowds; /* who may start in an arm; by its number: */
+	struct crowd *crowd;
+	size_t crowd_capacity;
+	struct rings rings;
+	const struct rings *known; /* of a compilation before, or NULL */
+	uint32_t *arm_first;	   /* by arm list */
+	size_t arm_capacity, arm_item_capacity;
 	struct usher_arm *arms;
-	struct usher_line16 *rings_lines;
-	size_t arm_count, ring_lines;
+	size_t arm_count;
 	uint32_t ring_cap; /* no ring has more slots */
 	bool warming;	   /* some member of the ring being made is in its slow start */
 	bool *share_used;  /* of each share of each split, in their order */
@@ -42,11 +56,11 @@ static void builder_free(struct builder *builder)
 	intern_free(&builder->routes);
 	intern_free(&builder->sets);
 	intern_free(&builder->arm_lists);
-	intern_free(&builder->rings);
+	intern_free(&builder->crowds);
+	free(builder->crowd);
+	rings_free(&builder->rings);
 	free(builder->arm_first);
-	free(builder->ring_first);
 	free(builder->arms);
-	free(builder->rings_lines);
 	free(builder->share_used);
 	free(builder->share_first);
 }
@@ -100,40 +114,58 @@ static void tell_error(struct builder *builder, size_t service, double error, ui
 			builder->policy->services[service].name, error * 100, size);
 }
 
-static int new_ring(struct builder *builder, const struct ring_member *members, size_t count, uint32_t size,
-		    size_t service, uint32_t *ret_first)
+static int ring_room(struct builder *builder, size_t lines)
 {
-	size_t lines = size / 32;
+	struct rings *rings = &builder->rings;
 
-	if ((builder->ring_lines + lines) * 32 > USHER_RING_SLOTS_MAX)
+	if ((rings->line_count + lines) * 32 > USHER_RING_SLOTS_MAX)
 		return builder->ring_cap > RING_CAP_LEAST
 			       ? -ENOSPC
-			       : too_big(builder, "ring slots", (builder->ring_lines + lines) * 32,
-					 USHER_RING_SLOTS_MAX);
-	while (builder->ring_line_capacity < builder->ring_lines + lines) {
-		size_t capacity = builder->ring_line_capacity ? builder->ring_line_capacity * 2 : 1024;
-		void *larger = realloc(builder->rings_lines, capacity * sizeof(*builder->rings_lines));
+			       : too_big(builder, "ring slots", (rings->line_count + lines) * 32, USHER_RING_SLOTS_MAX);
+	while (rings->line_capacity < rings->line_count + lines) {
+		size_t capacity = rings->line_capacity ? rings->line_capacity * 2 : 1024;
+		void *larger = realloc(rings->lines, capacity * sizeof(*rings->lines));
 
 		if (!larger)
 			return -ENOMEM;
-		builder->rings_lines = larger;
-		builder->ring_line_capacity = capacity;
+		rings->lines = larger;
+		rings->line_capacity = capacity;
 	}
-	uint16_t *slots = builder->rings_lines[builder->ring_lines].value;
-	int error = ring_fill(members, count, size, slots);
+	return 0;
+}
+
+/* key: size and members, by which a compilation before may have made it. */
+static int new_ring(struct builder *builder, const struct ring_member *key, size_t count, uint32_t size,
+		    double *ret_error)
+{
+	const struct rings *known = builder->known;
+	struct rings *rings = &builder->rings;
+	size_t lines = size / 32,
+	       before = known ? intern_find(&known->keys, key, (count + 1) * sizeof(*key)) : SIZE_MAX;
+	int error = ring_room(builder, lines);
 
 	if (error)
 		return error;
-	tell_error(builder, service, ring_error(members, count, size, slots), size);
-	*ret_first = (uint32_t)(builder->ring_lines * 32);
-	builder->ring_lines += lines;
+	uint16_t *slots = rings->lines[rings->line_count].value;
+
+	if (before != SIZE_MAX) {
+		memcpy(slots, known->lines[known->first[before]].value, size * sizeof(*slots));
+		*ret_error = known->error[before];
+	} else {
+		error = ring_fill(key + 1, count, size, slots);
+		if (error)
+			return error;
+		*ret_error = ring_error(key + 1, count, size, slots);
+	}
+	rings->line_count += lines;
 	return 0;
 }
 
 static int ring_of(struct builder *builder, const struct ring_member *members, size_t count, uint32_t size,
 		   size_t service, uint32_t *ret_first)
 {
-	size_t before = builder->rings.count, number;
+	struct rings *rings = &builder->rings;
+	size_t before = rings->keys.count, number;
 
 	/* Members of a ring of another size are another ring's; no member's weight is 0, so the size can be told apart. */
 	_cleanup_free_ struct ring_member *key = calloc(count + 1, sizeof(*key));
@@ -142,21 +174,31 @@ static int ring_of(struct builder *builder, const struct ring_member *members, s
 		return -ENOMEM;
 	key[0].seed = size;
 	memcpy(key + 1, members, count * sizeof(*members));
-	number = intern(&builder->rings, key, (count + 1) * sizeof(*key));
+	number = intern(&rings->keys, key, (count + 1) * sizeof(*key));
 	if (number == before) {
-		int error = new_ring(builder, members, count, size, service, ret_first);
+		uint32_t first = (uint32_t)rings->line_count;
+		double off;
+		int error = new_ring(builder, key, count, size, &off);
 
 		if (error)
 			return error;
-		builder->ring_first =
-			array_grow(builder->ring_first, number, &builder->ring_capacity, sizeof(*builder->ring_first));
-		builder->ring_first[number] = *ret_first;
+		rings->first = array_grow(rings->first, number, &rings->first_capacity, sizeof(*rings->first));
+		rings->error = array_grow(rings->error, number, &rings->error_capacity, sizeof(*rings->error));
+		rings->first[number] = first;
+		rings->error[number] = off;
+		tell_error(builder, service, off, size);
 	}
-	*ret_first = builder->ring_first[number];
+	*ret_first = rings->first[number] * 32;
 	return 0;
 }
 
 /* ---- arms --------------------------------------------------------------------------------------------------- */
+
+static bool may_start(const struct builder *builder, const struct decision_arm *arm, const struct candidate *candidate)
+{
+	return !candidate->constraint_reason && !candidate->start_reason &&
+	       (arm->version == POLICY_NONE || builder->policy->backends[candidate->backend].version == arm->version);
+}
 
 /* service: whose ring it is. */
 static size_t members_of(struct builder *builder, size_t service, const struct decision_arm *arm,
@@ -168,8 +210,7 @@ static size_t members_of(struct builder *builder, size_t service, const struct d
 	for (size_t i = 0; i < count; i++) {
 		const struct backend *backend = &builder->policy->backends[candidates[i].backend];
 
-		if (candidates[i].constraint_reason || candidates[i].start_reason ||
-		    (arm->version != POLICY_NONE && backend->version != arm->version))
+		if (!may_start(builder, arm, &candidates[i]))
 			continue;
 		if (effective_part(builder->effective, service, candidates[i].backend) < SLOW_START_WHOLE)
 			builder->warming = true;
@@ -181,25 +222,62 @@ static size_t members_of(struct builder *builder, size_t service, const struct d
 	return kept;
 }
 
+static int crowd_ring(struct builder *builder, size_t service, const struct decision_arm *arm,
+		      const struct candidate *candidates, size_t count, struct crowd *ret_crowd)
+{
+	_cleanup_free_ struct ring_member *members = calloc(count + 1, sizeof(*members));
+	size_t kept;
+
+	if (!members)
+		return -ENOMEM;
+	kept = members_of(builder, service, arm, candidates, count, members);
+	ret_crowd->ring_size = kept > 1 ? size_of_ring(builder, builder->policy->services[service].model) : 32;
+	return ring_of(builder, members, kept, ret_crowd->ring_size, service, &ret_crowd->ring);
+}
+
+/* Many routes have the same backends, so that members and their weights need not be looked at for each. */
+static int crowd_of(struct builder *builder, size_t service, const struct decision_arm *arm,
+		    const struct candidate *candidates, size_t count, struct crowd *ret_crowd)
+{
+	const struct service *target = &builder->policy->services[service];
+	struct crowd_key key = {
+		.model = target->model, .version = arm->version, .slow_start_ms = target->slow_start_ms};
+	size_t before = builder->crowds.count, number;
+	int error;
+
+	/* The candidates of a model are the same in each decision, in the same order. */
+	for (size_t i = 0; i < count; i++)
+		if (may_start(builder, arm, &candidates[i]))
+			key.start[i / 64] |= 1ULL << (i % 64);
+	number = intern(&builder->crowds, &key,
+			offsetof(struct crowd_key, start) + (count + 63) / 64 * sizeof(uint64_t));
+	if (number < before) {
+		*ret_crowd = builder->crowd[number];
+		return 0;
+	}
+	error = crowd_ring(builder, service, arm, candidates, count, ret_crowd);
+	if (error)
+		return error;
+	builder->crowd = array_grow(builder->crowd, number, &builder->crowd_capacity, sizeof(*builder->crowd));
+	builder->crowd[number] = *ret_crowd;
+	return 0;
+}
+
 static int arms_of(struct builder *builder, const struct decision *decision, struct usher_arm *arms)
 {
 	bool rerouted = decision->reason == USHER_REASON_REROUTED;
 	const struct candidate *candidates = rerouted ? decision->rerouted : decision->candidates;
 	size_t count = rerouted ? decision->rerouted_count : decision->candidate_count;
-	size_t model = builder->policy->services[decision->target].model;
-	_cleanup_free_ struct ring_member *members = calloc(count + 1, sizeof(*members));
 
-	if (!members)
-		return -ENOMEM;
 	for (size_t a = 0; a < decision->arm_count; a++) {
 		const struct decision_arm *arm = &decision->arms[a];
-		size_t kept = members_of(builder, decision->target, arm, candidates, count, members);
-		uint32_t size = kept > 1 ? size_of_ring(builder, model) : 32;
-		int error = ring_of(builder, members, kept, size, decision->target, &arms[a].ring);
+		struct crowd crowd;
+		int error = crowd_of(builder, decision->target, arm, candidates, count, &crowd);
 
 		if (error)
 			return error;
-		arms[a].ring_size = size;
+		arms[a].ring = crowd.ring;
+		arms[a].ring_size = crowd.ring_size;
 		arms[a].weight = arm->weight;
 		arms[a].seed = arm->version == POLICY_NONE
 				       ? 0
@@ -392,8 +470,8 @@ static void end(struct builder *builder)
 
 	tables->arms = keep(&tables->arena, builder->arms, builder->arm_count, sizeof(*tables->arms));
 	tables->arm_count = builder->arm_count;
-	tables->rings = keep(&tables->arena, builder->rings_lines, builder->ring_lines, sizeof(*tables->rings));
-	tables->ring_lines = builder->ring_lines;
+	tables->rings = keep(&tables->arena, builder->rings.lines, builder->rings.line_count, sizeof(*tables->rings));
+	tables->ring_lines = builder->rings.line_count;
 	tables->routes =
 		keep(&tables->arena, intern_bytes(&builder->routes, 0), builder->routes.count, sizeof(*tables->routes));
 	tables->route_count = builder->routes.count;
@@ -409,13 +487,14 @@ static void free_cases(struct cases **cases)
 
 /* -ENOSPC: larger rings would have been better, but there is no room for them all. */
 static int build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
-		 uint32_t ring_cap, struct diagnostics *diagnostics, struct tables *tables)
+		 uint32_t ring_cap, struct rings *memory, struct diagnostics *diagnostics, struct tables *tables)
 {
 	_cleanup_(builder_free) struct builder builder = {.effective = effective,
 							  .policy = effective->policy,
 							  .numbers = numbers,
 							  .diagnostics = diagnostics,
 							  .tables = tables,
+							  .known = memory,
 							  .ring_cap = ring_cap};
 	_cleanup_(free_cases) struct cases *cases = cases_new(effective, classes);
 	_cleanup_free_ uint32_t *case_of = calloc(classes->count, sizeof(*case_of));
@@ -427,17 +506,22 @@ static int build(const struct effective *effective, const struct classes *classe
 		return error;
 	warn(&builder, cases);
 	end(&builder);
+	if (memory) {
+		rings_free(memory);
+		*memory = builder.rings;
+		builder.rings = (struct rings){0};
+	}
 	return 0;
 }
 
 int routes_build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
-		 struct diagnostics *diagnostics, struct tables *tables)
+		 struct rings *memory, struct diagnostics *diagnostics, struct tables *tables)
 {
 	size_t before = diagnostics->count;
 	int error;
 
 	for (uint32_t cap = USHER_RING_SIZE_MAX;; cap /= 2) {
-		error = build(effective, classes, numbers, cap, diagnostics, tables);
+		error = build(effective, classes, numbers, cap, memory, diagnostics, tables);
 		if (error != -ENOSPC)
 			return error;
 		diagnostics_cut(diagnostics, before);

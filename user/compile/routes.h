@@ -5,6 +5,7 @@
 
 #include "base/diagnostics.h"
 #include "compile/cases.h"
+#include "compile/memory.h"
 #include "compile/tables.h"
 
 /*
@@ -12,6 +13,6 @@
  * warnings go as well: a rule that never applies, a share that nobody can get, shares that a ring cannot meet.
  */
 int routes_build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
-		 struct diagnostics *diagnostics, struct tables *tables);
+		 struct rings *memory, struct diagnostics *diagnostics, struct tables *tables);
 
 #endif

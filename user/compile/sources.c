@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/array.h"
+
 struct number {
 	uint64_t high, low; /* of an IPv4 address: only `low` */
 };
@@ -277,7 +279,25 @@ static void plant(struct tree *tree, struct arena *arena, size_t *ret_lines, siz
 	fill(tree, 0);
 }
 
-void sources_build(const struct policy *policy, const struct classes *classes, struct tables *tables)
+static void digest_of(struct source_trees *trees)
+{
+	const struct {
+		const void *bytes;
+		size_t length;
+	} parts[] = {
+		{trees->source4, trees->source4_lines * sizeof(*trees->source4)},
+		{trees->source6, trees->source6_lines * sizeof(*trees->source6)},
+		{trees->source4_classes, trees->source4_class_lines * sizeof(*trees->source4_classes)},
+		{trees->source6_classes, trees->source6_class_lines * sizeof(*trees->source6_classes)},
+	};
+	uint8_t digests[ARRAY_COUNT(parts)][SHA256_BYTES];
+
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
+		sha256(parts[i].bytes, parts[i].length, digests[i]);
+	sha256(digests, sizeof(digests), trees->digest);
+}
+
+static void build(const struct policy *policy, struct source_trees *trees)
 {
 	struct arena scratch = {0};
 	struct prefix *prefixes;
@@ -289,24 +309,54 @@ void sources_build(const struct policy *policy, const struct classes *classes, s
 	for (size_t g = 0; g < policy->geo_count; g++)
 		most += policy->geos[g].prefix_count;
 	prefixes = arena_array(&scratch, most, sizeof(*prefixes));
-	count = collect(policy, classes, AF_INET, &scratch, own, prefixes);
+	count = collect(policy, &trees->classes, AF_INET, &scratch, own, prefixes);
 
 	struct intervals ipv4 = cut(prefixes, count, AF_INET, &scratch);
 	struct tree tree4 = {.intervals = &ipv4, .keys = USHER_SOURCE4_KEYS, .family = AF_INET};
 
-	plant(&tree4, &tables->arena, &tables->source4_lines, &tables->source4_class_lines);
-	tables->source4 = tree4.lines4;
-	tables->source4_classes = tree4.classes;
+	plant(&tree4, &trees->arena, &trees->source4_lines, &trees->source4_class_lines);
+	trees->source4 = tree4.lines4;
+	trees->source4_classes = tree4.classes;
 
-	count = collect(policy, classes, AF_INET6, &scratch, own, prefixes);
+	count = collect(policy, &trees->classes, AF_INET6, &scratch, own, prefixes);
 
 	struct intervals ipv6 = cut(prefixes, count, AF_INET6, &scratch);
 	struct tree tree6 = {.intervals = &ipv6, .keys = USHER_SOURCE6_KEYS, .family = AF_INET6};
 
-	plant(&tree6, &tables->arena, &tables->source6_lines, &tables->source6_class_lines);
-	tables->source6 = tree6.lines6;
-	tables->source6_classes = tree6.classes;
-	tables->header.source4_lines = (uint32_t)tables->source4_lines;
-	tables->header.source6_lines = (uint32_t)tables->source6_lines;
+	plant(&tree6, &trees->arena, &trees->source6_lines, &trees->source6_class_lines);
+	trees->source6 = tree6.lines6;
+	trees->source6_classes = tree6.classes;
 	arena_free(&scratch);
+}
+
+struct source_trees *source_trees_of(const struct policy *policy, struct source_trees *before)
+{
+	static uint64_t serial;
+	struct source_trees *trees;
+
+	if (before && !strcmp(before->policy_digest, policy->digest)) {
+		before->holders++;
+		return before;
+	}
+	trees = calloc(1, sizeof(*trees));
+	if (!trees)
+		abort();
+	trees->holders = 1;
+	trees->serial = ++serial;
+	memcpy(trees->policy_digest, policy->digest, sizeof(trees->policy_digest));
+	trees->classes = classes_of(policy, &trees->arena);
+	/* What has too many is refused by whoever looks at the count; its numbers would not fit. */
+	if (trees->classes.count <= USHER_CLASSES_MAX) {
+		build(policy, trees);
+		digest_of(trees);
+	}
+	return trees;
+}
+
+void source_trees_release(struct source_trees *trees)
+{
+	if (!trees || --trees->holders)
+		return;
+	arena_free(&trees->arena);
+	free(trees);
 }

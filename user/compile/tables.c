@@ -2,6 +2,7 @@
 #include "compile/tables.h"
 
 #include "base/array.h"
+#include "compile/sources.h"
 
 void tables_digest(const struct tables *tables, char digest[SHA256_HEX])
 {
@@ -12,10 +13,7 @@ void tables_digest(const struct tables *tables, char digest[SHA256_HEX])
 	} parts[] = {
 		{&header, sizeof(header)},
 		{tables->endpoints, USHER_ENDPOINT_SLOTS * sizeof(*tables->endpoints)},
-		{tables->source4, tables->source4_lines * sizeof(*tables->source4)},
-		{tables->source6, tables->source6_lines * sizeof(*tables->source6)},
-		{tables->source4_classes, tables->source4_class_lines * sizeof(*tables->source4_classes)},
-		{tables->source6_classes, tables->source6_class_lines * sizeof(*tables->source6_classes)},
+		{tables->trees->digest, sizeof(tables->trees->digest)},
 		{tables->classes, tables->class_count * sizeof(*tables->classes)},
 		{tables->services, USHER_SERVICES_MAX * sizeof(*tables->services)},
 		{tables->route_index, tables->route_index_lines * sizeof(*tables->route_index)},

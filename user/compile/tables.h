@@ -47,7 +47,8 @@ struct catalog {
 };
 
 struct tables {
-	struct arena arena; /* of all arrays */
+	struct arena arena;	    /* of all arrays but those of the sources */
+	struct source_trees *trees; /* whose the source tables are */
 	struct usher_generation header;
 	struct usher_endpoint *endpoints; /* USHER_ENDPOINT_SLOTS */
 	struct usher_source4_line *source4;

@@ -60,7 +60,7 @@ static struct core_used used_by(const struct policy *policy, const struct tables
 	};
 }
 
-static int make_tables(const struct core *core, const struct effective *effective, struct diagnostics *diagnostics,
+static int make_tables(struct core *core, const struct effective *effective, struct diagnostics *diagnostics,
 		       struct tables **ret_tables)
 {
 	const struct usher_generation *active = publisher_active(core->publisher);
@@ -72,6 +72,7 @@ static int make_tables(const struct core *core, const struct effective *effectiv
 		.epoch = active->epoch > core->state->epoch ? active->epoch : core->state->epoch,
 		.judgement = core->state->judged ? core->state->judgement : NULL,
 		.hash_key = core->program->boot.hash_key,
+		.memory = &core->memory,
 	};
 
 	return compile(&input, diagnostics, ret_tables);

@@ -47,6 +47,7 @@ struct core {
 	size_t text_length;
 	struct facts facts;
 	struct effective *effective; /* that the tables were made of */
+	struct compile_memory memory;
 	char tables_digest[SHA256_HEX];
 	const struct catalog *catalog; /* of what is in force; the journal's */
 	struct core_used used;

@@ -253,6 +253,7 @@ static void let_go(struct core *core)
 {
 	journal_close(core->journal);
 	core_free_policy(core);
+	compile_memory_free(&core->memory);
 	free(core->watched);
 	state_close(core->state);
 	addresses_close(core->addresses);

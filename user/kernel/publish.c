@@ -13,6 +13,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "compile/sources.h"
 #include "kernel/barrier.h"
 #include "kernel/mapping.h"
 
@@ -56,7 +57,8 @@ struct publisher {
 	struct mapping control;
 	struct barrier barrier;
 	bool barrier_open;
-	bool barrier_due; /* the spare slot may still be read */
+	bool barrier_due;	     /* the spare slot may still be read */
+	uint64_t trees[USHER_SLOTS]; /* whose sources lie in each slot; 0: not known */
 };
 
 static struct usher_control *control_of(const struct publisher *publisher)
@@ -168,8 +170,17 @@ const struct usher_address *publisher_nat_address(const struct publisher *publis
 	return addresses->used ? &addresses->address : NULL;
 }
 
-static void fill(const struct publisher *publisher, uint32_t slot, const struct tables *tables)
+/* Sources mostly stay as they are, and are the largest of the tables. */
+static bool is_source(size_t table)
 {
+	return table == TABLE_source4 || table == TABLE_source6 || table == TABLE_source4_classes ||
+	       table == TABLE_source6_classes;
+}
+
+static void fill(struct publisher *publisher, uint32_t slot, const struct tables *tables)
+{
+	bool same = publisher->trees[slot] == tables->trees->serial;
+
 	const struct {
 		const void *bytes;
 		size_t count;
@@ -183,10 +194,11 @@ static void fill(const struct publisher *publisher, uint32_t slot, const struct 
 		const struct mapping *table = &publisher->table[i];
 		size_t first = (size_t)slot * (table->entries / USHER_SLOTS);
 
-		if (parts[i].count)
+		if (parts[i].count && !(same && is_source(i)))
 			memcpy((char *)table->bytes + first * table->size, parts[i].bytes,
 			       parts[i].count * table->size);
 	}
+	publisher->trees[slot] = tables->trees->serial;
 }
 
 static bool fits(const struct publisher *publisher, const struct tables *tables)
