@@ -181,7 +181,7 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(B)/usher $(DESTDIR)$(PREFIX)/bin/usher
 	install -D -m 0644 policies/schema.json $(DESTDIR)$(PREFIX)/share/usher/schema.json
 	install -d $(DESTDIR)$(PREFIX)/share/usher/examples
-	install -m 0644 policies/examples/*.json $(DESTDIR)$(PREFIX)/share/usher/examples/
+	install -m 0644 policies/examples/*.json policies/examples/*.csv $(DESTDIR)$(PREFIX)/share/usher/examples/
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 scripts/man/usher.8 scripts/man/usherd.8
 	install -D -m 0644 scripts/completion/usher $(DESTDIR)$(PREFIX)/share/bash-completion/completions/usher
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system

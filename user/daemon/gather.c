@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "daemon/maxmind.h"
 #include "policy/bundle.h"
 #include "policy/policy.h"
@@ -62,8 +63,9 @@ static void attach_database(struct json *bundle, const char *name, const char *p
 	struct bundle_file attachment = {.name = name};
 	char sentence[MAXMIND_SENTENCE];
 	struct json lines = {0};
+	size_t left_out = 0;
 
-	if (maxmind_read(path, room, &lines, sentence)) {
+	if (maxmind_read(path, room, &lines, &left_out, sentence)) {
 		attachment.bytes = sentence;
 		attachment.length = strlen(sentence);
 	} else {
@@ -71,6 +73,10 @@ static void attach_database(struct json *bundle, const char *name, const char *p
 		attachment.length = lines.length;
 		attachment.read = true;
 	}
+	if (left_out)
+		log_warning(
+			"%s: %zu networks without an ISO 3166-1 country are left out; clients from there are unknown",
+			path, left_out);
 	bundle_attach(bundle, &attachment);
 	json_free(&lines);
 }

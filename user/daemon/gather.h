@@ -11,7 +11,7 @@
 /*
  * bytes: a policy's text from `path`, malloc'ed. Puts the bundle of it and its files (policy/bundle.h) in their place; a name
  * is relative to the folder of `path`, or to the working folder if that is "-". A file that ends in .mmdb is a MaxMind
- * database, and comes as lines of a geography file. What cannot be read is in the bundle with the reason. A text that is a bundle
+ * database, and comes as lines of a geography file. Of its networks without a country, the number is told on standard error. What cannot be read is in the bundle with the reason. A text that is a bundle
  * already stays as it is.
  */
 void gather(const char *path, char **bytes, size_t *length);

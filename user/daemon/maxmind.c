@@ -38,7 +38,7 @@ struct walk {
 	MMDB_s *database;
 	struct json *to;
 	struct cached *cache;
-	size_t room, nodes;
+	size_t room, nodes, left_out;
 	uint32_t ipv4_root;
 	uint8_t address[16];
 	const char *failure;
@@ -160,6 +160,7 @@ static struct outcome walk_record(struct walk *walk, uint64_t record, uint8_t ty
 		return walk_node(walk, (uint32_t)record, bits);
 	case MMDB_RECORD_TYPE_DATA:
 		region_of(walk, entry, outcome.region);
+		walk->left_out += !*outcome.region;
 		return outcome;
 	case MMDB_RECORD_TYPE_EMPTY:
 		return outcome;
@@ -201,7 +202,8 @@ static struct outcome walk_node(struct walk *walk, uint32_t node, unsigned int b
 	return (struct outcome){.several = true};
 }
 
-int maxmind_read(const char *path, size_t room, struct json *to, char ret_sentence[MAXMIND_SENTENCE])
+int maxmind_read(const char *path, size_t room, struct json *to, size_t *ret_left_out,
+		 char ret_sentence[MAXMIND_SENTENCE])
 {
 	struct walk walk = {.to = to, .room = to->length + room};
 	struct outcome outcome;
@@ -226,8 +228,10 @@ int maxmind_read(const char *path, size_t room, struct json *to, char ret_senten
 	MMDB_close(&database);
 	if (!walk.failure && !to->length)
 		walk.failure = "it names no country of any network";
-	if (!walk.failure)
+	if (!walk.failure) {
+		*ret_left_out = walk.left_out;
 		return 0;
+	}
 	snprintf(ret_sentence, MAXMIND_SENTENCE, "%s is no geography: %s", path, walk.failure);
 	return -EINVAL;
 }

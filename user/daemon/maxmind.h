@@ -14,8 +14,10 @@
 /*
  * Appends the networks of the database as lines of a geography file, at most `room` bytes: the country of each network, with the first
  * of its subdivisions if there is one. Neighbours with the same answer come as one. Networks without country, and those of
- * what ISO 3166-1 has no code for, are left out: a client from there is unknown. Returns 0 or -EINVAL with a sentence.
+ * what ISO 3166-1 has no code for, are left out: a client from there is unknown. ret_left_out: how many of these the database
+ * has an entry for. Returns 0 or -EINVAL with a sentence.
  */
-int maxmind_read(const char *path, size_t room, struct json *to, char ret_sentence[MAXMIND_SENTENCE]);
+int maxmind_read(const char *path, size_t room, struct json *to, size_t *ret_left_out,
+		 char ret_sentence[MAXMIND_SENTENCE]);
 
 #endif

@@ -29,16 +29,16 @@ static inline void compiled_free(struct compiled *compiled)
 	diagnostics_free(&compiled->diagnostics);
 }
 
-/* before, facts: may be NULL. Returns what parser or compiler return; compiled_free() is due in any case. */
-static inline int compile_after(const struct tables *before, const char *text, const struct facts *facts,
-				struct compiled *compiled)
+/* before, facts: may be NULL; length: of the text, with geography files behind it (policy/bundle.h). Returns what parser or compiler return; compiled_free() is due in any case. */
+static inline int compile_bundle(const struct tables *before, const char *text, size_t length,
+				 const struct facts *facts, struct compiled *compiled)
 {
 	static const __u64 hash_key[USHER_HASH_KEYS] = {1, 2, 3, 4, 5};
 	struct compile_input input = {.generation = 1, .hash_key = hash_key};
 	int error;
 
 	*compiled = (struct compiled){.diagnostics = {.file = "test.json"}};
-	error = policy_parse("test.json", text, strlen(text), COMPILED_NOW, &compiled->diagnostics, &compiled->policy);
+	error = policy_parse("test.json", text, length, COMPILED_NOW, &compiled->diagnostics, &compiled->policy);
 	if (!error)
 		error = decide(compiled->policy, facts, COMPILED_NOW, &compiled->effective);
 	if (error)
@@ -51,6 +51,12 @@ static inline int compile_after(const struct tables *before, const char *text, c
 		input.judgement = before->judgement;
 	}
 	return compile(&input, &compiled->diagnostics, &compiled->tables);
+}
+
+static inline int compile_after(const struct tables *before, const char *text, const struct facts *facts,
+				struct compiled *compiled)
+{
+	return compile_bundle(before, text, strlen(text), facts, compiled);
 }
 
 /* A text that grows. */

@@ -16,6 +16,7 @@
 
 #define PREFIXES 3000
 #define LOOKUPS 20000
+#define FILES 2
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -72,15 +73,15 @@ static uint16_t search(const struct tables *tables, const struct usher_address *
 
 /* ---- the slow way -------------------------------------------------------------------------------------------- */
 
-static bool covers(const struct source *source, const struct usher_address *address)
+static bool covers(const struct usher_address *prefix, unsigned int bits, const struct usher_address *address)
 {
-	for (unsigned int bit = 0; bit < source->bits; bit++)
-		if ((source->address.bytes[bit / 8] ^ address->bytes[bit / 8]) >> (7 - bit % 8) & 1)
+	for (unsigned int bit = 0; bit < bits; bit++)
+		if ((prefix->bytes[bit / 8] ^ address->bytes[bit / 8]) >> (7 - bit % 8) & 1)
 			return false;
 	return true;
 }
 
-/* "tenant region family" of the longest prefix. */
+/* "tenant region family" of the longest prefix, of the policy's own and of its geography files. */
 static void slow(const struct policy *policy, const struct usher_address *address, char text[128])
 {
 	const char *tenant = "unknown";
@@ -91,11 +92,22 @@ static void slow(const struct policy *policy, const struct usher_address *addres
 		for (size_t s = 0; s < policy->tenants[t].source_count; s++) {
 			const struct source *source = &policy->tenants[t].sources[s];
 
-			if ((int)source->bits <= best || !covers(source, address))
+			if ((int)source->bits <= best || !covers(&source->address, source->bits, address))
 				continue;
 			best = (int)source->bits;
 			tenant = policy->tenants[t].name;
 			region_print(&source->region, region);
+		}
+	/* Of two that are the same the policy's own goes before the file's. */
+	for (size_t g = 0; g < policy->geo_count; g++)
+		for (size_t i = 0; i < policy->geos[g].prefix_count; i++) {
+			const struct geo_prefix *prefix = &policy->geos[g].prefixes[i];
+
+			if ((int)prefix->bits <= best || !covers(&prefix->address, prefix->bits, address))
+				continue;
+			best = (int)prefix->bits;
+			tenant = policy->tenants[policy->geos[g].tenant].name;
+			region_print(&policy->geos[g].regions[prefix->region], region);
 		}
 	snprintf(text, 128, "%s %s %d", tenant, region, address_family(address));
 }
@@ -165,10 +177,11 @@ static int by_text(const void *left, const void *right)
 	return strcmp(left, right);
 }
 
-static void write_policy(struct writing *to, uint64_t seed, size_t count)
+static char prefixes[PREFIXES][64];
+static const char *const regions[] = {"DE", "FR-IDF", "US"};
+
+static void draw_prefixes(uint64_t seed, size_t count)
 {
-	static char prefixes[PREFIXES][64];
-	static const char *const regions[] = {"DE", "FR-IDF", "US"};
 	uint64_t random = seed;
 
 	for (size_t i = 0; i < count; i++) {
@@ -182,13 +195,42 @@ static void write_policy(struct writing *to, uint64_t seed, size_t count)
 			 ipv6 ? bits : bits - 96);
 	}
 	qsort(prefixes, count, sizeof(prefixes[0]), by_text);
+}
+
+/* Every third prefix is in one of two geography files, some of them in the policy as well; in no order. */
+static void write_files(struct writing *to, uint64_t seed, size_t count)
+{
+	for (unsigned int file = 0; file < FILES; file++) {
+		struct writing lines = {0};
+		size_t length;
+
+		writef(&lines, "# of file %u\n", file);
+		for (size_t n = 0; n < count; n++) {
+			size_t i = (n * 7919 + seed) % count;
+
+			if ((!i || strcmp(prefixes[i], prefixes[i - 1])) && i % 3 == 0 && i / 3 % FILES == file)
+				writef(&lines, "%s,%s\n", prefixes[i], regions[usher_mix64(i + 1) % 3]);
+		}
+		writef(&lines, "0.0.0.0/%u,JP\n", 1 + file);
+		length = to->length + (size_t)snprintf(NULL, 0, "usher-file read 6 %zu\nf%u.csv", lines.length, file);
+		writef(to, "%cusher-file read 6 %zu\nf%u.csv", 0, lines.length, file);
+		assert_int_equal(to->length, length + 1);
+		writef(to, "%s", lines.text);
+		free(lines.text);
+	}
+}
+
+static void write_policy(struct writing *to, uint64_t seed, size_t count)
+{
+	draw_prefixes(seed, count);
 	writef(to, "{\"apiVersion\": \"usher/v1\", \"models\": {}, \"backends\": {}, \"services\": {}, \"rules\": [],"
 		   "\"tenants\": {");
 	for (unsigned int t = 0, written = 0; t < 5; t++) {
 		size_t sources = 0;
 
 		for (size_t i = 0; i < count; i++) {
-			if ((i && !strcmp(prefixes[i], prefixes[i - 1])) || usher_mix64(seed + i) % 5 != t)
+			if ((i && !strcmp(prefixes[i], prefixes[i - 1])) || usher_mix64(seed + i) % 5 != t ||
+			    (i % 3 == 0 && i % 2)) /* in a file alone */
 				continue;
 			if (!sources++)
 				writef(to, "%s\"t%u\": {\"sources\": [", written++ ? "," : "", t);
@@ -197,7 +239,11 @@ static void write_policy(struct writing *to, uint64_t seed, size_t count)
 		}
 		writef(to, "%s", sources ? "]}" : "");
 	}
+	for (unsigned int file = 0; file < FILES; file++)
+		writef(to, "%s\"g%u\": {\"sources\": [{\"geo\": \"f%u.csv\"}]}",
+		       file || strchr(to->text, '[') != strrchr(to->text, '[') ? "," : "", file, file);
 	writef(to, "}}");
+	write_files(to, seed, count);
 }
 
 static void compare_all(uint64_t seed, size_t count)
@@ -207,7 +253,7 @@ static void compare_all(uint64_t seed, size_t count)
 	uint64_t random = ~seed;
 
 	write_policy(&text, seed, count);
-	if (compile_after(NULL, text.text, NULL, &compiled)) {
+	if (compile_bundle(NULL, text.text, text.length, NULL, &compiled)) {
 		diagnostics_print(&compiled.diagnostics, stderr);
 		fail_msg("the policy of seed %u does not compile", (unsigned int)seed);
 	}
