@@ -336,6 +336,26 @@ def explain_ends_with_1_when_the_client_is_refused():
 
 
 @test
+def audit_tail_prints_one_decision_or_many_a_line():
+    decision = {"time": "2026-11-22T09:00:00.123Z", "type": "decision", "verdict": "drop", "reason": "new-flow-limit", "generation": 8,
+                "rule": "acme", "tenant": "acme-bank", "client_region": "DE", "service": "credit", "model": "m", "version": None,
+                "backend": None, "src_endpoint": {"ip": "203.0.113.7", "port": 40000}}
+    flood = {**decision, "src_endpoint": None, "dst_endpoint": None, "count": 1234567, "start_time": "2026-11-22T08:59:59.049Z",
+             "end_time": "2026-11-22T09:00:00.123Z"}
+    folder = os.path.join(scratch.name, "audit")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
+        for record in (decision, flood):
+            log.write(json.dumps(record, separators=(",", ":")) + "\n")
+    ended = run("audit", "tail", "--dir", folder)
+    equal(ended.status, OK, "exit status")
+    equal(ended.out.splitlines(), [
+        "2026-11-22T09:00:00.123Z drop     new-flow-limit   acme-bank (DE) 203.0.113.7:40000 -> credit, rule acme, generation 8",
+        "2026-11-22T09:00:00.123Z drop     new-flow-limit   acme-bank (DE) 1234567 times -> credit, rule acme, generation 8"], "lines")
+    equal(json.loads(run("-j", "audit", "tail", "--dir", folder).out.splitlines()[1]), flood, "the record itself")
+
+
+@test
 def control_characters_never_reach_the_terminal():
     nasty = "name\x1b[31m\x07\r\nnew line"
     answers = {"history": {"frame": {"status": 0}, "body": {"history": [{"name": nasty, "file": nasty}]}},
