@@ -149,7 +149,9 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	decision = &desk->decision;
 	decision_begin(decision, &packet->key, packet->service);
 	decision->interface = forward_place(ctx);
-	reason = admit_decide(ctx, packet, decision);
+	/* Read back, so that the verifier of Linux 6.1 does not go down the rest once for each way that leads here. */
+	decision->reason = (__u8)admit_decide(ctx, packet, decision);
+	reason = FLOW_READ(decision->reason);
 	if (packet->dry_run) {
 		admit_explain(packet, decision, reason);
 		return reason;

@@ -76,7 +76,8 @@ struct decision {
 	__u8 client_mac[ETH_ALEN];
 	__u8 interface; /* place of the one by which the client came */
 	__u8 metered;	/* its tenant has a bit rate */
-	__u8 padding[2];
+	__u8 reason;	/* what the policy has it come to */
+	__u8 padding;
 	__u64 flow_tag;
 };
 
