@@ -7,6 +7,7 @@
  * has a connection of its own, opened for it and closed by us. Only what was asked after --warm-up seconds is counted, except in
  * `all_count` and `all_bytes`: what the gateway has done in all.
  */
+#include "latency.h"
 #include "wire.h"
 
 #include <arpa/inet.h>
@@ -24,7 +25,6 @@
 
 #define CONNECTIONS_MAX 1024
 #define BACKENDS_MAX 1024
-#define LATENCIES_MAX (1u << 22)
 #define ERRORS_MAX 100	       /* then it asks no more */
 #define PATIENCE 5000000000ull /* ns without an answer: an error */
 #define LATE 180000000ull      /* ns: longer than any queue here, so something was sent again */
@@ -48,14 +48,13 @@ static struct {
 } option = {.sources = 1, .targets = 1, .connections = 1, .seconds = 1};
 
 static struct {
-	uint64_t count, bytes, all_count, all_bytes, late, errors, latencies, last;
+	uint64_t count, bytes, all_count, all_bytes, late, errors, last;
 	char error[128];
 	bool seen[BACKENDS_MAX];
 } outcome;
 
 static unsigned char pattern[2 * WIRE_PERIOD];
 static struct connection connections[CONNECTIONS_MAX];
-static uint32_t latencies[LATENCIES_MAX]; /* in units of 16 ns */
 static uint64_t start, measured_from, end;
 static uint32_t asked;
 static int poll_fd;
@@ -192,8 +191,7 @@ static void answered(struct connection *connection, uint64_t now)
 		outcome.count++;
 		outcome.bytes += option.upload + option.download;
 		outcome.late += took > LATE;
-		if (outcome.latencies < LATENCIES_MAX)
-			latencies[outcome.latencies++] = (uint32_t)(took / 16);
+		latency_add(took);
 	}
 	if (option.closes) {
 		close(connection->fd);
@@ -340,20 +338,6 @@ static void run(void)
 			close(connections[i].fd);
 }
 
-static int compare(const void *left, const void *right)
-{
-	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-
-	return (a > b) - (a < b);
-}
-
-static double percentile(double share)
-{
-	if (!outcome.latencies)
-		return 0;
-	return latencies[(uint64_t)((double)(outcome.latencies - 1) * share)] * 16e-3;
-}
-
 static void report(void)
 {
 	unsigned int backends = 0;
@@ -361,15 +345,15 @@ static void report(void)
 
 	for (int i = 0; i < BACKENDS_MAX; i++)
 		backends += outcome.seen[i];
-	qsort(latencies, outcome.latencies, sizeof(*latencies), compare);
+	latency_sort();
 	printf("{\"count\": %llu, \"bytes\": %llu, \"seconds\": %.6f, \"all_count\": %llu, \"all_bytes\": %llu, "
 	       "\"backends\": %u, ",
 	       (unsigned long long)outcome.count, (unsigned long long)outcome.bytes, seconds,
 	       (unsigned long long)outcome.all_count, (unsigned long long)outcome.all_bytes, backends);
 	printf("\"p50_us\": %.2f, \"p99_us\": %.2f, \"max_us\": %.2f, \"late\": %llu, \"errors\": %llu, \"error\": "
 	       "\"%s\"}\n",
-	       percentile(0.5), percentile(0.99), percentile(1), (unsigned long long)outcome.late,
-	       (unsigned long long)outcome.errors, outcome.error);
+	       latency_percentile(0.5), latency_percentile(0.99), latency_percentile(1),
+	       (unsigned long long)outcome.late, (unsigned long long)outcome.errors, outcome.error);
 }
 
 /* ADDRESS or ADDRESS+COUNT: that many addresses, one after the other. */

@@ -86,8 +86,15 @@ def blocks():
 
 def text(results, how):
     lines = [machine(), ", ".join(versions().values()), how, ""]
-    lines.append(f"Median (quartiles), and the ratio to {REFERENCE} within one round. ~: only disturbed runs. Rates are what the ends' own processor "
-                 "gives, cost is the gateway's.")
+    lines.append(f"Medians (quartiles), and the ratio to {REFERENCE} within one round. ~: only disturbed runs. Rates are what the ends' own processor "
+                 "gives; cost is the gateway's." if len(results.counts) > 1 else
+                 "~: only disturbed runs. Rates are what the ends' own processor gives; CPU is the gateway's.")
+    lines += one_table(results) if len(results.counts) == 1 else all_blocks(results)
+    return "\n".join(lines + [""] + notes(results)) + "\n"
+
+
+def all_blocks(results):
+    lines = []
     for load, figure, title, digits in blocks():
         lines += ["", f"{title}: {LOADS[load].text}", f"{'':12}" + "".join(f"{f'{count} backends' if count > 1 else '1 backend':>34}"
                                                                             for count in results.counts)]
@@ -95,7 +102,23 @@ def text(results, how):
             if figure == "cost" and name == "direct":
                 continue
             lines.append(f"{name:12}" + "".join(f"{cell_text(results.cell(load, count, name, figure), digits):>34}" for count in results.counts))
-    return "\n".join(lines + [""] + notes(results)) + "\n"
+    return lines
+
+
+def one_table(results):
+    """For one number of backends: medians only, a line for each contender."""
+    columns = blocks()
+    lines = ["", f"{results.counts[0]} backends; connections and requests: a second, CPU seconds for a million; MB: a second, CPU seconds for a GB; p50, p99: µs"]
+    lines += [f"  {name:12} {load.text}" for name, load in LOADS.items()]
+    lines += ["", f"{'':12}" + "".join(f"{load if load != last else '':>12}" for last, (load, *_) in zip((None, *(column[0] for column in columns)), columns)),
+              f"{'':12}" + "".join(f"{'CPU' if figure == 'cost' else figure:>12}" for _, figure, *_ in columns)]
+    for name in NAMES:
+        line = f"{name:12}"
+        for load, figure, _, digits in columns:
+            cell = results.cell(load, results.counts[0], name, figure)
+            line += f"{'failed' if not cell else '' if (name, figure) == ('direct', 'cost') else '~' * cell.disturbed + f'{cell.median:.{digits}f}':>12}"
+        lines.append(line)
+    return lines
 
 
 def cell_text(cell, digits):
