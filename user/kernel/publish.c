@@ -179,7 +179,8 @@ static bool is_source(size_t table)
 
 static void fill(struct publisher *publisher, uint32_t slot, const struct tables *tables)
 {
-	bool same = publisher->trees[slot] == tables->trees->serial;
+	uint64_t serial = tables->trees ? tables->trees->serial : 0; /* of none if they were not compiled */
+	bool same = serial && publisher->trees[slot] == serial;
 
 	const struct {
 		const void *bytes;
@@ -198,7 +199,7 @@ static void fill(struct publisher *publisher, uint32_t slot, const struct tables
 			memcpy((char *)table->bytes + first * table->size, parts[i].bytes,
 			       parts[i].count * table->size);
 	}
-	publisher->trees[slot] = tables->trees->serial;
+	publisher->trees[slot] = serial;
 }
 
 static bool fits(const struct publisher *publisher, const struct tables *tables)
