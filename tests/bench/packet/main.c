@@ -2,7 +2,7 @@
 /*
  * What a packet costs, by what it is and how it is sent on, against floors measured in the same run; README.md says how.
  *
- *   packet.bench [--quick] [--mode MODE] [--results FOLDER]
+ *   packet.bench [--quick] [--mode MODE | --growth] [--results FOLDER]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,6 +14,7 @@
 
 #include "compile/compile.h"
 
+#include "growth.h"
 #include "report.h"
 
 #define LINES_MIN (1u << 21) /* rated for 1,000,000 flows of one line each */
@@ -28,7 +29,7 @@ static const struct {
 } modes[] = {{"l2", 1}, {"ipip", 1}, {"gue", 1}, {"nat", 2}};
 
 struct options {
-	bool quick;
+	bool quick, growth; /* growth: nothing else */
 	const char *mode, *results;
 };
 
@@ -101,6 +102,7 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 static void read_options(int count, char **arguments, struct options *ret_options)
 {
 	static const struct option long_options[] = {{"quick", no_argument, NULL, 'q'},
+						     {"growth", no_argument, NULL, 'g'},
 						     {"mode", required_argument, NULL, 'm'},
 						     {"results", required_argument, NULL, 'r'},
 						     {0}};
@@ -110,6 +112,9 @@ static void read_options(int count, char **arguments, struct options *ret_option
 		switch (option) {
 		case 'q':
 			ret_options->quick = true;
+			break;
+		case 'g':
+			ret_options->growth = true;
 			break;
 		case 'm':
 			ret_options->mode = optarg;
@@ -149,13 +154,16 @@ int main(int count, char **arguments)
 	fprintf(to, "\n%u backends, sources in %u prefixes (largest set: %u), each tenant with a limit on new flows\n",
 		100u, ROWS_PREFIXES, ROWS_PREFIXES_LARGEST);
 	meter_begin();
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes) && !options.growth; i++)
 		if (!options.mode || !strcmp(options.mode, modes[i].mode))
 			missed += measure_mode(&options, modes[i].mode, modes[i].lines, to);
-	fprintf(to, "\n%u bars not met\n", missed);
-	if (options.results) {
+	if (!options.growth)
+		fprintf(to, "\n%u bars not met\n", missed);
+	if (options.growth || (!options.quick && !options.mode))
+		growth_measure(to, options.results);
+	if (options.results && sample_count)
 		report_plot(options.results, samples, sample_count);
+	if (options.results)
 		fclose(to);
-	}
 	return EXIT_SUCCESS;
 }
