@@ -361,18 +361,46 @@ static __always_inline bool follow_is_served(const struct desk *desk)
 	return endpoint && endpoint->kind == USHER_ENDPOINT_SERVICE && endpoint->service == decision->service;
 }
 
+/*
+ * The class of the flow's client, if no source has got another one since the flow was judged: most new epochs are about backends, and
+ * the look-up of a source is what judging again would cost most.
+ */
+static __always_inline void follow_recall_class(struct desk *desk)
+{
+	const struct usher_generation *generation = generation_of(&desk->packet);
+	__u16 class_id = desk->hit.value.forward.class_id;
+
+	desk->decision.class_id = class_id;
+	desk->decision.classified = generation && class_id != USHER_NONE &&
+				    (__s32)(USHER_TAG_EPOCH(desk->hit.ref.tag) - generation->classes_epoch) >= 0;
+}
+
+/*
+ * Another class than when the flow began is never written to its entry, only that there was one: packets of two generations may be
+ * here at once, and what the older of them knows must not outlive it. False: the entry could not be changed.
+ */
+static __always_inline bool follow_note_class(const struct desk *desk)
+{
+	__u16 class_id = desk->hit.value.forward.class_id;
+
+	return class_id == USHER_NONE || class_id == desk->decision.class_id ||
+	       !flow_update(&desk->hit.ref, 0, 0, 0xffffULL << 48);
+}
+
 /* Does what is in force now keep the flow, whose service is there, on its backend? */
 static __always_inline bool follow_is_kept(struct desk *desk, bool is_served)
 {
 	struct decision *decision = &desk->decision;
 
 	follow_describe(decision, &desk->hit);
+	follow_recall_class(desk);
 	if (!is_served || !route_find(&desk->packet, decision) || !route_keeps(&desk->packet, decision)) {
 		if (decision->route.reason < USHER_REASON_DENY_RULE) /* the rule that admits, not one that revokes */
 			decision->route.rule = USHER_NONE;
 		return false;
 	}
-	flow_stamp(&desk->hit.ref, desk->packet.epoch);
+	if (follow_note_class(desk))
+		flow_stamp(&desk->hit.ref, desk->packet.epoch);
 	follow_note_meter(desk);
 	return true;
 }

@@ -74,10 +74,10 @@ struct decision {
 	__u8 forward; /* enum usher_forward */
 	__u8 cut;     /* ends that have been reset */
 	__u8 client_mac[ETH_ALEN];
-	__u8 interface; /* place of the one by which the client came */
-	__u8 metered;	/* its tenant has a bit rate */
-	__u8 reason;	/* what the policy has it come to */
-	__u8 padding;
+	__u8 interface;	 /* place of the one by which the client came */
+	__u8 metered;	 /* its tenant has a bit rate */
+	__u8 reason;	 /* what the policy has it come to */
+	__u8 classified; /* class_id is known before the source is looked up */
 	__u64 flow_tag;
 };
 

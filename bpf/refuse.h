@@ -227,9 +227,13 @@ __noinline int refuse_by_icmp(struct xdp_md *ctx, const struct packet *packet, _
 /* Is there an answer left in this class's budget? */
 static __always_inline bool refuse_within_cap(const struct packet *packet, __u32 class_id)
 {
-	struct usher_replies *budget = bpf_map_lookup_elem(&replies, &class_id);
 	struct usher_flow_counter *counter = flow_counter();
+	struct usher_replies *budget;
 
+	if (class_id ==
+	    USHER_NONE) /* of a flow whose client has changed its class: a budget of its own would be no better */
+		class_id = packet->is_ipv6 ? USHER_CLASS_UNKNOWN6 : USHER_CLASS_UNKNOWN4;
+	budget = bpf_map_lookup_elem(&replies, &class_id);
 	if (!budget || !counter)
 		return false;
 	if (budget->tick != packet->now) {

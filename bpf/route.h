@@ -28,7 +28,8 @@ static __always_inline bool route_classify(const struct packet *packet, struct d
 	const struct usher_service *service = route_service(packet, decision->service);
 	const struct usher_class *class;
 
-	decision->class_id = classify_source(packet, &decision->client.source);
+	if (!decision->classified)
+		decision->class_id = classify_source(packet, &decision->client.source);
 	class = GENERATION_ENTRY(classes, USHER_CLASSES_MAX, packet->slot, decision->class_id);
 	if (!service || !class)
 		return false;

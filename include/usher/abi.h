@@ -106,8 +106,11 @@ struct usher_generation {
 	__u8 padding;
 	__u8 nat4[USHER_NAT_ADDRESSES_MAX]; /* indices into nat_addresses, by family */
 	__u8 nat6[USHER_NAT_ADDRESSES_MAX];
+	__u32 classes_epoch; /* since when every source has had the class that it has */
+	__u32 padding2;
+	__u64 classes_digest; /* of sources and classes */
 };
-USHER_ASSERT_SIZE(struct usher_generation, 96);
+USHER_ASSERT_SIZE(struct usher_generation, 112);
 
 /*
  * Map `endpoints`: open addressing, linear probes from usher_hash_address(address, port word + salt) & mask.
@@ -347,7 +350,7 @@ struct usher_flow_forward {
 	__u16 backend;
 	__u16 incarnation;
 	__u16 tenant;
-	__u16 class_id;
+	__u16 class_id; /* when it began; USHER_NONE: its client has had another one since */
 	__u16 nat_port_be;
 	__u16 seen; /* tick */
 	__u8 service;

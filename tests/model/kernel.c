@@ -182,6 +182,7 @@ static int compile_and_publish(struct kernel *kernel, const struct policy *polic
 		.generation = kernel->generation + 1,
 		.epoch = kernel->epoch,
 		.judgement = kernel->generation ? kernel->judgement : NULL,
+		.active = publisher_active(kernel->publisher),
 		.hash_key = kernel->program.boot.hash_key,
 	};
 	struct effective *effective;

@@ -155,6 +155,7 @@ static int publish_text(const char *name, const char *text)
 				      .generation = bench.generation + 1,
 				      .epoch = bench.epoch,
 				      .judgement = bench.generation ? bench.judgement : NULL,
+				      .active = publisher_active(bench.publisher),
 				      .hash_key = bench.program.boot.hash_key};
 	struct policy *policy = NULL;
 	struct effective *effective = NULL;

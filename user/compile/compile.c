@@ -246,6 +246,21 @@ static void judge(const struct policy *policy, const struct numbers *numbers, st
 	arena_free(&scratch);
 }
 
+/* Flows that were judged since the classes last changed need not be classified again. */
+static void date_classes(const struct usher_generation *active, struct tables *tables)
+{
+	struct usher_generation *header = &tables->header;
+	uint8_t digests[2][SHA256_BYTES], digest[SHA256_BYTES];
+
+	sha256(tables->trees->digest, sizeof(tables->trees->digest), digests[0]);
+	sha256(tables->classes, tables->class_count * sizeof(*tables->classes), digests[1]);
+	sha256(digests, sizeof(digests), digest);
+	memcpy(&header->classes_digest, digest, sizeof(header->classes_digest));
+	header->classes_epoch = active && active->number && active->classes_digest == header->classes_digest
+					? active->classes_epoch
+					: header->epoch;
+}
+
 /* ---- all of it ---------------------------------------------------------------------------------------------- */
 
 static int fit(struct diagnostics *diagnostics, const char *what, size_t count, size_t most)
@@ -327,6 +342,7 @@ int compile(const struct compile_input *input, struct diagnostics *diagnostics, 
 	tables->header.epoch = input->epoch;
 	if (!input->judgement || memcmp(input->judgement, tables->judgement, sizeof(tables->judgement)) != 0)
 		tables->header.epoch++;
+	date_classes(input->active, tables);
 	tables->catalog = catalog_build(policy, classes, &numbers, tables);
 	*ret_tables = TAKE_PTR(tables);
 	return 0;

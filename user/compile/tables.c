@@ -29,6 +29,7 @@ void tables_digest(const struct tables *tables, char digest[SHA256_HEX])
 
 	header.number = 0;
 	header.epoch = 0;
+	header.classes_epoch = 0;
 	for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
 		sha256(parts[i].bytes, parts[i].length, digests[i]);
 	sha256_hex(digests, sizeof(digests), digest);

@@ -71,6 +71,7 @@ static int make_tables(struct core *core, const struct effective *effective, str
 		.generation = last + 1,
 		.epoch = active->epoch > core->state->epoch ? active->epoch : core->state->epoch,
 		.judgement = core->state->judged ? core->state->judgement : NULL,
+		.active = active,
 		.hash_key = core->program->boot.hash_key,
 		.memory = &core->memory,
 	};

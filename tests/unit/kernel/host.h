@@ -190,6 +190,7 @@ static inline struct catalog *host_publish(struct host *host, const char *policy
 				      .generation = host->generation + 1,
 				      .epoch = host->epoch,
 				      .judgement = host->generation ? host->judgement : NULL,
+				      .active = publisher_active(host->publisher),
 				      .hash_key = host->program->boot.hash_key};
 	struct catalog *catalog;
 
