@@ -49,6 +49,7 @@ static inline int compile_bundle(const struct tables *before, const char *text, 
 		input.generation = before->header.number + 1;
 		input.epoch = before->header.epoch;
 		input.judgement = before->judgement;
+		input.active = &before->header;
 	}
 	return compile(&input, &compiled->diagnostics, &compiled->tables);
 }

@@ -106,6 +106,34 @@ static void test_only_what_open_flows_are_judged_by_raises_the_epoch(void **stat
 	compiled_free(&before);
 }
 
+/* Since which epoch every source has had the class that it has: a flow judged since then keeps the one that it knows. */
+static void test_only_sources_and_tenants_date_the_classes(void **state)
+{
+	static const char elsewhere[] =
+		"{\"apiVersion\": \"usher/v1\", \"tenants\": {\"a\": {\"sources\": [{\"prefix\": \"192.0.2.0/25\", "
+		"\"region\": \"DE\"}]}, \"b\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}]}},"
+		"\"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}, \"2\": {\"stage\": "
+		"\"canary\"}}}},\"nat\": {\"addresses\": [\"10.255.0.1\"]},\"backends\": {%s}," SERVICES
+		"\"rules\": [" ALLOW "]}";
+	struct compiled first, denied, moved;
+	struct writing text = {0};
+
+	(void)state;
+	compiled_from(NULL, three, ALLOW, NULL, &first);
+	assert_int_equal(first.tables->header.classes_epoch, 1);
+	compiled_from(first.tables, three, "{\"id\": \"no\", \"deny\": {\"backend\": [\"z\"]}}," ALLOW, NULL, &denied);
+	assert_int_equal(denied.tables->header.epoch, 2);
+	assert_int_equal(denied.tables->header.classes_epoch, 1);
+	writef(&text, elsewhere, three);
+	assert_int_equal(compile_after(denied.tables, text.text, NULL, &moved), 0);
+	assert_int_equal(moved.tables->header.epoch, 3);
+	assert_int_equal(moved.tables->header.classes_epoch, 3);
+	free(text.text);
+	compiled_free(&moved);
+	compiled_free(&denied);
+	compiled_free(&first);
+}
+
 /* ---- what is shared ------------------------------------------------------------------------------------------ */
 
 static void test_routes_that_are_equal_share_one_ring(void **state)
@@ -251,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_same_policy_gives_the_same_bytes),
 		cmocka_unit_test(test_only_what_open_flows_are_judged_by_raises_the_epoch),
+		cmocka_unit_test(test_only_sources_and_tenants_date_the_classes),
 		cmocka_unit_test(test_routes_that_are_equal_share_one_ring),
 		cmocka_unit_test(test_no_ring_has_a_backend_that_is_not_allowed),
 		cmocka_unit_test(test_the_largest_policy_compiles),
