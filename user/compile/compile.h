@@ -10,13 +10,13 @@
 
 struct compile_input {
 	const struct effective *effective;
-	const struct identities *identities; /* before */
-	uint64_t generation;		     /* number of the one being made */
-	uint32_t epoch;			     /* of the generation before it; 0: there was none */
-	const uint8_t *judgement;	     /* of the generation before it, or NULL; another one raises the epoch */
+	const struct identities *identities;   /* before */
+	uint64_t generation;		       /* number of the one being made */
+	uint32_t epoch;			       /* of the generation before it; 0: there was none */
+	const uint8_t *judgement;	       /* of the generation before it, or NULL; another one raises the epoch */
 	const struct usher_generation *active; /* in force before it, or NULL */
-	const __u64 *hash_key;		     /* USHER_HASH_KEYS words of boot.hash_key, which place the endpoints */
-	struct compile_memory *memory;	     /* of the compilation before, and then of this one; may be NULL */
+	const __u64 *hash_key;		       /* USHER_HASH_KEYS words of boot.hash_key, which place the endpoints */
+	struct compile_memory *memory;	       /* of the compilation before, and then of this one; may be NULL */
 };
 
 /*
