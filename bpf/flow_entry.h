@@ -17,6 +17,14 @@
 
 /* ---- look up -------------------------------------------------------------------------------------------- */
 
+static __always_inline __u64 flow_hash(const struct usher_flow_key *key)
+{
+	const __u64 keys[USHER_HASH_KEYS] = {usher_boot.hash_key[0], usher_boot.hash_key[1], usher_boot.hash_key[2],
+					     usher_boot.hash_key[3], usher_boot.hash_key[4]};
+
+	return usher_hash_flow(key->source.halves, key->destination.halves, USHER_FLOW_WORD(key), keys);
+}
+
 static __always_inline __u32 flow_home(__u64 hash)
 {
 	return (__u32)hash & (usher_boot.flow_lines - 1);

@@ -179,7 +179,7 @@ static __always_inline int relay_to_backend(struct xdp_md *ctx, struct desk *des
 	check = forward_check(packet, backend);
 	if (check != UNDECIDED)
 		return check;
-	if (!follow_path(packet, &desk->key, &desk->hit, backend, &desk->path))
+	if (!path_find(packet, &desk->key, &desk->hit, backend, &desk->path))
 		return USHER_REASON_NEXT_HOP;
 	if (backend->forward == USHER_FORWARD_NAT) {
 		path = desk->path;
@@ -215,7 +215,7 @@ static __always_inline int relay_to_client(struct xdp_md *ctx, struct desk *desk
 static __always_inline bool relay_allowed(const struct desk *desk)
 {
 	return USHER_TAG_STATUS(desk->hit.ref.tag) != USHER_FLOW_CUT &&
-	       follow_is_current(&desk->packet, desk->hit.ref.tag);
+	       judge_is_current(&desk->packet, desk->hit.ref.tag);
 }
 
 /* ICMP to an address of usher's. Returns its reason; the packet then bears the service and the action. */

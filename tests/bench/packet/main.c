@@ -2,7 +2,7 @@
 /*
  * What a packet costs, by what it is and how it is sent on, against floors measured in the same run; README.md says how.
  *
- *   packet.bench [--quick] [--mode MODE | --growth] [--results FOLDER]
+ *   packet.bench [--quick] [--ipv4] [--mode MODE | --growth] [--results FOLDER]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -29,7 +29,7 @@ static const struct {
 } modes[] = {{"l2", 1}, {"ipip", 1}, {"gue", 1}, {"nat", 2}};
 
 struct options {
-	bool quick, growth; /* growth: nothing else */
+	bool quick, ipv4, growth; /* ipv4: not IPv6; growth: nothing else */
 	const char *mode, *results;
 };
 
@@ -57,7 +57,8 @@ static bool lacks(const struct way_samples *first, size_t ways, const struct sam
 
 static unsigned int measure_mode(const struct options *options, const char *mode, uint32_t lines, FILE *to)
 {
-	size_t ways = options->quick ? 1 : 4, rounds = options->quick ? ROUNDS_QUICK : ROUNDS;
+	size_t all = options->ipv4 ? 2 : 4, ways = options->quick ? 1 : all;
+	size_t rounds = options->quick ? ROUNDS_QUICK : ROUNDS;
 	size_t limit = options->quick ? rounds : 2 * rounds;
 	struct way_samples *first = &samples[sample_count];
 	struct way_tables tables[4];
@@ -101,17 +102,19 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 
 static void read_options(int count, char **arguments, struct options *ret_options)
 {
-	static const struct option long_options[] = {{"quick", no_argument, NULL, 'q'},
-						     {"growth", no_argument, NULL, 'g'},
-						     {"mode", required_argument, NULL, 'm'},
-						     {"results", required_argument, NULL, 'r'},
-						     {0}};
+	static const struct option long_options[] = {
+		{"quick", no_argument, NULL, 'q'},	   {"ipv4", no_argument, NULL, '4'},
+		{"growth", no_argument, NULL, 'g'},	   {"mode", required_argument, NULL, 'm'},
+		{"results", required_argument, NULL, 'r'}, {0}};
 	int option;
 
 	while ((option = getopt_long(count, arguments, "", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'q':
 			ret_options->quick = true;
+			break;
+		case '4':
+			ret_options->ipv4 = true;
 			break;
 		case 'g':
 			ret_options->growth = true;
