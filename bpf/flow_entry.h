@@ -162,7 +162,7 @@ static __always_inline int flow_find(const struct usher_flow_key *key, __u64 has
 		return 0;
 	if (flow_is_nowhere(flow, identity, FLOW_READ(flow->hint)))
 		return -ENOENT;
-	/* Three of four that are not at home are next door. */
+	/* Most that are not at home are next door. */
 	if (FLOW_READ(flow->hint) & 2 && flow_is_at(key, identity, home ^ 1, 1, ret_ref, ret_value))
 		return 0;
 	return flow_find_elsewhere(key, identity, home, ret_ref, ret_value);

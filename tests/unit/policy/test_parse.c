@@ -17,6 +17,8 @@
 
 #include "base/array.h"
 
+#include "bundled.h"
+
 #define NOW 1795478400 /* 2026-11-24 */
 #define EXAMPLES "policies/examples"
 
@@ -31,8 +33,10 @@ static bool try_text(const char *bytes, size_t length)
 {
 	struct diagnostics diagnostics = {.file = "test.json"};
 	struct policy *policy = NULL;
+	size_t sent;
+	char *bundle = bundled(bytes, length, bundled_names_file(bytes, length), &sent);
 	uint32_t lines = 1;
-	int error = policy_parse("test.json", bytes, length, NOW, &diagnostics, &policy);
+	int error = policy_parse("test.json", bundle, sent, NOW, &diagnostics, &policy);
 
 	for (size_t i = 0; i < length; i++)
 		lines += bytes[i] == '\n';
@@ -43,6 +47,7 @@ static bool try_text(const char *bytes, size_t length)
 		assert_true(diagnostics.items[i].line <= lines);
 		assert_true(*diagnostics.items[i].text);
 	}
+	free(bundle);
 	policy_free(policy);
 	diagnostics_free(&diagnostics);
 	return !error;
