@@ -31,6 +31,8 @@
 #include "kernel/publish.h"
 #include "usher.skel.h"
 
+#include "../unit/kernel/loaded.h"
+
 #define GENERATIONS 3
 #define REPEAT 5000
 #define SENDERS 2
@@ -151,17 +153,12 @@ static int load(void)
 					.records_max = 1u << 30,
 					.interfaces = {1}};
 	struct problem problem = {0};
+	struct usher_bpf *skeleton = usher_bpf__open();
 	int error;
 
-	bench.program.skeleton = usher_bpf__open();
-	if (!bench.program.skeleton)
-		return -errno;
-	bench.program.boot = boot;
-	bpf_map__set_max_entries(bench.program.skeleton->maps.flows, boot.flow_lines);
-	/* A page: full after a few dozen records. */
-	bpf_map__set_max_entries(bench.program.skeleton->maps.events_required, (__u32)sysconf(_SC_PAGESIZE));
-	memcpy((void *)(uintptr_t)&bench.program.skeleton->rodata->usher_boot, &boot, sizeof(boot));
-	error = usher_bpf__load(bench.program.skeleton);
+	if (skeleton) /* A page: full after a few dozen records. */
+		bpf_map__set_max_entries(skeleton->maps.events_required, (__u32)sysconf(_SC_PAGESIZE));
+	error = loaded(skeleton, &boot, &bench.program);
 	return error ? error : publisher_open(&bench.program, &problem, &bench.publisher);
 }
 

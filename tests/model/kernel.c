@@ -14,6 +14,8 @@
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
 #include "policy/policy.h"
+
+#include "../unit/kernel/loaded.h"
 #include "judge.h"
 #include "policy_generator.h"
 #include "object.h"
@@ -66,15 +68,8 @@ static int load(struct kernel *kernel)
 		.records_max = 1u << 30,
 		.interfaces = {INTERFACE},
 	};
-	struct usher_bpf *skeleton = object_open();
 
-	if (!skeleton)
-		return -errno;
-	kernel->program.skeleton = skeleton;
-	kernel->program.boot = boot;
-	bpf_map__set_max_entries(skeleton->maps.flows, boot.flow_lines);
-	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, &boot, sizeof(boot));
-	return usher_bpf__load(skeleton);
+	return loaded(object_open(), &boot, &kernel->program);
 }
 
 static int open_maps(struct kernel *kernel)

@@ -27,6 +27,7 @@
 #include "kernel/publish.h"
 #include "policy/policy.h"
 #include "../model/object.h"
+#include "../unit/kernel/loaded.h"
 #include "description.h"
 #include "judge.h"
 
@@ -71,15 +72,8 @@ static int load(void)
 					.records_max = 1u << 30,
 					.interfaces = {1}};
 	struct problem problem = {0};
-	int error;
+	int error = loaded(object_open(), &boot, &bench.program);
 
-	bench.program.skeleton = object_open();
-	if (!bench.program.skeleton)
-		return -errno;
-	bench.program.boot = boot;
-	bpf_map__set_max_entries(bench.program.skeleton->maps.flows, boot.flow_lines);
-	memcpy((void *)(uintptr_t)&bench.program.skeleton->rodata->usher_boot, &boot, sizeof(boot));
-	error = usher_bpf__load(bench.program.skeleton);
 	if (!error)
 		error = publisher_open(&bench.program, &problem, &bench.publisher);
 	if (!error)

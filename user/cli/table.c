@@ -80,32 +80,31 @@ const char *number_text(long long number, char buffer[NUMBER_TEXT])
 	return buffer;
 }
 
+/* In the unit that leaves at most three digits in front of the point. */
+static const char *scaled_text(double value, const char *const *units, size_t count, char *buffer, size_t room)
+{
+	size_t unit = 0;
+
+	while (value >= 999.5 && unit + 1 < count) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(buffer, room, "%.*f %s", unit && value < 99.95 ? 1 : 0, value, units[unit]);
+	return buffer;
+}
+
 const char *bytes_text(long long bytes, char buffer[NUMBER_TEXT])
 {
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-	double size = (double)bytes;
-	size_t unit = 0;
 
-	while (size >= 999.5 && unit + 1 < ARRAY_COUNT(units)) {
-		size /= 1000;
-		unit++;
-	}
-	snprintf(buffer, NUMBER_TEXT, "%.*f %s", unit && size < 99.95 ? 1 : 0, size, units[unit]);
-	return buffer;
+	return scaled_text((double)bytes, units, ARRAY_COUNT(units), buffer, NUMBER_TEXT);
 }
 
 const char *duration_text(double seconds, char buffer[DURATION_TEXT])
 {
 	static const char *const units[] = {"us", "ms", "s"};
-	double length = seconds * 1e6;
-	size_t unit = 0;
 
-	while (length >= 999.5 && unit + 1 < ARRAY_COUNT(units)) {
-		length /= 1000;
-		unit++;
-	}
-	snprintf(buffer, DURATION_TEXT, "%.*f %s", unit && length < 99.95 ? 1 : 0, length, units[unit]);
-	return buffer;
+	return scaled_text(seconds * 1e6, units, ARRAY_COUNT(units), buffer, DURATION_TEXT);
 }
 
 static void fact_print(enum ink colour, const char *name, const char *format, va_list arguments)

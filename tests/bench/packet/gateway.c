@@ -19,6 +19,7 @@
 #include "usher.skel.h"
 
 #include "../../unit/compile/compiled.h"
+#include "../../unit/kernel/loaded.h"
 
 #define INTERFACE 1 /* lo: test runs come in by it */
 #define READER_NS 1000000
@@ -80,16 +81,10 @@ void gateway_open(uint32_t lines, struct gateway *ret_gateway)
 				  .interfaces = {INTERFACE}};
 	struct gateway *gateway = ret_gateway;
 	struct problem problem = {0};
-	struct usher_bpf *skeleton = usher_bpf__open();
 
-	must(skeleton ? 0 : errno, "open");
-	*gateway = (struct gateway){.program.skeleton = skeleton};
+	*gateway = (struct gateway){0};
 	memcpy(boot.hash_key, hash_key, sizeof(hash_key));
-	gateway->program.boot = boot;
-	must(bpf_map__set_max_entries(skeleton->maps.flows, lines), "flows");
-	must(bpf_map__set_max_entries(skeleton->maps.flow_moments, lines), "flow_moments");
-	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, &boot, sizeof(boot));
-	must(usher_bpf__load(skeleton), "load");
+	must(loaded(usher_bpf__open(), &boot, &gateway->program), "load");
 	open_map(gateway, "flows", sizeof(struct usher_flow), &gateway->flows);
 	open_map(gateway, "tenants", sizeof(struct usher_tenant_state), &gateway->tenants);
 	open_map(gateway, "generations", sizeof(struct usher_generation), &gateway->generations);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The least that a balancer can do in XDP: no table, no state, no record. A TCP packet to 198.51.100.8 goes, unchanged but for its link
- * addresses, to the server that the client's port gives (half of it: connect() takes every second one); that the service's port is 8000 and the number of servers, and that server n is
- * 02:00:00:00:03:n, is segment.py's doing. No include, so that it needs nothing but clang. */
+/* The least that a balancer can do in XDP: no table, no state, no record. A TCP packet to 198.51.100.8 goes, unchanged but for its
+ * link addresses, to the server that the client's port gives (half of it: connect() takes every second one). segment.py sees to it
+ * that the service's port is 8000 and the number of servers, and that server n is 02:00:00:00:03:n. No include, so that it needs
+ * nothing but clang. */
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;

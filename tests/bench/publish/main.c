@@ -19,6 +19,7 @@
 #include "policy/policy.h"
 #include "usher.skel.h"
 
+#include "../../unit/kernel/loaded.h"
 #include "largest.h"
 
 #define ROUNDS 5
@@ -61,20 +62,14 @@ static int load(void)
 {
 	const struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
 					.flow_lines = USHER_FLOW_LINES_DEFAULT,
+					.jiffy_ns = clock_jiffy(),
 					.hash_key = {11, 22, 33, 44, 55},
 					.half_open_max = 1000,
 					.replies_max = 1000,
 					.interfaces = {1}};
 	struct problem problem = {0};
-	int error;
+	int error = loaded(usher_bpf__open(), &boot, &bench.program);
 
-	bench.program.skeleton = usher_bpf__open();
-	if (!bench.program.skeleton)
-		return -errno;
-	bench.program.boot = boot;
-	bpf_map__set_max_entries(bench.program.skeleton->maps.flows, boot.flow_lines);
-	memcpy((void *)(uintptr_t)&bench.program.skeleton->rodata->usher_boot, &boot, sizeof(boot));
-	error = usher_bpf__load(bench.program.skeleton);
 	return error ? error : publisher_open(&bench.program, &problem, &bench.publisher);
 }
 
