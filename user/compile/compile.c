@@ -13,6 +13,7 @@
 #include "base/sha256.h"
 #include "compile/catalog.h"
 #include "compile/endpoints.h"
+#include "compile/fit.h"
 #include "compile/routes.h"
 #include "compile/sources.h"
 
@@ -262,15 +263,6 @@ static void date_classes(const struct usher_generation *active, struct tables *t
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------------------- */
-
-static int fit(struct diagnostics *diagnostics, const char *what, size_t count, size_t most)
-{
-	if (count <= most)
-		return 0;
-	diagnostics_add(diagnostics, SEVERITY_ERROR, 0, 0, "",
-			"the policy compiles to %zu %s; at most %zu are possible", count, what, most);
-	return -E2BIG;
-}
 
 /* The source tables, which are not the generation's own. */
 static void take_trees(const struct policy *policy, struct compile_memory *memory, struct tables *tables)

@@ -9,25 +9,9 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "compile/crowds.h"
+#include "compile/fit.h"
 #include "compile/intern.h"
-#include "compile/ring.h"
-#include "govern/slow_start.h"
-
-/* More than this share of error is told. */
-#define ERROR_TOLD 0.01
-/* Below this, rings are not made smaller to make room for others. */
-#define RING_CAP_LEAST 8192
-
-/* What has been made of the backends that may start in an arm. */
-struct crowd {
-	uint32_t ring, ring_size;
-};
-
-/* By what they are told apart, in front of a bit for each backend of the model. */
-struct crowd_key {
-	uint64_t model, version, slow_start_ms;
-	uint64_t start[USHER_BACKENDS_MAX / 64];
-};
 
 struct builder {
 	const struct effective *effective;
@@ -36,18 +20,12 @@ struct builder {
 	struct diagnostics *diagnostics;
 	struct tables *tables;
 	struct intern routes, sets, arm_lists;
-	struct intern crowds; /* who may start in an arm; by its number: */
-	struct crowd *crowd;
-	size_t crowd_capacity;
-	struct rings rings;
-	const struct rings *known; /* of a compilation before, or NULL */
-	uint32_t *arm_first;	   /* by arm list */
+	struct crowds crowds;
+	uint32_t *arm_first; /* by arm list */
 	size_t arm_capacity, arm_item_capacity;
 	struct usher_arm *arms;
 	size_t arm_count;
-	uint32_t ring_cap; /* no ring has more slots */
-	bool warming;	   /* some member of the ring being made is in its slow start */
-	bool *share_used;  /* of each share of each split, in their order */
+	bool *share_used; /* of each share of each split, in their order */
 	size_t *share_first;
 };
 
@@ -56,20 +34,11 @@ static void builder_free(struct builder *builder)
 	intern_free(&builder->routes);
 	intern_free(&builder->sets);
 	intern_free(&builder->arm_lists);
-	intern_free(&builder->crowds);
-	free(builder->crowd);
-	rings_free(&builder->rings);
+	crowds_free(&builder->crowds);
 	free(builder->arm_first);
 	free(builder->arms);
 	free(builder->share_used);
 	free(builder->share_first);
-}
-
-static int too_big(struct builder *builder, const char *what, size_t count, size_t most)
-{
-	diagnostics_add(builder->diagnostics, SEVERITY_ERROR, 0, 0, "",
-			"the policy compiles to %zu %s; at most %zu are possible", count, what, most);
-	return -E2BIG;
 }
 
 static void rule_warning(struct builder *builder, size_t rule, const struct place *place, const char *text)
@@ -80,188 +49,7 @@ static void rule_warning(struct builder *builder, size_t rule, const struct plac
 	diagnostics_add(builder->diagnostics, SEVERITY_WARNING, place->line, place->column, path, "%s", text);
 }
 
-/* ---- rings -------------------------------------------------------------------------------------------------- */
-
-/* Sized by every backend that serves the model, so that it stays when one is taken out for a while. */
-static uint32_t size_of_ring(const struct builder *builder, size_t model)
-{
-	const struct effective *effective = builder->effective;
-	size_t first = effective->serving_first[model], end = effective->serving_first[model + 1];
-	uint32_t least = UINT32_MAX;
-	uint64_t sum = 0;
-
-	for (size_t i = first; i < end; i++) {
-		uint32_t weight = builder->policy->backends[effective->serving[i]].capacity;
-
-		sum += weight;
-		if (weight < least)
-			least = weight;
-	}
-	uint32_t size = ring_size(end - first, sum, least);
-
-	return size < builder->ring_cap ? size : builder->ring_cap;
-}
-
-static void tell_error(struct builder *builder, size_t service, double error, uint32_t size)
-{
-	const struct place *place = &builder->policy->services[service].place;
-
-	/* What passes by itself is no fault of the policy. */
-	if (error <= ERROR_TOLD || builder->warming)
-		return;
-	diagnostics_add(builder->diagnostics, SEVERITY_WARNING, place->line, place->column, "",
-			"service \"%s\": a share is %.1f %% off what the capacities ask for; a ring has %u slots",
-			builder->policy->services[service].name, error * 100, size);
-}
-
-static int ring_room(struct builder *builder, size_t lines)
-{
-	struct rings *rings = &builder->rings;
-
-	if ((rings->line_count + lines) * 32 > USHER_RING_SLOTS_MAX)
-		return builder->ring_cap > RING_CAP_LEAST
-			       ? -ENOSPC
-			       : too_big(builder, "ring slots", (rings->line_count + lines) * 32, USHER_RING_SLOTS_MAX);
-	while (rings->line_capacity < rings->line_count + lines) {
-		size_t capacity = rings->line_capacity ? rings->line_capacity * 2 : 1024;
-		void *larger = realloc(rings->lines, capacity * sizeof(*rings->lines));
-
-		if (!larger)
-			return -ENOMEM;
-		rings->lines = larger;
-		rings->line_capacity = capacity;
-	}
-	return 0;
-}
-
-/* key: size and members, by which a compilation before may have made it. */
-static int new_ring(struct builder *builder, const struct ring_member *key, size_t count, uint32_t size,
-		    double *ret_error)
-{
-	const struct rings *known = builder->known;
-	struct rings *rings = &builder->rings;
-	size_t lines = size / 32,
-	       before = known ? intern_find(&known->keys, key, (count + 1) * sizeof(*key)) : SIZE_MAX;
-	int error = ring_room(builder, lines);
-
-	if (error)
-		return error;
-	uint16_t *slots = rings->lines[rings->line_count].value;
-
-	if (before != SIZE_MAX) {
-		memcpy(slots, known->lines[known->first[before]].value, size * sizeof(*slots));
-		*ret_error = known->error[before];
-	} else {
-		error = ring_fill(key + 1, count, size, slots);
-		if (error)
-			return error;
-		*ret_error = ring_error(key + 1, count, size, slots);
-	}
-	rings->line_count += lines;
-	return 0;
-}
-
-static int ring_of(struct builder *builder, const struct ring_member *members, size_t count, uint32_t size,
-		   size_t service, uint32_t *ret_first)
-{
-	struct rings *rings = &builder->rings;
-	size_t before = rings->keys.count, number;
-
-	/* Members of a ring of another size are another ring's; no member's weight is 0, so the size can be told apart. */
-	_cleanup_free_ struct ring_member *key = calloc(count + 1, sizeof(*key));
-
-	if (!key)
-		return -ENOMEM;
-	key[0].seed = size;
-	memcpy(key + 1, members, count * sizeof(*members));
-	number = intern(&rings->keys, key, (count + 1) * sizeof(*key));
-	if (number == before) {
-		uint32_t first = (uint32_t)rings->line_count;
-		double off;
-		int error = new_ring(builder, key, count, size, &off);
-
-		if (error)
-			return error;
-		rings->first = array_grow(rings->first, number, &rings->first_capacity, sizeof(*rings->first));
-		rings->error = array_grow(rings->error, number, &rings->error_capacity, sizeof(*rings->error));
-		rings->first[number] = first;
-		rings->error[number] = off;
-		tell_error(builder, service, off, size);
-	}
-	*ret_first = rings->first[number] * 32;
-	return 0;
-}
-
 /* ---- arms --------------------------------------------------------------------------------------------------- */
-
-static bool may_start(const struct builder *builder, const struct decision_arm *arm, const struct candidate *candidate)
-{
-	return !candidate->constraint_reason && !candidate->start_reason &&
-	       (arm->version == POLICY_NONE || builder->policy->backends[candidate->backend].version == arm->version);
-}
-
-/* service: whose ring it is. */
-static size_t members_of(struct builder *builder, size_t service, const struct decision_arm *arm,
-			 const struct candidate *candidates, size_t count, struct ring_member *members)
-{
-	size_t kept = 0;
-
-	builder->warming = false;
-	for (size_t i = 0; i < count; i++) {
-		const struct backend *backend = &builder->policy->backends[candidates[i].backend];
-
-		if (!may_start(builder, arm, &candidates[i]))
-			continue;
-		if (effective_part(builder->effective, service, candidates[i].backend) < SLOW_START_WHOLE)
-			builder->warming = true;
-		members[kept++] = (struct ring_member){
-			.seed = usher_name_seed(backend->name),
-			.weight = effective_weight(builder->effective, service, candidates[i].backend),
-			.backend = builder->numbers->backends[candidates[i].backend]};
-	}
-	return kept;
-}
-
-static int crowd_ring(struct builder *builder, size_t service, const struct decision_arm *arm,
-		      const struct candidate *candidates, size_t count, struct crowd *ret_crowd)
-{
-	_cleanup_free_ struct ring_member *members = calloc(count + 1, sizeof(*members));
-	size_t kept;
-
-	if (!members)
-		return -ENOMEM;
-	kept = members_of(builder, service, arm, candidates, count, members);
-	ret_crowd->ring_size = kept > 1 ? size_of_ring(builder, builder->policy->services[service].model) : 32;
-	return ring_of(builder, members, kept, ret_crowd->ring_size, service, &ret_crowd->ring);
-}
-
-/* Many routes have the same backends, so that members and their weights need not be looked at for each. */
-static int crowd_of(struct builder *builder, size_t service, const struct decision_arm *arm,
-		    const struct candidate *candidates, size_t count, struct crowd *ret_crowd)
-{
-	const struct service *target = &builder->policy->services[service];
-	struct crowd_key key = {
-		.model = target->model, .version = arm->version, .slow_start_ms = target->slow_start_ms};
-	size_t before = builder->crowds.count, number;
-	int error;
-
-	/* The candidates of a model are the same in each decision, in the same order. */
-	for (size_t i = 0; i < count; i++)
-		if (may_start(builder, arm, &candidates[i]))
-			key.start[i / 64] |= 1ULL << (i % 64);
-	number = intern(&builder->crowds, &key,
-			offsetof(struct crowd_key, start) + (count + 63) / 64 * sizeof(uint64_t));
-	if (number < before) {
-		*ret_crowd = builder->crowd[number];
-		return 0;
-	}
-	error = crowd_ring(builder, service, arm, candidates, count, ret_crowd);
-	if (error)
-		return error;
-	builder->crowd = array_grow(builder->crowd, number, &builder->crowd_capacity, sizeof(*builder->crowd));
-	builder->crowd[number] = *ret_crowd;
-	return 0;
-}
 
 static int arms_of(struct builder *builder, const struct decision *decision, struct usher_arm *arms)
 {
@@ -272,7 +60,7 @@ static int arms_of(struct builder *builder, const struct decision *decision, str
 	for (size_t a = 0; a < decision->arm_count; a++) {
 		const struct decision_arm *arm = &decision->arms[a];
 		struct crowd crowd;
-		int error = crowd_of(builder, decision->target, arm, candidates, count, &crowd);
+		int error = crowds_find(&builder->crowds, decision->target, arm, candidates, count, &crowd);
 
 		if (error)
 			return error;
@@ -300,8 +88,8 @@ static int arm_list_of(struct builder *builder, const struct usher_arm *arms, si
 						   sizeof(*builder->arms));
 			builder->arms[builder->arm_count++] = arms[i];
 		}
-		if (builder->arm_count > USHER_ROUTE_ARMS_MAX)
-			return too_big(builder, "arms", builder->arm_count, USHER_ROUTE_ARMS_MAX);
+		if (fit(builder->diagnostics, "arms", builder->arm_count, USHER_ROUTE_ARMS_MAX))
+			return -E2BIG;
 	}
 	*ret_first = builder->arm_first[number];
 	return 0;
@@ -328,8 +116,8 @@ static int set_of(struct builder *builder, const struct decision *decision, uint
 	add_to_set(builder, decision->candidates, decision->candidate_count, &set);
 	add_to_set(builder, decision->rerouted, decision->rerouted_count, &set);
 	number = intern(&builder->sets, &set, sizeof(set));
-	if (number >= USHER_SETS_MAX)
-		return too_big(builder, "different constraint sets", number + 1, USHER_SETS_MAX);
+	if (fit(builder->diagnostics, "different constraint sets", number + 1, USHER_SETS_MAX))
+		return -E2BIG;
 	*ret_set = (uint16_t)number;
 	return 0;
 }
@@ -374,8 +162,8 @@ static int route_of(struct builder *builder, const struct decision *decision, ui
 		return error;
 	note_shares(builder, decision);
 	number = intern(&builder->routes, &route, sizeof(route));
-	if (number >= USHER_ROUTES_MAX)
-		return too_big(builder, "different routes", number + 1, USHER_ROUTES_MAX);
+	if (fit(builder->diagnostics, "different routes", number + 1, USHER_ROUTES_MAX))
+		return -E2BIG;
 	*ret_route = (uint16_t)number;
 	return 0;
 }
@@ -470,8 +258,9 @@ static void end(struct builder *builder)
 
 	tables->arms = keep(&tables->arena, builder->arms, builder->arm_count, sizeof(*tables->arms));
 	tables->arm_count = builder->arm_count;
-	tables->rings = keep(&tables->arena, builder->rings.lines, builder->rings.line_count, sizeof(*tables->rings));
-	tables->ring_lines = builder->rings.line_count;
+	tables->rings = keep(&tables->arena, builder->crowds.rings.lines, builder->crowds.rings.line_count,
+			     sizeof(*tables->rings));
+	tables->ring_lines = builder->crowds.rings.line_count;
 	tables->routes =
 		keep(&tables->arena, intern_bytes(&builder->routes, 0), builder->routes.count, sizeof(*tables->routes));
 	tables->route_count = builder->routes.count;
@@ -494,8 +283,11 @@ static int build(const struct effective *effective, const struct classes *classe
 							  .numbers = numbers,
 							  .diagnostics = diagnostics,
 							  .tables = tables,
-							  .known = memory,
-							  .ring_cap = ring_cap};
+							  .crowds = {.effective = effective,
+								     .numbers = numbers,
+								     .diagnostics = diagnostics,
+								     .known = memory,
+								     .ring_cap = ring_cap}};
 	_cleanup_(free_cases) struct cases *cases = cases_new(effective, classes);
 	_cleanup_free_ uint32_t *case_of = calloc(classes->count, sizeof(*case_of));
 	int error = case_of ? begin(&builder, classes->count) : -ENOMEM;
@@ -508,8 +300,8 @@ static int build(const struct effective *effective, const struct classes *classe
 	end(&builder);
 	if (memory) {
 		rings_free(memory);
-		*memory = builder.rings;
-		builder.rings = (struct rings){0};
+		*memory = builder.crowds.rings;
+		builder.crowds.rings = (struct rings){0};
 	}
 	return 0;
 }
