@@ -161,7 +161,7 @@ int main(int count, char **arguments)
 		if (!options.mode || !strcmp(options.mode, modes[i].mode))
 			missed += measure_mode(&options, modes[i].mode, modes[i].lines, to);
 	if (!options.growth)
-		fprintf(to, "\n%u bars not met\n", missed);
+		fprintf(to, "\n%u bars not met, or not measured\n", missed);
 	if (options.growth || (!options.quick && !options.mode))
 		growth_measure(to, options.results);
 	if (options.results && sample_count)

@@ -55,6 +55,13 @@ static double floor_of(int row, const struct way_samples *samples, const struct 
 	return sample_quartiles(row == ROW_EPOCH ? &samples->cost[ROW_NEW] : &floors[row_shapes[row].floor]).median;
 }
 
+static const char *verdict(double ratio, double bar)
+{
+	if (isnan(ratio))
+		return "floor not measured";
+	return ratio <= bar ? "met" : "not met";
+}
+
 unsigned int report_way(FILE *to, const struct way_samples *samples, const struct sample floors[FLOOR_COUNT])
 {
 	const struct way *way = &samples->way;
@@ -78,7 +85,7 @@ unsigned int report_way(FILE *to, const struct way_samples *samples, const struc
 		}
 		fprintf(to, "%-50s %8.1f   %7.1f %7.1f  %7.2f ", row_shapes[i].text, of.median, of.low, of.high, ratio);
 		if (bar > 0)
-			fprintf(to, "%6.2f %5zu  %s\n", bar, samples->cost[i].count, ratio <= bar ? "met" : "not met");
+			fprintf(to, "%6.2f %5zu  %s\n", bar, samples->cost[i].count, verdict(ratio, bar));
 		else
 			fprintf(to, "%6s %5zu\n", "", samples->cost[i].count);
 		missed += bar > 0 && !(ratio <= bar);
