@@ -41,8 +41,13 @@ struct packet {
 	__u32 service;			 /* counted under */
 	__u32 action;			 /* enum xdp_action */
 	__u32 tags[USHER_VLAN_TAGS_MAX]; /* as on the wire; 0: none */
-	__u8 receiver_mac[ETH_ALEN];	 /* as in the frame: aligned, and nothing between them */
-	__u8 sender_mac[ETH_ALEN];
+	union {
+		struct {
+			__u8 receiver_mac[ETH_ALEN];
+			__u8 sender_mac[ETH_ALEN];
+		};
+		__u32 macs[2 * ETH_ALEN / 4]; /* both, as they lie in the frame */
+	};
 	__u32 ip_length; /* of the IP packet, headers included */
 	__u8 tcp_flags;
 	__u8 is_ipv6;
@@ -52,7 +57,6 @@ struct packet {
 	__u8 padding[3];
 };
 USHER_ASSERT_SIZE(struct packet, 120);
-_Static_assert(offsetof(struct packet, receiver_mac) % 8 == 0, "of both MAC addresses");
 
 /* What policy says to it: filled as far as the packet got. */
 struct decision {

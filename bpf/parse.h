@@ -248,8 +248,8 @@ static __always_inline int parse_packet(const void *data, const void *end, struc
 {
 	if (data + ETH_HLEN > end)
 		return USHER_REASON_IP_HEADER;
-	*(__u64 *)packet->receiver_mac = *(const __u64 *)data;
-	*(__u32 *)(packet->receiver_mac + 8) = *(const __u32 *)(data + 8);
+	for (__u32 i = 0; i < sizeof(packet->macs) / sizeof(*packet->macs); i++)
+		packet->macs[i] = ((const __u32 *)data)[i];
 	return packet->is_ipv6 ? parse_ipv6(data, end, packet) : parse_ipv4(data, end, packet);
 }
 
