@@ -16,6 +16,7 @@ static const struct {
 	{"who-may-answer", "who may answer"},
 	{"which-arm", "which arm"},
 	{"which-backend", "which backend"},
+	{"within-limits", "within limits"},
 	{"verdict", "verdict"},
 };
 

@@ -4,11 +4,14 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "kernel/explain.h"
+#include "kernel/flows.h"
 #include "policy/policy.h"
 #include "compile/decision.h"
 #include "daemon/request.h"
@@ -199,6 +202,45 @@ static void add_choice_steps(struct inquiry *inquiry)
 		 backend->version, backend->region, inquiry->answer.ring_slot);
 }
 
+static const struct tenant_limits *limits_of(const struct inquiry *inquiry)
+{
+	const struct policy *policy = inquiry->policy;
+
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		if (!strcmp(policy->tenants[t].name, tenant_of(inquiry)))
+			return &policy->tenants[t].limits;
+	return &policy->unknown_limits;
+}
+
+/* What the tenant may open is no part of the program's answer: a question takes nothing from a limit, and is not refused by one. */
+static void add_limit_steps(struct inquiry *inquiry)
+{
+	const struct tenant_limits *limits = limits_of(inquiry);
+	_cleanup_free_ struct usher_tenant_state *states = NULL;
+	const struct usher_tenant_state *state;
+	long long active;
+
+	if (inquiry->answer.reason >= USHER_REASON_DENY_RULE)
+		return;
+	if (limits->new_flows_per_second)
+		add_step(inquiry, "within-limits", NULL, "%llu new flows a second, in bursts of up to %llu",
+			 (unsigned long long)limits->new_flows_per_second, (unsigned long long)limits->burst);
+	if (limits->active_flows) {
+		states = calloc(USHER_TENANT_IDS, sizeof(*states));
+		if (!states)
+			abort();
+		flows_tenants(inquiry->core->program, states);
+		state = &states[inquiry->answer.tenant % USHER_TENANT_IDS];
+		active = state->half_open + state->live;
+		add_step(inquiry, "within-limits", NULL, "%llu active flows, %lld now%s",
+			 (unsigned long long)limits->active_flows, active,
+			 active >= (long long)limits->active_flows ? ": a new one is refused until one ends" : "");
+	}
+	if (limits->bits_per_second)
+		add_step(inquiry, "within-limits", NULL, "%llu bits a second in all flows together",
+			 (unsigned long long)limits->bits_per_second);
+}
+
 static void add_steps(struct inquiry *inquiry)
 {
 	const struct catalog_class *class = class_of(inquiry);
@@ -210,6 +252,7 @@ static void add_steps(struct inquiry *inquiry)
 	if (inquiry->decision) {
 		add_decision_steps(inquiry);
 		add_choice_steps(inquiry);
+		add_limit_steps(inquiry);
 	}
 	add_step(
 		inquiry, "verdict",
