@@ -25,19 +25,19 @@ struct sweep {
 /* Hint bits of a home that lead to no entry of its own. */
 __noinline __u32 sweep_stale(__u32 home, __u32 hint)
 {
-	__u32 stale = 0;
+	__u32 held = FLOW_LOCK;
 
-	for (__u32 d = 1; d < USHER_FLOW_SET; d++) {
+	for (__u32 d = 1; d < USHER_FLOW_SET && hint >= USHER_FLOW_HINT(d); d++) {
 		const struct usher_flow *flow = flow_at(home ^ d);
 		__u64 tag;
 
-		if (!flow || !(hint & 1u << d))
+		if (!flow || !(hint & USHER_FLOW_HINT(d)))
 			continue;
 		tag = FLOW_READ(flow->tag);
-		if (USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY || USHER_TAG_DISPLACEMENT(tag) != d)
-			stale |= 1u << d;
+		if (USHER_TAG_STATUS(tag) != USHER_FLOW_EMPTY && USHER_TAG_DISPLACEMENT(tag) == d)
+			held |= USHER_FLOW_HINT(d);
 	}
-	return stale;
+	return hint & ~held;
 }
 
 /* Stale bits cost every look-up of this home a line. Whoever holds the lock tidies up himself. */

@@ -4,13 +4,14 @@
  * read for nearly every hit and every miss.
  *
  * A key's home is the line that its hash names; it may live in any line of the set of USHER_FLOW_SET lines around it.
- * An entry that lives at XOR distance d from its home says so in its tag, and bit d of its home's hint says so to
- * those who look for it: nothing at home and no hint means nowhere. A kin of hopscotch hashing (Herlihy, Shavit,
+ * An entry that lives at XOR distance d from its home says so in its tag, and a bit of its home's hint says so to
+ * those who look for it: nothing at home and no hint means nowhere. The nearest distances have a bit each, the others, which
+ * only the most crowded sets need, share one. A kin of hopscotch hashing (Herlihy, Shavit,
  * Tzafrir, DISC '08), without its moves: an entry stays where it was put, so a reader needs no lock.
  *
  *  1. Bit 0 of a hint is the lock under which keys of this home are inserted: no key is in the table twice.
- *  2. Only the holder of that lock writes the hint. It sets bit d before it publishes the entry, and clears it when the
- *     line at d holds no entry of this home: none can come while the lock is held.
+ *  2. Only the holder of that lock writes the hint. It sets the bit before it publishes the entry, and clears it when no
+ *     line that the bit stands for holds an entry of this home: none can come while the lock is held.
  *  3. A live entry leaves only by age, by flow_delete or by its return entry's loss of the forward one.
  *
  * What the lines themselves promise is in flow_line.h.
@@ -65,8 +66,8 @@ struct flow_room {
 
 static __always_inline bool flow_claim(struct usher_flow *flow, __u64 tag, __u32 d, struct flow_room *room)
 {
-	__u64 version = (USHER_TAG_VERSION(tag) + 1) & 0x3f;
-	__u64 busy = room->identity | USHER_FLOW_BUSY | FLOW_DISPLACEMENT(d) | version << 10;
+	__u64 version = (USHER_TAG_VERSION(tag) + 1) & 0x1f;
+	__u64 busy = room->identity | USHER_FLOW_BUSY | FLOW_DISPLACEMENT(d) | version << 11;
 
 	if (flow_swap(flow, tag, busy) != tag)
 		return false;
@@ -122,7 +123,7 @@ __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room 
 		flow_settle(tag, tenant, FLOW_EXPIRED);
 		return 1;
 	}
-	rank = flow_victim_rank(tag, tenant, word, entry, room) << 5;
+	rank = flow_victim_rank(tag, tenant, word, entry, room) << 6;
 	if (rank && (rank | d) > room->victim)
 		room->victim = rank | d;
 	return 0;
@@ -298,7 +299,7 @@ static __always_inline int flow_place(const struct usher_flow_key *key, const st
 	flow = flow_at(ret_ref->line);
 	if (!flow || !first)
 		return USHER_REASON_FLOW_TABLE_FULL;
-	*hint |= 1u << d & ~FLOW_LOCK;
+	*hint |= USHER_FLOW_HINT(d) & ~FLOW_LOCK;
 	*(volatile __u32 *)&first->hint = *hint | FLOW_LOCK;
 	flow->source = key->source;
 	flow->destination = key->destination;

@@ -62,32 +62,33 @@ static __always_inline bool flow_copy(const struct usher_flow *flow, __u64 tag, 
 __noinline int flow_search(const struct usher_flow_key *key, __u64 identity, __u32 home, struct flow_hit *ret_hit)
 {
 	const struct usher_flow *flow = flow_at(home);
-	__u32 lines, stale = 0;
+	__u32 lines, held = FLOW_LOCK;
 
 	if (!key || !ret_hit || !flow)
 		return -ENOENT;
 	lines = FLOW_READ(flow->hint) | 1; /* home is at distance 0 */
-	for (__u32 d = 0; d < USHER_FLOW_SET && lines; d++, lines >>= 1) {
+	for (__u32 d = 0; d < USHER_FLOW_SET && lines >= USHER_FLOW_HINT(d); d++) {
 		__u64 tag;
 
-		if (!(lines & 1))
+		if (!(lines & USHER_FLOW_HINT(d)))
 			continue;
 		flow = flow_at(home ^ d);
 		if (!flow)
 			break;
 		tag = FLOW_READ(flow->tag);
 		if (USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY || USHER_TAG_DISPLACEMENT(tag) != d)
-			stale |= 1u << d;
-		else if ((tag ^ identity ^ FLOW_DISPLACEMENT(d)) & FLOW_IDENTITY_MASK)
 			continue;
-		else if (!flow_occupied(tag))
+		held |= USHER_FLOW_HINT(d);
+		if ((tag ^ identity ^ FLOW_DISPLACEMENT(d)) & FLOW_IDENTITY_MASK)
+			continue;
+		if (!flow_occupied(tag))
 			return -EAGAIN;
-		else if (flow_has_key(flow, key)) {
+		if (flow_has_key(flow, key)) {
 			ret_hit->ref.line = home ^ d;
 			return flow_copy(flow, tag, &ret_hit->ref.tag, &ret_hit->value) ? 0 : -EAGAIN;
 		}
 	}
-	ret_hit->stale = stale & ~FLOW_LOCK;
+	ret_hit->stale = lines & ~held;
 	return -ENOENT;
 }
 

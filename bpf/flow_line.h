@@ -8,7 +8,7 @@
  *  1. A tag is changed by 64-bit compare-and-swap. Only who made it BUSY stores to it, once, to publish.
  *  2. A claim raises the version, so tag without epoch and status names one incarnation of the line.
  *  3. Keys and values are filled while BUSY. A reader copies what it needs, then looks at the tag again: the same
- *     incarnation means that no byte of the copy is another entry's (64 claims during one copy would be overlooked).
+ *     incarnation means that no byte of the copy is another entry's (32 claims during one copy would be overlooked).
  *  4. The words of a published value change by compare-and-swap, with the old word as witness: a late write can not
  *     land in an entry that has taken the line since, whose bytes may mean something else.
  *  5. A tenant's accounts are the numbers of its forward entries HALF_OPEN and LIVE. Whoever takes a tag out of one of these, or puts
@@ -28,11 +28,11 @@
 
 /* What a tag says of the key, and where the entry is as seen from the key's home. */
 #define FLOW_DISPLACEMENT(d) ((__u64)(d) << 5)
-#define FLOW_IDENTITY_MASK 0xffff03f8ULL
+#define FLOW_IDENTITY_MASK 0xffff07f8ULL
 #define FLOW_INCARNATION_MASK 0xfffffff8ULL
 
 /* What remains of a tag in an empty line: the version goes on. */
-#define FLOW_EMPTY_TAG(tag) ((__u64)USHER_TAG_VERSION(tag) << 10)
+#define FLOW_EMPTY_TAG(tag) ((__u64)USHER_TAG_VERSION(tag) << 11)
 
 /*
  * Seconds of silence after which a flow is forgotten, in ticks (1.07 s). Those of live flows are never short of:

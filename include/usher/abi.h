@@ -19,7 +19,7 @@
 #include "reasons.h"
 
 /* Raised whenever a pinned map of an older program could be misread by a newer one. */
-#define USHER_ABI_VERSION 3
+#define USHER_ABI_VERSION 4
 
 #define USHER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
 
@@ -283,14 +283,14 @@ enum usher_flow_status {
 #define USHER_TAG_STATUS_MASK 0x7ULL
 #define USHER_TAG_UDP 0x8ULL
 #define USHER_TAG_RETURN 0x10ULL
-#define USHER_TAG_DISPLACEMENT(tag) (((__u32)(tag) >> 5) & 0x1f)
-#define USHER_TAG_VERSION(tag) (((__u32)(tag) >> 10) & 0x3f)
+#define USHER_TAG_DISPLACEMENT(tag) (((__u32)(tag) >> 5) & 0x3f)
+#define USHER_TAG_VERSION(tag) (((__u32)(tag) >> 11) & 0x1f)
 #define USHER_TAG_FINGERPRINT(tag) ((__u16)((tag) >> 16))
 #define USHER_TAG_EPOCH(tag) ((__u32)((tag) >> 32))
 #define USHER_TAG_EPOCH_MASK 0xffffffff00000000ULL
 #define USHER_TAG_MAKE(status, udp, ret, displacement, version, fingerprint, epoch)                                    \
 	((__u64)(status) | ((__u64)(udp) << 3) | ((__u64)(ret) << 4) | ((__u64)(displacement) << 5) |                  \
-	 ((__u64)((version)&0x3f) << 10) | ((__u64)(__u16)(fingerprint) << 16) | ((__u64)(epoch) << 32))
+	 ((__u64)((version)&0x1f) << 11) | ((__u64)(__u16)(fingerprint) << 16) | ((__u64)(epoch) << 32))
 
 /* Home of a hash: its low bits. Fingerprint: its top 16. */
 #define USHER_FLOW_FINGERPRINT(hash) ((__u16)((hash) >> 48))
@@ -388,10 +388,13 @@ struct usher_flow_moment {
 };
 USHER_ASSERT_SIZE(struct usher_flow_moment, 8);
 
+/* The bit that says to a home that an entry of its lives at XOR distance d: one each for the nearest, one for all the others. */
+#define USHER_FLOW_HINT(d) (1u << ((d) < 31 ? (d) : 31))
+
 /* One cache line. `hint` belongs to the line as a home, all else to the entry that lives in it. */
 struct usher_flow {
 	__u64 tag;
-	__u32 hint; /* bit d: an entry whose home is here lives at XOR distance d; bit 0: insert lock */
+	__u32 hint; /* USHER_FLOW_HINT of the distances where entries live whose home is here; bit 0: insert lock */
 	USHER_PORTS;
 	struct usher_address source;
 	struct usher_address destination;

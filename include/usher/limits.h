@@ -53,10 +53,12 @@
 #define USHER_TABLE_BYTES_MAX (512u << 20)
 
 /* The flow table. A set is the neighbourhood a key may live in. */
-#define USHER_FLOW_SET 32
+#define USHER_FLOW_SET 64
 #define USHER_FLOW_LINES_MIN 1024
 #define USHER_FLOW_LINES_DEFAULT (1u << 20)
 #define USHER_FLOW_LINES_MAX (1u << 22)
+/* So many in use, one newcomer in 100,000 finds no room in its set. */
+#define USHER_FLOW_LINES_RATED(lines) ((lines) / 16 * 9)
 
 /* IPv6 extension headers walked before a packet is called malformed. */
 #define USHER_IPV6_EXTENSIONS_MAX 4

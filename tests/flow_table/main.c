@@ -201,7 +201,7 @@ static struct view look(const struct table *table)
 		if (status < USHER_FLOW_HALF_OPEN)
 			continue;
 		sorted[view.entries++] = &lines[i];
-		view.unhinted += d && !(lines[i ^ d].hint & 1u << d);
+		view.unhinted += d && !(lines[i ^ d].hint & USHER_FLOW_HINT(d));
 		if (status == USHER_FLOW_HALF_OPEN)
 			view.half_open[lines[i].value.forward.tenant % HAMMER_TENANTS]++;
 		if (status == USHER_FLOW_LIVE)
@@ -307,7 +307,7 @@ static void hammer_table(uint32_t lines, uint32_t shared, uint32_t own, uint64_t
 	close_table(&table);
 }
 
-/* Rated: half of the lines. Those that count are the newcomers to a table which is that full already. */
+/* Those that count are the newcomers to a table which is that full already. */
 static void rated_load(uint32_t lines)
 {
 	const struct hammer_settings settings = {.mode = HAMMER_FILL};
@@ -315,7 +315,7 @@ static void rated_load(uint32_t lines)
 	uint64_t newcomers, refused;
 	struct table table;
 
-	if (open_table(lines, &settings, &table) || swing_all(&table, lines / 2)) {
+	if (open_table(lines, &settings, &table) || swing_all(&table, USHER_FLOW_LINES_RATED(lines))) {
 		check(false, "the table is loaded");
 		return;
 	}
@@ -325,7 +325,7 @@ static void rated_load(uint32_t lines)
 	sum = sum_hands(&table);
 	newcomers = sum.operations - filled.operations;
 	refused = sum.full + sum.contended - filled.full - filled.contended;
-	printf("# %u lines: %llu of %llu newcomers refused on the way to half of them, then %llu of %llu\n", lines,
+	printf("# %u lines: %llu of %llu newcomers refused on the way to the rated load, then %llu of %llu\n", lines,
 	       filled.full + filled.contended, filled.operations, (unsigned long long)refused,
 	       (unsigned long long)newcomers);
 	check(newcomers > 1000 && refused <= newcomers / 1000,

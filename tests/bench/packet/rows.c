@@ -144,11 +144,11 @@ static void many_flows(const struct bed *bed)
 	bed->of[ROW_FLOWS_100K] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
 }
 
-/* As many new ones that on average the table is at its rated load, which is half of its lines. */
+/* As many new ones that on average the table is at its rated load. */
 static void rated_load(const struct bed *bed)
 {
 	uint32_t lines = strcmp(bed->tables->way.mode, "nat") ? 1 : 2;
-	uint32_t before = (uint32_t)bed->gateway->flows.entries / 2 / lines - METER_REPEAT / 2;
+	uint32_t before = (uint32_t)USHER_FLOW_LINES_RATED(bed->gateway->flows.entries) / lines - METER_REPEAT / 2;
 	struct flood flood = beginning(bed, 0);
 
 	gateway_forget(bed->gateway);
