@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "compile/cases.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,8 +27,9 @@ struct seen {
 
 struct cases {
 	struct arena arena;
-	const struct effective *effective;
+	const struct policy *policy;
 	const struct classes *classes;
+	struct rulings *rulings;
 	size_t words; /* of a bit string over all rules */
 
 	struct run *runs;
@@ -51,8 +51,8 @@ struct cases {
 	uint32_t *order;		       /* runs, by tenant group */
 	struct seen *seen;		       /* region group * 2 + family */
 	struct intern tenant_groups, region_groups, keys;
-	struct decision **decisions;
-	size_t decision_count, decision_capacity;
+	uint32_t *ruling_of; /* by case */
+	size_t case_count, case_capacity;
 };
 
 /* ---- bit strings ------------------------------------------------------------------------------------------- */
@@ -96,8 +96,8 @@ static void find_runs(struct cases *cases)
 			cases->runs[cases->run_count++] = (struct run){tenant, c, c};
 		cases->runs[cases->run_count - 1].end = c + 1;
 	}
-	cases->run_of = arena_array(&cases->arena, cases->effective->policy->tenant_count, sizeof(*cases->run_of));
-	memset(cases->run_of, 0xff, cases->effective->policy->tenant_count * sizeof(*cases->run_of));
+	cases->run_of = arena_array(&cases->arena, cases->policy->tenant_count, sizeof(*cases->run_of));
+	memset(cases->run_of, 0xff, cases->policy->tenant_count * sizeof(*cases->run_of));
 	cases->run_before = arena_array(&cases->arena, cases->run_count, sizeof(*cases->run_before));
 	cases->unknown_run = RUN_NONE;
 	for (size_t i = 0; i < cases->run_count; i++) {
@@ -120,7 +120,7 @@ static void set_bit(uint64_t *bits, size_t bit)
 /* Most rules of a large policy name a tenant or two, so that asking each tenant about each rule would take longest of all. */
 static void fill_tenant_bits(struct cases *cases, size_t r)
 {
-	const struct rule *rule = &cases->effective->policy->rules[r];
+	const struct rule *rule = &cases->policy->rules[r];
 	const struct index_list *named = &rule->when.tenants;
 
 	for (size_t i = 0; !named->given && i < cases->run_count; i++)
@@ -137,7 +137,7 @@ static void fill_tenant_bits(struct cases *cases, size_t r)
 
 static void fill_bits(struct cases *cases)
 {
-	const struct policy *policy = cases->effective->policy;
+	const struct policy *policy = cases->policy;
 	size_t words = cases->words;
 
 	cases->tenant_bits = arena_array(&cases->arena, cases->run_count * words, sizeof(uint64_t));
@@ -158,14 +158,15 @@ static void fill_bits(struct cases *cases)
 	}
 }
 
-struct cases *cases_new(const struct effective *effective, const struct classes *classes)
+struct cases *cases_new(const struct policy *policy, const struct classes *classes, struct rulings *rulings)
 {
 	struct arena arena = {0};
 	struct cases *cases = arena_alloc(&arena, sizeof(*cases));
-	size_t words = (effective->policy->rule_count + 63) / 64;
+	size_t words = (policy->rule_count + 63) / 64;
 
-	cases->effective = effective;
+	cases->policy = policy;
 	cases->classes = classes;
+	cases->rulings = rulings;
 	cases->words = words;
 	cases->arena = arena;
 	find_regions(cases);
@@ -183,21 +184,13 @@ struct cases *cases_new(const struct effective *effective, const struct classes 
 	return cases;
 }
 
-static void forget_decisions(struct cases *cases)
-{
-	for (size_t i = 0; i < cases->decision_count; i++)
-		decision_free(cases->decisions[i]);
-	cases->decision_count = 0;
-}
-
 void cases_free(struct cases *cases)
 {
 	struct arena arena;
 
 	if (!cases)
 		return;
-	forget_decisions(cases);
-	free(cases->decisions);
+	free(cases->ruling_of);
 	intern_free(&cases->tenant_groups);
 	intern_free(&cases->region_groups);
 	intern_free(&cases->keys);
@@ -215,7 +208,7 @@ const uint64_t *cases_applied(const struct cases *cases)
 /* The rules of the service, and those of every service that it may be rerouted to. */
 static void choose_rules(struct cases *cases, size_t service)
 {
-	const struct policy *policy = cases->effective->policy;
+	const struct policy *policy = cases->policy;
 	const uint64_t *own = cases->service_bits + service * cases->words;
 
 	memcpy(cases->mask, own, cases->words * sizeof(*own));
@@ -244,7 +237,7 @@ static uint32_t group_of(struct cases *cases, struct intern *groups, const uint6
 /* Bits of the tenant that owns the service, and stands in for whoever calls it. */
 static const uint64_t *owner_bits(struct cases *cases, size_t owner)
 {
-	const struct policy *policy = cases->effective->policy;
+	const struct policy *policy = cases->policy;
 
 	memset(cases->covering, 0, cases->words * sizeof(*cases->covering));
 	for (size_t r = 0; r < policy->rule_count; r++)
@@ -255,7 +248,7 @@ static const uint64_t *owner_bits(struct cases *cases, size_t owner)
 
 static void find_groups(struct cases *cases, size_t service)
 {
-	size_t owner = cases->effective->policy->services[service].tenant;
+	size_t owner = cases->policy->services[service].tenant;
 
 	intern_clear(&cases->tenant_groups);
 	intern_clear(&cases->region_groups);
@@ -290,36 +283,30 @@ static void order_runs(struct cases *cases)
 	free(first);
 }
 
-/* The case where these groups meet, decided if it is a new one. */
-static int meet(struct cases *cases, size_t service, uint32_t tenant_group, uint32_t region_group, int family,
-		uint32_t *ret_number)
+/* The case where these groups meet, ruled on if it is a new one. */
+static uint32_t meet(struct cases *cases, size_t service, uint32_t tenant_group, uint32_t region_group, int family)
 {
 	const uint64_t *tenant = intern_bytes(&cases->tenant_groups, tenant_group);
 	const uint64_t *region = intern_bytes(&cases->region_groups, region_group);
-	struct decision *decision;
 	size_t number;
-	int error;
 
 	for (size_t i = 0; i < cases->used_count; i++)
 		cases->packed[i] = tenant[i] & region[i];
 	cases->packed[cases->used_count] = (uint64_t)family;
 	number = intern(&cases->keys, cases->packed, (cases->used_count + 1) * sizeof(*cases->packed));
-	*ret_number = (uint32_t)number;
-	if (number < cases->decision_count)
-		return 0;
+	if (number < cases->case_count)
+		return (uint32_t)number;
 	memset(cases->covering, 0, cases->words * sizeof(*cases->covering));
 	for (size_t i = 0; i < cases->used_count; i++) {
 		cases->covering[cases->used[i]] = cases->packed[i];
 		cases->applied[cases->used[i]] |=
 			cases->packed[i] & cases->service_bits[service * cases->words + cases->used[i]];
 	}
-	error = decision_by_rules(cases->effective, service, cases->covering, cases->words, family, &decision);
-	if (error)
-		return error;
-	cases->decisions = array_grow(cases->decisions, cases->decision_count, &cases->decision_capacity,
-				      sizeof(struct decision *));
-	cases->decisions[cases->decision_count++] = decision;
-	return 0;
+	cases->ruling_of = array_grow(cases->ruling_of, number, &cases->case_capacity, sizeof(*cases->ruling_of));
+	cases->ruling_of[number] =
+		(uint32_t)rulings_add(cases->rulings, cases->policy, service, cases->covering, cases->words, family);
+	cases->case_count++;
+	return (uint32_t)number;
 }
 
 static bool has_family(const struct service *service, int family)
@@ -330,7 +317,7 @@ static bool has_family(const struct service *service, int family)
 	return false;
 }
 
-static int find_cases_of_run(struct cases *cases, size_t service, size_t run, const bool served[2], uint32_t *case_of)
+static void find_cases_of_run(struct cases *cases, size_t service, size_t run, const bool served[2], uint32_t *case_of)
 {
 	uint32_t tenant_group = cases->tenant_group[run];
 
@@ -339,43 +326,34 @@ static int find_cases_of_run(struct cases *cases, size_t service, size_t run, co
 		uint32_t region_group = cases->region_group[cases->region_of[c]];
 		size_t is_ipv6 = class->family == AF_INET6;
 		struct seen *seen = &cases->seen[region_group * 2 + is_ipv6];
-		int error;
 
 		if (!served[is_ipv6] || class->tenant == POLICY_NONE) {
 			case_of[c] = CASE_NONE;
 			continue;
 		}
 		if (seen->number == CASE_NONE || seen->tenant_group != tenant_group) {
-			error = meet(cases, service, tenant_group, region_group, class->family, &seen->number);
-			if (error)
-				return error;
+			seen->number = meet(cases, service, tenant_group, region_group, class->family);
 			seen->tenant_group = tenant_group;
 		}
 		case_of[c] = seen->number;
 	}
-	return 0;
 }
 
-int cases_of_service(struct cases *cases, size_t service, uint32_t *ret_case_of, struct decision *const **ret_decisions,
-		     size_t *ret_count)
+void cases_of_service(struct cases *cases, size_t service, uint32_t *ret_case_of, const uint32_t **ret_rulings,
+		      size_t *ret_count)
 {
-	const struct service *served = &cases->effective->policy->services[service];
+	const struct service *served = &cases->policy->services[service];
 	const bool families[2] = {has_family(served, AF_INET), has_family(served, AF_INET6)};
-	int error;
 
-	forget_decisions(cases);
+	cases->case_count = 0;
 	intern_clear(&cases->keys);
 	choose_rules(cases, service);
 	find_groups(cases, service);
 	order_runs(cases);
 	for (size_t i = 0; i < cases->region_groups.count * 2; i++)
 		cases->seen[i].number = CASE_NONE;
-	for (size_t i = 0; i < cases->run_count; i++) {
-		error = find_cases_of_run(cases, service, cases->order[i], families, ret_case_of);
-		if (error)
-			return error;
-	}
-	*ret_decisions = cases->decisions;
-	*ret_count = cases->decision_count;
-	return 0;
+	for (size_t i = 0; i < cases->run_count; i++)
+		find_cases_of_run(cases, service, cases->order[i], families, ret_case_of);
+	*ret_rulings = cases->ruling_of;
+	*ret_count = cases->case_count;
 }

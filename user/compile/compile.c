@@ -287,6 +287,27 @@ static void take_trees(const struct policy *policy, struct compile_memory *memor
 	trees->holders++;
 }
 
+static bool is_of(const struct casebook *casebook, const struct policy *policy)
+{
+	return casebook && !strcmp(casebook->policy_digest, policy->digest);
+}
+
+/* The policy's casebook: the memory's, which is another one's afterwards if it was not this policy's. */
+static int fill_routes(const struct compile_input *input, const struct classes *classes, const struct numbers *numbers,
+		       struct diagnostics *diagnostics, struct tables *tables)
+{
+	struct compile_memory none = {0}, *memory = input->memory ? input->memory : &none;
+	int error;
+
+	if (!is_of(memory->casebook, input->effective->policy)) {
+		casebook_free(memory->casebook);
+		memory->casebook = casebook_new(input->effective->policy, classes);
+	}
+	error = routes_build(input->effective, memory->casebook, numbers, &memory->rings, diagnostics, tables);
+	compile_memory_free(&none);
+	return error;
+}
+
 static int fill(const struct compile_input *input, const struct classes *classes, const struct numbers *numbers,
 		struct diagnostics *diagnostics, struct tables *tables)
 {
@@ -303,8 +324,7 @@ static int fill(const struct compile_input *input, const struct classes *classes
 	fill_limits(policy, numbers, tables);
 	fill_backends(input->effective, numbers, tables);
 	fill_nat(policy, numbers, tables);
-	return routes_build(input->effective, classes, numbers, input->memory ? &input->memory->rings : NULL,
-			    diagnostics, tables);
+	return fill_routes(input, classes, numbers, diagnostics, tables);
 }
 
 int compile(const struct compile_input *input, struct diagnostics *diagnostics, struct tables **ret_tables)

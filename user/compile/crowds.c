@@ -147,50 +147,43 @@ static int ring_of(struct crowds *crowds, const struct ring_member *members, siz
 
 /* ---- crowds ------------------------------------------------------------------------------------------------- */
 
-static bool may_start(const struct crowds *crowds, const struct decision_arm *arm, const struct candidate *candidate)
-{
-	return !candidate->constraint_reason && !candidate->start_reason &&
-	       (arm->version == POLICY_NONE ||
-		crowds->effective->policy->backends[candidate->backend].version == arm->version);
-}
-
 /* service: whose ring it is. */
 static size_t members_of(struct crowds *crowds, size_t service, const struct decision_arm *arm,
-			 const struct candidate *candidates, size_t count, struct ring_member *members)
+			 const struct shortlist *list, struct ring_member *members)
 {
+	const struct policy *policy = crowds->effective->policy;
 	size_t kept = 0;
 
 	crowds->warming = false;
-	for (size_t i = 0; i < count; i++) {
-		const struct backend *backend = &crowds->effective->policy->backends[candidates[i].backend];
+	for (size_t i = 0; i < list->count; i++) {
+		size_t backend = list->backends[i];
 
-		if (!may_start(crowds, arm, &candidates[i]))
+		if (!shortlist_starts(list, policy, i, arm))
 			continue;
-		if (effective_part(crowds->effective, service, candidates[i].backend) < SLOW_START_WHOLE)
+		if (effective_part(crowds->effective, service, backend) < SLOW_START_WHOLE)
 			crowds->warming = true;
-		members[kept++] = (struct ring_member){
-			.seed = usher_name_seed(backend->name),
-			.weight = effective_weight(crowds->effective, service, candidates[i].backend),
-			.backend = crowds->numbers->backends[candidates[i].backend]};
+		members[kept++] = (struct ring_member){.seed = usher_name_seed(policy->backends[backend].name),
+						       .weight = effective_weight(crowds->effective, service, backend),
+						       .backend = crowds->numbers->backends[backend]};
 	}
 	return kept;
 }
 
 static int crowd_ring(struct crowds *crowds, size_t service, const struct decision_arm *arm,
-		      const struct candidate *candidates, size_t count, struct crowd *ret_crowd)
+		      const struct shortlist *list, struct crowd *ret_crowd)
 {
-	_cleanup_free_ struct ring_member *members = calloc(count + 1, sizeof(*members));
+	_cleanup_free_ struct ring_member *members = calloc(list->count + 1, sizeof(*members));
 	size_t kept;
 
 	if (!members)
 		return -ENOMEM;
-	kept = members_of(crowds, service, arm, candidates, count, members);
+	kept = members_of(crowds, service, arm, list, members);
 	ret_crowd->ring_size = kept > 1 ? size_of_ring(crowds, crowds->effective->policy->services[service].model) : 32;
 	return ring_of(crowds, members, kept, ret_crowd->ring_size, service, &ret_crowd->ring);
 }
 
-int crowds_find(struct crowds *crowds, size_t service, const struct decision_arm *arm,
-		const struct candidate *candidates, size_t count, struct crowd *ret_crowd)
+int crowds_find(struct crowds *crowds, size_t service, const struct decision_arm *arm, const struct shortlist *list,
+		struct crowd *ret_crowd)
 {
 	const struct service *target = &crowds->effective->policy->services[service];
 	struct crowd_key key = {
@@ -198,16 +191,16 @@ int crowds_find(struct crowds *crowds, size_t service, const struct decision_arm
 	size_t before = crowds->keys.count, number;
 	int error;
 
-	/* The candidates of a model are the same in each decision, in the same order. */
-	for (size_t i = 0; i < count; i++)
-		if (may_start(crowds, arm, &candidates[i]))
+	for (size_t i = 0; i < list->count; i++)
+		if (shortlist_starts(list, crowds->effective->policy, i, arm))
 			key.start[i / 64] |= 1ULL << (i % 64);
-	number = intern(&crowds->keys, &key, offsetof(struct crowd_key, start) + (count + 63) / 64 * sizeof(uint64_t));
+	number = intern(&crowds->keys, &key,
+			offsetof(struct crowd_key, start) + (list->count + 63) / 64 * sizeof(uint64_t));
 	if (number < before) {
 		*ret_crowd = crowds->items[number];
 		return 0;
 	}
-	error = crowd_ring(crowds, service, arm, candidates, count, ret_crowd);
+	error = crowd_ring(crowds, service, arm, list, ret_crowd);
 	if (error)
 		return error;
 	crowds->items = array_grow(crowds->items, number, &crowds->capacity, sizeof(*crowds->items));

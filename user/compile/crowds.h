@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The backends that may start in an arm, and their ring: many routes have the same ones, which are then looked at once. */
+/* The backends that may start in an arm, and their ring: different shortlists may have the same ones, which are then looked at once. */
 #ifndef USHER_COMPILE_CROWDS_H
 #define USHER_COMPILE_CROWDS_H
 
 #include "base/diagnostics.h"
 #include "compile/memory.h"
 #include "compile/identities.h"
-#include "compile/decision.h"
+#include "compile/shortlist.h"
 
 /* What has been made of the backends that may start in an arm. */
 struct crowd {
@@ -27,11 +27,10 @@ struct crowds {
 };
 
 /*
- * service: whose arm it is. candidates: of a decision, of which those that may start in the arm are taken. Returns 0, -ENOMEM, -E2BIG
- * with the limit in `diagnostics`, or -ENOSPC: there would be room if ring_cap were smaller.
+ * service: whose arm it is. list: the arm's. Returns 0, -ENOMEM, -E2BIG with the limit in `diagnostics`, or -ENOSPC: there would be room if ring_cap were smaller.
  */
-int crowds_find(struct crowds *crowds, size_t service, const struct decision_arm *arm,
-		const struct candidate *candidates, size_t count, struct crowd *ret_crowd);
+int crowds_find(struct crowds *crowds, size_t service, const struct decision_arm *arm, const struct shortlist *list,
+		struct crowd *ret_crowd);
 void crowds_free(struct crowds *crowds);
 
 #endif

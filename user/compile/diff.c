@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "policy/policy.h"
 #include "compile/cases.h"
+#include "compile/decision.h"
 #include "compile/diff_objects.h"
 #include "compile/intern.h"
 
@@ -23,8 +24,11 @@ struct party {
 	struct cases *cases;
 	/* Of the service that is being looked at, if this policy has it. */
 	bool has_service;
-	uint32_t *case_of; /* by joint class */
-	struct decision *const *decisions;
+	uint32_t *case_of;	    /* by joint class */
+	struct decision *decisions; /* by case */
+	size_t decision_capacity;
+	struct rulings rulings;
+	struct shortlists lists;
 };
 
 /* A class of either policy. */
@@ -121,7 +125,8 @@ static void see_classes(const struct comparison *comparison, struct party *party
 		else
 			*class = (struct class){tenant, joint->region, joint->family};
 	}
-	party->cases = cases_new(party->effective, &party->classes);
+	party->cases = cases_new(policy, &party->classes, &party->rulings);
+	party->lists = (struct shortlists){.effective = party->effective, .rulings = &party->rulings};
 }
 
 static void join_classes(struct comparison *comparison)
@@ -140,26 +145,18 @@ static void join_classes(struct comparison *comparison)
 
 /* ---- two decisions ------------------------------------------------------------------------------------------ */
 
-static bool is_start(const struct candidate *candidate)
-{
-	return !candidate->constraint_reason && !candidate->start_reason;
-}
-
 /* Names of backends that may start flows, sorted as backends are. */
 static const char **starts(struct arena *arena, const struct decision *decision, const struct policy *policy,
 			   size_t *ret_count)
 {
-	bool rerouted = decision && decision->reason == USHER_REASON_REROUTED;
-	const struct candidate *list = !decision ? NULL : rerouted ? decision->rerouted : decision->candidates;
-	size_t count = !decision ? 0 : rerouted ? decision->rerouted_count : decision->candidate_count;
-	const char **names = arena_array(arena, count, sizeof(*names));
+	static const struct decision_arm any = {.version = POLICY_NONE};
+	const struct shortlist *list = decision ? decision->answering : NULL;
+	const char **names = arena_array(arena, list ? list->count : 0, sizeof(*names));
 
 	*ret_count = 0;
-	if (!decision || (decision->reason != USHER_REASON_ADMITTED && !rerouted))
-		return names;
-	for (size_t i = 0; i < count; i++)
-		if (is_start(&list[i]))
-			names[(*ret_count)++] = policy->backends[list[i].backend].name;
+	for (size_t i = 0; list && i < list->count; i++)
+		if (shortlist_starts(list, policy, i, &any))
+			names[(*ret_count)++] = policy->backends[list->backends[i]].name;
 	return names;
 }
 
@@ -180,21 +177,24 @@ static const char **only_here(struct arena *arena, const char **names, size_t co
 	return kept;
 }
 
-static const char *arm_name(const struct decision *decision, const struct policy *policy, size_t arm)
+static bool same_arm(const struct decision_arm *old, const struct policy *before, const struct decision_arm *new,
+		     const struct policy *after)
 {
-	size_t version = decision->arms[arm].version;
-
-	return version == POLICY_NONE ? "" : policy->versions[version].name;
+	if (old->weight != new->weight || (old->version == POLICY_NONE) != (new->version == POLICY_NONE))
+		return false;
+	return old->version == POLICY_NONE ||
+	       !strcmp(before->versions[old->version].name, after->versions[new->version].name);
 }
 
 static bool same_arms(const struct decision *old, const struct policy *before, const struct decision *new,
 		      const struct policy *after)
 {
-	if (!old || !new || old->arm_count != new->arm_count)
-		return old == new;
-	for (size_t i = 0; i < old->arm_count; i++)
-		if (old->arms[i].weight != new->arms[i].weight ||
-		    strcmp(arm_name(old, before, i), arm_name(new, after, i)) != 0)
+	const struct shortlist *had = old ? old->answering : NULL, *has = new ? new->answering : NULL;
+
+	if (!had || !has || had->arm_count != has->arm_count)
+		return had == has;
+	for (size_t i = 0; i < had->arm_count; i++)
+		if (!same_arm(&had->arms[i], before, &has->arms[i], after))
 			return false;
 	return true;
 }
@@ -219,13 +219,29 @@ static struct diff_access difference(struct diff *diff, const struct decision *o
 
 /* ---- a service ---------------------------------------------------------------------------------------------- */
 
-static int decide_service(struct party *party, const char *service)
+static void decide_service(struct party *party, const char *service)
 {
 	size_t index = service_index(party->effective->policy, service), count;
+	const uint32_t *ruling_of;
 
 	party->has_service = index != POLICY_NONE;
-	return party->has_service ? cases_of_service(party->cases, index, party->case_of, &party->decisions, &count)
-				  : 0;
+	if (!party->has_service)
+		return;
+	shortlists_trim(&party->lists);
+	cases_of_service(party->cases, index, party->case_of, &ruling_of, &count);
+	for (size_t i = 0; i < count; i++) {
+		party->decisions =
+			array_grow(party->decisions, i, &party->decision_capacity, sizeof(*party->decisions));
+		party->decisions[i] = decision_of(&party->lists, index, ruling_at(&party->rulings, ruling_of[i]));
+	}
+}
+
+static void free_party(struct party *party)
+{
+	cases_free(party->cases);
+	free(party->decisions);
+	rulings_free(&party->rulings);
+	shortlists_free(&party->lists);
 }
 
 static uint32_t case_of(const struct party *party, size_t class)
@@ -233,9 +249,9 @@ static uint32_t case_of(const struct party *party, size_t class)
 	return party->has_service ? party->case_of[class] : CASE_NONE;
 }
 
-static const struct decision *decision_of(const struct party *party, uint32_t number)
+static const struct decision *decision_for(const struct party *party, uint32_t number)
 {
-	return number == CASE_NONE ? NULL : party->decisions[number];
+	return number == CASE_NONE ? NULL : &party->decisions[number];
 }
 
 static const struct diff_access *difference_of(struct comparison *comparison, const uint32_t pair[2])
@@ -248,21 +264,20 @@ static const struct diff_access *difference_of(struct comparison *comparison, co
 		comparison->differences = array_grow(comparison->differences, number, &comparison->difference_capacity,
 						     sizeof(*comparison->differences));
 		comparison->differences[number] =
-			difference(comparison->diff, decision_of(before, pair[0]), before->effective->policy,
-				   decision_of(after, pair[1]), after->effective->policy);
+			difference(comparison->diff, decision_for(before, pair[0]), before->effective->policy,
+				   decision_for(after, pair[1]), after->effective->policy);
 	}
 	return &comparison->differences[number];
 }
 
-static int compare_service(struct comparison *comparison, const char *service)
+static void compare_service(struct comparison *comparison, const char *service)
 {
 	struct diff *diff = comparison->diff;
-	int error = decide_service(&comparison->before, service);
 
-	if (!error)
-		error = decide_service(&comparison->after, service);
+	decide_service(&comparison->before, service);
+	decide_service(&comparison->after, service);
 	intern_clear(&comparison->pairs);
-	for (size_t c = 0; c < comparison->class_count && !error; c++) {
+	for (size_t c = 0; c < comparison->class_count; c++) {
 		const struct joint_class *class = &comparison->classes[c];
 		const uint32_t pair[2] = {case_of(&comparison->before, c), case_of(&comparison->after, c)};
 		const struct diff_access *found;
@@ -282,7 +297,6 @@ static int compare_service(struct comparison *comparison, const char *service)
 		access->family = class->family;
 		region_print(&class->region, access->region);
 	}
-	return error;
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------------------- */
@@ -304,8 +318,8 @@ static void free_diff(struct diff **diff)
 
 static void free_comparison(struct comparison *comparison)
 {
-	cases_free(comparison->before.cases);
-	cases_free(comparison->after.cases);
+	free_party(&comparison->before);
+	free_party(&comparison->after);
 	intern_free(&comparison->pairs);
 	free(comparison->differences);
 }
@@ -321,14 +335,14 @@ int diff_make(const struct effective *before, const struct effective *after, str
 	if (!diff)
 		return -ENOMEM;
 	error = diff_objects(diff, old, new);
-	join_classes(&comparison);
-	for (size_t s = 0; s < new->service_count && !error; s++)
-		error = compare_service(&comparison, new->services[s].name);
-	for (size_t s = 0; s < old->service_count && !error; s++)
-		if (service_index(new, old->services[s].name) == POLICY_NONE)
-			error = compare_service(&comparison, old->services[s].name);
 	if (error)
 		return error;
+	join_classes(&comparison);
+	for (size_t s = 0; s < new->service_count; s++)
+		compare_service(&comparison, new->services[s].name);
+	for (size_t s = 0; s < old->service_count; s++)
+		if (service_index(new, old->services[s].name) == POLICY_NONE)
+			compare_service(&comparison, old->services[s].name);
 	*ret_diff = TAKE_PTR(diff);
 	return 0;
 }

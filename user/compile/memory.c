@@ -15,6 +15,7 @@ void rings_free(struct rings *rings)
 void compile_memory_free(struct compile_memory *memory)
 {
 	source_trees_release(memory->trees);
+	casebook_free(memory->casebook);
 	rings_free(&memory->rings);
 	*memory = (struct compile_memory){0};
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What one compilation leaves for the next, which mostly is of the same policy after one backend has changed: the search trees of
- * its sources, and its rings. Nothing that is compiled depends on it; a test compiles with and without.
+ * its sources, its casebook, and its rings. Nothing that is compiled depends on it; a test compiles with and without.
  */
 #ifndef USHER_COMPILE_MEMORY_H
 #define USHER_COMPILE_MEMORY_H
 
 #include "usher/abi.h"
 
+#include "compile/casebook.h"
 #include "compile/intern.h"
 #include "compile/sources.h"
 
@@ -24,6 +25,7 @@ struct rings {
 /* Zeroed is empty. */
 struct compile_memory {
 	struct source_trees *trees;
+	struct casebook *casebook;
 	struct rings rings;
 };
 

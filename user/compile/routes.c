@@ -10,17 +10,26 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "compile/crowds.h"
+#include "compile/decision.h"
 #include "compile/fit.h"
 #include "compile/intern.h"
+
+#define UNKNOWN UINT32_MAX
 
 struct builder {
 	const struct effective *effective;
 	const struct policy *policy;
+	const struct casebook *casebook;
 	const struct numbers *numbers;
 	struct diagnostics *diagnostics;
 	struct tables *tables;
 	struct intern routes, sets, arm_lists;
+	struct shortlists lists;
 	struct crowds crowds;
+	/* Of the shortlists that there are now: the first arm of each, or UNKNOWN; pairs of them, and by pair the set of both. */
+	uint32_t *list_arms, *pair_set;
+	size_t list_count, list_capacity, pair_capacity;
+	struct intern pairs;
 	uint32_t *arm_first; /* by arm list */
 	size_t arm_capacity, arm_item_capacity;
 	struct usher_arm *arms;
@@ -34,7 +43,11 @@ static void builder_free(struct builder *builder)
 	intern_free(&builder->routes);
 	intern_free(&builder->sets);
 	intern_free(&builder->arm_lists);
+	intern_free(&builder->pairs);
+	shortlists_free(&builder->lists);
 	crowds_free(&builder->crowds);
+	free(builder->list_arms);
+	free(builder->pair_set);
 	free(builder->arm_first);
 	free(builder->arms);
 	free(builder->share_used);
@@ -51,16 +64,14 @@ static void rule_warning(struct builder *builder, size_t rule, const struct plac
 
 /* ---- arms --------------------------------------------------------------------------------------------------- */
 
-static int arms_of(struct builder *builder, const struct decision *decision, struct usher_arm *arms)
+static int make_arms(struct builder *builder, const struct decision *decision, struct usher_arm *arms)
 {
-	bool rerouted = decision->reason == USHER_REASON_REROUTED;
-	const struct candidate *candidates = rerouted ? decision->rerouted : decision->candidates;
-	size_t count = rerouted ? decision->rerouted_count : decision->candidate_count;
+	const struct shortlist *list = decision->answering;
 
-	for (size_t a = 0; a < decision->arm_count; a++) {
-		const struct decision_arm *arm = &decision->arms[a];
+	for (size_t a = 0; a < list->arm_count; a++) {
+		const struct decision_arm *arm = &list->arms[a];
 		struct crowd crowd;
-		int error = crowds_find(&builder->crowds, decision->target, arm, candidates, count, &crowd);
+		int error = crowds_find(&builder->crowds, decision->target, arm, list, &crowd);
 
 		if (error)
 			return error;
@@ -95,72 +106,90 @@ static int arm_list_of(struct builder *builder, const struct usher_arm *arms, si
 	return 0;
 }
 
+/* A share can be got if a backend of its version is in the constraint set. */
+static void note_shares(struct builder *builder, const struct shortlist *list)
+{
+	const struct rule *split = list->split == POLICY_NONE ? NULL : &builder->policy->rules[list->split];
+
+	for (size_t s = 0; split && s < split->share_count; s++)
+		for (size_t i = 0; i < list->count; i++)
+			if (shortlist_continues(list, i) &&
+			    builder->policy->backends[list->backends[i]].version == split->shares[s].version)
+				builder->share_used[builder->share_first[list->split] + s] = true;
+}
+
+/* Shortlists have the arms that they had the first time. */
+static int arms_of(struct builder *builder, const struct decision *decision, uint32_t *ret_first)
+{
+	const struct shortlist *list = decision->answering;
+	struct usher_arm arms[USHER_ARMS_MAX] = {0};
+	int error = 0;
+
+	while (builder->list_count <= list->number) {
+		builder->list_arms = array_grow(builder->list_arms, builder->list_count, &builder->list_capacity,
+						sizeof(*builder->list_arms));
+		builder->list_arms[builder->list_count++] = UNKNOWN;
+	}
+	if (builder->list_arms[list->number] == UNKNOWN) {
+		error = make_arms(builder, decision, arms);
+		if (!error)
+			error = arm_list_of(builder, arms, list->arm_count, &builder->list_arms[list->number]);
+		note_shares(builder, list);
+	}
+	*ret_first = builder->list_arms[list->number];
+	return error;
+}
+
 /* ---- sets and routes ---------------------------------------------------------------------------------------- */
 
-static void add_to_set(const struct builder *builder, const struct candidate *candidates, size_t count,
-		       struct usher_set *set)
+static void add_to_set(const struct builder *builder, const struct shortlist *list, struct usher_set *set)
 {
-	for (size_t i = 0; i < count; i++) {
-		uint16_t backend = builder->numbers->backends[candidates[i].backend];
+	for (size_t i = 0; list && i < list->count; i++) {
+		uint16_t backend = builder->numbers->backends[list->backends[i]];
 
-		if (!candidates[i].constraint_reason)
+		if (shortlist_continues(list, i))
 			set->word[backend / 64] |= 1ULL << (backend % 64);
 	}
 }
 
 static int set_of(struct builder *builder, const struct decision *decision, uint16_t *ret_set)
 {
-	struct usher_set set = {0};
-	size_t number;
+	const struct shortlist *own = decision->own, *rerouted = decision->rerouted;
+	const uint32_t pair[] = {own ? own->number : UNKNOWN, rerouted ? rerouted->number : UNKNOWN};
+	size_t before = builder->pairs.count, number = intern(&builder->pairs, pair, sizeof(pair));
 
-	add_to_set(builder, decision->candidates, decision->candidate_count, &set);
-	add_to_set(builder, decision->rerouted, decision->rerouted_count, &set);
-	number = intern(&builder->sets, &set, sizeof(set));
-	if (fit(builder->diagnostics, "different constraint sets", number + 1, USHER_SETS_MAX))
-		return -E2BIG;
-	*ret_set = (uint16_t)number;
-	return 0;
-}
+	if (number == before) {
+		struct usher_set set = {0};
 
-static void note_shares(struct builder *builder, const struct decision *decision)
-{
-	const struct rule *split;
-
-	if (decision->split_rule == POLICY_NONE)
-		return;
-	split = &builder->policy->rules[decision->split_rule];
-	for (size_t s = 0; s < split->share_count; s++) {
-		const struct candidate *lists[] = {decision->candidates, decision->rerouted};
-		const size_t counts[] = {decision->candidate_count, decision->rerouted_count};
-
-		for (size_t l = 0; l < 2; l++)
-			for (size_t i = 0; i < counts[l]; i++)
-				if (!lists[l][i].constraint_reason &&
-				    builder->policy->backends[lists[l][i].backend].version == split->shares[s].version)
-					builder->share_used[builder->share_first[decision->split_rule] + s] = true;
+		add_to_set(builder, own, &set);
+		add_to_set(builder, rerouted, &set);
+		builder->pair_set =
+			array_grow(builder->pair_set, number, &builder->pair_capacity, sizeof(*builder->pair_set));
+		builder->pair_set[number] = (uint32_t)intern(&builder->sets, &set, sizeof(set));
+		if (fit(builder->diagnostics, "different constraint sets", builder->sets.count, USHER_SETS_MAX))
+			return -E2BIG;
 	}
+	*ret_set = (uint16_t)builder->pair_set[number];
+	return 0;
 }
 
 static int route_of(struct builder *builder, const struct decision *decision, uint16_t *ret_route)
 {
+	const struct shortlist *list = decision->answering;
 	struct usher_route route = {
 		.reason = decision->reason,
 		.answer = (uint8_t)decision->answer,
-		.arms = (uint8_t)decision->arm_count,
+		.arms = (uint8_t)(list ? list->arm_count : 0),
 		.rule = decision->rule == POLICY_NONE ? USHER_NONE : (uint16_t)decision->rule,
 		.target = builder->numbers->services[decision->target],
 	};
-	struct usher_arm arms[USHER_ARMS_MAX] = {0};
 	size_t number;
 	int error = set_of(builder, decision, &route.set);
 
-	if (!error && decision->arm_count)
-		error = arms_of(builder, decision, arms);
-	if (!error && decision->arm_count)
-		error = arm_list_of(builder, arms, decision->arm_count, &route.first_arm);
+	if (!error && list)
+		error = arms_of(builder, decision, &route.first_arm);
 	if (error)
 		return error;
-	note_shares(builder, decision);
 	number = intern(&builder->routes, &route, sizeof(route));
 	if (fit(builder->diagnostics, "different routes", number + 1, USHER_ROUTES_MAX))
 		return -E2BIG;
@@ -168,28 +197,35 @@ static int route_of(struct builder *builder, const struct decision *decision, ui
 	return 0;
 }
 
-static int routes_of_service(struct builder *builder, struct cases *cases, size_t service, uint32_t *case_of,
-			     size_t class_count)
+static void trim_shortlists(struct builder *builder)
 {
-	size_t row = (size_t)builder->numbers->services[service] * builder->tables->header.class_stride, count;
-	struct usher_line16 *index = builder->tables->route_index;
-	struct decision *const *decisions;
-	int error = cases_of_service(cases, service, case_of, &decisions, &count);
+	if (!shortlists_trim(&builder->lists))
+		return;
+	builder->list_count = 0;
+	intern_clear(&builder->pairs);
+}
 
-	if (error)
-		return error;
-	_cleanup_free_ uint16_t *routes = calloc(count + 1, sizeof(*routes));
+static int routes_of_service(struct builder *builder, size_t service, size_t class_count)
+{
+	const struct service_cases *cases = &builder->casebook->services[service];
+	size_t row = (size_t)builder->numbers->services[service] * builder->tables->header.class_stride;
+	struct usher_line16 *index = builder->tables->route_index;
+	/* The one behind them is of a family that the service has no address of: route 0. */
+	_cleanup_free_ uint16_t *routes = calloc(cases->count + 1, sizeof(*routes));
 
 	if (!routes)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		error = route_of(builder, decisions[i], &routes[i]);
+	trim_shortlists(builder);
+	for (size_t i = 0; i < cases->count; i++) {
+		const struct decision decision = decision_of(
+			&builder->lists, service, ruling_at(&builder->casebook->rulings, cases->ruling_of[i]));
+		int error = route_of(builder, &decision, &routes[i]);
+
 		if (error)
 			return error;
 	}
 	for (size_t c = 0; c < class_count; c++)
-		if (case_of[c] != CASE_NONE)
-			index[(row + c) / 32].value[(row + c) % 32] = routes[case_of[c]];
+		index[(row + c) / 32].value[(row + c) % 32] = routes[cases->case_of[c]];
 	return 0;
 }
 
@@ -223,9 +259,9 @@ static int begin(struct builder *builder, size_t class_count)
 	return builder->share_used ? 0 : -ENOMEM;
 }
 
-static void warn(struct builder *builder, const struct cases *cases)
+static void warn(struct builder *builder)
 {
-	const uint64_t *applied = cases_applied(cases);
+	const uint64_t *applied = builder->casebook->applied;
 
 	for (size_t r = 0; r < builder->policy->rule_count; r++) {
 		const struct rule *rule = &builder->policy->rules[r];
@@ -269,34 +305,30 @@ static void end(struct builder *builder)
 	tables->set_count = builder->sets.count;
 }
 
-static void free_cases(struct cases **cases)
-{
-	cases_free(*cases);
-}
-
 /* -ENOSPC: larger rings would have been better, but there is no room for them all. */
-static int build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
+static int build(const struct effective *effective, const struct casebook *casebook, const struct numbers *numbers,
 		 uint32_t ring_cap, struct rings *memory, struct diagnostics *diagnostics, struct tables *tables)
 {
-	_cleanup_(builder_free) struct builder builder = {.effective = effective,
-							  .policy = effective->policy,
-							  .numbers = numbers,
-							  .diagnostics = diagnostics,
-							  .tables = tables,
-							  .crowds = {.effective = effective,
-								     .numbers = numbers,
-								     .diagnostics = diagnostics,
-								     .known = memory,
-								     .ring_cap = ring_cap}};
-	_cleanup_(free_cases) struct cases *cases = cases_new(effective, classes);
-	_cleanup_free_ uint32_t *case_of = calloc(classes->count, sizeof(*case_of));
-	int error = case_of ? begin(&builder, classes->count) : -ENOMEM;
+	_cleanup_(builder_free) struct builder builder = {
+		.effective = effective,
+		.policy = effective->policy,
+		.casebook = casebook,
+		.numbers = numbers,
+		.diagnostics = diagnostics,
+		.tables = tables,
+		.lists = {.effective = effective, .rulings = &casebook->rulings},
+		.crowds = {.effective = effective,
+			   .numbers = numbers,
+			   .diagnostics = diagnostics,
+			   .known = memory,
+			   .ring_cap = ring_cap}};
+	int error = begin(&builder, tables->class_count);
 
 	for (size_t s = 0; !error && s < effective->policy->service_count; s++)
-		error = routes_of_service(&builder, cases, s, case_of, classes->count);
+		error = routes_of_service(&builder, s, tables->class_count);
 	if (error)
 		return error;
-	warn(&builder, cases);
+	warn(&builder);
 	end(&builder);
 	if (memory) {
 		rings_free(memory);
@@ -306,14 +338,14 @@ static int build(const struct effective *effective, const struct classes *classe
 	return 0;
 }
 
-int routes_build(const struct effective *effective, const struct classes *classes, const struct numbers *numbers,
+int routes_build(const struct effective *effective, const struct casebook *casebook, const struct numbers *numbers,
 		 struct rings *memory, struct diagnostics *diagnostics, struct tables *tables)
 {
 	size_t before = diagnostics->count;
 	int error;
 
 	for (uint32_t cap = USHER_RING_SIZE_MAX;; cap /= 2) {
-		error = build(effective, classes, numbers, cap, memory, diagnostics, tables);
+		error = build(effective, casebook, numbers, cap, memory, diagnostics, tables);
 		if (error != -ENOSPC)
 			return error;
 		diagnostics_cut(diagnostics, before);

@@ -150,12 +150,12 @@ static const struct catalog_backend *backend_of(const struct inquiry *inquiry)
 	return &catalog->backends[inquiry->answer.backend];
 }
 
-static size_t count_candidates(const struct candidate *list, size_t count, bool start)
+static size_t count_bits(const uint64_t *bits, size_t count)
 {
 	size_t found = 0;
 
-	for (size_t i = 0; i < count; i++)
-		found += !list[i].constraint_reason && (!start || !list[i].start_reason);
+	for (size_t w = 0; w < (count + 63) / 64; w++)
+		found += (size_t)__builtin_popcountll(bits[w]);
 	return found;
 }
 
@@ -163,6 +163,7 @@ static void add_decision_steps(struct inquiry *inquiry)
 {
 	const struct decision *decision = inquiry->decision;
 	const struct policy *policy = inquiry->policy;
+	const struct shortlist *own = decision->own, *rerouted = decision->rerouted;
 	bool denied = decision->reason == USHER_REASON_DENY_RULE,
 	     nobody = decision->reason == USHER_REASON_NO_ALLOW_RULE;
 
@@ -174,27 +175,26 @@ static void add_decision_steps(struct inquiry *inquiry)
 	add_step(inquiry, "who-may-answer",
 		 decision->reason < USHER_REASON_DENY_RULE ? NULL : rule_name(inquiry, decision->rule),
 		 "%zu of %zu backends of model %s are in the constraint set, %zu in the start set",
-		 count_candidates(decision->candidates, decision->candidate_count, false), decision->candidate_count,
-		 policy->models[policy->services[inquiry->service].model].name,
-		 count_candidates(decision->candidates, decision->candidate_count, true));
+		 count_bits(own->may_continue, own->count), own->count,
+		 policy->models[policy->services[inquiry->service].model].name, count_bits(own->may_start, own->count));
 	if (decision->reason == USHER_REASON_REROUTED)
 		add_step(inquiry, "who-may-answer", rule_name(inquiry, decision->reroute_rule),
 			 "none of them: rerouted to service %s, where %zu backends may start",
-			 policy->services[decision->target].name,
-			 count_candidates(decision->rerouted, decision->rerouted_count, true));
+			 policy->services[decision->target].name, count_bits(rerouted->may_start, rerouted->count));
 }
 
 static void add_choice_steps(struct inquiry *inquiry)
 {
 	const struct decision *decision = inquiry->decision;
+	const struct shortlist *list = decision->answering;
 	const struct catalog_backend *backend = backend_of(inquiry);
 	bool sticky = inquiry->policy->services[decision->target].sticky_client;
 
 	if (!backend || inquiry->answer.reason >= USHER_REASON_DENY_RULE)
 		return;
-	if (decision->split_rule != POLICY_NONE && inquiry->answer.arm < decision->arm_count)
-		add_step(inquiry, "which-arm", rule_name(inquiry, decision->split_rule),
-			 "version %s, one of %zu arms, drawn by the %s", backend->version, decision->arm_count,
+	if (list && list->split != POLICY_NONE && inquiry->answer.arm < list->arm_count)
+		add_step(inquiry, "which-arm", rule_name(inquiry, list->split),
+			 "version %s, one of %zu arms, drawn by the %s", backend->version, list->arm_count,
 			 sticky ? "client's address, so it stays" : "flow's addresses and ports");
 	else
 		add_step(inquiry, "which-arm", NULL, "all versions together: no split applies");
@@ -264,11 +264,12 @@ static void add_steps(struct inquiry *inquiry)
 	json_array_end(inquiry->to);
 }
 
-static void add_candidates(struct inquiry *inquiry, const struct candidate *list, size_t count, size_t service)
+static void add_candidates(struct inquiry *inquiry, const struct shortlist *list, size_t service)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct backend *backend = &inquiry->policy->backends[list[i].backend];
-		uint8_t reason = list[i].constraint_reason ? list[i].constraint_reason : list[i].start_reason;
+	for (size_t i = 0; list && i < list->count; i++) {
+		const struct candidate *candidate = &list->candidates[i];
+		const struct backend *backend = &inquiry->policy->backends[candidate->backend];
+		uint8_t reason = candidate->constraint_reason ? candidate->constraint_reason : candidate->start_reason;
 		char region[8];
 
 		region_print(&backend->region, region);
@@ -277,14 +278,14 @@ static void add_candidates(struct inquiry *inquiry, const struct candidate *list
 		json_string(inquiry->to, "version", inquiry->policy->versions[backend->version].name);
 		json_string(inquiry->to, "region", region);
 		json_string(inquiry->to, "state",
-			    list[i].constraint_reason ? "out"
-			    : list[i].start_reason    ? "continue"
-						      : "start");
+			    candidate->constraint_reason ? "out"
+			    : candidate->start_reason	 ? "continue"
+							 : "start");
 		if (!reason)
 			json_number(inquiry->to, "weight_percent",
-				    effective_percent(inquiry->core->effective, service, list[i].backend));
+				    effective_percent(inquiry->core->effective, service, candidate->backend));
 		json_string(inquiry->to, "reason", reason ? record_reason(reason) : NULL);
-		json_string(inquiry->to, "rule", rule_name(inquiry, list[i].rule));
+		json_string(inquiry->to, "rule", rule_name(inquiry, candidate->rule));
 		json_string(inquiry->to, "service", inquiry->policy->services[service].name);
 		json_object_end(inquiry->to);
 	}
@@ -297,7 +298,8 @@ static void add_verdict(struct inquiry *inquiry)
 	const struct catalog_backend *backend = backend_of(inquiry);
 	const struct catalog *catalog = inquiry->core->catalog;
 	bool rule = catalog && answer->route.rule < catalog->rule_count;
-	bool arm = inquiry->decision && answer->arm < inquiry->decision->arm_count;
+	const struct shortlist *list = inquiry->decision->answering;
+	bool arm = list && answer->arm < list->arm_count;
 	struct json *to = inquiry->to;
 	char text[ENDPOINT_TEXT];
 
@@ -317,8 +319,8 @@ static void add_verdict(struct inquiry *inquiry)
 	json_string(to, "target",
 		    catalog && answer->route.target < USHER_SERVICES_MAX ? catalog->services[answer->route.target].name
 									 : NULL);
-	if (arm && inquiry->decision->arms[answer->arm].version != POLICY_NONE)
-		json_string(to, "arm", inquiry->policy->versions[inquiry->decision->arms[answer->arm].version].name);
+	if (arm && list->arms[answer->arm].version != POLICY_NONE)
+		json_string(to, "arm", inquiry->policy->versions[list->arms[answer->arm].version].name);
 	else
 		json_null(to, "arm");
 	json_string(to, "version", backend ? backend->version : NULL);
@@ -329,7 +331,7 @@ static void add_verdict(struct inquiry *inquiry)
 }
 
 /* The steps are those of the compiler's own account of the rules, for the class that the program found. */
-static int find_decision(struct inquiry *inquiry)
+static struct decision *find_decision(const struct inquiry *inquiry)
 {
 	const struct policy *policy = inquiry->policy;
 	const char *tenant = tenant_of(inquiry);
@@ -346,7 +348,7 @@ static int find_decision(struct inquiry *inquiry)
 			snprintf(region.subdivision, sizeof(region.subdivision), "%.3s", class->region + 3);
 	}
 	return decision_make(inquiry->core->effective, inquiry->service, index, &region,
-			     address_family(&inquiry->question.client), &inquiry->decision);
+			     address_family(&inquiry->question.client));
 }
 
 int request_explain(struct core *core, const struct request *request, struct answer *answer)
@@ -363,17 +365,15 @@ int request_explain(struct core *core, const struct request *request, struct ans
 	if (error)
 		return answer_error(answer, PROTOCOL_FAILED, "the program in the kernel does not answer: %s",
 				    strerror(-error));
-	error = find_decision(&inquiry);
-	if (error)
-		return answer_error(answer, PROTOCOL_FAILED, "no memory");
+	inquiry.decision = find_decision(&inquiry);
 	answer->has_body = true;
 	json_object_begin(inquiry.to, NULL);
 	add_verdict(&inquiry);
 	add_steps(&inquiry);
 	json_array_begin(inquiry.to, "candidates");
-	add_candidates(&inquiry, inquiry.decision->candidates, inquiry.decision->candidate_count, inquiry.service);
+	add_candidates(&inquiry, inquiry.decision->own, inquiry.service);
 	if (inquiry.decision->reroute_rule != POLICY_NONE)
-		add_candidates(&inquiry, inquiry.decision->rerouted, inquiry.decision->rerouted_count,
+		add_candidates(&inquiry, inquiry.decision->rerouted,
 			       inquiry.policy->rules[inquiry.decision->reroute_rule].reroute);
 	json_array_end(inquiry.to);
 	json_object_end(inquiry.to);

@@ -321,19 +321,14 @@ void show_backends(struct question *question)
 
 /* ---- routes --------------------------------------------------------------------------------------------------- */
 
-static uint64_t weight_of(const struct effective *effective, size_t service, const struct candidate *list, size_t count,
+static uint64_t weight_of(const struct effective *effective, size_t service, const struct shortlist *list,
 			  const struct decision_arm *arm)
 {
-	const struct policy *policy = effective->policy;
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct backend *backend = &policy->backends[list[i].backend];
-
-		if (!list[i].constraint_reason && !list[i].start_reason &&
-		    (arm->version == POLICY_NONE || backend->version == arm->version))
-			sum += effective_weight(effective, service, list[i].backend);
-	}
+	for (size_t i = 0; i < list->count; i++)
+		if (shortlist_starts(list, effective->policy, i, arm))
+			sum += effective_weight(effective, service, list->backends[i]);
 	return sum;
 }
 
@@ -341,43 +336,38 @@ static void add_arms(struct question *question, const struct decision *decision)
 {
 	const struct effective *effective = question->core->effective;
 	const struct policy *policy = question->core->policy;
-	bool rerouted = decision->reason == USHER_REASON_REROUTED;
-	const struct candidate *list = rerouted ? decision->rerouted : decision->candidates;
-	size_t count = rerouted ? decision->rerouted_count : decision->candidate_count;
+	const struct shortlist *list = decision->answering;
+	size_t count = list ? list->arm_count : 0;
 	struct json *to = question->to;
 	uint64_t weights = 0;
 
-	for (size_t a = 0; a < decision->arm_count; a++)
-		weights += decision->arms[a].weight;
+	for (size_t a = 0; a < count; a++)
+		weights += list->arms[a].weight;
 	json_array_begin(to, "arms");
-	for (size_t a = 0; a < decision->arm_count; a++) {
-		const struct decision_arm *arm = &decision->arms[a];
-		uint64_t sum = weight_of(effective, decision->target, list, count, arm);
+	for (size_t a = 0; a < count; a++) {
+		const struct decision_arm *arm = &list->arms[a];
+		uint64_t sum = weight_of(effective, decision->target, list, arm);
 
 		json_object_begin(to, NULL);
 		json_string(to, "version", arm->version == POLICY_NONE ? NULL : policy->versions[arm->version].name);
 		json_number(to, "share", 100.0 * arm->weight / (double)weights);
 		json_object_begin(to, "backends");
-		for (size_t i = 0; i < count; i++) {
-			const struct backend *backend = &policy->backends[list[i].backend];
-
-			if (!list[i].constraint_reason && !list[i].start_reason &&
-			    (arm->version == POLICY_NONE || backend->version == arm->version))
-				json_number(to, backend->name,
-					    100.0 * effective_weight(effective, decision->target, list[i].backend) /
+		for (size_t i = 0; i < list->count; i++)
+			if (shortlist_starts(list, policy, i, arm))
+				json_number(to, policy->backends[list->backends[i]].name,
+					    100.0 * effective_weight(effective, decision->target, list->backends[i]) /
 						    (double)sum);
-		}
 		json_object_end(to);
 		json_object_end(to);
 	}
 	json_array_end(to);
 }
 
-static void add_continues(struct question *question, const struct candidate *list, size_t count)
+static void add_continues(struct question *question, const struct shortlist *list)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!list[i].constraint_reason)
-			json_string(question->to, NULL, question->core->policy->backends[list[i].backend].name);
+	for (size_t i = 0; list && i < list->count; i++)
+		if (shortlist_continues(list, i))
+			json_string(question->to, NULL, question->core->policy->backends[list->backends[i]].name);
 }
 
 static void add_route(struct question *question, size_t service, const struct class *class)
@@ -390,8 +380,7 @@ static void add_route(struct question *question, size_t service, const struct cl
 	struct json *to = question->to;
 	char region[8];
 
-	if (decision_make(core->effective, service, tenant, &class->region, class->family, &decision))
-		return;
+	decision = decision_make(core->effective, service, tenant, &class->region, class->family);
 	region_print(&class->region, region);
 	json_object_begin(to, NULL);
 	json_string(to, "service", policy->services[service].name);
@@ -404,8 +393,8 @@ static void add_route(struct question *question, size_t service, const struct cl
 	json_string(to, "answer", decision->answer == USHER_ANSWER_RESET ? "reset" : "drop");
 	add_arms(question, decision);
 	json_array_begin(to, "continues");
-	add_continues(question, decision->candidates, decision->candidate_count);
-	add_continues(question, decision->rerouted, decision->rerouted_count);
+	add_continues(question, decision->own);
+	add_continues(question, decision->rerouted);
 	json_array_end(to);
 	json_object_end(to);
 	decision_free(decision);

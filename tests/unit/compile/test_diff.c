@@ -137,12 +137,12 @@ static void outcome(const struct compiled *compiled, const char *service_name, c
 	}
 	if (policy->services[s].tenant != POLICY_NONE)
 		t = policy->services[s].tenant;
-	assert_int_equal(decision_make(compiled->effective, s, t, region, family, &decision), 0);
+	decision = decision_make(compiled->effective, s, t, region, family);
 	snprintf(text, 512, "%u", decision->reason);
-	for (size_t i = 0; decision->reason == USHER_REASON_ADMITTED && i < decision->candidate_count; i++)
-		if (!decision->candidates[i].constraint_reason && !decision->candidates[i].start_reason) {
+	for (size_t i = 0; decision->reason == USHER_REASON_ADMITTED && i < decision->own->count; i++)
+		if (!decision->own->candidates[i].constraint_reason && !decision->own->candidates[i].start_reason) {
 			strcat(text, " ");
-			strcat(text, policy->backends[decision->candidates[i].backend].name);
+			strcat(text, policy->backends[decision->own->backends[i]].name);
 		}
 	decision_free(decision);
 }

@@ -196,11 +196,11 @@ static char *text_of(const struct draft *draft)
 
 /* ---- what flows are judged by, told by the decisions themselves and not by the tables -------------------------------- */
 
-static void add_set(uint64_t *set, const struct candidate *candidates, size_t count)
+static void add_set(uint64_t *set, const struct shortlist *list)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!candidates[i].constraint_reason)
-			*set |= 1ULL << candidates[i].backend;
+	for (size_t i = 0; list && i < list->count; i++)
+		if (!list->candidates[i].constraint_reason)
+			*set |= 1ULL << list->backends[i];
 }
 
 struct judgement {
@@ -218,11 +218,10 @@ static struct judgement judged(const struct effective *effective)
 			size_t tenant = c / 2 < TENANTS ? c / 2 : POLICY_UNKNOWN_TENANT;
 			const struct region *region =
 				c / 2 < TENANTS ? &policy->tenants[tenant].sources[c % 2].region : &nowhere;
-			struct decision *decision = NULL;
+			struct decision *decision = decision_make(effective, s, tenant, region, AF_INET);
 
-			assert_int_equal(decision_make(effective, s, tenant, region, AF_INET, &decision), 0);
-			add_set(&judgement.sets[s][c], decision->candidates, decision->candidate_count);
-			add_set(&judgement.sets[s][c], decision->rerouted, decision->rerouted_count);
+			add_set(&judgement.sets[s][c], decision->own);
+			add_set(&judgement.sets[s][c], decision->rerouted);
 			decision_free(decision);
 		}
 	return judgement;

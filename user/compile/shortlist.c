@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "compile/shortlist.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/arena.h"
+#include "base/array.h"
+#include "policy/policy.h"
+
+/* 64 MiB of them, if each has as many backends as there can be. */
+#define SHORTLISTS_KEPT 65536
+
+/* ---- what a rule says of a backend ------------------------------------------------------------------------- */
+
+enum label_state { LABEL_MISSING, LABEL_LAPSED, LABEL_GOOD };
+
+static enum label_state label_of(const struct effective *effective, size_t v, const char *name)
+{
+	const struct version *version = &effective->policy->versions[v];
+
+	for (size_t n = 0; n < version->label_count; n++)
+		if (!strcmp(version->labels[n].name, name))
+			return effective->lapsed_labels[v] >> n & 1 ? LABEL_LAPSED : LABEL_GOOD;
+	return LABEL_MISSING;
+}
+
+/* The worst of all the labels that are asked for. */
+static enum label_state labels_of(const struct effective *effective, size_t version, const struct backend_match *match)
+{
+	enum label_state worst = LABEL_GOOD;
+
+	for (size_t i = 0; i < match->label_count && worst != LABEL_MISSING; i++) {
+		enum label_state state = label_of(effective, version, match->labels[i]);
+
+		if (state < worst)
+			worst = state;
+	}
+	return worst;
+}
+
+static bool matches_but_labels(const struct policy *policy, size_t b, const struct backend_match *match)
+{
+	const struct backend *backend = &policy->backends[b];
+	const struct version *version = &policy->versions[backend->version];
+
+	if (match->regions_given && !region_inside(&backend->region, &match->regions))
+		return false;
+	if (match->versions.given && !index_list_has(&match->versions, backend->version))
+		return false;
+	if (match->backends.given && !index_list_has(&match->backends, b))
+		return false;
+	if (match->stages && !(match->stages >> version->stage & 1))
+		return false;
+	return !match->score_given || (version->validated && version->score >= match->score_min);
+}
+
+/* Why this rule takes the backend away, or 0. */
+static uint8_t removal(const struct effective *effective, const struct rule *rule, size_t b)
+{
+	const struct backend_match *match = &rule->match;
+	bool matches = matches_but_labels(effective->policy, b, match);
+	enum label_state labels =
+		matches ? labels_of(effective, effective->policy->backends[b].version, match) : LABEL_MISSING;
+
+	if (rule->effect == RULE_DENY_BACKENDS)
+		return labels == LABEL_GOOD ? USHER_REASON_DENY_BACKENDS : 0;
+	if (labels == LABEL_LAPSED)
+		return USHER_REASON_EVIDENCE_EXPIRED;
+	return labels == LABEL_MISSING ? USHER_REASON_REQUIRE_RULE : 0;
+}
+
+/* ---- candidates -------------------------------------------------------------------------------------------- */
+
+/* One question: everything that stays the same while it is answered. */
+struct question {
+	const struct effective *effective;
+	const struct criteria *criteria;
+	size_t takers;
+	const struct rule *split; /* or NULL */
+};
+
+static uint32_t share_of(const struct rule *split, size_t version)
+{
+	for (size_t i = 0; i < split->share_count; i++)
+		if (split->shares[i].version == version)
+			return split->shares[i].weight;
+	return 0;
+}
+
+static void judge_constraint(const struct question *question, struct candidate *candidate)
+{
+	const struct effective *effective = question->effective;
+	const uint32_t *takers = question->criteria->takers;
+	size_t b = candidate->backend;
+
+	for (size_t i = 0; i < question->takers; i++) {
+		candidate->constraint_reason = removal(effective, &effective->policy->rules[takers[i]], b);
+		if (candidate->constraint_reason) {
+			candidate->rule = takers[i];
+			return;
+		}
+	}
+	if (effective->backends[b].constraint_reason)
+		candidate->constraint_reason = effective->backends[b].constraint_reason;
+	else if (!USHER_FORWARD_IS_TUNNEL(effective->policy->backends[b].forward) &&
+		 address_family(&effective->policy->backends[b].address) != (int)question->criteria->family)
+		candidate->constraint_reason = USHER_REASON_ADDRESS_FAMILY;
+}
+
+static void judge_start(const struct question *question, struct candidate *candidate)
+{
+	const struct effective *effective = question->effective;
+	size_t version = effective->policy->backends[candidate->backend].version;
+
+	if (question->split && !share_of(question->split, version)) {
+		candidate->start_reason = USHER_REASON_NO_SHARE;
+		candidate->rule = question->criteria->split;
+	} else {
+		candidate->start_reason = effective->backends[candidate->backend].start_reason;
+	}
+}
+
+static void judge(const struct question *question, const size_t *backends, size_t count, struct candidate *candidates)
+{
+	for (size_t i = 0; i < count; i++) {
+		candidates[i] = (struct candidate){.backend = backends[i], .rule = POLICY_NONE};
+		judge_constraint(question, &candidates[i]);
+		if (!candidates[i].constraint_reason)
+			judge_start(question, &candidates[i]);
+	}
+}
+
+/* Steps in the order in which candidates fall; a rule's place in the document orders those that fall by rule. */
+static unsigned int step_of(uint8_t reason)
+{
+	static const uint8_t steps[] = {
+		USHER_REASON_REQUIRE_RULE, USHER_REASON_EVIDENCE_EXPIRED, USHER_REASON_ADDRESS_FAMILY,
+		USHER_REASON_NO_SHARE,	   USHER_REASON_DRAINING,	  USHER_REASON_UNHEALTHY,
+		USHER_REASON_UNREACHABLE,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_COUNT(steps); i++)
+		if (steps[i] == reason)
+			return i;
+	return 0;
+}
+
+/* Did `a` fall after `b`? */
+static bool fell_later(const struct candidate *a, const struct candidate *b)
+{
+	bool a_by_rule = a->constraint_reason && a->rule != POLICY_NONE;
+	bool b_by_rule = b->constraint_reason && b->rule != POLICY_NONE;
+	uint8_t a_reason = a->constraint_reason ? a->constraint_reason : a->start_reason;
+	uint8_t b_reason = b->constraint_reason ? b->constraint_reason : b->start_reason;
+
+	if (a_by_rule != b_by_rule)
+		return b_by_rule;
+	if (!a_by_rule)
+		return step_of(a_reason) > step_of(b_reason);
+	if (a->rule != b->rule)
+		return a->rule > b->rule;
+	return a_reason == USHER_REASON_REQUIRE_RULE && b_reason == USHER_REASON_EVIDENCE_EXPIRED;
+}
+
+/* ---- what they come to ------------------------------------------------------------------------------------- */
+
+static void set_bit(uint64_t *bits, size_t bit)
+{
+	bits[bit / 64] |= 1ULL << (bit % 64);
+}
+
+static bool has_bit(const uint64_t *bits, size_t bit)
+{
+	return bits[bit / 64] >> (bit % 64) & 1;
+}
+
+static void sum_up(const struct candidate *candidates, struct shortlist *list)
+{
+	const struct candidate *last = NULL;
+	bool somebody = false;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct candidate *candidate = &candidates[i];
+
+		if (!candidate->constraint_reason)
+			set_bit(list->may_continue, i);
+		if (!candidate->constraint_reason && !candidate->start_reason) {
+			set_bit(list->may_start, i);
+			somebody = true;
+		} else if (!last || fell_later(candidate, last)) {
+			last = candidate;
+		}
+	}
+	list->rule = POLICY_NONE;
+	if (somebody)
+		return;
+	list->reason = USHER_REASON_NO_BACKEND;
+	if (!last)
+		return;
+	list->reason = last->constraint_reason ? last->constraint_reason : last->start_reason;
+	list->rule = last->rule;
+}
+
+bool shortlist_continues(const struct shortlist *list, size_t i)
+{
+	return has_bit(list->may_continue, i);
+}
+
+bool shortlist_starts(const struct shortlist *list, const struct policy *policy, size_t i,
+		      const struct decision_arm *arm)
+{
+	return has_bit(list->may_start, i) &&
+	       (arm->version == POLICY_NONE || policy->backends[list->backends[i]].version == arm->version);
+}
+
+static bool has_starts(const struct shortlist *list, const struct policy *policy, const struct decision_arm *arm)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (shortlist_starts(list, policy, i, arm))
+			return true;
+	return false;
+}
+
+static void make_arms(const struct question *question, struct arena *arena, struct shortlist *list)
+{
+	const struct rule *split = question->split;
+
+	list->arms = arena_array(arena, split ? split->share_count : 1, sizeof(*list->arms));
+	if (!split && !list->reason)
+		list->arms[list->arm_count++] = (struct decision_arm){POLICY_NONE, 1};
+	for (size_t i = 0; split && i < split->share_count; i++) {
+		const struct decision_arm arm = {split->shares[i].version, split->shares[i].weight};
+
+		if (arm.weight && has_starts(list, question->effective->policy, &arm))
+			list->arms[list->arm_count++] = arm;
+	}
+}
+
+static void judge_all(const struct question *question, bool keep, struct arena *arena, struct shortlist *list)
+{
+	struct arena scratch = {0};
+	struct candidate *candidates = arena_array(keep ? arena : &scratch, list->count, sizeof(*candidates));
+
+	judge(question, list->backends, list->count, candidates);
+	sum_up(candidates, list);
+	list->candidates = keep ? candidates : NULL;
+	arena_free(&scratch);
+}
+
+static struct shortlist *make(const struct shortlists *lists, size_t model, size_t criteria, struct arena *arena)
+{
+	const struct effective *effective = lists->effective;
+	const size_t *first = &effective->serving_first[model];
+	size_t words = (first[1] - first[0] + 63) / 64;
+	struct shortlist *list = arena_alloc(arena, sizeof(*list));
+	struct question question = {.effective = effective};
+
+	question.criteria = criteria_at(lists->rulings, criteria, &question.takers);
+	if (question.criteria->split != CRITERIA_NO_SPLIT)
+		question.split = &effective->policy->rules[question.criteria->split];
+	*list = (struct shortlist){.backends = effective->serving + first[0],
+				   .count = first[1] - first[0],
+				   .may_continue = arena_array(arena, words, sizeof(uint64_t)),
+				   .may_start = arena_array(arena, words, sizeof(uint64_t)),
+				   .split = question.split ? question.criteria->split : POLICY_NONE};
+	judge_all(&question, lists->keep_candidates, arena, list);
+	make_arms(&question, arena, list);
+	return list;
+}
+
+/* ---- many of them ------------------------------------------------------------------------------------------ */
+
+const struct shortlist *shortlists_find(struct shortlists *lists, size_t service, size_t criteria)
+{
+	const struct service *served = &lists->effective->policy->services[service];
+	const size_t key[] = {served->model, served->slow_start_ms, criteria};
+	size_t before = lists->keys.count, number;
+	struct shortlist *list;
+
+	if (criteria == CRITERIA_NONE)
+		return NULL;
+	number = intern(&lists->keys, key, sizeof(key));
+	if (number < before)
+		return lists->items[number];
+	list = make(lists, served->model, criteria, &lists->arena);
+	list->number = (uint32_t)number;
+	lists->items = array_grow(lists->items, number, &lists->capacity, sizeof(*lists->items));
+	lists->items[number] = list;
+	return list;
+}
+
+bool shortlists_trim(struct shortlists *lists)
+{
+	if (lists->keys.count < SHORTLISTS_KEPT)
+		return false;
+	intern_clear(&lists->keys);
+	arena_free(&lists->arena);
+	lists->arena = (struct arena){0};
+	return true;
+}
+
+void shortlists_free(struct shortlists *lists)
+{
+	intern_free(&lists->keys);
+	arena_free(&lists->arena);
+	free(lists->items);
+}
