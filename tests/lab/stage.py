@@ -175,6 +175,11 @@ class Stage:
         lines = (self.run / "log" / f"{node}.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    def overflowed(self, *nodes):
+        """Frames that the links of the gateway and of these nodes had no room for: a veth holds 256."""
+        count = "cat /sys/class/net/*/statistics/rx_dropped"
+        return sum(int(line) for node in ("net", "gw", *nodes) for line in self.in_node(node, "sh", "-c", count).stdout.split())
+
     # ---- the record --------------------------------------------------------------------------------------
 
     def records(self):
