@@ -28,7 +28,7 @@ BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%.bench,$(filter-out %.bp
 # The same under tests/bench/.
 BENCH_PROGRAMS := $(patsubst tests/bench/%/main.c,$(B)/tests/bench/%.bench,$(wildcard tests/bench/*/main.c))
 # What the bench of the whole path puts at both ends.
-PATH_PROGRAMS := $(B)/tests/bench/path/load $(B)/tests/bench/path/serve
+PATH_PROGRAMS := $(patsubst %,$(B)/tests/bench/path/%,load serve send)
 TEST_SKELETONS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c tests/bench/*/*.bpf.c))
 FUZZERS := $(patsubst %.c,$(B)/%.fuzz,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
@@ -116,9 +116,12 @@ $(B)/tests/vectors.test: $(B)/tests/model/wire.o $(B)/tests/model/frame.o $(B)/t
 $(B)/tests/bench/%.bench: $(B)/tests/bench/%.o $(B)/libusher.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+# A connection beside a flood is measured as a packet is.
+$(B)/tests/bench/flood.bench: $(patsubst %,$(B)/tests/bench/packet/%.o,gateway meter report rows)
+
 define BENCH_PROGRAM
 $(B)/tests/bench/$(1).bench: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/$(1)/*.c))) $(B)/libusher.a
-	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
+	$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) $(B)/libusher.a $$(LDLIBS) -o $$@
 endef
 $(foreach program,$(patsubst tests/bench/%/main.c,%,$(wildcard tests/bench/*/main.c)),$(eval $(call BENCH_PROGRAM,$(program))))
 
@@ -166,6 +169,7 @@ bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 min
 	@mkdir -p tests/bench/results
 	@$(B)/tests/bench/publish.bench $(if $(QUICK),,| tee tests/bench/results/publish.txt)
 	@$(B)/tests/bench/packet.bench $(if $(QUICK),--quick,--results tests/bench/results)
+	@$(if $(QUICK),$(B)/tests/bench/flood.bench --quick,{ $(B)/tests/bench/flood.bench; tests/bench/path/flood; } | tee tests/bench/results/flood.txt)
 	@tests/bench/path/run $(if $(QUICK),--quick,--results tests/bench/results)
 
 lint: ## format, static analysis, include order

@@ -30,6 +30,8 @@
 static const __u64 hash_key[USHER_HASH_KEYS] = {0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL,
 						0x8796a5b4c3d2e1f0ULL, 0x13579bdf02468aceULL};
 
+const struct gateway_limits gateway_unlimited = {1u << 30, 1u << 30, 1u << 30};
+
 void must(int error, const char *what)
 {
 	if (!error)
@@ -53,11 +55,13 @@ static int read_rings(void *context)
 {
 	struct gateway *gateway = context;
 	const struct timespec pause = {.tv_nsec = READER_NS};
+	const struct sched_param before_floods = {.sched_priority = 2};
 	cpu_set_t cpus;
 
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
+	sched_setscheduler(0, SCHED_FIFO, &before_floods);
 	while (!atomic_load(&gateway->stop)) {
 		ring_buffer__consume(gateway->rings);
 		nanosleep(&pause, NULL);
@@ -70,14 +74,14 @@ static void open_map(const struct gateway *gateway, const char *name, size_t siz
 	must(mapping_open(program_map(&gateway->program, name), size, true, ret_mapping), name);
 }
 
-void gateway_open(uint32_t lines, struct gateway *ret_gateway)
+void gateway_open(uint32_t lines, const struct gateway_limits *limits, struct gateway *ret_gateway)
 {
 	struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
 				  .flow_lines = lines,
 				  .jiffy_ns = clock_jiffy(),
-				  .half_open_max = 1u << 30,
-				  .replies_max = 1u << 30,
-				  .records_max = 1u << 30,
+				  .half_open_max = limits->half_open,
+				  .replies_max = limits->replies,
+				  .records_max = limits->records,
 				  .interfaces = {INTERFACE}};
 	struct gateway *gateway = ret_gateway;
 	struct problem problem = {0};
@@ -156,7 +160,10 @@ static void write_tenants(struct writing *text, const struct gateway_policy *pol
 		}
 		writef(text, "]},");
 	}
-	writef(text, "\"banned\": {\"sources\": [{\"prefix\": \"%s\", \"region\": \"DE\"}]}}",
+	writef(text, "\"banned\": {");
+	if (policy->banned_a_second)
+		writef(text, "\"limits\": {\"new_flows_per_second\": %u},", policy->banned_a_second);
+	writef(text, "\"sources\": [{\"prefix\": \"%s\", \"region\": \"DE\"}]}}",
 	       policy->way.is_ipv6 ? "2001:dbf:e000:0::/48" : "10.128.0.0/16");
 }
 
@@ -192,13 +199,14 @@ static struct json write_bundle(const struct gateway_policy *policy)
 	write_backends(&text, policy);
 	writef(&text,
 	       ",\"services\": {\"s\": {\"address\": \"%s:%u\", \"protocol\": \"%s\", \"model\": \"m\"}},"
-	       "\"rules\": [{\"id\": \"strangers\", \"when\": {\"tenant\": [\"unknown\"]}, \"deny\": true, \"answer\": "
-	       "\"drop\"},"
-	       "{\"id\": \"banned\", \"when\": {\"tenant\": [\"banned\"]}, \"deny\": true},"
+	       "\"rules\": [{\"id\": \"strangers\", \"when\": {\"tenant\": [\"unknown\"]}, %s},"
+	       "{\"id\": \"banned\", \"when\": {\"tenant\": [\"banned\"]}, %s},"
 	       "{\"id\": \"all\", \"when\": {\"service\": [\"s\"]}, \"allow\": true}],"
 	       "\"nat\": {\"addresses\": [\"10.0.0.2\", \"10.0.0.3\", \"2001:db8:a0::2\", \"2001:db8:a0::3\"]}}",
 	       policy->way.is_ipv6 ? "[2001:db8:100::10]" : "198.51.100.10", policy->way.is_udp ? 53 : 443,
-	       policy->way.is_udp ? "udp" : "tcp");
+	       policy->way.is_udp ? "udp" : "tcp",
+	       policy->admits_strangers ? "\"allow\": true" : "\"deny\": true, \"answer\": \"drop\"",
+	       policy->admits_banned ? "\"allow\": true" : "\"deny\": true");
 	json_raw(&bundle, text.text, text.length);
 	free(text.text);
 	if (!in_file(policy))

@@ -29,7 +29,15 @@ struct way {
 struct gateway_policy {
 	struct way way;
 	uint32_t prefixes, backends, tenants;
+	bool admits_banned, admits_strangers;
+	uint32_t banned_a_second; /* limit of the tenant `banned` on new flows; 0: none */
 };
+
+/* What the daemon has options for. */
+struct gateway_limits {
+	uint32_t half_open, replies, records;
+};
+extern const struct gateway_limits gateway_unlimited;
 
 struct gateway {
 	struct program program;
@@ -43,7 +51,7 @@ struct gateway {
 /* Ends the process, with a sentence, if `error` is not 0. */
 void must(int error, const char *what);
 
-void gateway_open(uint32_t lines, struct gateway *ret_gateway);
+void gateway_open(uint32_t lines, const struct gateway_limits *limits, struct gateway *ret_gateway);
 void gateway_close(struct gateway *gateway);
 
 /* The tables of a policy in which everybody of `prefixes` may ask the one service, with all backends reachable. */

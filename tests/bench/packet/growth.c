@@ -145,7 +145,7 @@ void growth_measure(FILE *to, const char *folder)
 		.policy = {.way = {"l2", false, false}, .prefixes = ROWS_PREFIXES, .backends = 100, .tenants = 16}};
 	FILE *plot = begin_plot(folder);
 
-	gateway_open(LINES, &growth.gateway);
+	gateway_open(LINES, &gateway_unlimited, &growth.gateway);
 	meter_open(&growth.gateway, &growth.meter);
 	fprintf(to, "\n%-40s %10s %8s   %s\n", "growth (l2 TCP IPv4)", "how many", "ns", "quartiles");
 	for (size_t c = 0; c < CURVES; c++) {

@@ -67,7 +67,7 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 	struct meter meter = {0};
 	unsigned int missed = 0;
 
-	gateway_open(LINES_MIN * lines, &gateway);
+	gateway_open(LINES_MIN * lines, &gateway_unlimited, &gateway);
 	for (size_t w = 0; w < ways; w++) {
 		first[w].way = (struct way){mode, w & 1, w >> 1};
 		rows_compile(&gateway, &first[w].way, &tables[w]);

@@ -22,6 +22,7 @@
 #include "usher.skel.h"
 
 #define CPUS_MAX 256
+#define WITHOUT_END 1000000000u
 
 static unsigned int measuring_cpu;
 
@@ -49,6 +50,7 @@ void meter_open(const struct gateway *gateway, struct meter *ret_meter)
 		bpf_program__set_flags(program, bpf_program__flags(gateway->program.skeleton->progs.usher));
 	must(traffic_bpf__load(skeleton), "load traffic");
 	ret_meter->skeleton = skeleton;
+	ret_meter->target = -1;
 	ret_meter->verdicts = program_map(&gateway->program, "verdicts");
 	must(mapping_open(bpf_map__fd(skeleton->maps.traffics), sizeof(struct traffic), true, &ret_meter->traffic),
 	     "traffics");
@@ -140,26 +142,52 @@ static long steal(void)
 	return value;
 }
 
-static double run(struct meter *meter, int target, const struct flood *flood, uint32_t repeat)
+/* The kernel rewrites the generator's call then, and waits for all CPUs: not once for each chunk of a flood. */
+static void aim(struct meter *meter, int target)
+{
+	__u32 zero = 0;
+
+	if (meter->target == target)
+		return;
+	must(bpf_map_update_elem(bpf_map__fd(meter->skeleton->maps.targets), &zero, &target, BPF_ANY) ? errno : 0,
+	     "target");
+	meter->target = target;
+}
+
+/* Returns 0, or EINTR: a signal came first. */
+static int send_all(const struct meter *meter, const struct flood *flood, uint32_t repeat)
 {
 	uint8_t frame[TRAFFIC_FRAME6] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .repeat = (int)repeat + 1,
 		    .data_size_in = flood->way.is_ipv6 ? TRAFFIC_FRAME6 : TRAFFIC_FRAME4);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(meter->skeleton->progs.traffic), &options) ? errno : 0;
+
+	must(r == EINTR ? 0 : r, "run");
+	must(!r && options.retval == XDP_ABORTED ? EINVAL : 0, "traffic");
+	return r;
+}
+
+static void begin(struct meter *meter, int target, const struct flood *flood, uint32_t repeat)
+{
 	struct traffic *traffic = meter->traffic.bytes;
-	struct rusage before, after;
-	__u32 zero = 0;
-	long stolen;
 
 	prepare(meter, flood);
 	traffic->sent = 0;
 	traffic->repeat = repeat;
-	must(bpf_map_update_elem(bpf_map__fd(meter->skeleton->maps.targets), &zero, &target, BPF_ANY) ? errno : 0,
-	     "target");
+	aim(meter, target);
+}
+
+static double run(struct meter *meter, int target, const struct flood *flood, uint32_t repeat)
+{
+	const struct traffic *traffic = meter->traffic.bytes;
+	struct rusage before, after;
+	long stolen;
+
+	begin(meter, target, flood, repeat);
 	stolen = steal();
 	getrusage(RUSAGE_THREAD, &before);
-	must(bpf_prog_test_run_opts(bpf_program__fd(meter->skeleton->progs.traffic), &options) ? errno : 0, "run");
+	must(send_all(meter, flood, repeat), "run");
 	getrusage(RUSAGE_THREAD, &after);
-	must(options.retval == XDP_ABORTED ? EINVAL : 0, "traffic");
 	meter->runs++;
 	if (before.ru_nivcsw == after.ru_nivcsw && stolen == steal())
 		return (double)(traffic->ended - traffic->begun) / repeat;
@@ -202,4 +230,18 @@ double meter_cost(struct meter *meter, int target, const struct flood *flood, ui
 void meter_send(struct meter *meter, int target, const struct flood *flood, uint32_t repeat)
 {
 	run(meter, target, flood, repeat - 1); /* one more closes the interval */
+}
+
+void meter_flood(struct meter *meter, int target, const struct flood *flood)
+{
+	begin(meter, target, flood, UINT32_MAX);
+	while (!send_all(meter, flood, WITHOUT_END))
+		;
+}
+
+uint64_t meter_sent(const struct meter *meter)
+{
+	const struct traffic *traffic = meter->traffic.bytes;
+
+	return *(const volatile uint64_t *)&traffic->sent;
 }

@@ -32,6 +32,7 @@ struct meter {
 	struct traffic_bpf *skeleton;
 	struct mapping traffic;
 	int verdicts; /* map of the gateway */
+	int target;   /* that the generator calls now */
 	unsigned int runs, disturbed;
 };
 
@@ -44,5 +45,9 @@ void meter_close(struct meter *meter);
 double meter_cost(struct meter *meter, int target, const struct flood *flood, uint32_t repeat, uint8_t reason);
 /* Packets, and no measurement. */
 void meter_send(struct meter *meter, int target, const struct flood *flood, uint32_t repeat);
+/* Packets until the calling thread gets a signal that it has a handler for. */
+void meter_flood(struct meter *meter, int target, const struct flood *flood);
+/* How many of these have been sent, as seen by another thread. */
+uint64_t meter_sent(const struct meter *meter);
 
 #endif

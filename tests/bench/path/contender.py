@@ -111,9 +111,10 @@ def usher_policy(counts):
             "rules": [{"id": "acme", "when": {"tenant": ["acme"]}, "allow": True}], "nat": {"addresses": [NAT_ADDRESS]}}
 
 
-def start_usher(segment, counts):
+def start_usher(segment, counts, document=None):
+    document = document or usher_policy(counts)
     policy = segment.directory / "policy.json"
-    policy.write_text(json.dumps(usher_policy(counts)))
+    policy.write_text(json.dumps(document))
     socket = segment.directory / "control.sock"
     process = segment.start("usher", GATEWAY, [
         BUILD / "usherd", "--interface", "usher", "--mode", "native", "--policy", policy, "--socket", socket, "--metrics", "off",
@@ -127,7 +128,7 @@ def start_usher(segment, counts):
             return False
         shown = json.loads(done.stdout)
         shown = shown.get("backends", shown) if isinstance(shown, dict) else shown
-        return len(shown) == len(MODES) * sum(counts) and all(backend["reason"] is None for backend in shown)
+        return len(shown) == len(document["backends"]) and all(backend["reason"] is None for backend in shown)
 
     eventually(is_ready, lambda: f"usher's backends do not become ready: {segment.log('usherd.log')}")
     thread = segment.thread("usher", "usher", GATEWAY)

@@ -79,8 +79,9 @@ def judge(load, seen, before, after):
 
 
 class Meter:
-    def __init__(self, segment, contenders, server):
-        self.segment = segment
+    def __init__(self, segment, contenders, server, before_load=()):
+        """before_load: words before the load's command."""
+        self.segment, self.before_load = segment, before_load
         # Whose time is the bench's own: the segment's threads, the servers, this process, and those in which softirqs run.
         self.own = [*segment.segment_threads, server.pid, os.getpid(), *kernel_threads(("ksoftirqd/",))]
         self.contender_tasks = sorted({task for contender in contenders for task in contender.tasks})
@@ -107,7 +108,7 @@ class Meter:
         before = self.reading(contender)
         try:
             done = subprocess.run(["nsenter", f"--net=/run/netns/{self.segment.namespace('client')}", "taskset", "-c", str(ENDS),
-                                   *map(str, words)], capture_output=True, text=True, check=False, timeout=60)
+                                   *map(str, (*self.before_load, *words))], capture_output=True, text=True, check=False, timeout=60)
         except subprocess.TimeoutExpired as error:
             raise BenchError(f"{contender.name} with {backends} backends, {load.text}: no end after 60 s") from error
         after = self.reading(contender)
