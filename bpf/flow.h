@@ -9,7 +9,8 @@
  * only the most crowded sets need, share one. A kin of hopscotch hashing (Herlihy, Shavit,
  * Tzafrir, DISC '08), without its moves: an entry stays where it was put, so a reader needs no lock.
  *
- *  1. Bit 0 of a hint is the lock under which keys of this home are inserted: no key is in the table twice.
+ *  1. Bit 0 of a hint is the lock under which keys of this home are inserted: no key is in the table twice. Without it a key is put
+ *     at its home only, if the hint is 0 before the claim of the line and after it.
  *  2. Only the holder of that lock writes the hint. It sets the bit before it publishes the entry, and clears it when no
  *     line that the bit stands for holds an entry of this home: none can come while the lock is held.
  *  3. A live entry leaves only by age, by flow_delete or by its return entry's loss of the forward one.
@@ -286,6 +287,16 @@ static __always_inline void flow_count(bool is_return)
 		counter->inserted++;
 }
 
+/* What remains to be done with a line that is ours (BUSY). */
+static __always_inline void flow_move_in(struct usher_flow *flow, const struct usher_flow_key *key,
+					 const struct flow_entry *entry, __u64 busy, __u64 *ret_tag)
+{
+	flow->source = key->source;
+	flow->destination = key->destination;
+	flow->ports = key->ports;
+	flow_fill(flow, entry, busy, ret_tag);
+}
+
 /* With the lock of `home` held. The hint is kept up to date, and written where others must see it at once. */
 static __always_inline int flow_place(const struct usher_flow_key *key, const struct flow_entry *entry,
 				      struct flow_room *room, __u32 *hint, struct flow_ref *ret_ref)
@@ -301,11 +312,30 @@ static __always_inline int flow_place(const struct usher_flow_key *key, const st
 		return USHER_REASON_FLOW_TABLE_FULL;
 	*hint |= USHER_FLOW_HINT(d) & ~FLOW_LOCK;
 	*(volatile __u32 *)&first->hint = *hint | FLOW_LOCK;
-	flow->source = key->source;
-	flow->destination = key->destination;
-	flow->ports = key->ports;
-	flow_fill(flow, entry, room->busy, &ret_ref->tag);
+	flow_move_in(flow, key, entry, room->busy, &ret_ref->tag);
 	return FLOW_INSERTED;
+}
+
+/*
+ * The usual newcomer's way, without the lock: its home is empty, and nobody who has this home lives elsewhere or is about to. Whoever
+ * has taken the lock before the claim is seen by the hint after it; whoever takes it later sees the claim.
+ */
+static __always_inline bool flow_insert_at_home(struct usher_flow *home, const struct usher_flow_key *key,
+						const struct flow_entry *entry, struct flow_room *room,
+						struct flow_ref *ret_ref)
+{
+	__u64 tag = FLOW_READ(home->tag);
+
+	if (FLOW_READ(home->hint) || USHER_TAG_STATUS(tag) != USHER_FLOW_EMPTY || room->over_cap ||
+	    !flow_claim(home, tag, 0, room))
+		return false;
+	if (FLOW_READ(home->hint)) {
+		*(volatile __u64 *)&home->tag = FLOW_EMPTY_TAG(room->busy);
+		return false;
+	}
+	ret_ref->line = room->home;
+	flow_move_in(home, key, entry, room->busy, &ret_ref->tag);
+	return true;
 }
 
 /*
@@ -323,16 +353,20 @@ __noinline int flow_insert(const struct usher_flow_key *key, __u64 hash, const s
 
 	if (!key || !entry || !ret_hit || !flow)
 		return USHER_REASON_FLOW_CONTENDED;
-	locked = flow_try_lock(flow);
-	if (locked < 0)
-		locked = flow_lock(room.home);
-	if (locked < 0)
-		return USHER_REASON_FLOW_CONTENDED;
 	room.identity = flow_identity(key, hash);
 	if (key->is_return)
 		room.own_forward = entry->value.back.forward_line;
 	else
 		room.over_cap = flow_over_cap(entry);
+	if (flow_insert_at_home(flow, key, entry, &room, &ret_hit->ref)) {
+		flow_count(key->is_return);
+		return FLOW_INSERTED;
+	}
+	locked = flow_try_lock(flow);
+	if (locked < 0)
+		locked = flow_lock(room.home);
+	if (locked < 0)
+		return USHER_REASON_FLOW_CONTENDED;
 	ret_hit->stale = 0;
 	result = flow_is_nowhere(flow, room.identity, (__u32)locked)
 			 ? -ENOENT

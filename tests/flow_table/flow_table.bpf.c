@@ -173,6 +173,15 @@ static __always_inline void strike_own(struct hammer_hand *hand, struct scratch 
 		hand->faults[FAULT_TWICE]++;
 }
 
+/* Each number is drawn twice, at the same moment if two CPUs draw. */
+static __always_inline __u32 draw_twin(void)
+{
+	__u32 first = 0;
+	struct hammer_hand *hand = bpf_map_lookup_elem(&hands, &first);
+
+	return hand ? (__u32)(__sync_fetch_and_add(&hand->next_key, 1) / 2) : 0;
+}
+
 __noinline int strike(__u32 cpu)
 {
 	struct hammer_hand *hand = bpf_map_lookup_elem(&hands, &cpu);
@@ -184,9 +193,10 @@ __noinline int strike(__u32 cpu)
 		return 0;
 	hand->operations++;
 	if (settings.mode != HAMMER_ALL) {
-		id = (__u32)(hand->next_key++ * HAMMER_CPUS + cpu) + (1u << 24);
+		id = settings.mode == HAMMER_TWINS ? draw_twin()
+						   : (__u32)(hand->next_key++ * HAMMER_CPUS + cpu) + (1u << 24);
 		make_key(id, &scratch->key);
-		make_entry(id, settings.mode == HAMMER_FILL ? USHER_FLOW_LIVE : USHER_FLOW_HALF_OPEN, false,
+		make_entry(id, settings.mode == HAMMER_HALF_OPEN ? USHER_FLOW_HALF_OPEN : USHER_FLOW_LIVE, false,
 			   &scratch->entry);
 		if (settings.mode == HAMMER_HALF_OPEN)
 			scratch->entry.value.forward.tenant = 1;

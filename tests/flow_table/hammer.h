@@ -13,6 +13,7 @@ enum hammer_mode {
 	HAMMER_ALL,	  /* every operation, on keys that all CPUs share and on keys of one's own */
 	HAMMER_FILL,	  /* live entries, key after key */
 	HAMMER_HALF_OPEN, /* half-open entries of one tenant, key after key */
+	HAMMER_TWINS,	  /* live entries, each key by two CPUs at the same moment */
 };
 
 enum hammer_fault {

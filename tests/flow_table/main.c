@@ -334,6 +334,28 @@ static void rated_load(uint32_t lines)
 	close_table(&table);
 }
 
+/* Two CPUs insert the same key at the same moment, most of them into a home that is empty. */
+static void twins(uint32_t lines)
+{
+	const struct hammer_settings settings = {.mode = HAMMER_TWINS};
+	struct hammer_hand sum;
+	struct table table;
+	struct view view;
+
+	if (open_table(lines, &settings, &table) || swing_all(&table, lines)) {
+		check(false, "the table is loaded");
+		return;
+	}
+	sum = sum_hands(&table);
+	view = look(&table);
+	printf("# %u lines: of %llu newcomers %llu inserted, %llu met themselves\n", lines, sum.operations,
+	       sum.inserted, sum.contended);
+	check(sum.contended > 0, "newcomers meet at the same home");
+	check(!view.twice && sum.inserted == view.entries, "each has one line");
+	check(!view.busy && !view.locked, "no line stays claimed, no home locked");
+	close_table(&table);
+}
+
 static void half_open_cap(uint32_t lines)
 {
 	const struct hammer_settings settings = {.mode = HAMMER_HALF_OPEN};
@@ -366,6 +388,7 @@ int main(void)
 	hammer_table(65536, 60000, 10000, operations / 2); /* a large part of the table */
 	rated_load(1u << 20);
 	half_open_cap(65536);
+	twins(1u << 20);
 	printf("1..%u\n", done);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
