@@ -23,6 +23,8 @@ static __always_inline bool usher_find_service(struct packet *packet)
 	const struct usher_generation *generation = generation_of(packet);
 	const struct usher_endpoint *endpoint;
 
+	if (packet->service != USHER_SERVICE_NONE)
+		return true;
 	if (!generation)
 		return false;
 	endpoint = classify_endpoint(generation, packet->slot, &packet->key.destination,
@@ -55,6 +57,9 @@ static __always_inline int usher_receive(struct xdp_md *ctx, struct packet *pack
 	reason = parse_packet(data, end, packet);
 	if (endpoint->kind == USHER_ENDPOINT_NAT)
 		return reason == UNDECIDED ? USHER_REASON_RETURNED : reason;
+	if (packet->key.destination_port_be && packet->key.destination_port_be == endpoint->first_port_be &&
+	    packet->key.protocol == endpoint->first_protocol)
+		packet->service = endpoint->first_service;
 	if (reason != UNDECIDED && packet->key.destination_port_be && !usher_find_service(packet))
 		return USHER_REASON_NOT_FOR_SERVICE;
 	return reason;

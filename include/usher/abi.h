@@ -124,7 +124,11 @@ struct usher_endpoint {
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 kind;
 	__u16 service; /* of USHER_ENDPOINT_SERVICE; of USHER_ENDPOINT_NAT: index into nat_addresses */
-	__u16 padding[5];
+	/* Of USHER_ENDPOINT_ADDRESS: one of the services that it has, which then needs no second look-up. Port 0: none is named. */
+	__u16 first_port_be;
+	__u16 first_service;
+	__u8 first_protocol;
+	__u8 padding[5];
 };
 USHER_ASSERT_SIZE(struct usher_endpoint, 32);
 

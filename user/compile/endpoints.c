@@ -12,7 +12,7 @@ static bool same(const struct usher_endpoint *a, const struct usher_endpoint *b)
 	       a->protocol == b->protocol;
 }
 
-/* An address that is there already (another service's) stays as it is. */
+/* An address that is there already (another service's) stays as it is, and goes on naming that one first. */
 static bool place(struct usher_endpoint *slots, const struct usher_endpoint *endpoint, const __u64 *hash_key,
 		  uint32_t salt)
 {
@@ -39,16 +39,19 @@ static bool place_all(const struct policy *policy, const struct numbers *numbers
 		const struct service *service = &policy->services[s];
 
 		for (size_t a = 0; a < service->address_count; a++) {
-			struct usher_endpoint endpoint = {.address = service->addresses[a].address,
-							  .kind = USHER_ENDPOINT_ADDRESS};
+			const struct usher_endpoint endpoint = {.address = service->addresses[a].address,
+								.kind = USHER_ENDPOINT_SERVICE,
+								.port_be =
+									__builtin_bswap16(service->addresses[a].port),
+								.protocol = service->protocol,
+								.service = numbers->services[s]};
+			const struct usher_endpoint address = {.address = endpoint.address,
+							       .kind = USHER_ENDPOINT_ADDRESS,
+							       .first_port_be = endpoint.port_be,
+							       .first_protocol = endpoint.protocol,
+							       .first_service = endpoint.service};
 
-			if (!place(slots, &endpoint, hash_key, salt))
-				return false;
-			endpoint.kind = USHER_ENDPOINT_SERVICE;
-			endpoint.port_be = __builtin_bswap16(service->addresses[a].port);
-			endpoint.protocol = service->protocol;
-			endpoint.service = numbers->services[s];
-			if (!place(slots, &endpoint, hash_key, salt))
+			if (!place(slots, &address, hash_key, salt) || !place(slots, &endpoint, hash_key, salt))
 				return false;
 		}
 	}
