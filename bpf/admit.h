@@ -141,13 +141,18 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	struct usher_event *event;
 	struct packet *packet;
 	int reason, result;
+	__u16 class_id;
 	bool alone; /* has a record of its own */
 
 	if (!desk)
 		return USHER_REASON_NO_BACKEND;
 	packet = &desk->packet;
 	decision = &desk->decision;
+	/* First of all: it waits for memory, and so does the look-up of the flow, which is still under way. */
+	class_id = classify_source(packet, &packet->key.source);
 	decision_begin(decision, &packet->key, packet->service);
+	decision->class_id = class_id;
+	decision->classified = true;
 	decision->interface = forward_place(ctx);
 	/* Read back, so that the verifier of Linux 6.1 does not go down the rest once for each way that leads here. */
 	decision->reason = (__u8)admit_decide(ctx, packet, decision);
