@@ -84,7 +84,7 @@ static __always_inline __u32 classify_last(__u32 before, __u32 here, __u32 rank)
 }
 
 /* Class of an IPv4 source. */
-__noinline int classify_source4(__u32 slot, __u32 address)
+static __always_inline int classify_source4(__u32 slot, __u32 address)
 {
 	const struct usher_generation *generation = GENERATION_ENTRY(generations, 1, slot % USHER_SLOTS, 0);
 	const struct usher_line16 *class_line;
@@ -111,7 +111,7 @@ __noinline int classify_source4(__u32 slot, __u32 address)
 }
 
 /* Class of an IPv6 source, its halves in host byte order. */
-__noinline int classify_source6(__u32 slot, __u64 high, __u64 low)
+static __always_inline int classify_source6(__u32 slot, __u64 high, __u64 low)
 {
 	const struct usher_generation *generation = GENERATION_ENTRY(generations, 1, slot % USHER_SLOTS, 0);
 	const struct usher_line16 *class_line;

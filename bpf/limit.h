@@ -35,8 +35,8 @@ static __always_inline int limit_rate(const struct usher_tenant_limit *limit, st
 	return USHER_REASON_FLOW_CONTENDED;
 }
 
-/* A function of its own: what most tenants do not need costs them no registers. */
-__noinline int limit_apply(struct desk *desk)
+/* 0, or why its limits are in the way. */
+static __always_inline int limit_apply(struct desk *desk)
 {
 	const struct usher_tenant_limit *limit;
 	struct usher_tenant_state *state;
