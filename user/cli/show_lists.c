@@ -227,6 +227,20 @@ static void state_cell(struct table *table, struct json_object *backend)
 	table_ink(table, stays ? INK_DOUBTFUL : INK_BAD);
 }
 
+/* Whose word it is, unless it is the interface's. */
+static void path_cell(struct table *table, struct json_object *backend)
+{
+	const char *source = field_text(backend, "path_mtu_source");
+	char number[NUMBER_TEXT];
+
+	if (!field_integer(backend, "path_mtu"))
+		table_cell(table, "-");
+	else if (!strcmp(source, "interface"))
+		table_cell(table, "%s", number_text(field_integer(backend, "path_mtu"), number));
+	else
+		table_cell(table, "%s (%s)", number_text(field_integer(backend, "path_mtu"), number), source);
+}
+
 /* Half of all are not above the first figure, 99 % not above the second. */
 static void latency_cell(struct table *table, struct json_object *latency)
 {
@@ -272,6 +286,7 @@ void show_backends(struct json_object *body)
 					       "HEALTH",
 					       "STATE",
 					       "NEXT HOP",
+					       "PATH MTU",
 					       ">FLOWS",
 					       ">TO",
 					       ">FROM",
@@ -297,6 +312,7 @@ void show_backends(struct json_object *body)
 			table_ink(table, INK_BAD);
 		state_cell(table, backend);
 		table_cell(table, "%s", field_text(backend, "next_hop"));
+		path_cell(table, backend);
 		table_number(table, field_integer(backend, "flows"));
 		table_cell(table, "%s", bytes_text(field_integer(backend, "bytes_to"), text));
 		table_cell(table, "%s", bytes_text(field_integer(backend, "bytes_from"), text));

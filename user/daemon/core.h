@@ -15,6 +15,7 @@
 #include "kernel/addresses.h"
 #include "kernel/inject.h"
 #include "kernel/neighbours.h"
+#include "kernel/paths.h"
 #include "kernel/publish.h"
 #include "audit/journal.h"
 #include "edge/edge.h"
@@ -36,6 +37,8 @@ struct core {
 	struct injector *injector;
 	struct neighbours *neighbours;
 	struct addresses *addresses;
+	struct paths *paths; /* NULL: they cannot be had */
+	int paths_error;     /* then this is why */
 	struct journal *journal;
 	struct edge *edge;
 	char *problems[PROBLEMS_MAX]; /* what an operator should know */

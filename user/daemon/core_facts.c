@@ -32,8 +32,21 @@ int core_backend(const struct core *core, const char *name, size_t *ret_index)
 static bool same_next_hop(const struct next_hop *a, const struct next_hop *b)
 {
 	return a->resolved == b->resolved && a->interface == b->interface && a->mtu == b->mtu &&
-	       address_equal(&a->source, &b->source) && !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
-	       !memcmp(a->own_mac, b->own_mac, sizeof(a->own_mac));
+	       a->mtu_source == b->mtu_source && address_equal(&a->source, &b->source) &&
+	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !memcmp(a->own_mac, b->own_mac, sizeof(a->own_mac));
+}
+
+/* How a path came to be what it is now, once for each that a router has narrowed and once when that is forgotten. */
+static void note_path(const struct backend *backend, const struct next_hop *before, const struct next_hop *after)
+{
+	bool was = before->mtu_source == MTU_OF_ROUTER, is = after->mtu_source == MTU_OF_ROUTER;
+
+	if (!USHER_FORWARD_IS_TUNNEL(backend->forward) || !after->resolved || was == is)
+		return;
+	if (is)
+		log_info("backend %s: a router on the way takes packets of up to %u bytes", backend->name, after->mtu);
+	else if (before->resolved)
+		log_info("backend %s: packets of up to %u bytes are tried again", backend->name, after->mtu);
 }
 
 void core_next_hops(struct core *core)
@@ -50,6 +63,7 @@ void core_next_hops(struct core *core)
 
 		neighbours_next_hop(core->neighbours, &core->policy->backends[b].address, &next_hop);
 		if (!same_next_hop(&next_hop, &core->facts.backends[b].next_hop)) {
+			note_path(&core->policy->backends[b], &core->facts.backends[b].next_hop, &next_hop);
 			core->facts.backends[b].next_hop = next_hop;
 			core->dirty = true;
 		}
@@ -146,6 +160,16 @@ int core_carry_facts(const struct core *core, const struct policy *policy, struc
 	return 0;
 }
 
+static void check_paths(struct core *core)
+{
+	for (size_t b = 0; !core->paths && b < core->policy->backend_count; b++)
+		if (USHER_FORWARD_IS_TUNNEL(core->policy->backends[b].forward)) {
+			core_problem(core, "what routers inside tunnels say of the path MTU is not heard: %s",
+				     strerror(-core->paths_error));
+			return;
+		}
+}
+
 void core_watch(struct core *core)
 {
 	const struct policy *policy = core->policy;
@@ -178,6 +202,7 @@ void core_watch(struct core *core)
 	if (error)
 		core_problem(core, "cannot watch the next hops of backends: %s", strerror(-error));
 	neighbours_tick(core->neighbours, clock_monotonic());
+	check_paths(core);
 	error = edge_watch(core->edge, targets, count, ++core->watch_round);
 	if (error)
 		core_problem(core, "the edge does not take its list of backends: %s", strerror(-error));

@@ -28,6 +28,18 @@ static void see_event(const struct usher_event *event, const struct usher_addres
 		injector_note(core->injector, event, nat, backend, clock_monotonic());
 }
 
+static void note_path(void *context, const struct usher_address *receiver)
+{
+	neighbours_path(context, receiver);
+}
+
+static void follow_paths(struct core *core, int64_t now)
+{
+	if (core->paths)
+		paths_read(core->paths, note_path, core->neighbours);
+	neighbours_paths(core->neighbours, now);
+}
+
 /* Said once, until a write succeeds again. */
 static void note_log(struct loop *loop, int error)
 {
@@ -94,6 +106,7 @@ static void tick(struct loop *loop)
 	drain(loop);
 	injector_run(loop->core->injector, now);
 	refresh_deadline(loop->core, now);
+	follow_paths(loop->core, now);
 	if (loop->ticks++ % SECOND_TICKS == 0)
 		every_second(loop, now);
 }

@@ -56,6 +56,7 @@ static int start_kernel(struct core *core, struct problem *problem)
 		error = neighbours_open(&core->options->program.interfaces, &core->neighbours);
 	if (!error)
 		error = addresses_open(&core->options->program.interfaces, &core->addresses);
+	core->paths_error = paths_open(&core->paths);
 	return error ? problem_set(problem, error, "cannot watch %s: %s",
 				   interfaces_print(&core->options->program.interfaces, names), strerror(-error))
 		     : 0;
@@ -256,6 +257,7 @@ static void let_go(struct core *core)
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	state_close(core->state);
+	paths_close(core->paths);
 	addresses_close(core->addresses);
 	neighbours_close(core->neighbours);
 	injector_close(core->injector);

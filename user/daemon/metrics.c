@@ -44,6 +44,8 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;
 	to->nat = backend->forward == USHER_FORWARD_NAT;
+	if (USHER_FORWARD_IS_TUNNEL(backend->forward))
+		to->path_mtu = effective->next_hop.mtu;
 }
 
 void metrics_update(struct core *core)

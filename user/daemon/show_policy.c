@@ -260,6 +260,21 @@ static void add_figures(struct json *to, const struct usher_backend_figures *fig
 	json_object_end(to);
 }
 
+/* In front of others nothing is put that the path might be too narrow for. */
+static void add_path(struct json *to, const struct backend *backend, const struct next_hop *next_hop)
+{
+	static const char *const sources[] = {
+		[MTU_OF_INTERFACE] = "interface", [MTU_OF_ROUTE] = "route", [MTU_OF_ROUTER] = "router"};
+
+	if (next_hop->resolved && next_hop->mtu && USHER_FORWARD_IS_TUNNEL(backend->forward)) {
+		json_unsigned(to, "path_mtu", next_hop->mtu);
+		json_string(to, "path_mtu_source", sources[next_hop->mtu_source]);
+	} else {
+		json_null(to, "path_mtu");
+		json_null(to, "path_mtu_source");
+	}
+}
+
 static void add_backend(struct question *question, size_t index)
 {
 	const struct core *core = question->core;
@@ -289,6 +304,7 @@ static void add_backend(struct question *question, size_t index)
 			    mac[5]);
 	else
 		json_null(to, "next_hop");
+	add_path(to, backend, &facts->next_hop);
 	json_string(to, "reason", reason ? record_reason(reason) : NULL);
 	json_boolean(to, "continues", !effective->constraint_reason);
 	if (effective->able_since) {

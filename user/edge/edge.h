@@ -55,7 +55,8 @@ struct edge_backend {
 	uint8_t health; /* enum health_state, or EDGE_UNCHECKED */
 	uint8_t draining, starts, continues;
 	uint8_t nat; /* forwarded to by NAT: its answers are seen */
-	uint8_t padding[3];
+	uint8_t padding;
+	uint16_t path_mtu; /* of a tunnel; 0: none, or not known */
 };
 #define EDGE_UNCHECKED 0xff
 

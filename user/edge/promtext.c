@@ -179,6 +179,11 @@ static void print_backends(struct json *to, const struct edge_page *page)
 		if (page->backends[b].name[0])
 			line(to, "usher_backend_starts{backend=\"%s\"} %u", page->backends[b].name,
 			     page->backends[b].starts);
+	family(to, "usher_backend_path_mtu_bytes", "gauge", "What the path to the backend takes; forward ipip, gue.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0] && page->backends[b].path_mtu)
+			line(to, "usher_backend_path_mtu_bytes{backend=\"%s\"} %u", page->backends[b].name,
+			     page->backends[b].path_mtu);
 }
 
 /* ---- what NAT shows of a backend ------------------------------------------------------------------------------ */

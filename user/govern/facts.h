@@ -14,6 +14,13 @@ enum health_state {
 	HEALTH_DOWN,
 };
 
+/* Who says how much fits the path. */
+enum mtu_source {
+	MTU_OF_INTERFACE,
+	MTU_OF_ROUTE,  /* an operator's word */
+	MTU_OF_ROUTER, /* one on the way has said so; forgotten after a while */
+};
+
 struct next_hop {
 	bool resolved;
 	uint8_t mac[6];	    /* of the backend, or of the router towards it */
@@ -21,6 +28,7 @@ struct next_hop {
 	uint32_t interface;
 	struct usher_address source; /* that the host would send from; all 0: none */
 	uint16_t mtu;		     /* of the path, as far as the host knows; 0: not known */
+	enum mtu_source mtu_source;
 };
 
 struct backend_facts {

@@ -20,6 +20,7 @@
 #define ASK_AGAIN CLOCK_SECOND		 /* while there is no answer */
 #define FRESHEN (5 * CLOCK_SECOND)	 /* a neighbour is asked whether it is still there, behind the same MAC */
 #define ROUTES_AGAIN (30 * CLOCK_SECOND) /* in case a notification was lost */
+#define PATHS_APART CLOCK_SECOND	 /* however many reports of routers come */
 #define SETTLE_ASKS 2
 #define USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
 
@@ -28,7 +29,9 @@ struct target {
 	struct usher_address via;    /* gateway, or the address itself */
 	struct usher_address source; /* that the host would send from; all 0: none */
 	uint16_t mtu;		     /* of the route; 0: that of the interface */
-	uint32_t interface;	     /* by which it is routed; 0: by none of ours */
+	bool mtu_learned;	     /* from a router, for a while */
+	bool path_due;
+	uint32_t interface; /* by which it is routed; 0: by none of ours */
 	bool resolved;
 	uint16_t state; /* NUD_*, as heard last of `via` */
 	uint8_t flags;	/* NTF_* */
@@ -52,8 +55,8 @@ struct neighbours {
 	size_t link_count;
 	struct target *targets; /* sorted by address */
 	size_t count;
-	bool routes_due, changed;
-	int64_t routes_at;
+	bool routes_due, paths_due, changed;
+	int64_t routes_at, paths_at;
 };
 
 /* ---- reading messages ------------------------------------------------------------------------------------- */
@@ -188,17 +191,21 @@ struct route_answer {
 	uint32_t interface; /* 0: none of ours */
 };
 
-/* What the kernel has learned or been told of the path: its MTU (RTAX_MTU, path-MTU exceptions included) and our address on it. */
+/* What the kernel has learned or been told of the path: its MTU (RTAX_MTU; that of an exception has an end) and our address on it. */
 static void read_path(struct nlattr **attributes, int family, struct target *target)
 {
 	struct nlattr *metrics[RTAX_MAX + 1];
 
 	target->mtu = 0;
+	target->mtu_learned = false;
 	target->source = (struct usher_address){0};
 	read_address(attributes[RTA_PREFSRC], family, &target->source);
-	if (attributes[RTA_METRICS] && !nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) &&
-	    metrics[RTAX_MTU])
-		target->mtu = narrow_mtu(nla_get_u32(metrics[RTAX_MTU]));
+	if (!attributes[RTA_METRICS] || nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) ||
+	    !metrics[RTAX_MTU])
+		return;
+	target->mtu = narrow_mtu(nla_get_u32(metrics[RTAX_MTU]));
+	if (attributes[RTA_CACHEINFO] && nla_len(attributes[RTA_CACHEINFO]) >= (int)sizeof(struct rta_cacheinfo))
+		target->mtu_learned = ((struct rta_cacheinfo *)nla_data(attributes[RTA_CACHEINFO]))->rta_expires > 0;
 }
 
 static int read_route(struct nl_msg *message, void *context)
@@ -240,7 +247,8 @@ static void ask_route(struct neighbours *neighbours, struct target *target)
 	    nla_put(message, RTA_DST, (int)length, bytes))
 		return;
 	ask(neighbours, message, read_route, &answer);
-	if (answer.interface && (target->mtu != before.mtu || !address_equal(&target->source, &before.source)))
+	if (answer.interface && (target->mtu != before.mtu || target->mtu_learned != before.mtu_learned ||
+				 !address_equal(&target->source, &before.source)))
 		neighbours->changed = true;
 	if (target->interface == answer.interface && (!answer.interface || address_equal(&target->via, &before.via)))
 		return;
@@ -425,6 +433,29 @@ void neighbours_tick(struct neighbours *neighbours, int64_t now)
 	}
 }
 
+void neighbours_path(struct neighbours *neighbours, const struct usher_address *address)
+{
+	struct target *target = find(neighbours, address);
+
+	if (target)
+		target->path_due = neighbours->paths_due = true;
+}
+
+void neighbours_paths(struct neighbours *neighbours, int64_t now)
+{
+	if (!neighbours->paths_due || now < neighbours->paths_at)
+		return;
+	neighbours->paths_due = false;
+	neighbours->paths_at = now + PATHS_APART;
+	for (size_t i = 0; i < neighbours->count; i++) {
+		struct target *target = &neighbours->targets[i];
+
+		if (target->path_due)
+			ask_route(neighbours, target);
+		target->path_due = false;
+	}
+}
+
 bool neighbours_changed(struct neighbours *neighbours)
 {
 	bool changed = neighbours->changed;
@@ -446,6 +477,7 @@ void neighbours_next_hop(const struct neighbours *neighbours, const struct usher
 	ret_next_hop->interface = target->interface;
 	ret_next_hop->source = target->source;
 	ret_next_hop->mtu = target->mtu ? target->mtu : link->mtu;
+	ret_next_hop->mtu_source = !target->mtu ? MTU_OF_INTERFACE : target->mtu_learned ? MTU_OF_ROUTER : MTU_OF_ROUTE;
 	memcpy(ret_next_hop->mac, target->mac, 6);
 	memcpy(ret_next_hop->own_mac, link->mac, 6);
 }

@@ -30,9 +30,13 @@ int neighbours_watch(struct neighbours *neighbours, const struct usher_address *
 void neighbours_read(struct neighbours *neighbours);
 /* Asks again where it is time to. now: CLOCK_MONOTONIC ns. To be called every second, and after a watch. */
 void neighbours_tick(struct neighbours *neighbours, int64_t now);
-/* Has a next hop changed since this was asked last? */
+/* Something may have happened to the path to this address (paths.h). */
+void neighbours_path(struct neighbours *neighbours, const struct usher_address *address);
+/* Looks after such paths: at once, but once a second at most. */
+void neighbours_paths(struct neighbours *neighbours, int64_t now);
 /* The address that an interface of ours sends from, as it is now. False: not known. */
 bool neighbours_own_mac(const struct neighbours *neighbours, uint32_t interface, uint8_t ret_mac[6]);
+/* Has a next hop changed since this was asked last? */
 bool neighbours_changed(struct neighbours *neighbours);
 /* Of an address that is watched; not resolved otherwise. */
 void neighbours_next_hop(const struct neighbours *neighbours, const struct usher_address *address,

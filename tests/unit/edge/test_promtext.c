@@ -82,6 +82,7 @@ static void fill(void)
 		(struct usher_latency){.units = 1000000, .bucket = {[0] = 7, [2] = 2, [USHER_LATENCY_BUCKETS - 1] = 1}};
 	strcpy(page->backends[6].name, "iad1");
 	page->backends[6].health = HEALTH_DOWN;
+	page->backends[6].path_mtu = 1400;
 	strcpy(page->backends[4095].name, "last");
 	page->backends[4095].health = EDGE_UNCHECKED;
 }
@@ -117,6 +118,8 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_backend_up{backend=\"iad1\"} 0");
 	assert_null(strstr(printed(), "usher_backend_up{backend=\"last\"}")); /* nobody checks it */
 	expect_line("usher_backend_starts{backend=\"last\"} 0");
+	expect_line("usher_backend_path_mtu_bytes{backend=\"iad1\"} 1400");
+	assert_null(strstr(printed(), "usher_backend_path_mtu_bytes{backend=\"fra1\"}")); /* no tunnel */
 	expect_line("usher_backend_refused_total{backend=\"fra1\"} 1");
 	expect_line("usher_backend_resets_total{backend=\"fra1\"} 2");
 	expect_line("usher_backend_connect_timeouts_total{backend=\"fra1\"} 3");
