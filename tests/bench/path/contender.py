@@ -135,6 +135,25 @@ def start_usher(segment, counts, document=None):
     return [thread, *with_children(process.pid)]
 
 
+def unbalanced(segment):
+    """Services of usher's that did not judge each packet that they received, and once: [name, received, judged] of each."""
+    def look():
+        wrong = []
+        for service in json.loads(subprocess.run(
+                [BUILD / "usher", "-s", segment.directory / "control.sock", "-j", "show", "services"], capture_output=True, text=True,
+                check=True).stdout)["services"]:
+            judged = sum(counter["packets"] for reasons in service["verdicts"].values() for counter in reasons.values())
+            if judged != service["received"]["packets"]:
+                wrong.append([service["name"], service["received"]["packets"], judged])
+        return wrong
+
+    for _ in range(20):
+        if not (wrong := look()):
+            break
+        time.sleep(0.1)
+    return wrong
+
+
 def start_route(segment, _counts):
     segment.batch("client", [f"route add 10.2.0.0/16 via {GATEWAYS['route'][0][0]} dev client src {CLIENT}"])
     return []

@@ -33,6 +33,7 @@
 #include "kernel/program.h"
 #include "kernel/publish.h"
 #include "policy/policy.h"
+#include "conservation.h"
 
 #define HOST_PINS "/sys/fs/bpf/usher-test"
 #define HOST_NOW 1767225600 /* 2026-01-01 */
@@ -165,9 +166,12 @@ static inline void host_open(struct host *host)
 	assert_int_equal(identities_new(&host->identities), 0);
 }
 
+/* Also looks whether every packet that the program had was counted once. */
 static inline void host_close(struct host *host)
 {
 	struct problem problem = {0};
+	char fault[128];
+	bool balanced = conservation_holds(host->program, fault);
 
 	publisher_close(host->publisher);
 	program_free(host->program);
@@ -175,6 +179,8 @@ static inline void host_close(struct host *host)
 	identities_free(host->identities);
 	close(host->peer_link);
 	close(host->peer_program);
+	if (!balanced)
+		fail_msg("%s", fault);
 }
 
 /* Compiles and publishes; its catalog is the caller's. */

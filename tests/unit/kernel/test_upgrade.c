@@ -117,6 +117,7 @@ static void upgrades(bool dispatcher)
 	struct host host = {.program = loaded(dispatcher)};
 	struct traffic *traffic = calloc(1, sizeof(*traffic));
 	struct catalog *catalog;
+	char fault[128];
 	unsigned long before;
 	int taken_over = 0, quiet = 0;
 
@@ -141,6 +142,8 @@ static void upgrades(bool dispatcher)
 	assert_int_equal(traffic->lost, 0);
 	assert_true(traffic->sent >= BATCH);
 	assert_true(quiet < wanted); /* it was not all over before the first */
+	if (!conservation_holds(host.program, fault))
+		fail_msg("%s", fault);
 	catalog_free(catalog);
 	identities_free(host.identities);
 	free(traffic);
