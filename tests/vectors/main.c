@@ -3,37 +3,34 @@
  * Packet vectors through the loaded program: what goes in, what becomes of it, for which reason, and the bytes that come out.
  *
  * A file is a list of lines:
- *   policy FILE             published from here on (its backends all reachable and healthy)
+ *   backend NAME up|draining|down|lost   what is known of it, from the next policy on; at first they are all up
+ *   policy FILE [closed]    published from here on; closed: no route leads anywhere, as after a policy that is not valid any more
  *   scene NAME              no flow is open any more
  *   deadline passed|ahead   of the controller
+ *   room N|all              bytes that the driver leaves in front of a frame
+ *   lines locked|free       another CPU is inserting at each of them, as it seems
  *   v DESCRIPTION           the vector that the next two lines are
  *   < FRAME                 see description.h
- *   > pass|drop|tx REASON [FRAME]
+ *   again N                 that frame, N times, whatever becomes of it
+ *   ports N TIMES           the same, so many times from each of N source ports, beginning with its own
+ *   > pass|drop|tx REASON [FRAME]   what becomes of it; pass, drop: unchanged, unless another frame is given
  */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
-#include "base/address.h"
-#include "base/clock.h"
-#include "compile/compile.h"
-#include "kernel/mapping.h"
-#include "kernel/publish.h"
-#include "policy/policy.h"
-#include "../model/object.h"
-#include "../unit/kernel/loaded.h"
+#include "../unit/kernel/conservation.h"
+#include "coverage.h"
 #include "description.h"
 #include "judge.h"
+#include "room.h"
+#include "stage.h"
 
 #define FOLDER "tests/vectors/"
-#define NOW 1780000000
-#define NAMES_MAX 32
 
 static const char *const reason_labels[USHER_REASON_MAX] = {
 #define X(number, name, verdict, label, text) [number] = label,
@@ -41,16 +38,15 @@ static const char *const reason_labels[USHER_REASON_MAX] = {
 #undef X
 };
 
+static const uint8_t reason_verdicts[USHER_REASON_MAX] = {
+#define X(number, name, verdict, label, text) [number] = USHER_VERDICT_##verdict,
+	USHER_REASONS(X)
+#undef X
+};
+
 static struct {
-	struct program program;
-	struct publisher *publisher;
-	struct identities *identities;
-	struct mapping flows, tenants;
-	uint8_t judgement[32];
-	uint64_t generation;
-	uint32_t epoch;
-	char names[NAMES_MAX][USHER_NAME_MAX + 1]; /* of backends, in the order in which they were first seen */
-	size_t name_count;
+	struct vector_stage stage;
+	int program; /* that gets the frames */
 	uint64_t counted[USHER_REASON_MAX];
 	unsigned int done, failed, described, series, cuts;
 	char description[1100];
@@ -58,157 +54,17 @@ static struct {
 	struct vector_context context;
 } bench;
 
-/* ---- the program --------------------------------------------------------------------------------------------- */
-
-static int load(void)
-{
-	const struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
-					.flow_lines = 4096,
-					.jiffy_ns = clock_jiffy(),
-					.hash_key = {11, 22, 33, 44, 55},
-					.dry_run_token = 0x746f6b656eULL,
-					.half_open_max = 1000,
-					.replies_max = 1u << 30,
-					.records_max = 1u << 30,
-					.interfaces = {1}};
-	struct problem problem = {0};
-	int error = loaded(object_open(), &boot, &bench.program);
-
-	if (!error)
-		error = publisher_open(&bench.program, &problem, &bench.publisher);
-	if (!error)
-		error = mapping_open(program_map(&bench.program, "flows"), sizeof(struct usher_flow), true,
-				     &bench.flows);
-	if (!error)
-		error = mapping_open(program_map(&bench.program, "tenants"), sizeof(struct usher_tenant_state), true,
-				     &bench.tenants);
-	if (!error)
-		error = identities_new(&bench.identities);
-	return error;
-}
-
-static size_t name_index(const char *name)
-{
-	for (size_t i = 0; i < bench.name_count; i++)
-		if (!strcmp(bench.names[i], name))
-			return i;
-	if (bench.name_count == NAMES_MAX)
-		abort();
-	snprintf(bench.names[bench.name_count], sizeof(bench.names[0]), "%s", name);
-	return bench.name_count++;
-}
-
 static bool find_mac(const char *name, uint8_t mac[6])
 {
-	static const uint8_t client[6] = {2, 0, 0, 0, 0, 0xc1}, gateway[6] = {2, 0, 0, 0, 0, 1};
-
-	if (!strcmp(name, "C")) {
-		memcpy(mac, client, 6);
-		return true;
-	}
-	if (!strcmp(name, "G")) {
-		memcpy(mac, gateway, 6);
-		return true;
-	}
-	for (size_t i = 0; i < bench.name_count; i++)
-		if (!strcmp(bench.names[i], name)) {
-			memcpy(mac, (const uint8_t[]){2, 0, 0, 0, 2, (uint8_t)i}, 6);
-			return true;
-		}
-	return false;
+	return stage_mac(&bench.stage, name, mac);
 }
 
-/* A service that is in force, or what is for none. */
-static bool is_counted(uint32_t service)
+/* ---- counters ------------------------------------------------------------------------------------------------ */
+
+static void count_anew(void)
 {
-	return service == USHER_SERVICE_NONE || bench.identities->services.items[service].key;
-}
-
-static uint64_t counted(uint32_t reason)
-{
-	int cpus = libbpf_num_possible_cpus(), map = program_map(&bench.program, "verdicts");
-	struct usher_counter values[256];
-	uint64_t sum = 0;
-
-	for (uint32_t s = 0; s <= USHER_SERVICES_MAX; s++) {
-		uint32_t key = s * USHER_REASON_MAX + reason;
-
-		if (is_counted(s) && !bpf_map_lookup_elem(map, &key, values))
-			for (int cpu = 0; cpu < cpus; cpu++)
-				sum += values[cpu].packets;
-	}
-	return sum;
-}
-
-static int publish_text(const char *name, const char *text)
-{
-	static struct backend_facts states[64];
-	struct diagnostics diagnostics = {.file = name};
-	struct facts facts = {.backends = states};
-	struct compile_input input = {.identities = bench.identities,
-				      .generation = bench.generation + 1,
-				      .epoch = bench.epoch,
-				      .judgement = bench.generation ? bench.judgement : NULL,
-				      .active = publisher_active(bench.publisher),
-				      .hash_key = bench.program.boot.hash_key};
-	struct policy *policy = NULL;
-	struct effective *effective = NULL;
-	struct tables *tables = NULL;
-	int error = policy_parse(name, text, strlen(text), NOW, &diagnostics, &policy);
-
-	for (size_t b = 0; !error && b < policy->backend_count; b++) {
-		name_index(policy->backends[b].name);
-		states[b] = (struct backend_facts){.health = HEALTH_UP, .next_hop = {.resolved = true, .interface = 1}};
-		find_mac(policy->backends[b].name, states[b].next_hop.mac);
-		find_mac("G", states[b].next_hop.own_mac);
-		address_parse(address_is_ipv4(&policy->backends[b].address) ? "10.0.0.1" : "2001:db8:a0::1",
-			      &states[b].next_hop.source);
-		states[b].next_hop.mtu = 1500;
-	}
-	if (!error) {
-		facts.backend_count = policy->backend_count;
-		error = decide(policy, &facts, NOW, &effective);
-	}
-	if (!error) {
-		input.effective = effective;
-		error = compile(&input, &diagnostics, &tables);
-	}
-	if (!error)
-		error = publish(bench.publisher, tables);
-	if (!error) {
-		identities_free(bench.identities);
-		bench.identities = tables->identities;
-		tables->identities = NULL;
-		memcpy(bench.judgement, tables->judgement, sizeof(bench.judgement));
-		bench.generation = tables->header.number;
-		bench.epoch = tables->header.epoch;
-		for (uint32_t r = 0; r < USHER_REASON_MAX; r++)
-			bench.counted[r] = counted(r);
-	} else {
-		diagnostics_print(&diagnostics, stderr);
-	}
-	tables_free(tables);
-	effective_free(effective);
-	policy_free(policy);
-	diagnostics_free(&diagnostics);
-	return error;
-}
-
-static int publish_file(const char *name)
-{
-	static char text[1 << 16];
-	char path[1100];
-	size_t length;
-	FILE *file;
-
-	snprintf(path, sizeof(path), FOLDER "%s", name);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	length = fread(text, 1, sizeof(text) - 1, file);
-	text[length] = '\0';
-	fclose(file);
-	return publish_text(name, text);
+	for (uint32_t r = 0; r < USHER_REASON_MAX; r++)
+		bench.counted[r] = stage_counted(&bench.stage, r);
 }
 
 /* The reason that was counted since this was asked last, or -1: none, or several. */
@@ -217,7 +73,7 @@ static int counted_reason(void)
 	int found = -1;
 
 	for (uint32_t r = 0; r < USHER_REASON_MAX; r++) {
-		uint64_t sum = counted(r);
+		uint64_t sum = stage_counted(&bench.stage, r);
 
 		if (sum == bench.counted[r])
 			continue;
@@ -264,28 +120,70 @@ static void learn_nat_port(const struct vector_frame *output)
 		bench.context.nat_port = judge_source_port(output);
 }
 
-static bool try_cut(const struct vector_frame *cut, int reason, char fault[128])
+/* The XDP action, or -errno. */
+static int pass(const struct vector_frame *frame, struct vector_frame *ret_output)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->bytes, .data_size_in = (__u32)frame->length,
+		    .data_out = ret_output->bytes, .data_size_out = sizeof(ret_output->bytes), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(bench.program, &run))
+		return -errno;
+	ret_output->length = run.data_size_out;
+	return (int)run.retval;
+}
+
+/* ---- pieces -------------------------------------------------------------------------------------------------- */
+
+static bool is_unchanged(const struct vector_frame *before, const struct vector_frame *after)
+{
+	return before->length == after->length && !memcmp(before->bytes, after->bytes, before->length);
+}
+
+/* reason: JUDGE_ICMP, too: it may go on, as long as it is. */
+static void try_cut(const struct vector_frame *cut, int reason, char fault[128])
 {
 	struct vector_frame output;
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = cut->bytes, .data_size_in = (__u32)cut->length,
-		    .data_out = output.bytes, .data_size_out = sizeof(output.bytes), .repeat = 1);
+	int action = pass(cut, &output);
+	bool may_pass = reason < USHER_REASON_ADMITTED, may_drop = reason >= USHER_REASON_ADMITTED;
 
-	if (bpf_prog_test_run_opts(program_xdp(&bench.program), &run))
-		snprintf(fault, 128, "%zu bytes: %s", cut->length, strerror(errno));
-	else if (run.retval != (reason < USHER_REASON_ADMITTED ? XDP_PASS : XDP_DROP))
-		snprintf(fault, 128, "%zu bytes: action %u", cut->length, run.retval);
-	else if (run.data_size_out != cut->length || memcmp(output.bytes, cut->bytes, cut->length) != 0)
+	if (reason == JUDGE_ICMP)
+		may_drop = true;
+	if (action == XDP_TX && reason == JUDGE_ICMP) {
+		if (output.length < cut->length)
+			snprintf(fault, 128, "%zu bytes: sent on as %zu", cut->length, output.length);
+	} else if (!(action == XDP_PASS && may_pass) && !(action == XDP_DROP && may_drop)) {
+		snprintf(fault, 128, "%zu bytes: action %d", cut->length, action);
+	} else if (!is_unchanged(cut, &output)) {
 		snprintf(fault, 128, "%zu bytes: changed, though not sent", cut->length);
-	return !*fault;
+	}
+}
+
+/* What was counted since is what was expected, and of ICMP as much as there were packets. */
+static void check_counted(const uint64_t expected[USHER_REASON_MAX], uint64_t icmp, char fault[128])
+{
+	for (uint32_t r = 0; r < USHER_REASON_MAX; r++) {
+		uint64_t more;
+
+		bench.counted[r] = stage_counted(&bench.stage, r);
+		more = bench.counted[r] - expected[r];
+		if (r == USHER_REASON_ICMP_TO_HOST || r == USHER_REASON_ICMP_RELAYED ||
+		    r == USHER_REASON_ICMP_UNJUDGED || (r == USHER_REASON_TTL_EXPIRED && more <= icmp))
+			icmp -= more;
+		else if (!*fault && more)
+			snprintf(fault, 128, "reason %u: %llu more than expected", r, (unsigned long long)more);
+	}
+	if (!*fault && icmp)
+		snprintf(fault, 128, "ICMP: %llu for another reason", (unsigned long long)icmp);
 }
 
 /*
  * The frame that is to be sent next, cut at every length: once as it is, and once with an IP header that knows. Each
- * piece gets its reason, and none leaves a trace that the whole frame would meet.
+ * piece gets its reason, and none leaves a trace that the whole frame would meet. Not between the packets of a flood and the
+ * one after it: buckets fill with time.
  */
 static void cut_everywhere(void)
 {
-	uint64_t expected[USHER_REASON_MAX];
+	uint64_t expected[USHER_REASON_MAX], icmp = 0;
 	char fault[128] = "";
 	unsigned int tried = 0;
 
@@ -298,21 +196,29 @@ static void cut_everywhere(void)
 			cut.length = length;
 			if (shrunk)
 				judge_shrink(&cut);
-			reason = judge_cut(&cut);
-			if (reason < 0)
+			reason = judge_cut(&cut, &bench.stage.places);
+			if (reason == JUDGE_WHOLE)
 				continue;
 			tried++;
-			expected[reason]++;
+			if (reason == JUDGE_ICMP)
+				icmp++;
+			else
+				expected[reason]++;
 			try_cut(&cut, reason, fault);
 		}
-	for (uint32_t r = 0; r < USHER_REASON_MAX; r++) {
-		bench.counted[r] = counted(r);
-		if (!*fault && bench.counted[r] != expected[r])
-			snprintf(fault, sizeof(fault), "reason %u: %llu more than expected", r,
-				 (unsigned long long)(bench.counted[r] - expected[r]));
-	}
+	check_counted(expected, icmp, fault);
 	bench.cuts += tried;
 	cut_verdict(fault, tried);
+}
+
+/* ---- whole frames -------------------------------------------------------------------------------------------- */
+
+/* What is sent on is as wrong as it came; what usher says itself is right. */
+static bool sums_hold(int reason, const struct vector_frame *output)
+{
+	if (reason_verdicts[reason] == USHER_VERDICT_FORWARD)
+		return judge_sums_kept(&bench.in, output);
+	return judge_checksums(output);
 }
 
 static void run(const char *expected_text)
@@ -320,39 +226,35 @@ static void run(const char *expected_text)
 	static const char *const actions[] = {[XDP_DROP] = "drop", [XDP_PASS] = "pass", [XDP_TX] = "tx"};
 	char action[8] = "", reason[32] = "", fault[128] = "";
 	struct vector_frame output = {0}, wanted = bench.in;
-	int used = 0, why;
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bench.in.bytes, .data_size_in = (__u32)bench.in.length,
-		    .data_out = output.bytes, .data_size_out = sizeof(output.bytes), .repeat = 1);
+	int used = 0, why, got;
+	bool changes;
 
 	bench.described++;
 	sscanf(expected_text, "%7s %31s%n", action, reason, &used);
-	if (!strcmp(action, "tx"))
-		cut_everywhere();
-	if (bpf_prog_test_run_opts(program_xdp(&bench.program), &run)) {
-		verdict(false, strerror(errno));
-		return;
-	}
-	output.length = run.data_size_out;
+	changes = expected_text[used] != '\0';
+	got = pass(&bench.in, &output);
 	why = counted_reason();
 	if (!strcmp(action, "tx")) {
 		if (!strcmp(reason, "admitted"))
 			bench.context.nat_port = 0;
 		if (strstr(expected_text, "NAT"))
 			learn_nat_port(&output);
-		bench.context.quoted = &bench.in;
-		if (vector_describe(expected_text + used, &bench.context, &wanted, fault)) {
-			verdict(false, fault);
-			return;
-		}
 	}
-	if (run.retval > XDP_TX || strcmp(actions[run.retval] ? actions[run.retval] : "", action) != 0)
-		snprintf(fault, sizeof(fault), "action %u", run.retval);
+	bench.context.quoted = &bench.in;
+	if (changes && vector_describe(expected_text + used, &bench.context, &wanted, fault)) {
+		verdict(false, fault);
+		return;
+	}
+	if (got < 0 || got > XDP_TX || strcmp(actions[got] ? actions[got] : "", action) != 0)
+		snprintf(fault, sizeof(fault), "action %d", got);
 	else if (why < 0 || strcmp(reason_labels[why], reason) != 0)
 		snprintf(fault, sizeof(fault), "reason %s", why < 0 ? "not one" : reason_labels[why]);
-	else if (wanted.length != output.length || memcmp(wanted.bytes, output.bytes, wanted.length) != 0)
+	else if (!is_unchanged(&wanted, &output))
 		snprintf(fault, sizeof(fault), "other bytes");
-	else if (run.retval == XDP_TX && judge_checksums(&bench.in) && !judge_checksums(&output))
+	else if (got == XDP_TX && !sums_hold(why, &output))
 		snprintf(fault, sizeof(fault), "a wrong checksum");
+	if (!*fault)
+		coverage_note((uint32_t)why);
 	verdict(!*fault, fault);
 	if (*fault) {
 		print_bytes("in     ", bench.in.bytes, bench.in.length);
@@ -361,50 +263,105 @@ static void run(const char *expected_text)
 	}
 }
 
-/* Sends the frame so many times, whatever becomes of it. */
 static void send_again(long times)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bench.in.bytes, .data_size_in = (__u32)bench.in.length,
-		    .repeat = 1);
+	struct vector_frame output;
 
 	for (long i = 0; i < times; i++)
-		if (bpf_prog_test_run_opts(program_xdp(&bench.program), &run))
+		if (pass(&bench.in, &output) < 0)
 			verdict(false, strerror(errno));
-	for (uint32_t r = 0; r < USHER_REASON_MAX; r++)
-		bench.counted[r] = counted(r);
+	count_anew();
+}
+
+static void send_from_ports(const char *words)
+{
+	const uint8_t *first = bench.in.bytes + bench.in.transport;
+	struct vector_frame frame = bench.in, output;
+	unsigned int port = (unsigned int)first[0] << 8 | first[1], count = 0, times = 1;
+
+	sscanf(words, "%u %u", &count, &times);
+	for (unsigned int i = 0; i < count * times; i++) {
+		frame.bytes[frame.transport] = (uint8_t)((port + i / times) >> 8);
+		frame.bytes[frame.transport + 1] = (uint8_t)(port + i / times);
+		if (pass(&frame, &output) < 0)
+			verdict(false, strerror(errno));
+	}
+	count_anew();
+}
+
+/* ---- lines of a file ----------------------------------------------------------------------------------------- */
+
+static void publish_file(char *words)
+{
+	char path[1100], *closed = strstr(words, " closed");
+
+	snprintf(bench.description, sizeof(bench.description), "%s is published", words);
+	if (closed)
+		*closed = '\0';
+	snprintf(path, sizeof(path), FOLDER "%s", words);
+	verdict(!stage_publish(&bench.stage, path, closed), "it is not");
+	count_anew();
+}
+
+static bool know_backend(char *words)
+{
+	char *state = strchr(words, ' ');
+
+	if (!state)
+		return false;
+	*state++ = '\0';
+	return stage_backend_is(&bench.stage, words, state);
 }
 
 static void begin_scene(void)
 {
-	memset(bench.flows.bytes, 0, bench.flows.entries * bench.flows.size);
-	memset(bench.tenants.bytes, 0, bench.tenants.entries * bench.tenants.size);
+	stage_forget(&bench.stage);
 	bench.context.nat_port = 0;
+}
+
+static void leave_room(const char *words)
+{
+	bench.program = strcmp(words, "all") ? room_program((unsigned int)strtoul(words, NULL, 10))
+					     : program_xdp(&bench.stage.program);
 }
 
 /* Returns false at a line that means nothing. */
 static bool follow(char *line)
 {
-	char fault[128] = "";
+	char fault[128] = "", *words;
 
 	line[strcspn(line, "\n")] = '\0';
 	if (!*line || *line == '#')
 		return true;
-	if (!strncmp(line, "policy ", 7)) {
-		snprintf(bench.description, sizeof(bench.description), "%s is published", line + 7);
-		verdict(!publish_file(line + 7), "it is not");
-	} else if (!strncmp(line, "scene ", 6)) {
+	words = strchr(line, ' ');
+	if (!words)
+		return false;
+	*words++ = '\0';
+	if (!strcmp(line, "policy")) {
+		publish_file(words);
+	} else if (!strcmp(line, "backend")) {
+		return know_backend(words);
+	} else if (!strcmp(line, "scene")) {
 		begin_scene();
-	} else if (!strncmp(line, "deadline ", 9)) {
-		publisher_deadline(bench.publisher, strcmp(line + 9, "passed") ? 0 : 1);
-	} else if (!strncmp(line, "v ", 2)) {
-		snprintf(bench.description, sizeof(bench.description), "%s", line + 2);
-	} else if (!strncmp(line, "< ", 2)) {
-		if (vector_describe(line + 2, &bench.context, &bench.in, fault))
+	} else if (!strcmp(line, "deadline")) {
+		publisher_deadline(bench.stage.publisher, strcmp(words, "passed") ? 0 : 1);
+	} else if (!strcmp(line, "room")) {
+		leave_room(words);
+	} else if (!strcmp(line, "lines")) {
+		stage_lock(&bench.stage, !strcmp(words, "locked"));
+	} else if (!strcmp(line, "v")) {
+		snprintf(bench.description, sizeof(bench.description), "%s", words);
+	} else if (!strcmp(line, "<")) {
+		if (vector_describe(words, &bench.context, &bench.in, fault))
 			verdict(false, fault);
-	} else if (!strncmp(line, "again ", 6)) {
-		send_again(strtol(line + 6, NULL, 10));
-	} else if (!strncmp(line, "> ", 2)) {
-		run(line + 2);
+		else
+			cut_everywhere();
+	} else if (!strcmp(line, "again")) {
+		send_again(strtol(words, NULL, 10));
+	} else if (!strcmp(line, "ports")) {
+		send_from_ports(words);
+	} else if (!strcmp(line, ">")) {
+		run(words);
 	} else {
 		return false;
 	}
@@ -434,32 +391,20 @@ static void follow_file(const char *name)
 	fclose(file);
 }
 
-/* What was received is what was judged, service by service. */
 static void check_conservation(void)
 {
-	int cpus = libbpf_num_possible_cpus(), received = program_map(&bench.program, "received"),
-	    verdicts = program_map(&bench.program, "verdicts");
-	struct usher_counter values[256];
 	char fault[128] = "";
 
-	for (uint32_t s = 0; s <= USHER_SERVICES_MAX; s++) {
-		uint64_t in = 0, out = 0;
-
-		if (!bpf_map_lookup_elem(received, &s, values))
-			for (int cpu = 0; cpu < cpus; cpu++)
-				in += values[cpu].packets;
-		for (uint32_t r = 0; r < USHER_REASON_MAX; r++) {
-			uint32_t key = s * USHER_REASON_MAX + r;
-
-			if (!bpf_map_lookup_elem(verdicts, &key, values))
-				for (int cpu = 0; cpu < cpus; cpu++)
-					out += values[cpu].packets;
-		}
-		if (in != out)
-			snprintf(fault, sizeof(fault), "service %u: %llu received, %llu judged", s,
-				 (unsigned long long)in, (unsigned long long)out);
-	}
 	snprintf(bench.description, sizeof(bench.description), "received = sum of verdicts, for each service");
+	verdict(conservation_holds(&bench.stage.program, fault), fault);
+}
+
+static void check_coverage(void)
+{
+	char fault[256];
+
+	coverage_check(fault);
+	snprintf(bench.description, sizeof(bench.description), "every reason is met, here or where it is said");
 	verdict(!*fault, fault);
 }
 
@@ -468,20 +413,24 @@ int main(void)
 	static const char *const files[] = {
 		"nat.vectors",	   "direct.vectors",	"vlan.vectors",	   "tunnel.vectors", "relay.vectors",
 		"refused.vectors", "malformed.vectors", "revoked.vectors", "modes.vectors",  "errors.vectors",
-		"answers.vectors", "classes.vectors",	"headers.vectors", "tcp.vectors",    "limits.vectors"};
-
+		"answers.vectors", "classes.vectors",	"headers.vectors", "tcp.vectors",    "limits.vectors",
+		"nobody.vectors",  "full.vectors"};
 	int error;
 
 	bench.context.mac = find_mac;
-	bench.context.hash_key = bench.program.boot.hash_key;
-	error = load();
+	error = stage_open(&bench.stage);
+	if (!error)
+		error = room_open(program_xdp(&bench.stage.program));
 	if (error) {
 		printf("not ok 1 - the program is loaded\n#   %s\n1..1\n", strerror(-error));
 		return EXIT_FAILURE;
 	}
+	bench.context.hash_key = bench.stage.program.boot.hash_key;
+	bench.program = program_xdp(&bench.stage.program);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		follow_file(files[i]);
 	check_conservation();
+	check_coverage();
 	printf("# %u described vectors; besides them %u series of cuts, of %u pieces of frames\n1..%u\n",
 	       bench.described, bench.series, bench.cuts, bench.done);
 	return bench.failed ? EXIT_FAILURE : EXIT_SUCCESS;
