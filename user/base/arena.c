@@ -67,14 +67,16 @@ char *arena_strndup(struct arena *arena, const char *text, size_t length)
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
 	va_list arguments;
-	char *copy;
+	char text[256], *copy; /* most fit */
 	int length;
 
 	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
+	length = vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	if (length < 0)
 		abort();
+	if ((size_t)length < sizeof(text))
+		return arena_strndup(arena, text, (size_t)length);
 	copy = arena_alloc(arena, (size_t)length + 1);
 	va_start(arguments, format);
 	vsnprintf(copy, (size_t)length + 1, format, arguments);

@@ -39,7 +39,7 @@ uint32_t ring_size(size_t count, uint64_t weight_sum, uint32_t weight_min)
 int ring_fill(const struct ring_member *members, size_t count, uint32_t size, uint16_t *ret_slots)
 {
 	_cleanup_free_ struct walk *walks = calloc(count, sizeof(*walks));
-	_cleanup_free_ uint8_t *taken = calloc(size, 1);
+	_cleanup_free_ uint64_t *taken = calloc(size / 64 + 1, sizeof(*taken)); /* a bit for each slot */
 	uint32_t weight_max = 0, filled = 0;
 
 	if (!walks || !taken)
@@ -59,9 +59,9 @@ int ring_fill(const struct ring_member *members, size_t count, uint32_t size, ui
 		if (walk->credit < weight_max)
 			continue;
 		walk->credit -= weight_max;
-		while (taken[walk->position])
+		while (taken[walk->position / 64] >> (walk->position % 64) & 1)
 			walk->position = (walk->position + walk->step) & (size - 1);
-		taken[walk->position] = 1;
+		taken[walk->position / 64] |= 1ULL << (walk->position % 64);
 		ret_slots[walk->position] = members[i].backend;
 		filled++;
 	}

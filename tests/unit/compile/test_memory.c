@@ -10,10 +10,14 @@
 
 #include "usher/flow_hash.h"
 
+#include "base/array.h"
 #include "compiled.h"
 
 #define BACKENDS 60
 #define CHANGES 300
+#define SERVICES 6
+#define POLICIES 25
+#define CHANGES_OF_RANDOM 12
 
 static const __u64 hash_key[USHER_HASH_KEYS] = {1, 2, 3, 4, 5};
 
@@ -66,6 +70,89 @@ static char *write_policy(bool other, size_t *ret_length)
 	return to.text;
 }
 
+/* Returns which service it is of, if it is of one. */
+static int write_when(struct writing *to, uint64_t *random, bool to_service)
+{
+	static const char *const tenants[] = {"a", "b", "unknown"}, *const regions[] = {"DE", "US", "FR", "unknown"};
+	uint64_t chosen = next_random(random);
+	int which = (int)(chosen / 32 % SERVICES);
+	bool tenant = chosen % 3 == 0, service = to_service || chosen / 3 % 2;
+
+	writef(to, "\"when\": {");
+	if (tenant)
+		writef(to, "\"tenant\": [\"%s\"]", tenants[chosen / 8 % 3]);
+	if (service)
+		writef(to, "%s\"service\": [\"s%d\"]", tenant ? ", " : "", which);
+	if (chosen / 1024 % 2)
+		writef(to, "%s\"client_region\": [\"%s\"]", tenant || service ? ", " : "", regions[chosen / 2048 % 4]);
+	writef(to, "}");
+	return which;
+}
+
+/* An effect of any kind, of any clients. */
+static void write_rule(struct writing *to, uint64_t *random, int number)
+{
+	static const char *const effects[] = {
+		"\"allow\": true",
+		"\"allow\": true",
+		"\"deny\": true, \"answer\": \"drop\"",
+		"\"deny\": {\"region\": [\"US\"]}",
+		"\"require\": {\"region\": [\"DE\"]}",
+		"\"require\": {\"stage\": [\"production\"]}",
+		"\"split\": {\"1\": 9, \"2\": 1}",
+	};
+	size_t effect = next_random(random) % (ARRAY_COUNT(effects) + 2);
+	int service;
+	bool to_service = effect >= ARRAY_COUNT(effects) - 1; /* a split or a reroute says of which */
+
+	writef(to, ", {\"id\": \"r%d\", ", number);
+	service = write_when(to, random, to_service);
+	if (effect < ARRAY_COUNT(effects) || service == SERVICES - 1)
+		writef(to, ", %s}", effects[effect % ARRAY_COUNT(effects)]);
+	else /* always upwards, as reroutes must not go in a circle */
+		writef(to, ", \"reroute\": {\"service\": \"s%d\"}}",
+		       service + 1 + (int)(next_random(random) % (size_t)(SERVICES - 1 - service)));
+}
+
+/* Three models and six services, of one or both families, some a tenant's own; rules of all kinds. */
+static char *write_random(uint64_t *random)
+{
+	struct writing to = {0};
+	int rules = 3 + (int)(next_random(random) % 12);
+
+	writef(&to, "{\"apiVersion\": \"usher/v1\", \"tenants\": {"
+		    "\"a\": {\"sources\": [{\"prefix\": \"20.0.0.0/8\", \"region\": \"DE\"}, {\"prefix\": "
+		    "\"2001:db8::/32\", \"region\": \"US\"}]},"
+		    "\"b\": {\"sources\": [{\"prefix\": \"30.0.0.0/8\", \"region\": \"US\"}, {\"prefix\": "
+		    "\"31.0.0.0/8\", \"region\": \"FR\"}]}}, \"models\": {");
+	for (int m = 0; m < 3; m++)
+		writef(&to,
+		       "%s\"m%d\": {\"versions\": {\"1\": {\"stage\": \"production\"}, \"2\": {\"stage\": "
+		       "\"canary\"}}}",
+		       m ? "," : "", m);
+	writef(&to, "}, \"backends\": {");
+	for (int b = 0; b < BACKENDS; b++)
+		writef(&to, "%s\"b%d\": {\"address\": \"10.0.%d.1:80\", \"serves\": \"m%d@%d\", \"region\": \"%s\"}",
+		       b ? "," : "", b, b, b % 3, 1 + b / 3 % 2, next_random(random) % 3 ? "DE" : "US");
+	writef(&to, "}, \"services\": {");
+	for (int s = 0; s < SERVICES; s++) {
+		writef(&to, "%s\"s%d\": {\"address\": [\"198.51.100.1:%d\"", s ? "," : "", s, 1000 + s);
+		if (s % 2)
+			writef(&to, ", \"[2001:db8:5::1]:%d\"", 1000 + s);
+		writef(&to, "], \"protocol\": \"tcp\", \"model\": \"m%d\"", s % 3);
+		if (next_random(random) % 4 == 0)
+			writef(&to, ", \"tenant\": \"b\"");
+		if (next_random(random) % 3 == 0)
+			writef(&to, ", \"slow_start\": \"600s\"");
+		writef(&to, "}");
+	}
+	writef(&to, "}, \"rules\": [{\"id\": \"all\", \"when\": {\"tenant\": [\"a\", \"b\"]}, \"allow\": true}");
+	for (int r = 0; r < rules; r++)
+		write_rule(&to, random, r);
+	writef(&to, "], \"nat\": {\"addresses\": [\"10.255.255.1\", \"2001:db8:ffff::1\"]}}");
+	return to.text;
+}
+
 static struct tables *compile_with(const struct policy *policy, const struct facts *facts, int64_t now,
 				   const struct tables *before, struct compile_memory *memory)
 {
@@ -115,12 +202,10 @@ static void expect_same(const struct tables *got, const struct tables *wanted)
 	assert_string_equal(got_digest, wanted_digest);
 }
 
-static struct policy *read_policy(bool other)
+static struct policy *read_text(char *text, size_t length)
 {
 	struct diagnostics diagnostics = {.file = "test.json"};
 	struct policy *policy = NULL;
-	size_t length;
-	char *text = write_policy(other, &length);
 
 	if (policy_parse("test.json", text, length, COMPILED_NOW, &diagnostics, &policy)) {
 		diagnostics_print(&diagnostics, stderr);
@@ -129,6 +214,14 @@ static struct policy *read_policy(bool other)
 	diagnostics_free(&diagnostics);
 	free(text);
 	return policy;
+}
+
+static struct policy *read_policy(bool other)
+{
+	size_t length;
+	char *text = write_policy(other, &length);
+
+	return read_text(text, length);
 }
 
 static void test_memory_changes_nothing(void **state)
@@ -173,9 +266,62 @@ static void test_memory_changes_nothing(void **state)
 	policy_free(policies[1]);
 }
 
+/* What happens to one backend, or to time. */
+static void change(struct backend_facts *one, uint64_t *random, int64_t now)
+{
+	one->health = next_random(random) % 3 ? HEALTH_UP : HEALTH_DOWN;
+	one->draining = next_random(random) % 4 == 0;
+	one->next_hop.resolved = next_random(random) % 5 != 0;
+	one->next_hop.mac[5] = (uint8_t)next_random(random);
+	one->able_since = next_random(random) % 2 ? now - (int64_t)(next_random(random) % 900) : 0;
+}
+
+/* The policy is read anew each time, so that nothing of what is kept may point into it; what is kept is of the policy that was there before. */
+static void test_random_policies(void **state)
+{
+	struct compile_memory memory = {0};
+	struct tables *with = NULL, *without = NULL;
+	uint64_t random = 11;
+	size_t kept = 0;
+
+	(void)state;
+	for (int p = 0; p < POLICIES; p++) {
+		struct backend_facts backends[BACKENDS] = {0};
+		const struct facts facts = {.backends = backends, .backend_count = BACKENDS};
+		char *text = write_random(&random);
+
+		for (int i = 0; i < CHANGES_OF_RANDOM; i++) {
+			struct policy *policy = read_text(strdup(text), strlen(text));
+			int64_t now = COMPILED_NOW + i * 60;
+			const struct casebook *casebook = memory.casebook;
+
+			for (size_t b = 0; !i && b < BACKENDS; b++)
+				change(&backends[b], &random, now);
+			change(&backends[next_random(&random) % BACKENDS], &random, now);
+
+			struct tables *next_with = compile_with(policy, &facts, now, with, &memory);
+			struct tables *next_without = compile_with(policy, &facts, now, without, NULL);
+
+			expect_same(next_with, next_without);
+			kept += memory.casebook == casebook;
+			tables_free(with);
+			tables_free(without);
+			with = next_with;
+			without = next_without;
+			policy_free(policy);
+		}
+		free(text);
+	}
+	assert_int_equal(kept, POLICIES * (CHANGES_OF_RANDOM - 1));
+	compile_memory_free(&memory);
+	tables_free(with);
+	tables_free(without);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory_changes_nothing)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory_changes_nothing),
+					   cmocka_unit_test(test_random_policies)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
