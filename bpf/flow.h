@@ -13,7 +13,8 @@
  *     at its home only, if the hint is 0 before the claim of the line and after it.
  *  2. Only the holder of that lock writes the hint. It sets the bit before it publishes the entry, and clears it when no
  *     line that the bit stands for holds an entry of this home: none can come while the lock is held.
- *  3. A live entry leaves only by age, by flow_delete or by its return entry's loss of the forward one.
+ *  3. A live entry leaves only by age, by flow_delete or by its return entry's loss of the forward one; in direct return also when it
+ *     is left (flow_is_left) and a newcomer needs the line.
  *
  * What the lines themselves promise is in flow_line.h.
  */
@@ -61,8 +62,9 @@ struct flow_room {
 	__u64 busy; /* tag of the line that was claimed */
 	__u32 home;
 	__u32 own_forward; /* line that must not make room: the one that a return entry belongs to */
-	__u32 victim;	   /* rank and distance of the best half-open entry; 0: none */
+	__u32 victim;	   /* rank and distance of the best entry that may have to make room; 0: none */
 	__u32 over_cap;
+	__u32 last_resort; /* a line is to be found now, or the table is full */
 };
 
 static __always_inline bool flow_claim(struct usher_flow *flow, __u64 tag, __u32 d, struct flow_room *room)
@@ -88,12 +90,18 @@ static __always_inline bool flow_over_cap(const struct flow_entry *entry)
 	return !state || FLOW_READ(state->half_open) >= (__s64)usher_boot.half_open_max;
 }
 
-/* How good a victim is a half-open entry? One's own before others, then the older. 0: none. */
+/*
+ * How good a victim is an entry? What its client has closed goes first, then what is left in silence, then what is half open; of
+ * each kind one's own before others', then the older. 0: none.
+ */
 static __always_inline __u32 flow_victim_rank(__u64 tag, __u16 tenant, __u64 word, const struct flow_entry *entry,
 					      const struct flow_room *room)
 {
 	bool own = tenant == entry->value.forward.tenant;
 
+	if (!room->over_cap && flow_is_left(tag, word, entry->now, room->last_resort))
+		return (flow_is_closed(word) ? 0x80000 : 0x40000) + (own ? 0x20000 : 0) +
+		       flow_age(entry->now, (__u16)(word >> 16));
 	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (room->over_cap && !own))
 		return 0;
 	return (own ? 0x20000 : 0x10000) + flow_age(entry->now, (__u16)(word >> 16));
@@ -188,10 +196,25 @@ __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_roo
 	return 1;
 }
 
+/* Claim the line of a flow that is left, as a last resort. Its distance from home, or minus the reason. */
+__noinline int flow_claim_left(const struct flow_entry *entry, struct flow_room *room)
+{
+	if (!entry || !room)
+		return -USHER_REASON_FLOW_TABLE_FULL;
+	room->last_resort = 1;
+	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
+		if (flow_claim_free(entry, room, d))
+			return (int)d;
+	if (!room->victim)
+		return -USHER_REASON_FLOW_TABLE_FULL;
+	return flow_claim_victim(entry, room) ? (int)(room->victim & (USHER_FLOW_SET - 1))
+					      : -USHER_REASON_FLOW_CONTENDED;
+}
+
 /*
  * Make a line of home's set BUSY for the newcomer: the nearest that is empty or whose entry is too old; else the best
- * victim's; else an orphan's, as a last resort, since each look at one costs another line. Its distance from home, or
- * minus the reason.
+ * victim's; else an orphan's, since each look at one costs another line; else that of a flow which is left. Its distance from home,
+ * or minus the reason.
  */
 static __always_inline int flow_claim_room(const struct flow_entry *entry, struct flow_room *room)
 {
@@ -214,7 +237,7 @@ static __always_inline int flow_claim_room(const struct flow_entry *entry, struc
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
 		if (flow_claim_orphan(entry, room, d))
 			return (int)d;
-	return -USHER_REASON_FLOW_TABLE_FULL;
+	return flow_claim_left(entry, room);
 }
 
 /* ---- insert --------------------------------------------------------------------------------------------- */

@@ -170,13 +170,32 @@ static __always_inline void flow_account(__u64 tag, __u16 tenant, __s64 change)
 				     change);
 }
 
+/* Has an end closed it? `word` is a forward entry's second word. */
+static __always_inline bool flow_is_closed(__u64 word)
+{
+	return (__u8)(word >> 48) & (USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN | USHER_TCP_RESET);
+}
+
 /* Has a live forward entry been silent for so long that it is quiet? Sooner if an end has closed. `word` is its second word. */
 static __always_inline bool flow_is_quiet(__u64 word, __u16 now)
 {
-	const __u8 closed = USHER_TCP_CLIENT_FIN | USHER_TCP_BACKEND_FIN | USHER_TCP_RESET;
+	return flow_age(now, (__u16)(word >> 16)) > (flow_is_closed(word) ? FLOW_TICKS_TCP_CLOSED : FLOW_TICKS_ACTIVE);
+}
 
-	return flow_age(now, (__u16)(word >> 16)) >
-	       ((__u8)(word >> 48) & closed ? FLOW_TICKS_TCP_CLOSED : FLOW_TICKS_ACTIVE);
+/*
+ * May a newcomer that finds no line have that of this forward entry? Of direct return, where a server's close is not seen: what its
+ * client has closed, and nothing came since. As a last resort, also what was closed just now, and what is silent for so
+ * long that it does not count as active. Should a packet come all the same, it is decided like that of a new flow, and TCP adopted.
+ */
+static __always_inline bool flow_is_left(__u64 tag, __u64 word, __u16 now, bool last_resort)
+{
+	bool nat = (__u16)word;
+
+	if (nat || !flow_is_live(tag))
+		return false;
+	return flow_is_closed(word)
+		       ? flow_is_quiet(word, now) || (last_resort && USHER_TAG_STATUS(tag) == USHER_FLOW_QUIET)
+		       : last_resort && flow_is_quiet(word, now);
 }
 
 static __always_inline struct usher_flow_counter *flow_counter(void)

@@ -262,7 +262,8 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	single(to, "usher_flows", "gauge", "Flows in the table.", page->flows);
 	single(to, "usher_flows_inserted_total", "counter", "Flows that began.", flows->inserted);
 	single(to, "usher_flows_expired_total", "counter", "Flows that ended by age.", flows->expired);
-	single(to, "usher_flows_evicted_total", "counter", "Half-open flows that made room.", flows->evicted);
+	single(to, "usher_flows_evicted_total", "counter", "Flows that made room: half open, or left in direct return.",
+	       flows->evicted);
 	single(to, "usher_flows_replaced_total", "counter", "Flows whose client began anew.", flows->replaced);
 	single(to, "usher_flows_deleted_total", "counter", "Flows that were taken out.", flows->deleted);
 	single(to, "usher_replies_total", "counter", "Resets and ICMP answers that refused or cut.", flows->replies);
