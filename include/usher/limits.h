@@ -50,13 +50,13 @@
 #define USHER_ENDPOINT_PROBES 8
 #define USHER_SOURCE4_LEVELS_MAX 6  /* of the interval trees: 139,265 lines with 17 children each */
 #define USHER_SOURCE6_LEVELS_MAX 10 /* 557,057 lines with five children each */
-#define USHER_TABLE_BYTES_MAX (512u << 20)
+#define USHER_TABLE_BYTES_MAX (1024u << 20)
 
 /* The flow table. A set is the neighbourhood a key may live in. */
 #define USHER_FLOW_SET 64
 #define USHER_FLOW_LINES_MIN 1024
 #define USHER_FLOW_LINES_DEFAULT (1u << 20)
-#define USHER_FLOW_LINES_MAX (1u << 22)
+#define USHER_FLOW_LINES_MAX (1u << 23)
 /* So many in use, one newcomer in 100,000 finds no room in its set. */
 #define USHER_FLOW_LINES_RATED(lines) ((lines) / 16 * 9)
 

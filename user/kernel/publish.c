@@ -48,7 +48,8 @@ enum table {
 
 /* No policy can ask for more memory than that: tables are as large as the limits of a policy allow from the start. */
 #define X(map, type, entries, field, count) +USHER_SLOTS *(size_t)(entries) * sizeof(type)
-_Static_assert(0 TABLES(X) + (size_t)USHER_FLOW_LINES_MAX * sizeof(struct usher_flow) <= USHER_TABLE_BYTES_MAX,
+_Static_assert(0 TABLES(X) + USHER_FLOW_LINES_MAX * (sizeof(struct usher_flow) + sizeof(struct usher_flow_moment)) <=
+		       USHER_TABLE_BYTES_MAX,
 	       "kernel tables fit into what was promised");
 #undef X
 
