@@ -297,11 +297,14 @@ uint32_t gateway_establish(struct gateway *gateway)
 	return count;
 }
 
-void gateway_raise_epoch(struct gateway *gateway)
+void gateway_raise_epoch(struct gateway *gateway, bool sources_moved)
 {
 	struct usher_generation *generations = gateway->generations.bytes;
+	struct usher_generation *active = &generations[publisher_slot(gateway->publisher)];
 
-	generations[publisher_slot(gateway->publisher)].epoch++;
+	active->epoch++;
+	if (sources_moved)
+		active->classes_epoch = active->epoch;
 }
 
 uint64_t gateway_lost(const struct gateway *gateway)

@@ -61,8 +61,8 @@ struct tables *gateway_compile(const struct gateway *gateway, const struct gatew
 void gateway_forget(struct gateway *gateway);
 /* All TCP handshakes are over. Returns how many flows there are. */
 uint32_t gateway_establish(struct gateway *gateway);
-/* Flows have to be judged again. */
-void gateway_raise_epoch(struct gateway *gateway);
+/* Flows have to be judged again, and if a source has moved, their clients classified again. */
+void gateway_raise_epoch(struct gateway *gateway, bool sources_moved);
 /* Records that found no room so far. */
 uint64_t gateway_lost(const struct gateway *gateway);
 

@@ -12,7 +12,7 @@
 #include "report.h"
 
 #define LINES (1u << 23)
-#define ROUNDS 5
+#define ROUNDS 15
 #define ATTEMPTS (2 * ROUNDS)
 #define POINTS_MAX 8
 #define TCP_SYN 0x02

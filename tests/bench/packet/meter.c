@@ -245,3 +245,25 @@ uint64_t meter_sent(const struct meter *meter)
 
 	return *(const volatile uint64_t *)&traffic->sent;
 }
+
+void meter_forget_lru(struct meter *meter)
+{
+	enum { BATCH = 65536 };
+	size_t key_size = bpf_map__key_size(meter->skeleton->maps.lru);
+	size_t value_size = bpf_map__value_size(meter->skeleton->maps.lru);
+	uint8_t *keys = calloc(BATCH, key_size), *values = calloc(BATCH, value_size);
+	__u32 place = 0, count;
+	void *from = NULL;
+	int err = 0;
+
+	must(keys && values ? 0 : ENOMEM, "batch");
+	while (!err) {
+		count = BATCH;
+		err = bpf_map_lookup_and_delete_batch(bpf_map__fd(meter->skeleton->maps.lru), from, &place, keys,
+						      values, &count, NULL);
+		from = &place;
+	}
+	must(err == -ENOENT ? 0 : err, "empty the LRU hash"); /* at its end */
+	free(values);
+	free(keys);
+}

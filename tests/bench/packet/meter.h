@@ -49,5 +49,7 @@ void meter_send(struct meter *meter, int target, const struct flood *flood, uint
 void meter_flood(struct meter *meter, int target, const struct flood *flood);
 /* How many of these have been sent, as seen by another thread. */
 uint64_t meter_sent(const struct meter *meter);
+/* Empties the LRU hash. */
+void meter_forget_lru(struct meter *meter);
 
 #endif

@@ -50,9 +50,15 @@ void report_floors(FILE *to, const char *mode, const struct sample floors[FLOOR_
 }
 
 /* What the row is a multiple of: a floor, or for a new epoch a new flow of the same way. */
+/* Its ratio is to a new flow of the same way. */
+static bool is_of_new_flow(int row)
+{
+	return row == ROW_EPOCH || row == ROW_EPOCH_SOURCES;
+}
+
 static double floor_of(int row, const struct way_samples *samples, const struct sample floors[FLOOR_COUNT])
 {
-	return sample_quartiles(row == ROW_EPOCH ? &samples->cost[ROW_NEW] : &floors[row_shapes[row].floor]).median;
+	return sample_quartiles(is_of_new_flow(row) ? &samples->cost[ROW_NEW] : &floors[row_shapes[row].floor]).median;
 }
 
 static const char *verdict(double ratio, double bar)
@@ -74,7 +80,7 @@ unsigned int report_way(FILE *to, const struct way_samples *samples, const struc
 		struct quartiles of = sample_quartiles(&samples->cost[i]);
 		double ratio = of.median / floor_of(i, samples, floors), bar = row_shapes[i].bar;
 
-		if (i != ROW_EPOCH && (way->is_ipv6 || !strcmp(way->mode, "nat") || !strcmp(way->mode, "gue")))
+		if (!is_of_new_flow(i) && (way->is_ipv6 || !strcmp(way->mode, "nat") || !strcmp(way->mode, "gue")))
 			bar *= DEARER;
 		if (i == ROW_RESET && way->is_udp)
 			continue;

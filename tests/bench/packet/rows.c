@@ -49,9 +49,17 @@ void rows_free(struct way_tables *tables)
 
 /* ---- floors ------------------------------------------------------------------------------------------------ */
 
+/* A look at each of `flows` keys in random order, in a map that holds these and no others. */
+static double lru_look(struct meter *meter, struct flood flood, uint64_t seed, uint32_t flows)
+{
+	flood.is_random = true;
+	flood.first = seed;
+	flood.flows = flows;
+	return meter_cost(meter, bpf_program__fd(meter->skeleton->progs.lru_find), &flood, METER_REPEAT, 0);
+}
+
 void rows_measure_floors(struct meter *meter, uint64_t seed, struct floor_costs *ret_costs)
 {
-	int find = bpf_program__fd(meter->skeleton->progs.lru_find);
 	int insert = bpf_program__fd(meter->skeleton->progs.lru_insert);
 	struct flood flood = {.way = {"l2", false, false},
 			      .flows = TRAFFIC_FLOWS_MAX,
@@ -59,16 +67,20 @@ void rows_measure_floors(struct meter *meter, uint64_t seed, struct floor_costs 
 			      .tcp_flags = TCP_ACK};
 	double *of = ret_costs->of;
 
+	meter_send(meter, insert, &flood, 1);
+	of[FLOOR_LRU_1] = lru_look(meter, flood, seed, 1);
+	flood.first = 1;
+	meter_send(meter, insert, &flood, FLOWS_100K - 1);
+	of[FLOOR_LRU_100K] = lru_look(meter, flood, seed, FLOWS_100K);
+	meter_forget_lru(meter);
+	flood.first = 0;
 	of[FLOOR_LRU_FILLING] = meter_cost(meter, insert, &flood, FLOWS_1M, 0);
+	of[FLOOR_LRU_1M] = lru_look(meter, flood, seed, FLOWS_1M);
 	flood.is_random = true;
 	flood.first = seed;
 	flood.flows = FLOWS_1M;
-	of[FLOOR_LRU_1M] = meter_cost(meter, find, &flood, METER_REPEAT, 0);
 	of[FLOOR_LINE] = meter_cost(meter, bpf_program__fd(meter->skeleton->progs.line), &flood, METER_REPEAT, 0);
-	flood.flows = FLOWS_100K;
-	of[FLOOR_LRU_100K] = meter_cost(meter, find, &flood, METER_REPEAT, 0);
 	flood.flows = 1;
-	of[FLOOR_LRU_1] = meter_cost(meter, find, &flood, METER_REPEAT, 0);
 	of[FLOOR_REWRITE] = meter_cost(meter, bpf_program__fd(meter->skeleton->progs.rewrite), &flood, METER_REPEAT, 0);
 	flood.is_random = false;
 	flood.first = FLOWS_1M;
@@ -136,8 +148,11 @@ static void many_flows(const struct bed *bed)
 	bed->of[ROW_FLOWS_1M] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
 	flood.is_random = false;
 	flood.first = 0;
-	gateway_raise_epoch(bed->gateway);
+	gateway_raise_epoch(bed->gateway, false);
 	bed->of[ROW_EPOCH] = cost(bed, &flood, USHER_REASON_REAFFIRMED);
+	flood.first = 0;
+	gateway_raise_epoch(bed->gateway, true);
+	bed->of[ROW_EPOCH_SOURCES] = cost(bed, &flood, USHER_REASON_REAFFIRMED);
 
 	open_flows(bed, FLOWS_100K);
 	flood = established(bed, FLOWS_100K);

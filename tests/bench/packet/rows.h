@@ -27,6 +27,7 @@
 	X(NEW_RATED, "new flow, table at its rated load", 0.7, LRU_FULL)                                               \
 	X(NEW_PREFIXES, "new flow, its source among 100,000 prefixes", 1.6, LRU_FILLING)                               \
 	X(EPOCH, "first packet after a new epoch (of a new flow)", 0.6, LRU_FILLING)                                   \
+	X(EPOCH_SOURCES, "the same, a source has moved (of a new flow)", 0.6, LRU_FILLING)                             \
 	X(RESET, "refusal by reset", 0, LRU_1)                                                                         \
 	X(STRANGER, "stranger dropped", 0, LRU_1)
 
