@@ -21,7 +21,9 @@ struct patch {
 
 struct plan {
 	bool ipv6, nocheck, partial, quote, gue;
-	bool error; /* of ICMP, about the packet in `inner` */
+	bool off_same;
+	uint16_t off, ip_off; /* what is added to a right checksum */
+	bool error;	      /* of ICMP, about the packet in `inner` */
 	unsigned int icmp_type, icmp_code;
 	struct vector_frame inner;
 	size_t inner_length;
@@ -142,6 +144,12 @@ static int read_setting(const char *word, struct plan *plan)
 		snprintf(plan->from, sizeof(plan->from), "%s", equals + 1);
 	else if (!strncmp(word, "to=", 3))
 		snprintf(plan->to, sizeof(plan->to), "%s", equals + 1);
+	else if (!strcmp(word, "off=same"))
+		plan->off_same = true;
+	else if (!strncmp(word, "off=", 4))
+		plan->off = (uint16_t)strtoul(equals + 1, NULL, 16);
+	else if (!strncmp(word, "ipoff=", 6))
+		plan->ip_off = (uint16_t)strtoul(equals + 1, NULL, 16);
 	else if (!strncmp(word, "vlan=", 5))
 		return read_tag(equals + 1, plan);
 	else if (!strncmp(word, "ext=", 4))
@@ -226,6 +234,11 @@ static void put32(uint8_t *at, unsigned long value)
 	put16(at + 2, value);
 }
 
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
 static uint32_t add_up(const uint8_t *bytes, size_t length, uint32_t sum)
 {
 	for (size_t i = 0; i < length; i++)
@@ -252,6 +265,36 @@ static uint16_t transport_checksum(const struct plan *plan, const uint8_t *segme
 		return (uint16_t)~fold(sum);
 	checksum = fold(add_up(segment, length, sum));
 	return checksum || plan->protocol != 17 ? checksum : 0xffff; /* RFC 768: 0 is none */
+}
+
+/* How much the checksum of this packet is more than the right one. */
+static uint16_t wrongness(const struct vector_frame *frame, bool ipv6, unsigned long protocol)
+{
+	const uint8_t *ip = frame->bytes + frame->network, *segment = frame->bytes + frame->transport;
+	size_t headers = frame->transport - frame->network;
+	size_t length = ipv6 ? 40 + get16(ip + 4) - headers : get16(ip + 2) - headers;
+	uint32_t sum = 0;
+
+	if (protocol != 1)
+		sum = add_up(ip + (ipv6 ? 8 : 12), ipv6 ? 32 : 8, (uint32_t)protocol + (uint32_t)length);
+	return (uint16_t)~fold(add_up(segment, length, sum));
+}
+
+static void spoil(uint8_t *checksum, uint16_t off, bool udp)
+{
+	uint16_t spoilt = (uint16_t)~fold((uint32_t)get16(checksum) + off);
+
+	put16(checksum, spoilt || !udp ? spoilt : 0xffff);
+}
+
+static void spoil_transport(const struct plan *plan, const struct vector_context *context, uint8_t *at)
+{
+	size_t offset = plan->protocol == 6 ? 16 : plan->protocol == 17 ? 6 : 2;
+
+	if (plan->off_same)
+		spoil(at + offset, wrongness(context->quoted, plan->ipv6, plan->protocol), plan->protocol == 17);
+	else if (plan->off)
+		spoil(at + offset, plan->off, plan->protocol == 17);
 }
 
 static size_t build_transport(const struct plan *plan, const struct vector_context *context, uint8_t *at)
@@ -322,6 +365,7 @@ static void build_ipv4(const struct plan *plan, const struct vector_context *con
 
 	frame->transport = frame->network + header;
 	length = header + build_transport(plan, context, ip + header);
+	spoil_transport(plan, context, ip + header);
 	ip[0] = (uint8_t)(0x40 | header / 4);
 	ip[1] = (uint8_t)plan->tos;
 	put16(ip + 2, length);
@@ -333,6 +377,8 @@ static void build_ipv4(const struct plan *plan, const struct vector_context *con
 	memcpy(ip + 16, plan->destination, 4);
 	memset(ip + 20, 1, plan->options);
 	put16(ip + 10, fold(add_up(ip, header, 0)));
+	if (plan->ip_off)
+		spoil(ip + 10, plan->ip_off, false);
 	frame->length = frame->network + length;
 }
 
@@ -354,6 +400,7 @@ static void build_ipv6(const struct plan *plan, const struct vector_context *con
 	*next = (uint8_t)plan->protocol;
 	frame->transport = frame->network + offset;
 	offset += build_transport(plan, context, ip + offset);
+	spoil_transport(plan, context, frame->bytes + frame->transport);
 	put16(ip + 4, offset - 40);
 	frame->length = frame->network + offset;
 }

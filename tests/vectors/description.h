@@ -10,6 +10,8 @@
  *   vlan=TCI[:TPID] a tag (8100 unless it says so in hexadecimal), several
  *   ipip A>B, gue A>B   the packet in a tunnel from A to B, of the family that they are of
  *   partial         TCP, UDP: the checksum is the sum of the pseudo header alone, for a device to complete
+ *   off=HEX         the checksum of TCP, UDP or ICMP is so much more than the right one; off=same: as much as that of what was sent in
+ *                   last; ipoff=HEX: the same of the IPv4 header
  *   data=N          payload bytes;  trail=N  bytes behind the IP packet
  *   @OFF=HEX        bytes put there: of the frame; ip+OFF of the IP header; l4+OFF of the transport header
  *   cut=N           only the first N bytes of the frame

@@ -414,7 +414,7 @@ int main(void)
 		"nat.vectors",	   "direct.vectors",	"vlan.vectors",	   "tunnel.vectors", "relay.vectors",
 		"refused.vectors", "malformed.vectors", "revoked.vectors", "modes.vectors",  "errors.vectors",
 		"answers.vectors", "classes.vectors",	"headers.vectors", "tcp.vectors",    "limits.vectors",
-		"nobody.vectors",  "full.vectors"};
+		"nobody.vectors",  "sums.vectors",	"full.vectors"};
 	int error;
 
 	bench.context.mac = find_mac;
