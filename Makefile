@@ -157,7 +157,7 @@ test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, M
 	@$(MAKE) --no-print-directory -s $(B)/tests/model.test
 	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
-fuzz: ## the packet parser and checksums under libFuzzer and sanitizers (FUZZ_RUNS=100000000, FUZZ_SECONDS=60)
+fuzz: ## the packet parser and checksums under libFuzzer and sanitizers, 10^8 executions each (FUZZ_SECONDS=60: a minute each)
 	@scripts/packages build fuzz
 	@$(MAKE) --no-print-directory -s fuzzers
 	@tests/fuzz/run
