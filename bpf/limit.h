@@ -4,7 +4,8 @@
  * ITU-T I.371) so that it is one word. A flow moves the point on by what it costs; a flow that would move it further
  * ahead of now than the burst is refused. And how many at once: those that count as active (flow_line.h, 5).
  *
- * 1. A refusal takes no line and no record of its own, and writes nothing but counts: a flood beyond a limit costs nobody room.
+ * 1. A refusal takes no line and no record of its own, and nothing from any bucket: a flood beyond one limit costs nobody room, and
+ *    not the tenant's open flows the bits that they share with its new ones.
  * 2. A bucket is at worst empty: what an earlier, slower limit left behind is cut to what the one in force allows.
  * 3. CPUs that look at the number of active flows at once may each let one pass that is too many.
  */
@@ -35,6 +36,15 @@ static __always_inline int limit_rate(const struct usher_tenant_limit *limit, st
 	return USHER_REASON_FLOW_CONTENDED;
 }
 
+/* Is the flow whose place it would take (if any) among those that count as its tenant's? */
+static __always_inline bool limit_counts_old(const struct desk *desk)
+{
+	__u32 status = USHER_TAG_STATUS(desk->hit.ref.tag);
+
+	return (status == USHER_FLOW_HALF_OPEN || status == USHER_FLOW_LIVE) &&
+	       desk->hit.value.forward.tenant == desk->decision.tenant;
+}
+
 /* 0, or why its limits are in the way. */
 static __always_inline int limit_apply(struct desk *desk)
 {
@@ -42,6 +52,7 @@ static __always_inline int limit_apply(struct desk *desk)
 	struct usher_tenant_state *state;
 	__u32 tenant;
 	__s64 active;
+	int refused;
 
 	if (!desk)
 		return USHER_REASON_NEW_FLOW_LIMIT;
@@ -51,16 +62,16 @@ static __always_inline int limit_apply(struct desk *desk)
 	if (!limit || !state)
 		return 0;
 	desk->decision.metered = !!limit->byte_cost;
-	active = FLOW_READ(state->half_open) + FLOW_READ(state->live);
-	if (desk->hit.ref.tag && USHER_TAG_STATUS(desk->hit.ref.tag) != USHER_FLOW_QUIET)
-		active--;
+	active = FLOW_READ(state->half_open) + FLOW_READ(state->live) - limit_counts_old(desk);
 	if (limit->active_flows && active >= (__s64)limit->active_flows) {
 		__sync_fetch_and_add(&state->active_flows_refused, 1);
 		return USHER_REASON_ACTIVE_FLOW_LIMIT;
 	}
-	if (limit->byte_cost && !meter_passes(&desk->packet, tenant))
-		return USHER_REASON_BIT_RATE_LIMIT;
-	return limit->interval ? limit_rate(limit, state) : 0;
+	refused = limit->interval ? limit_rate(limit, state) : 0;
+	if (refused || !limit->byte_cost || meter_passes(&desk->packet, tenant))
+		return refused;
+	__sync_fetch_and_add(&state->arrival, -(__u64)limit->interval);
+	return USHER_REASON_BIT_RATE_LIMIT;
 }
 
 /* 0, or why the tenant of desk->decision may not open a flow now. The flow whose place it would take (desk->hit) is not in its way. */

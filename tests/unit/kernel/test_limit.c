@@ -217,6 +217,37 @@ static void test_closed_flows_do_not_count(void **state)
 	assert_int_equal(active(host), 0);
 }
 
+/* A SYN takes the place of the flow that has its addresses and ports: a tombstone, which counts nowhere, leaves none. */
+static void test_a_tombstone_leaves_no_place(void **state)
+{
+	struct host *host = *state;
+
+	begin_active(host);
+	catalog_free(host_publish(
+		host, DIRECT_FOR(", \"limits\": {\"active_flows\": 20}", "]}", "{\"id\": \"cut\", \"deny\": true}, ")));
+	send_flags(host, 2000, HOST_ACK);
+	catalog_free(host_publish(host, DIRECT(", \"limits\": {\"active_flows\": 20}")));
+	assert_int_equal(active(host), ACTIVE - 1);
+	assert_int_equal(open_flow(host, 4000), XDP_TX);
+	assert_int_equal(send_flags(host, 2000, FRAME_TCP_SYN), XDP_DROP);
+	assert_int_equal(active(host), ACTIVE);
+}
+
+/* Nor does the flow of another tenant, whose prefix it was. */
+static void test_what_was_anothers_leaves_no_place(void **state)
+{
+	struct host *host = *state;
+
+	catalog_free(host_publish(host, DIRECT("")));
+	assert_int_equal(open_flow(host, 2000), XDP_TX);
+	catalog_free(host_publish(host, DIRECT_FOR("",
+						   ", {\"prefix\": \"203.0.113.10/32\", \"region\": \"DE\"}], "
+						   "\"limits\": {\"active_flows\": 1}}",
+						   "")));
+	assert_int_equal(open_flow(host, 3000), XDP_TX);
+	assert_int_equal(send_flags(host, 2000, FRAME_TCP_SYN), XDP_DROP);
+}
+
 /* However flows end, the account comes back to nothing: half open, live, quiet, replaced, expired. */
 static void test_no_account_drifts(void **state)
 {
@@ -357,6 +388,41 @@ static void test_a_rate_comes_to_open_flows_and_goes(void **state)
 		assert_int_equal(host_send(host, &packet), XDP_TX);
 }
 
+/* A flood of SYNs beyond the rate of new flows takes no bits from the flows that are open. */
+static void test_what_the_rate_refuses_takes_no_bits(void **state)
+{
+	struct host *host = *state;
+
+	catalog_free(host_publish(host, DIRECT(", \"limits\": {\"new_flows_per_second\": 1, \"burst\": 1,"
+					       " \"bits_per_second\": 100000}")));
+	assert_int_equal(open_flow(host, 2000), XDP_TX);
+	/* Several times what the bucket of bits holds. */
+	for (uint16_t n = 0; n < 10000; n++)
+		send_flags(host, (uint16_t)(10000 + n), FRAME_TCP_SYN);
+	assert_true(acme(host).new_flows_refused > 5000);
+	assert_int_equal(acme(host).packets_refused, 0);
+	assert_int_equal(send_flags(host, 2000, HOST_ACK), XDP_TX);
+}
+
+/* And what there are no bits for takes no place from who may open a flow. */
+static void test_what_the_bits_refuse_takes_no_flow(void **state)
+{
+	struct host_packet open = host_syn("203.0.113.10", 2000);
+	struct host *host = *state;
+
+	catalog_free(host_publish(host, DIRECT(", \"limits\": {\"new_flows_per_second\": 1, \"burst\": 50,"
+					       " \"bits_per_second\": 100000}")));
+	assert_int_equal(open_flow(host, 2000), XDP_TX);
+	open.flags = HOST_ACK;
+	while (!acme(host).packets_refused)
+		host_send_many(host, &open, 50, NULL);
+	for (uint16_t n = 0; n < 200; n++) {
+		host_send_many(host, &open, 50, NULL); /* what has come into the bucket since */
+		send_flags(host, (uint16_t)(10000 + n), FRAME_TCP_SYN);
+	}
+	assert_int_equal(acme(host).new_flows_refused, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,9 +430,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_leaves_unseen_takes_nobodys_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_quiet_flows_go_on, begin, end),
 		cmocka_unit_test_setup_teardown(test_closed_flows_do_not_count, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_tombstone_leaves_no_place, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_was_anothers_leaves_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_no_account_drifts, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_rate_is_that_of_all_cpus_together, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_rate_comes_to_open_flows_and_goes, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_the_rate_refuses_takes_no_bits, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_the_bits_refuse_takes_no_flow, begin, end),
 	};
 
 	if (host_begin())
