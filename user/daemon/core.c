@@ -214,6 +214,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
 	int error = policy_parse(file, text, length, now, diagnostics, &policy);
 
+	if (!error)
+		error = presence_check(core, policy, diagnostics);
 	if (error)
 		return error;
 	error = core_carry_facts(core, policy, &facts);

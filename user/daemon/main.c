@@ -145,9 +145,11 @@ static int load_last(struct core *core)
 	}
 	diagnostics.file = entry->file;
 	error = core_load(core, entry->file, text, length, false, &diagnostics, &problem, &result);
-	if (error)
+	if (error) {
+		diagnostics_print(&diagnostics, stderr);
 		core_problem(core, "the last policy, %s, is not in force: %s", entry->file,
 			     diagnostics.errors ? "it has errors" : problem.text);
+	}
 	diagnostics_free(&diagnostics);
 	return error;
 }

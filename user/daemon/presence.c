@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/presence.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,41 @@ static size_t wanted_addresses(const struct policy *policy, struct usher_address
 			if (!is_among(wanted, count, &policy->services[s].addresses[a].address))
 				wanted[count++] = policy->services[s].addresses[a].address;
 	return count;
+}
+
+/* Has usher put it there? The tables in force know it also when the state folder is lost. */
+static bool is_ours(const struct core *core, const struct usher_address *address)
+{
+	uint64_t generation = publisher_active(core->publisher)->number;
+
+	for (unsigned int n = 0; n < USHER_NAT_ADDRESSES_MAX; n++) {
+		const struct usher_address *used = publisher_nat_address(core->publisher, generation, (uint8_t)n);
+
+		if (used && address_equal(used, address))
+			return true;
+	}
+	return is_among(core->state->added, core->state->added_count, address);
+}
+
+int presence_check(const struct core *core, const struct policy *policy, struct diagnostics *diagnostics)
+{
+	size_t before = diagnostics->errors;
+
+	for (size_t n = 0; n < policy->nat_address_count; n++) {
+		const struct usher_address *address = &policy->nat_addresses[n];
+		char text[ADDRESS_TEXT], path[48];
+
+		if (addresses_in_network(core->addresses, address) <= 0 &&
+		    (is_ours(core, address) || addresses_owned(core->addresses, address) <= 0))
+			continue;
+		snprintf(path, sizeof(path), ".nat.addresses[%zu]", n);
+		diagnostics_add(
+			diagnostics, SEVERITY_ERROR, 0, 0, path,
+			"%s is this host's own address, whose SSH would be cut off: a NAT address is usher's alone, "
+			"and usher puts it on the interface (if an earlier usherd has left it there: ip addr del)",
+			address_print(address, text));
+	}
+	return diagnostics->errors == before ? 0 : -EINVAL;
 }
 
 static void put_on(struct core *core, const struct usher_address *address)

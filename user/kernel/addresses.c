@@ -87,7 +87,8 @@ int addresses_open(const struct interfaces *interfaces, struct addresses **ret_a
 	return 0;
 }
 
-int addresses_owned(struct addresses *addresses, const struct usher_address *address)
+/* Does an interface have the address? In a network: with a prefix that is not all of it. Returns 1, 0, or -errno. */
+static int look_for(struct addresses *addresses, const struct usher_address *address, bool in_network)
 {
 	_cleanup_(cleanup_cache) struct nl_cache *cache = NULL;
 	const void *bytes;
@@ -98,12 +99,25 @@ int addresses_owned(struct addresses *addresses, const struct usher_address *add
 		return error;
 	bytes = address_bytes(address, &length);
 	for (struct nl_object *object = nl_cache_get_first(cache); object; object = nl_cache_get_next(object)) {
-		struct nl_addr *local = rtnl_addr_get_local((struct rtnl_addr *)object);
+		struct rtnl_addr *entry = (struct rtnl_addr *)object;
+		struct nl_addr *local = rtnl_addr_get_local(entry);
 
-		if (local && nl_addr_get_len(local) == length && !memcmp(nl_addr_get_binary_addr(local), bytes, length))
+		if (local && nl_addr_get_len(local) == length &&
+		    !memcmp(nl_addr_get_binary_addr(local), bytes, length) &&
+		    (!in_network || rtnl_addr_get_prefixlen(entry) < (int)length * 8))
 			return 1;
 	}
 	return 0;
+}
+
+int addresses_owned(struct addresses *addresses, const struct usher_address *address)
+{
+	return look_for(addresses, address, false);
+}
+
+int addresses_in_network(struct addresses *addresses, const struct usher_address *address)
+{
+	return look_for(addresses, address, true);
 }
 
 static int host_address(uint32_t interface, const struct usher_address *address, struct rtnl_addr **ret_address)

@@ -19,6 +19,8 @@ void addresses_close(struct addresses *addresses);
 
 /* Does any interface of this host have the address? Returns 1, 0, or -errno. */
 int addresses_owned(struct addresses *addresses, const struct usher_address *address);
+/* Does one have it with a prefix, as usher never puts it there? Returns 1, 0, or -errno. */
+int addresses_in_network(struct addresses *addresses, const struct usher_address *address);
 /* Puts the address on each interface, so that neighbours find it on all of them, as a host address (/32, /128, without duplicate detection). Returns 0 (also if it was
  * there), or -errno. */
 int addresses_add(struct addresses *addresses, const struct usher_address *address);

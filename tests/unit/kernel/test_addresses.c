@@ -69,8 +69,12 @@ static void test_an_address_of_the_host_stays(void **state)
 	struct usher_address address = address_of("10.0.0.2");
 
 	(void)state;
+	assert_int_equal(addresses_add(addresses, &address), 0);
+	assert_int_equal(addresses_in_network(addresses, &address), 0);
+	assert_int_equal(addresses_remove(addresses, &address), 0);
 	host_run("ip addr add 10.0.0.2/24 dev gw0");
 	assert_int_equal(addresses_owned(addresses, &address), 1);
+	assert_int_equal(addresses_in_network(addresses, &address), 1);
 	assert_int_equal(addresses_remove(addresses, &address), 0);
 	assert_int_equal(addresses_owned(addresses, &address), 1);
 	host_run("ip addr del 10.0.0.2/24 dev gw0");
