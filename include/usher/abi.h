@@ -167,7 +167,6 @@ USHER_ASSERT_SIZE(struct usher_source6_line, 64);
 /* A class is (tenant, region, address family). These two are what no prefix covers. */
 #define USHER_CLASS_UNKNOWN4 0
 #define USHER_CLASS_UNKNOWN6 1
-#define USHER_SET_EMPTY 0
 
 #define USHER_CLASS_AUDIT_REQUIRED 0x1
 

@@ -93,6 +93,21 @@ static const struct option long_options[] = {
 	{0},
 };
 
+static const char *option_name(int letter)
+{
+	for (size_t i = 0; long_options[i].name; i++)
+		if (long_options[i].val == letter)
+			return long_options[i].name;
+	return "";
+}
+
+/* Says what the value would have to be. Returns -EINVAL. */
+static int refuse(enum letter letter, const char *value, const char *choices)
+{
+	log_error("--%s cannot be %s: it is %s", option_name(letter), value, choices);
+	return -EINVAL;
+}
+
 static int parse_number(const char *text, unsigned long min, unsigned long max, uint32_t *ret_number)
 {
 	unsigned long number;
@@ -106,7 +121,27 @@ static int parse_number(const char *text, unsigned long min, unsigned long max, 
 	return 0;
 }
 
-static int parse_mode(const char *text, enum attach_mode *ret_mode)
+static int take_number(enum letter letter, const char *value, unsigned long min, unsigned long max,
+		       uint32_t *ret_number)
+{
+	char choices[64];
+
+	snprintf(choices, sizeof(choices), "a number from %lu to %lu", min, max);
+	return parse_number(value, min, max, ret_number) ? refuse(letter, value, choices) : 0;
+}
+
+static int take_flows(const char *value, uint32_t *ret_lines)
+{
+	char choices[64];
+
+	if (!parse_number(value, USHER_FLOW_LINES_MIN, USHER_FLOW_LINES_MAX, ret_lines) &&
+	    !(*ret_lines & (*ret_lines - 1)))
+		return 0;
+	snprintf(choices, sizeof(choices), "a power of two from %u to %u", USHER_FLOW_LINES_MIN, USHER_FLOW_LINES_MAX);
+	return refuse(FLOWS, value, choices);
+}
+
+static int take_mode(const char *text, enum attach_mode *ret_mode)
 {
 	static const char *const names[] = {
 		[ATTACH_AUTO] = "auto", [ATTACH_NATIVE] = "native", [ATTACH_GENERIC] = "generic"};
@@ -116,10 +151,10 @@ static int parse_mode(const char *text, enum attach_mode *ret_mode)
 			*ret_mode = (enum attach_mode)i;
 			return 0;
 		}
-	return -EINVAL;
+	return refuse(MODE, text, "auto, native or generic");
 }
 
-static int parse_metrics(const char *text, struct edge_options *edge)
+static int take_metrics(const char *text, struct edge_options *edge)
 {
 	const char *colon = strrchr(text, ':');
 	uint32_t port;
@@ -128,7 +163,7 @@ static int parse_metrics(const char *text, struct edge_options *edge)
 	if (!strcmp(text, "off"))
 		return 0;
 	if (!colon || (size_t)(colon - text) >= sizeof(edge->address) || parse_number(colon + 1, 1, 65535, &port))
-		return -EINVAL;
+		return refuse(METRICS, text, "ADDRESS:PORT, or off");
 	memcpy(edge->address, text, (size_t)(colon - text));
 	edge->address[colon - text] = '\0';
 	edge->port = (uint16_t)port;
@@ -138,20 +173,22 @@ static int parse_metrics(const char *text, struct edge_options *edge)
 static int take_interface(const char *name, struct interfaces *interfaces)
 {
 	uint32_t index = if_nametoindex(name);
+	char choices[64];
 
-	if (strlen(name) >= IF_NAMESIZE || interfaces->count == USHER_INTERFACES_MAX ||
-	    (index && interfaces_have(interfaces, index)))
-		return -EINVAL;
-	strcpy(interfaces->items[interfaces->count].name, name);
-	interfaces->items[interfaces->count++].index = index;
-	return 0;
+	if (strlen(name) < IF_NAMESIZE && interfaces->count < USHER_INTERFACES_MAX &&
+	    !(index && interfaces_have(interfaces, index))) {
+		strcpy(interfaces->items[interfaces->count].name, name);
+		interfaces->items[interfaces->count++].index = index;
+		return 0;
+	}
+	snprintf(choices, sizeof(choices), "a name of up to %d bytes, up to %d of them, each once", IF_NAMESIZE - 1,
+		 USHER_INTERFACES_MAX);
+	return refuse(INTERFACE, name, choices);
 }
 
-/* Returns 0, or -EINVAL if the value is not one that the option can have. */
+/* Returns 0, or -EINVAL once it has said what the option can be. */
 static int take(enum letter letter, const char *value, struct options *options)
 {
-	int error;
-
 	switch (letter) {
 	case INTERFACE:
 		return take_interface(value, &options->program.interfaces);
@@ -171,37 +208,28 @@ static int take(enum letter letter, const char *value, struct options *options)
 		options->program.pin_dir = value;
 		return 0;
 	case MODE:
-		return parse_mode(value, &options->program.mode);
+		return take_mode(value, &options->program.mode);
 	case DISPATCHER:
 		options->program.dispatcher = true;
 		return 0;
 	case PRIORITY:
-		return parse_number(value, 0, PRIORITY_MAX, &options->program.priority);
+		return take_number(letter, value, 0, PRIORITY_MAX, &options->program.priority);
 	case FLOWS:
-		error = parse_number(value, USHER_FLOW_LINES_MIN, USHER_FLOW_LINES_MAX, &options->program.flow_lines);
-		return error || (options->program.flow_lines & (options->program.flow_lines - 1)) ? -EINVAL : 0;
+		return take_flows(value, &options->program.flow_lines);
 	case HALF_OPEN:
-		return parse_number(value, 1, USHER_FLOW_LINES_MAX, &options->program.half_open_max);
+		return take_number(letter, value, 1, USHER_FLOW_LINES_MAX, &options->program.half_open_max);
 	case REPLIES:
-		return parse_number(value, 0, 1000000, &options->program.replies_max);
+		return take_number(letter, value, 0, 1000000, &options->program.replies_max);
 	case RECORDS:
-		return parse_number(value, 10, 1000000, &options->program.records_max);
+		return take_number(letter, value, 10, 1000000, &options->program.records_max);
 	case METRICS:
-		return parse_metrics(value, &options->edge);
+		return take_metrics(value, &options->edge);
 	case DETACH:
 		options->detach = true;
 		return 0;
 	default:
 		return -EINVAL;
 	}
-}
-
-static const char *option_name(int letter)
-{
-	for (size_t i = 0; long_options[i].name; i++)
-		if (long_options[i].val == letter)
-			return long_options[i].name;
-	return "";
 }
 
 static int check(const struct options *options)
@@ -246,10 +274,8 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_s
 			*ret_status = 0;
 			return -1;
 		}
-		if (take((enum letter)letter, optarg, &options)) {
-			log_error("--%s cannot be %s", option_name(letter), optarg);
+		if (take((enum letter)letter, optarg, &options))
 			return -1;
-		}
 	}
 	if (optind < argc) {
 		log_error("what is %s for? usherd --help lists what there is", argv[optind]);

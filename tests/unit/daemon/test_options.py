@@ -1,0 +1,33 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""An option of usherd's that cannot be what it is given says what it can be. All of them are refused before anything is opened."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+USHERD = pathlib.Path(os.environ.get("USHER_BUILD", ROOT / "build")) / "usherd"
+
+REFUSED = (
+    (("--flows", "1000"), "--flows cannot be 1000: it is a power of two from 1024 to 8388608"),
+    (("--flows", "512"), "--flows cannot be 512: it is a power of two from 1024 to 8388608"),
+    (("--half-open", "0"), "--half-open cannot be 0: it is a number from 1 to 8388608"),
+    (("--replies", "-1"), "--replies cannot be -1: it is a number from 0 to 1000000"),
+    (("--records", "9"), "--records cannot be 9: it is a number from 10 to 1000000"),
+    (("--xdp-priority", "65536"), "--xdp-priority cannot be 65536: it is a number from 0 to 65535"),
+    (("--mode", "skb"), "--mode cannot be skb: it is auto, native or generic"),
+    (("--metrics", "9464"), "--metrics cannot be 9464: it is ADDRESS:PORT, or off"),
+    (("--interface", "lo"), "--interface cannot be lo: it is a name of up to 15 bytes, up to 8 of them, each once"),
+    (("--interface", "sixteen-bytes-xx"), "--interface cannot be sixteen-bytes-xx: it is a name of up to 15 bytes, up to 8 of them, each once"),
+)
+
+print(f"1..{len(REFUSED)}")
+failed = 0
+for number, (words, sentence) in enumerate(REFUSED, 1):
+    done = subprocess.run([USHERD, "--interface", "lo", *words], capture_output=True, text=True, timeout=20, check=False)
+    good = done.returncode == 2 and sentence in done.stderr
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {number} - {' '.join(words)}" + ("" if good else f"\n# {done.returncode} {done.stderr}"))
+sys.exit(1 if failed else 0)
