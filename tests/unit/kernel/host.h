@@ -46,6 +46,9 @@
 #ifndef HOST_RECORDS_MAX
 #define HOST_RECORDS_MAX 100000000 /* as good as no budget */
 #endif
+#ifndef HOST_REPLIES_MAX
+#define HOST_REPLIES_MAX 1000000 /* the same */
+#endif
 #define HOST_BACKENDS_MAX 8
 
 static const uint8_t host_client_mac[6] = {0x02, 0, 0, 0, 0, 0x0c};
@@ -134,7 +137,7 @@ static inline struct program_options host_options(void)
 					.mode = ATTACH_AUTO,
 					.flow_lines = HOST_FLOW_LINES,
 					.half_open_max = HOST_HALF_OPEN_MAX,
-					.replies_max = 1000000,
+					.replies_max = HOST_REPLIES_MAX,
 					.records_max = HOST_RECORDS_MAX};
 }
 
