@@ -274,7 +274,7 @@ __noinline int flow_change(struct flow_ref *ref, __u32 change, __u32 epoch)
 	return -ESTALE;
 }
 
-/* The handshake is proven, or the UDP flow answered. */
+/* The handshake is proven, or the UDP flow answered or in use. */
 static __always_inline int flow_promote(struct flow_ref *ref)
 {
 	return flow_change(ref, FLOW_PROMOTE, 0);
@@ -351,7 +351,8 @@ static __always_inline int flow_set_nat(const struct flow_ref *ref, __u16 nat_po
 
 /*
  * A packet of this forward entry at tick `now`. `value`: the copy that was found, updated. When the swap fails another CPU has
- * touched or marked the entry, or it is gone; the next packet will do.
+ * touched or marked the entry, or it is gone; the next packet will do. Whose answers are not seen (UDP in direct return) is in use
+ * when its client has sent in more than one tick: a spoofed datagram stays half open.
  */
 static __always_inline void flow_touch(struct flow_ref *ref, union usher_flow_value *value, __u16 now)
 {
@@ -367,6 +368,9 @@ static __always_inline void flow_touch(struct flow_ref *ref, union usher_flow_va
 	if (USHER_TAG_STATUS(ref->tag) == USHER_FLOW_QUIET &&
 	    flow_lifetime(ref->tag, value->words[1]) != FLOW_TICKS_TCP_CLOSED)
 		flow_wake(ref);
+	else if ((ref->tag & (USHER_TAG_STATUS_MASK | USHER_TAG_UDP)) == (USHER_FLOW_HALF_OPEN | USHER_TAG_UDP) &&
+		 !value->forward.nat_port_be)
+		flow_promote(ref);
 }
 
 #endif

@@ -19,7 +19,7 @@ static __always_inline bool follow_is_settled(const struct packet *packet, const
 {
 	__u64 tag = hit->ref.tag;
 
-	/* A datagram proves nothing: in direct return its flow stays half open. */
+	/* What a datagram proves, flow_touch knows. */
 	return (USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE ||
 		(tag & (USHER_TAG_STATUS_MASK | USHER_TAG_UDP)) == (USHER_FLOW_HALF_OPEN | USHER_TAG_UDP)) &&
 	       judge_is_current(packet, tag) && !(hit->value.forward.cut & USHER_FLOW_METERED) &&

@@ -276,7 +276,7 @@ USHER_ASSERT_SIZE(struct usher_nat_address, 24);
 enum usher_flow_status {
 	USHER_FLOW_EMPTY,
 	USHER_FLOW_BUSY,      /* claimed, being filled */
-	USHER_FLOW_HALF_OPEN, /* TCP without a proven handshake, UDP without an answer: may be evicted */
+	USHER_FLOW_HALF_OPEN, /* TCP without a proven handshake, UDP not known to be in use: may be evicted */
 	USHER_FLOW_LIVE,
 	USHER_FLOW_CUT,	  /* tombstone: revoked */
 	USHER_FLOW_QUIET, /* LIVE, but closed, or silent for so long that it does not count as active */

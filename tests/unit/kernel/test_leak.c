@@ -12,7 +12,8 @@
 	"\"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"                                   \
 	"\"backends\": {\"b1\": {\"address\": \"10.1.0.11:443\", \"serves\": \"m@1\", \"region\": \"DE\","             \
 	"  \"forward\": \"l2\", \"health\": false}},"                                                                  \
-	"\"services\": {\"s\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"        \
+	"\"services\": {\"s\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"tcp\", \"model\": \"m\"}, "        \
+	"  \"u\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"udp\", \"model\": \"m\"}},"                     \
 	"\"rules\": [{\"id\": \"ok\", \"allow\": true}]}"
 
 #define ACME "203.0.113.10"
@@ -22,9 +23,10 @@
 #define NEWCOMERS 100
 #define FIRST_PORT 2000
 #define LATER_PORT 20000
-#define SHORT_TICKS 30	/* fewer than FLOW_TICKS_ACTIVE */
-#define SILENT_TICKS 57 /* FLOW_TICKS_ACTIVE and one */
-#define CLOSED_TICKS 4	/* FLOW_TICKS_TCP_CLOSED and one */
+#define SHORT_TICKS 30	 /* fewer than FLOW_TICKS_ACTIVE */
+#define SILENT_TICKS 57	 /* FLOW_TICKS_ACTIVE and one */
+#define SWEEP_US 2000000 /* a small table is swept several times in that */
+#define CLOSED_TICKS 4	 /* FLOW_TICKS_TCP_CLOSED and one */
 
 static struct host host;
 
@@ -49,6 +51,22 @@ static int send_flags(const char *client, unsigned int port, uint8_t flags)
 
 	packet.flags = flags;
 	return host_send(&host, &packet);
+}
+
+static int send_datagram(const char *client, unsigned int port)
+{
+	struct frame frame = {.source_port = (uint16_t)port, .destination_port = 443, .protocol = IPPROTO_UDP};
+	struct xdp_md context = {.ingress_ifindex = host.program->attachments[0].index};
+	uint8_t bytes[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = bytes, .ctx_in = &context, .ctx_size_in = sizeof(context),
+		    .repeat = 1);
+
+	memcpy(frame.destination_mac, host_own_mac, 6);
+	assert_int_equal(address_parse(client, &frame.source), 0);
+	assert_int_equal(address_parse("198.51.100.10", &frame.destination), 0);
+	run.data_size_in = context.data_end = (__u32)frame_write(&frame, bytes);
+	assert_int_equal(bpf_prog_test_run_opts(program_xdp(host.program), &run), 0);
+	return (int)run.retval;
 }
 
 /* With its handshake over. Was it let in? */
@@ -196,6 +214,59 @@ static void test_ones_own_make_room_first_and_of_them_the_longest_silent(void **
 	assert_int_equal(count_flows(&oldest), before[2] - NEWCOMERS / 2);
 }
 
+static uint64_t with_status(const struct choice *choice, uint32_t status)
+{
+	struct mapping lines = {0};
+	const struct usher_flow *flows;
+	uint64_t found = 0;
+
+	assert_int_equal(mapping_open(program_map(host.program, "flows"), sizeof(*flows), true, &lines), 0);
+	flows = lines.bytes;
+	for (size_t i = 0; i < lines.entries; i++)
+		found += is_chosen(&flows[i], choice) && USHER_TAG_STATUS(flows[i].tag) == status;
+	mapping_close(&lines);
+	return found;
+}
+
+/* ---- datagrams ------------------------------------------------------------------------------------------------- */
+
+/* One that is used, and others of which a single datagram came. */
+static void test_a_flood_throws_out_no_flow_of_datagrams_in_use(void **state)
+{
+	const struct choice used = {ACME, FIRST_PORT, NEWCOMERS}, once = {ACME, FIRST_PORT + NEWCOMERS, NEWCOMERS};
+
+	(void)state;
+	for (unsigned int n = 0; n < 2 * NEWCOMERS; n++)
+		assert_int_equal(send_datagram(ACME, FIRST_PORT + n), XDP_TX);
+	let_pass(&used, 1);
+	for (unsigned int n = 0; n < NEWCOMERS; n++)
+		assert_int_equal(send_datagram(ACME, FIRST_PORT + n), XDP_TX);
+	assert_int_equal(with_status(&used, USHER_FLOW_LIVE), NEWCOMERS);
+	assert_int_equal(with_status(&once, USHER_FLOW_HALF_OPEN), NEWCOMERS);
+	for (unsigned int n = 0; n < 8 * MANY; n++)
+		send_flags(LABS, FIRST_PORT + n, FRAME_TCP_SYN);
+	assert_int_equal(count_flows(&used), NEWCOMERS);
+}
+
+/* Two minutes (RFC 4787), where one that is not in use has half of one. */
+static void test_datagrams_in_use_may_pause(void **state)
+{
+	const struct choice used = {ACME, FIRST_PORT, 1}, once = {ACME, FIRST_PORT + 1, 1};
+
+	(void)state;
+	send_datagram(ACME, FIRST_PORT);
+	let_pass(&used, 1);
+	send_datagram(ACME, FIRST_PORT);
+	send_datagram(ACME, FIRST_PORT + 1);
+	let_pass(&used, 110);
+	let_pass(&once, SHORT_TICKS + 1);
+	usleep(SWEEP_US);
+	assert_int_equal(with_status(&used, USHER_FLOW_QUIET), 1);
+	assert_int_equal(count_flows(&once), 0);
+	send_datagram(ACME, FIRST_PORT);
+	assert_int_equal(with_status(&used, USHER_FLOW_LIVE), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +276,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_closed_makes_room_before_what_is_silent, begin, end),
 		cmocka_unit_test_setup_teardown(test_ones_own_make_room_first_and_of_them_the_longest_silent, begin,
 						end),
+		cmocka_unit_test_setup_teardown(test_a_flood_throws_out_no_flow_of_datagrams_in_use, begin, end),
+		cmocka_unit_test_setup_teardown(test_datagrams_in_use_may_pause, begin, end),
 	};
 
 	if (host_begin())
