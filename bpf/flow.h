@@ -197,10 +197,8 @@ __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_roo
 }
 
 /* Claim the line of a flow that is left, as a last resort. Its distance from home, or minus the reason. */
-__noinline int flow_claim_left(const struct flow_entry *entry, struct flow_room *room)
+static __always_inline int flow_claim_left(const struct flow_entry *entry, struct flow_room *room)
 {
-	if (!entry || !room)
-		return -USHER_REASON_FLOW_TABLE_FULL;
 	room->last_resort = 1;
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
 		if (flow_claim_free(entry, room, d))
