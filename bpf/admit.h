@@ -5,7 +5,9 @@
  * 1. No record, no service: where the audit is required, the record's room is taken before the flow's.
  * 2. A record whose room is taken is always written, if only to say that the flow found no line. What a limit refuses, and what a
  *    tenant does beyond its records of a tick, is counted and recorded together.
- * 3. A dry run ends with its explanation: it has read everything and changed nothing.
+ * 3. In direct return a FIN or RST of no flow goes where its flow would be, so that a server hears of the end when the table was lost.
+ *    It begins nothing: it has no line, and a record of its own only where the audit is required.
+ * 4. A dry run ends with its explanation: it has read everything and changed nothing.
  */
 #ifndef USHER_BPF_ADMIT_H
 #define USHER_BPF_ADMIT_H
@@ -45,7 +47,7 @@ static __always_inline int admit_decide(struct xdp_md *ctx, struct packet *packe
 	if (!admit_opens(packet)) {
 		if (decision->forward == USHER_FORWARD_NAT || packet->tcp_flags & TCP_SYN)
 			return USHER_REASON_NO_FLOW;
-		reason = USHER_REASON_ADOPTED;
+		reason = packet->tcp_flags & (TCP_FIN | TCP_RST) ? USHER_REASON_STRAY_END : USHER_REASON_ADOPTED;
 	}
 	backend = route_backend(packet, decision->backend);
 	if (!backend)
@@ -86,11 +88,9 @@ static __always_inline void admit_explain(const struct packet *packet, const str
 	answer->reason = (__u8)reason;
 }
 
-/* The flow's own line: a free one, or that of the flow whose place it takes. FLOW_INSERTED, or why not. */
-static __always_inline int admit_line(struct desk *desk)
+static __always_inline void admit_describe(struct desk *desk)
 {
 	struct usher_flow_forward *forward = &desk->entry.value.forward;
-	int result;
 
 	__builtin_memset(&desk->entry, 0, sizeof(desk->entry));
 	desk->entry.status = USHER_FLOW_HALF_OPEN;
@@ -102,21 +102,33 @@ static __always_inline int admit_line(struct desk *desk)
 	forward->class_id = desk->decision.class_id;
 	forward->service = (__u8)desk->decision.service;
 	forward->seen = (__u16)desk->packet.now;
+	forward->tcp = desk->decision.reason == USHER_REASON_ADOPTED ? USHER_TCP_ADOPTED : 0;
 	forward->cut = desk->decision.metered ? USHER_FLOW_METERED : 0;
 	forward->interface = desk->decision.interface & (USHER_INTERFACES_MAX - 1);
+}
+
+/* The flow's own line: a free one, or that of the flow whose place it takes. FLOW_INSERTED, or why not. */
+static __always_inline int admit_line(struct desk *desk)
+{
+	int result;
+
 	if (desk->hit.ref.tag)
 		result = flow_replace(&desk->hit.ref, &desk->entry);
 	else
 		result = flow_insert(&desk->packet.key, desk->packet.hash, &desk->entry, &desk->hit);
-	desk->hit.value = desk->entry.value;
 	return result == FLOW_EXISTS ? USHER_REASON_FLOW_CONTENDED : result;
 }
 
 /* All the lines that the flow needs, or none. FLOW_INSERTED, or why not. */
 static __always_inline int admit_insert(struct desk *desk)
 {
-	int result = admit_line(desk);
+	int result;
 
+	admit_describe(desk);
+	desk->hit.value = desk->entry.value;
+	if (desk->decision.reason == USHER_REASON_STRAY_END)
+		return FLOW_INSERTED;
+	result = admit_line(desk);
 	if (result != FLOW_INSERTED)
 		return result;
 	if (desk->decision.forward == USHER_FORWARD_NAT) {
@@ -173,7 +185,8 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 	result = limit_new_flow(desk);
 	if (result)
 		return flood_count(packet, decision, result);
-	alone = audit_budget(packet, decision->tenant, USHER_RECORD_BEGUN);
+	alone = (reason != USHER_REASON_STRAY_END || decision->audit_required) &&
+		audit_budget(packet, decision->tenant, USHER_RECORD_BEGUN);
 	if (!alone && decision->audit_required)
 		return flood_count(packet, decision, USHER_REASON_AUDIT_BUDGET);
 	event = alone ? audit_reserve(decision->audit_required) : NULL;
@@ -188,7 +201,8 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 		flood_count(packet, decision, reason);
 	if (result != FLOW_INSERTED)
 		return reason;
-	account_backend_flow(decision->backend);
+	if (reason != USHER_REASON_STRAY_END)
+		account_backend_flow(decision->backend);
 	return reason | FOLLOW_ON;
 }
 

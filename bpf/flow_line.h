@@ -37,11 +37,12 @@
 /*
  * Seconds of silence after which a flow is forgotten, in ticks (1.07 s). Those of live flows are never short of:
  * TCP 2 h 4 min (RFC 5382, REQ-5), UDP 2 min (RFC 4787, REQ-5), half closed 2 min (Linux nf_conntrack, FIN_WAIT).
- * A handshake must outlive the first two retransmissions of a SYN, after 1 and 3 s (RFC 6298, 2.1 and 5.5). A closed flow
- * waits for the last ACK; one that its client has reset, for the packet that says that the other end did not believe it (tcp.h). A
- * tombstone must outlive the retransmissions of both ends: 60 s, the 2 MSL of Linux.
+ * A handshake must outlive the first two retransmissions of a SYN, after 1 and 3 s (RFC 6298, 2.1 and 5.5); an adopted flow, its
+ * client's pause. A closed flow waits for the last ACK; one that its client has reset, for the packet that says that the other end
+ * did not believe it (tcp.h). A tombstone must outlive the retransmissions of both ends: 60 s, the 2 MSL of Linux.
  */
 #define FLOW_TICKS_TCP_HALF_OPEN 5
+#define FLOW_TICKS_TCP_ADOPTED 30
 #define FLOW_TICKS_TCP_LIVE 6931
 #define FLOW_TICKS_TCP_HALF_CLOSED 120
 #define FLOW_TICKS_TCP_CLOSED 3
@@ -122,7 +123,7 @@ static __always_inline __u32 flow_lifetime(__u64 tag, __u64 word)
 	if (tag & USHER_TAG_UDP)
 		return flow_is_live(tag) ? FLOW_TICKS_UDP_LIVE : FLOW_TICKS_UDP_HALF_OPEN;
 	if (USHER_TAG_STATUS(tag) == USHER_FLOW_HALF_OPEN)
-		return FLOW_TICKS_TCP_HALF_OPEN;
+		return tcp & USHER_TCP_ADOPTED ? FLOW_TICKS_TCP_ADOPTED : FLOW_TICKS_TCP_HALF_OPEN;
 	if ((tcp & both) == both || (tcp & USHER_TCP_RESET && nat))
 		return FLOW_TICKS_TCP_CLOSED;
 	return tcp & (both | USHER_TCP_RESET) ? FLOW_TICKS_TCP_HALF_CLOSED : FLOW_TICKS_TCP_LIVE;

@@ -86,7 +86,10 @@ static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, in
 	return reason;
 }
 
-/* Does this packet acknowledge what the backend said, which only the real client can have seen? */
+/*
+ * Does this packet acknowledge what the backend said, which only the real client can have seen? In direct return the answer went
+ * another way; but what was adopted began with no handshake either, and must be heard in more than one tick.
+ */
 static __always_inline bool follow_proves(struct desk *desk)
 {
 	const struct packet *packet = &desk->packet;
@@ -95,8 +98,9 @@ static __always_inline bool follow_proves(struct desk *desk)
 
 	if (!backend)
 		return false;
-	if (backend->forward != USHER_FORWARD_NAT) /* the answer went another way */
-		return true;
+	if (backend->forward != USHER_FORWARD_NAT)
+		return !(desk->hit.value.forward.tcp & USHER_TCP_ADOPTED) ||
+		       desk->hit.value.forward.seen != (__u16)packet->now;
 	if (!(desk->hit.value.forward.tcp & USHER_TCP_ANSWERED) ||
 	    !path_find(packet, &packet->key, &desk->hit, backend, &desk->path))
 		return false;

@@ -48,12 +48,12 @@ static __always_inline bool tcp_is_nat(const struct flow_hit *hit)
 	return hit->value.forward.nat_port_be;
 }
 
-/* Is there a backend that can say whether the flow still exists? Then a SYN does not begin another. */
+/* Is there a backend that can say whether the flow still exists, or is this its handshake? Then a SYN does not begin another. */
 static __always_inline bool tcp_is_vouched(const struct flow_hit *hit)
 {
 	__u8 tcp = hit->value.forward.tcp;
 
-	if (tcp_is_over(tcp) || tcp & USHER_TCP_RESET)
+	if (tcp_is_over(tcp) || tcp & (USHER_TCP_RESET | USHER_TCP_ADOPTED))
 		return false;
 	return tcp_has_status(hit, USHER_FLOW_HALF_OPEN) || (tcp_has_status(hit, USHER_FLOW_LIVE) && tcp_is_nat(hit));
 }

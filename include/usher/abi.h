@@ -343,6 +343,7 @@ USHER_ASSERT_SIZE(struct usher_flow_key, 40);
 #define USHER_TCP_ANSWERED 0x08	   /* NAT: the backend has answered the SYN */
 #define USHER_TCP_ASKED 0x10	   /* NAT: the client has sent something, and the backend nothing since */
 #define USHER_TCP_LOST 0x20	   /* NAT: where the client is, the backend's next acknowledgement says */
+#define USHER_TCP_ADOPTED 0x40	   /* direct return: it did not begin with a SYN here */
 
 #define USHER_CUT_CLIENT 0x01 /* the reset for this end has gone out */
 #define USHER_CUT_BACKEND 0x02

@@ -32,6 +32,8 @@
 	X(13, RETURNED, FORWARD, "returned", "answer of a backend on its way to the client")                           \
 	X(15, ICMP_RELAYED, FORWARD, "icmp-relayed",                                                                   \
 	  "ICMP error that quotes a flow, taken to the end that it concerns")                                          \
+	X(16, STRAY_END, FORWARD, "stray-end",                                                                         \
+	  "direct return: FIN or RST of a flow that is not known, sent where it would be")                             \
 	X(14, CONFIRMED, FORWARD, "confirmed", "the handshake proved the source address")                              \
 	/* refused by policy */                                                                                        \
 	X(20, DENY_RULE, REFUSE, "deny-rule", "a deny rule matches")                                                   \
@@ -61,7 +63,7 @@
 	X(48, TTL_EXPIRED, DROP, "ttl-expired", "hop limit is used up")                                                \
 	/* dropped: no room */                                                                                         \
 	X(56, FLOW_TABLE_FULL, DROP, "flow-table-full", "no line for a new flow")                                      \
-	X(57, HALF_OPEN_LIMIT, DROP, "half-open-limit", "the tenant has too many unfinished handshakes")               \
+	X(57, HALF_OPEN_LIMIT, DROP, "half-open-limit", "the tenant has too many half-open flows")                     \
 	X(58, FLOW_CONTENDED, DROP, "flow-contended", "another CPU was inserting at the same line")                    \
 	X(59, NAT_PORTS, DROP, "nat-ports", "no free source port towards the backend")                                 \
 	X(60, NAT_NO_FLOW, DROP, "nat-no-flow", "packet to a NAT address that belongs to no flow")                     \

@@ -144,9 +144,23 @@ static bool begins_anew(const struct step *step, const struct ref_flow *flow)
 {
 	if (flow->protocol == IPPROTO_UDP || (step->wire.flags & (FRAME_SYN | FRAME_ACK)) != FRAME_SYN)
 		return false;
-	if (flow->status == REF_CUT || flow->reset || (flow->client_fin && flow->backend_fin))
+	if (flow->status == REF_CUT || flow->reset || flow->adopted || (flow->client_fin && flow->backend_fin))
 		return true;
 	return flow->status == REF_LIVE && (flow->l2 || !way_to(step->gateway, flow));
+}
+
+static const struct usher_event *event_of(const struct step *step, uint8_t reason)
+{
+	for (size_t i = 0; i < step->run->event_count && i < 4; i++)
+		if (step->run->events[i].reason == reason)
+			return &step->run->events[i];
+	return NULL;
+}
+
+/* What was adopted must be heard in two seconds. When a second begins for the program, the model need not know. */
+static bool is_heard_again(const struct step *step, const struct ref_flow *flow)
+{
+	return !flow->adopted || flow->later || event_of(step, USHER_REASON_CONFIRMED);
 }
 
 static void follow_client(struct step *step, struct ref_flow *flow)
@@ -168,7 +182,8 @@ static void follow_client(struct step *step, struct ref_flow *flow)
 		flow->epoch = step->gateway->epoch;
 		reason = USHER_REASON_REAFFIRMED;
 	}
-	if (flow->protocol == IPPROTO_TCP && flow->status == REF_HALF_OPEN && proves(step, flow)) {
+	if (flow->protocol == IPPROTO_TCP && flow->status == REF_HALF_OPEN && proves(step, flow) &&
+	    is_heard_again(step, flow)) {
 		flow->status = REF_LIVE;
 		reason = USHER_REASON_CONFIRMED;
 	}
@@ -176,14 +191,6 @@ static void follow_client(struct step *step, struct ref_flow *flow)
 }
 
 /* ---- a new flow ---------------------------------------------------------------------------------------------- */
-
-static const struct usher_event *event_of(const struct step *step, uint8_t reason)
-{
-	for (size_t i = 0; i < step->run->event_count && i < 4; i++)
-		if (step->run->events[i].reason == reason)
-			return &step->run->events[i];
-	return NULL;
-}
 
 static void check_record(struct step *step, const struct usher_event *event, const struct ref_client *client,
 			 const struct ref_judgement *judgement)
@@ -203,24 +210,32 @@ static void check_record(struct step *step, const struct usher_event *event, con
 		step_blame(step, "the record names another target");
 }
 
+/* The packet's flow, if it goes to this backend. */
+static struct ref_flow begin_flow(const struct step *step, uint16_t backend, uint16_t incarnation)
+{
+	return (struct ref_flow){.ipv6 = step->wire.ipv6,
+				 .protocol = step->wire.protocol,
+				 .client = step->wire.source,
+				 .service_address = step->wire.destination,
+				 .client_port = step->wire.source_port,
+				 .service_port = step->wire.destination_port,
+				 .service = (uint16_t)step->to->service,
+				 .backend = backend,
+				 .incarnation = incarnation,
+				 .epoch = step->gateway->epoch};
+}
+
 /* The flow as the record says the program made it, if that was one of the choices. */
 static bool make_flow(struct step *step, const struct usher_event *event, const struct ref_judgement *judgement,
 		      struct ref_flow *ret_flow)
 {
 	const struct ref_backend *backend = gateway_backend(step->gateway, event->backend, event->incarnation);
 	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
-	struct ref_flow flow = {.ipv6 = step->wire.ipv6,
-				.protocol = step->wire.protocol,
-				.client = step->wire.source,
-				.service_address = step->wire.destination,
-				.client_port = step->wire.source_port,
-				.service_port = step->wire.destination_port,
-				.service = (uint16_t)step->to->service,
-				.backend = event->backend,
-				.incarnation = event->incarnation,
-				.nat_port = ntohs(event->nat_port_be),
-				.epoch = step->gateway->epoch};
+	struct ref_flow flow = begin_flow(step, event->backend, event->incarnation);
 
+	flow.nat_port = ntohs(event->nat_port_be);
+	flow.adopted = event->reason == USHER_REASON_ADOPTED;
+	flow.line = event->flow_line;
 	if (!backend || !(choices >> (backend - step->gateway->policy->backends) & 1)) {
 		step_blame(step, "backend %u is not the one that policy and the flow's hash mean", event->backend);
 		return false;
@@ -252,6 +267,28 @@ static bool has_mode(const struct step *step, ref_backends choices, bool l2)
 	return false;
 }
 
+/* The end of a flow that nobody knows goes to one of the backends that the flow could have had, and leaves nothing behind. */
+static void pass_stray_end(struct step *step, const struct ref_judgement *judgement)
+{
+	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
+
+	for (uint16_t number = 0; number < USHER_BACKENDS_MAX; number++) {
+		uint16_t incarnation = step->gateway->catalog->backends[number].incarnation;
+		const struct ref_backend *backend = gateway_backend(step->gateway, number, incarnation);
+		struct ref_flow flow = begin_flow(step, number, incarnation);
+
+		if (!backend || !backend->l2 || !(choices >> (backend - step->gateway->policy->backends) & 1))
+			continue;
+		flow.l2 = true;
+		flow.backend_address = backend->address;
+		flow.backend_port = backend->port;
+		to_backend(step, &flow, USHER_REASON_STRAY_END);
+		if (step->to->output.length == step->run->output.length &&
+		    !memcmp(step->to->output.bytes, step->run->output.bytes, step->run->output.length))
+			return;
+	}
+}
+
 /* What a packet that cannot open a flow gets: only in direct return is it taken in. */
 static uint8_t expected_admission(struct step *step, const struct ref_judgement *judgement)
 {
@@ -259,20 +296,22 @@ static uint8_t expected_admission(struct step *step, const struct ref_judgement 
 	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
 	bool adoptable = !(step->wire.flags & FRAME_SYN) && has_mode(step, choices, true);
 	bool refusable = step->wire.flags & FRAME_SYN || has_mode(step, choices, false);
+	uint8_t taken = step->wire.flags & (FRAME_FIN | FRAME_RST) ? USHER_REASON_STRAY_END : USHER_REASON_ADOPTED;
 
 	if (opens)
 		return judgement->reason;
 	if (adoptable && refusable) { /* the draw of the arm is too close to call */
 		bool unseen = step->wire.hop_limit <= 1 && step->wire.flags & FRAME_RST;
+		bool sent =
+			step->wire.hop_limit <= 1 || (taken == USHER_REASON_STRAY_END && step->run->action == XDP_TX);
 
 		if (unseen)
 			step->to->otherwise = USHER_REASON_NO_FLOW;
-		return unseen || event_of(step, USHER_REASON_ADOPTED) ||
-				       (step->wire.hop_limit <= 1 && !event_of(step, USHER_REASON_NO_FLOW))
-			       ? USHER_REASON_ADOPTED
+		return unseen || event_of(step, taken) || (sent && !event_of(step, USHER_REASON_NO_FLOW))
+			       ? taken
 			       : USHER_REASON_NO_FLOW;
 	}
-	return adoptable ? USHER_REASON_ADOPTED : USHER_REASON_NO_FLOW;
+	return adoptable ? taken : USHER_REASON_NO_FLOW;
 }
 
 /* Does what the program sent say that the packet does not fit the way to one of these, as is the case? */
@@ -317,6 +356,10 @@ static void admit(struct step *step, const struct ref_service *service, struct r
 	}
 	if (step->wire.hop_limit <= 1) {
 		step_drop(step, USHER_REASON_TTL_EXPIRED);
+		return;
+	}
+	if (reason == USHER_REASON_STRAY_END) {
+		pass_stray_end(step, &judgement);
 		return;
 	}
 	event = event_of(step, reason);
@@ -430,6 +473,14 @@ static void judge_packet(struct step *step)
 		follow_client(step, flow);
 	else
 		admit(step, service, flow);
+}
+
+struct ref_flow *gateway_unproven(struct gateway *gateway, const struct frame *frame)
+{
+	struct step step = {.gateway = gateway, .frame = frame, .wire = wire_read(frame)};
+	struct ref_flow *flow = step.wire.ip && !step.wire.reason ? client_flow(&step) : NULL;
+
+	return flow && flow->adopted && flow->status == REF_HALF_OPEN ? flow : NULL;
 }
 
 void gateway_packet(struct gateway *gateway, const struct frame *frame, const struct kernel_run *run,

@@ -27,7 +27,9 @@ struct ref_flow {
 	uint16_t backend_port, nat_port; /* nat_port 0: direct return */
 	uint32_t backend_next, client_next;
 	bool asked, lost, client_fin, backend_fin,
-		reset; /* TCP past its handshake; `reset` also of one that was refused */
+		reset;	     /* TCP past its handshake; `reset` also of one that was refused */
+	bool adopted, later; /* it was not begun here; its last packet is certainly of an earlier second */
+	uint32_t line;	     /* of the flow table */
 	uint32_t epoch;
 };
 
@@ -55,6 +57,8 @@ struct expectation {
 
 /* After a publish: flows whose judgement has changed must have become stale. False, with a sentence, if one has not. */
 bool gateway_published(struct gateway *gateway, char fault[160]);
+/* An adopted flow that is not proven and that the frame belongs to, or NULL. */
+struct ref_flow *gateway_unproven(struct gateway *gateway, const struct frame *frame);
 /* What must become of the frame, and what the gateway is like afterwards. */
 void gateway_packet(struct gateway *gateway, const struct frame *frame, const struct kernel_run *run,
 		    struct expectation *ret_expectation);

@@ -46,6 +46,8 @@ uint32_t kernel_ring_max(const struct kernel *kernel);
  * this process was held up for so long in the middle that flows may have expired after all, or -errno.
  */
 int kernel_packet(struct kernel *kernel, const struct frame *frame, struct kernel_run *ret_run);
+/* As if the last packet of the flow in this line had come two ticks earlier: its next comes in another tick, whenever they begin. */
+void kernel_let_pass(struct kernel *kernel, uint32_t line);
 /* The same as a dry run: what `usher explain` does. */
 int kernel_explain(struct kernel *kernel, const struct frame *frame, struct usher_explanation *ret_explanation);
 

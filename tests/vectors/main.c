@@ -9,10 +9,11 @@
  *   deadline passed|ahead   of the controller
  *   room N|all              bytes that the driver leaves in front of a frame
  *   lines locked|free       another CPU is inserting at each of them, as it seems
+ *   later N                 the last packet of every open flow was N ticks longer ago
  *   v DESCRIPTION           the vector that the next two lines are
  *   < FRAME                 see description.h
  *   again N                 that frame, N times, whatever becomes of it
- *   ports N TIMES           the same, so many times from each of N source ports, beginning with its own
+ *   ports N [acknowledged]  the same, once from each of N source ports, beginning with its own; after each an ACK from there
  *   > pass|drop|tx REASON [FRAME]   what becomes of it; pass, drop: unchanged, unless another frame is given
  */
 #include <errno.h>
@@ -30,6 +31,7 @@
 #include "room.h"
 #include "stage.h"
 
+#define FLAG_ACK 0x10 /* TCP */
 #define FOLDER "tests/vectors/"
 
 static const char *const reason_labels[USHER_REASON_MAX] = {
@@ -277,13 +279,18 @@ static void send_from_ports(const char *words)
 {
 	const uint8_t *first = bench.in.bytes + bench.in.transport;
 	struct vector_frame frame = bench.in, output;
-	unsigned int port = (unsigned int)first[0] << 8 | first[1], count = 0, times = 1;
+	unsigned int port = (unsigned int)first[0] << 8 | first[1], count = 0;
+	uint8_t *flags = frame.bytes + frame.transport + 13;
 
-	sscanf(words, "%u %u", &count, &times);
-	for (unsigned int i = 0; i < count * times; i++) {
-		frame.bytes[frame.transport] = (uint8_t)((port + i / times) >> 8);
-		frame.bytes[frame.transport + 1] = (uint8_t)(port + i / times);
+	sscanf(words, "%u", &count);
+	for (unsigned int i = 0; i < count; i++) {
+		frame.bytes[frame.transport] = (uint8_t)((port + i) >> 8);
+		frame.bytes[frame.transport + 1] = (uint8_t)(port + i);
+		*flags = first[13];
 		if (pass(&frame, &output) < 0)
+			verdict(false, strerror(errno));
+		*flags = FLAG_ACK;
+		if (strstr(words, "acknowledged") && pass(&frame, &output) < 0)
 			verdict(false, strerror(errno));
 	}
 	count_anew();
@@ -349,6 +356,8 @@ static bool follow(char *line)
 		leave_room(words);
 	} else if (!strcmp(line, "lines")) {
 		stage_lock(&bench.stage, !strcmp(words, "locked"));
+	} else if (!strcmp(line, "later")) {
+		stage_let_pass(&bench.stage, (unsigned int)strtoul(words, NULL, 10));
 	} else if (!strcmp(line, "v")) {
 		snprintf(bench.description, sizeof(bench.description), "%s", words);
 	} else if (!strcmp(line, "<")) {

@@ -64,6 +64,15 @@ void stage_lock(struct vector_stage *stage, bool locked)
 		flows[i].hint = locked ? flows[i].hint | HINT_LOCK : flows[i].hint & ~HINT_LOCK;
 }
 
+void stage_let_pass(struct vector_stage *stage, unsigned int ticks)
+{
+	struct usher_flow *flows = stage->flows.bytes;
+
+	for (size_t i = 0; i < stage->flows.entries; i++)
+		if (USHER_TAG_STATUS(flows[i].tag) >= USHER_FLOW_HALF_OPEN && !(flows[i].tag & USHER_TAG_RETURN))
+			flows[i].value.forward.seen = (uint16_t)(flows[i].value.forward.seen - ticks);
+}
+
 /* A service that is in force, or what is for none. */
 static bool is_counted(const struct vector_stage *stage, uint32_t service)
 {

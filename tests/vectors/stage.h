@@ -51,6 +51,9 @@ void stage_forget(struct vector_stage *stage);
 /* As if another CPU were inserting at each line. */
 void stage_lock(struct vector_stage *stage, bool locked);
 
+/* As if the last packet of every open flow had come so long ago. */
+void stage_let_pass(struct vector_stage *stage, unsigned int ticks);
+
 /* Packets that came to this, whichever service they were for. */
 uint64_t stage_counted(const struct vector_stage *stage, uint32_t reason);
 

@@ -39,7 +39,7 @@ static const char usage[] =
 	"  --dispatcher       share the interface through libxdp's dispatcher, also if no other program is there yet\n"
 	"  --xdp-priority N   there, 0 to 65535: lower ones see a packet first (50)\n"
 	"  --flows N          lines of the flow table, a power of two from 1024 to 8388608 (1048576)\n"
-	"  --half-open N      unfinished handshakes of one tenant (65536)\n"
+	"  --half-open N      half-open flows of one tenant (65536)\n"
 	"  --replies N        resets and ICMP answers a second for one class of clients and CPU (1000)\n"
 	"  --records N        new flows of one tenant that are recorded one by one in a second, and as many proven\n"
 	"                     handshakes, and a tenth of it refusals; what comes beyond is recorded together (10000)\n"

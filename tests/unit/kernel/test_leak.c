@@ -214,6 +214,8 @@ static void test_ones_own_make_room_first_and_of_them_the_longest_silent(void **
 	assert_int_equal(count_flows(&oldest), before[2] - NEWCOMERS / 2);
 }
 
+/* ---- made up --------------------------------------------------------------------------------------------------- */
+
 static uint64_t with_status(const struct choice *choice, uint32_t status)
 {
 	struct mapping lines = {0};
@@ -226,6 +228,48 @@ static uint64_t with_status(const struct choice *choice, uint32_t status)
 		found += is_chosen(&flows[i], choice) && USHER_TAG_STATUS(flows[i].tag) == status;
 	mapping_close(&lines);
 	return found;
+}
+
+/* The clock may go on between the two of a few. */
+static void test_two_acknowledgements_at_once_make_no_flow_live(void **state)
+{
+	const struct choice spoofed = {ACME, FIRST_PORT, MANY};
+
+	(void)state;
+	for (unsigned int n = 0; n < MANY; n++)
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(send_flags(ACME, FIRST_PORT + n, HOST_ACK), XDP_TX);
+	assert_true(with_status(&spoofed, USHER_FLOW_LIVE) < MANY / 100);
+	assert_int_equal(let_in(LABS, NEWCOMERS), NEWCOMERS);
+}
+
+static void test_an_adopted_flow_that_goes_on_is_live(void **state)
+{
+	const struct choice adopted = {ACME, FIRST_PORT, 1};
+
+	(void)state;
+	send_flags(ACME, FIRST_PORT, HOST_ACK);
+	let_pass(&adopted, SHORT_TICKS - 5); /* a pause */
+	usleep(SWEEP_US);
+	assert_int_equal(with_status(&adopted, USHER_FLOW_HALF_OPEN), 1);
+	send_flags(ACME, FIRST_PORT, HOST_ACK);
+	assert_int_equal(with_status(&adopted, USHER_FLOW_LIVE), 1);
+	open_many(LABS, FIRST_PORT, MANY);
+	for (unsigned int n = 0; n < MANY; n++)
+		send_flags(LABS, FIRST_PORT + MANY + n, FRAME_TCP_SYN);
+	assert_int_equal(with_status(&adopted, USHER_FLOW_LIVE), 1);
+}
+
+static void test_the_end_of_no_flow_takes_no_line(void **state)
+{
+	const struct choice strays = {ACME, FIRST_PORT, NEWCOMERS};
+
+	(void)state;
+	for (unsigned int n = 0; n < NEWCOMERS; n++) {
+		assert_int_equal(send_flags(ACME, FIRST_PORT + n, FIN), XDP_TX);
+		assert_int_equal(send_flags(ACME, FIRST_PORT + n, 0x04), XDP_TX);
+	}
+	assert_int_equal(count_flows(&strays), 0);
 }
 
 /* ---- datagrams ------------------------------------------------------------------------------------------------- */
@@ -276,6 +320,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_closed_makes_room_before_what_is_silent, begin, end),
 		cmocka_unit_test_setup_teardown(test_ones_own_make_room_first_and_of_them_the_longest_silent, begin,
 						end),
+		cmocka_unit_test_setup_teardown(test_two_acknowledgements_at_once_make_no_flow_live, begin, end),
+		cmocka_unit_test_setup_teardown(test_an_adopted_flow_that_goes_on_is_live, begin, end),
+		cmocka_unit_test_setup_teardown(test_the_end_of_no_flow_takes_no_line, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_flood_throws_out_no_flow_of_datagrams_in_use, begin, end),
 		cmocka_unit_test_setup_teardown(test_datagrams_in_use_may_pause, begin, end),
 	};
