@@ -96,6 +96,7 @@ static __always_inline void admit_describe(struct desk *desk)
 	desk->entry.status = USHER_FLOW_HALF_OPEN;
 	desk->entry.epoch = desk->packet.epoch;
 	desk->entry.now = (__u16)desk->packet.now;
+	desk->entry.tenant = desk->decision.tenant;
 	forward->backend = desk->decision.backend;
 	forward->incarnation = desk->decision.incarnation;
 	forward->tenant = desk->decision.tenant;

@@ -59,12 +59,13 @@ __noinline long flow_lock(__u32 home)
 /* What an entry that looks for a line knows. */
 struct flow_room {
 	__u64 identity;
-	__u64 busy; /* tag of the line that was claimed */
+	__u64 busy;    /* tag of the line that was claimed */
+	__u64 returns; /* distances where a return entry lives */
 	__u32 home;
 	__u32 own_forward; /* line that must not make room: the one that a return entry belongs to */
 	__u32 victim;	   /* rank and distance of the best entry that may have to make room; 0: none */
-	__u32 over_cap;
-	__u32 last_resort; /* a line is to be found now, or the table is full */
+	__u16 over_cap;
+	__u16 last_resort; /* a line is to be found now, or the table is full */
 };
 
 static __always_inline bool flow_claim(struct usher_flow *flow, __u64 tag, __u32 d, struct flow_room *room)
@@ -81,7 +82,7 @@ static __always_inline bool flow_claim(struct usher_flow *flow, __u64 tag, __u32
 /* Is there no more room for a half-open flow of this tenant? Several CPUs may overshoot by one each. */
 static __always_inline bool flow_over_cap(const struct flow_entry *entry)
 {
-	__u32 id = entry->value.forward.tenant;
+	__u32 id = entry->tenant;
 	const struct usher_tenant_state *state;
 
 	if (entry->status != USHER_FLOW_HALF_OPEN)
@@ -91,20 +92,38 @@ static __always_inline bool flow_over_cap(const struct flow_entry *entry)
 }
 
 /*
- * How good a victim is an entry? What its client has closed goes first, then what is left in silence, then what is half open; of
- * each kind one's own before others', then the older. 0: none.
+ * May a half-open flow of this tenant make room for one of the newcomer's? Rather one of a tenant that has more of them than the
+ * newcomer's (2) than one of its own (1), and none of any other (0): a flood takes from itself, and so do those that it is in the
+ * way of.
+ */
+static __always_inline __u32 flow_yields(__u16 tenant, __u16 newcomer)
+{
+	__u32 theirs = tenant, own = newcomer;
+	const struct usher_tenant_state *their_state = bpf_map_lookup_elem(&tenants, &theirs);
+	const struct usher_tenant_state *own_state = bpf_map_lookup_elem(&tenants, &own);
+
+	if (theirs == own)
+		return 1;
+	return their_state && own_state && FLOW_READ(their_state->half_open) > FLOW_READ(own_state->half_open) ? 2 : 0;
+}
+
+/*
+ * How good a victim is an entry? What its client has closed goes first, then what is left in silence, each of one's own tenant before
+ * others'; then what is half open and makes room; of equal ones the older. 0: none.
  */
 static __always_inline __u32 flow_victim_rank(__u64 tag, __u16 tenant, __u64 word, const struct flow_entry *entry,
 					      const struct flow_room *room)
 {
-	bool own = tenant == entry->value.forward.tenant;
+	bool own = tenant == entry->tenant;
+	__u32 yields;
 
 	if (!room->over_cap && flow_is_left(tag, word, entry->now, room->last_resort))
 		return (flow_is_closed(word) ? 0x80000 : 0x40000) + (own ? 0x20000 : 0) +
 		       flow_age(entry->now, (__u16)(word >> 16));
 	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (room->over_cap && !own))
 		return 0;
-	return (own ? 0x20000 : 0x10000) + flow_age(entry->now, (__u16)(word >> 16));
+	yields = flow_yields(tenant, entry->tenant);
+	return yields ? (yields << 16) + flow_age(entry->now, (__u16)(word >> 16)) : 0;
 }
 
 /* Claim the line at this distance if it is empty or its entry is too old. 1: done. Otherwise it may be a victim. */
@@ -120,8 +139,12 @@ __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room 
 	tag = FLOW_READ(flow->tag);
 	if (USHER_TAG_STATUS(tag) == USHER_FLOW_EMPTY)
 		return !room->over_cap && flow_claim(flow, tag, d, room);
-	if (!flow_occupied(tag) || (tag & USHER_TAG_RETURN) || (room->home ^ d) == room->own_forward)
+	if (!flow_occupied(tag) || (room->home ^ d) == room->own_forward)
 		return 0;
+	if (tag & USHER_TAG_RETURN) {
+		room->returns |= 1ULL << (d & 63);
+		return 0;
+	}
 	tenant = FLOW_READ(flow->value.forward.tenant);
 	first = FLOW_READ(flow->value.words[0]);
 	word = FLOW_READ(flow->value.words[1]);
@@ -210,9 +233,9 @@ static __always_inline int flow_claim_left(const struct flow_entry *entry, struc
 }
 
 /*
- * Make a line of home's set BUSY for the newcomer: the nearest that is empty or whose entry is too old; else the best
- * victim's; else an orphan's, since each look at one costs another line; else that of a flow which is left. Its distance from home,
- * or minus the reason.
+ * Make a line of home's set BUSY for the newcomer: the nearest that is empty or whose entry is too old; else an orphan's, though each
+ * look at one costs another line; else the best victim's; else that of a flow which is left. Its distance from home, or minus the
+ * reason.
  */
 static __always_inline int flow_claim_room(const struct flow_entry *entry, struct flow_room *room)
 {
@@ -227,15 +250,13 @@ static __always_inline int flow_claim_room(const struct flow_entry *entry, struc
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
 		if (flow_claim_free(entry, room, d))
 			return (int)d;
+	for (__u32 d = 0; d < USHER_FLOW_SET && !room->over_cap; d++)
+		if (room->returns & 1ULL << d && flow_claim_orphan(entry, room, d))
+			return (int)d;
 	if (room->victim)
 		return flow_claim_victim(entry, room) ? (int)(room->victim & (USHER_FLOW_SET - 1))
 						      : -USHER_REASON_FLOW_CONTENDED;
-	if (room->over_cap)
-		return -USHER_REASON_HALF_OPEN_LIMIT;
-	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
-		if (flow_claim_orphan(entry, room, d))
-			return (int)d;
-	return flow_claim_left(entry, room);
+	return room->over_cap ? -USHER_REASON_HALF_OPEN_LIMIT : flow_claim_left(entry, room);
 }
 
 /* ---- insert --------------------------------------------------------------------------------------------- */

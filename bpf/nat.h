@@ -103,6 +103,7 @@ static __always_inline void nat_entry(struct desk *desk)
 	__builtin_memset(entry, 0, sizeof(*entry));
 	entry->status = USHER_FLOW_LIVE;
 	entry->now = (__u16)desk->packet.now;
+	entry->tenant = desk->decision.tenant;
 	entry->epoch = desk->packet.epoch;
 	entry->value.back.forward_line = desk->hit.ref.line;
 	if (desk->packet.key.protocol == IPPROTO_TCP)

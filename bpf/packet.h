@@ -104,9 +104,10 @@ struct flow_hit {
 struct flow_entry {
 	union usher_flow_value value; /* a forward one names the tenant that is charged */
 	__u32 epoch;
-	__u16 now; /* tick */
+	__u16 now;    /* tick */
+	__u16 tenant; /* on whose behalf */
 	__u8 status;
-	__u8 padding;
+	__u8 padding[7];
 };
 
 /* The packet that an ICMP error quotes: where its headers are in the frame, and where the error ends. */

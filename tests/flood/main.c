@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Floods of SYNs, from a tenant's own prefix and from spoofed strangers, on one CPU, while another tenant goes about its
- * business on the other. It must lose no open flow, no record and no new connection; and what became of the flood must be on
- * record to the last packet, in few records.
+ * Floods of SYNs, from a tenant's own prefix and from spoofed strangers, on one CPU, while another tenant goes about
+ * its business on the other. It must lose no open flow, no handshake, no record and no new connection; and what became of the
+ * flood must be on record to the last packet, in few records.
  */
-#define HOST_FLOW_LINES 16384
+#include <stdint.h>
+
+static uint32_t flow_lines, half_open_max; /* of the scene */
+#define HOST_FLOW_LINES flow_lines
+#define HOST_HALF_OPEN_MAX half_open_max
 #define HOST_RECORDS_MAX 2000
 #include "../unit/kernel/host.h"
 #include "flood.h"
@@ -23,10 +27,15 @@
 #define CALM_OPEN 500	   /* flows that are open before the flood */
 #define CALM_NEW_MAX 2000  /* and those that begin in it, or after it if it is short */
 #define CALM_NEW_MIN 300
+#define CALM_BEHIND 10 /* handshakes that are under way at a time, for 2 ms each */
 #define SERVICES 2
 #define TELL_SECONDS 8 /* the most that it takes until the last count of a flood is on record */
 
-#define POLICY                                                                                                         \
+#define DIRECT(name, number) BACKEND(name, number, ", \"forward\": \"l2\"")
+#define NAT(name, number) BACKEND(name, number, "")
+#define BACKEND(name, number, forward)                                                                                 \
+	"\"" name "\": {\"address\": \"10.1.0." number ":443\", \"serves\": \"m@1\", \"region\": \"DE\"" forward "}"
+#define POLICY(backends)                                                                                               \
 	"{\"apiVersion\": \"usher/v1\", \"tenants\": {"                                                                \
 	"  \"calm\": {\"sources\": [{\"prefix\": \"192.0.2.0/24\", \"region\": \"US\"}]},"                             \
 	"  \"free\": {\"sources\": [{\"prefix\": \"203.0.112.0/24\", \"region\": \"DE\"}]},"                           \
@@ -37,10 +46,10 @@
 	"  \"strict-too\": {\"sources\": [{\"prefix\": \"192.0.3.0/24\", \"region\": \"US\"}], \"audit\": "            \
 	"\"required\"}},"                                                                                              \
 	"\"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"                                   \
-	"\"backends\": {\"b1\": {\"address\": \"10.1.0.11:443\", \"serves\": \"m@1\", \"region\": \"DE\", "            \
-	"\"forward\": \"l2\"}},"                                                                                       \
+	"\"backends\": {" backends "}, \"nat\": {\"addresses\": [\"10.0.0.2\"]},"                                      \
 	"\"services\": {\"s\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"         \
-	"  \"public\": {\"address\": \"198.51.100.11:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"                \
+	"  \"public\": {\"address\": \"198.51.100.11:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"                 \
+	"  \"datagrams\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"udp\", \"model\": \"m\"}},"             \
 	"\"rules\": [{\"id\": \"known\", \"when\": {\"tenant\": [\"calm\", \"free\", \"limited\", \"strict\", "        \
 	"\"strict-too\"]},"                                                                                            \
 	"    \"allow\": true},"                                                                                        \
@@ -51,6 +60,16 @@ struct attack {
 	uint32_t network, hosts;
 	const char *calm; /* first three bytes of the bystander's addresses */
 	const char *tenant, *calm_tenant;
+	const char *policy;
+	uint32_t flow_lines, half_open_max;
+	uint8_t protocol;
+	bool is_nat;
+};
+
+/* Where a connection of the bystander's has come to. */
+struct calm_flow {
+	char backend[16];
+	uint16_t nat_port; /* or the client's own */
 };
 
 struct run {
@@ -63,7 +82,8 @@ struct run {
 	int error;
 	double seconds;
 	char folder[64];
-	uint32_t calm_flows;
+	uint32_t calm_flows, calm_complete;
+	struct calm_flow calm[CALM_OPEN + CALM_NEW_MAX];
 };
 
 /* ---- the flood ------------------------------------------------------------------------------------------------ */
@@ -106,7 +126,7 @@ static void prepare(struct run *run)
 {
 	struct frame frame = {.source_port = 1,
 			      .destination_port = 443,
-			      .protocol = IPPROTO_TCP,
+			      .protocol = run->attack->protocol,
 			      .tcp_flags = FRAME_TCP_SYN,
 			      .sequence = 1};
 	uint8_t bytes[FRAME_MAX];
@@ -128,6 +148,8 @@ static void prepare(struct run *run)
 
 /* ---- the bystander -------------------------------------------------------------------------------------------- */
 
+#define BACKEND_SEQUENCE 7000
+
 static struct host_packet calm_packet(const struct run *run, uint32_t n, uint8_t flags)
 {
 	static char client[32];
@@ -135,20 +157,65 @@ static struct host_packet calm_packet(const struct run *run, uint32_t n, uint8_t
 
 	snprintf(client, sizeof(client), "%s.%u", run->attack->calm, 1 + n % 200);
 	packet = host_syn(client, (uint16_t)(1024 + n));
+	packet.protocol = run->attack->protocol;
 	packet.flags = flags;
+	packet.acknowledgement = flags & HOST_ACK ? BACKEND_SEQUENCE + 1 : 0;
 	return packet;
 }
 
-/* A connection as far as its handshake. */
-static void calm_open(struct run *run)
+/* A connection's first packet. */
+static void calm_begin(struct run *run)
 {
-	struct host_packet syn = calm_packet(run, run->calm_flows, FRAME_TCP_SYN), ack;
-	int action = host_send(&run->host, &syn);
+	struct calm_flow *flow = &run->calm[run->calm_flows];
+	struct host_packet syn = calm_packet(run, run->calm_flows, FRAME_TCP_SYN);
+	uint8_t out[256];
+	int action = host_send_many(&run->host, &syn, 1, out);
 
 	if (action != XDP_TX)
 		fail_msg("new connection %u: action %d", run->calm_flows, action);
-	ack = calm_packet(run, run->calm_flows++, HOST_ACK);
-	assert_int_equal(host_send(&run->host, &ack), XDP_TX);
+	snprintf(flow->backend, sizeof(flow->backend), "%u.%u.%u.%u", out[30], out[31], out[32], out[33]);
+	flow->nat_port = (uint16_t)(out[34] << 8 | out[35]);
+	run->calm_flows++;
+}
+
+static void calm_answer(const struct run *run, uint32_t n)
+{
+	struct host_packet answer = {.source = run->calm[n].backend,
+				     .destination = "10.0.0.2",
+				     .source_port = 443,
+				     .destination_port = run->calm[n].nat_port,
+				     .protocol = run->attack->protocol,
+				     .flags = FRAME_TCP_SYN | HOST_ACK,
+				     .sequence = BACKEND_SEQUENCE,
+				     .acknowledgement = 1001};
+	uint8_t out[256];
+	int action = host_send_many(&run->host, &answer, 1, out);
+
+	if (action != XDP_TX || (out[36] << 8 | out[37]) != 1024 + (int)n)
+		fail_msg("answer to connection %u: action %d, or not to its client", n, action);
+}
+
+/* The rest of the oldest handshake. */
+static void calm_finish(struct run *run)
+{
+	uint32_t n = run->calm_complete++;
+	struct host_packet ack = calm_packet(run, n, HOST_ACK);
+	uint8_t out[256];
+	int action;
+
+	if (run->attack->is_nat)
+		calm_answer(run, n);
+	action = host_send_many(&run->host, &ack, 1, out);
+	if (action != XDP_TX || (out[34] << 8 | out[35]) != run->calm[n].nat_port)
+		fail_msg("handshake of connection %u: action %d, or not to its backend", n, action);
+}
+
+/* One more connection, and one whose handshake is complete. */
+static void calm_step(struct run *run)
+{
+	calm_begin(run);
+	if (run->calm_flows - run->calm_complete > CALM_BEHIND)
+		calm_finish(run);
 }
 
 struct live {
@@ -239,7 +306,7 @@ static bool is_complete(const struct run *run, const struct tally *tally, bool a
 
 		for (size_t s = 0; s <= USHER_SERVICES_MAX; s++)
 			packets += counters->verdicts[s * USHER_REASON_MAX + reason].packets;
-		if (reason == USHER_REASON_ESTABLISHED)
+		if (reason == USHER_REASON_ESTABLISHED || reason == USHER_REASON_RETURNED)
 			continue; /* no decision of its own */
 		if (aloud && packets)
 			printf("# %s: %s: %llu packets, %llu on record\n", run->attack->what,
@@ -274,12 +341,14 @@ static void begin(struct run *run)
 {
 	struct problem problem = {0};
 
+	flow_lines = run->attack->flow_lines;
+	half_open_max = run->attack->half_open_max;
 	strcpy(run->folder, "/tmp/usher-flood-XXXXXX");
 	assert_non_null(mkdtemp(run->folder));
 	host_open(&run->host);
 	if (journal_open(run->host.program, run->host.publisher, run->folder, &problem, &run->journal))
 		fail_msg("%s", problem.text);
-	journal_catalog(run->journal, host_publish(&run->host, POLICY));
+	journal_catalog(run->journal, host_publish(&run->host, run->attack->policy));
 	prepare(run);
 }
 
@@ -297,30 +366,34 @@ static void end(struct run *run)
 static void withstand(const struct attack *what)
 {
 	const char *wanted = getenv("FLOOD_PACKETS");
-	struct run run = {.attack = what, .packets = wanted ? strtoull(wanted, NULL, 10) : PACKETS};
+	static struct run run;
 	struct live live = {.run = &run};
 	struct tally tally;
 	uint32_t begun = 0;
 	pthread_t thread;
 
+	run = (struct run){.attack = what, .packets = wanted ? strtoull(wanted, NULL, 10) : PACKETS};
 	begin(&run);
 	stay_on(0);
 	for (uint32_t n = 0; n < CALM_OPEN; n++) {
-		calm_open(&run);
+		calm_step(&run);
 		usleep(2000); /* at the same pace as later */
 	}
 	assert_int_equal(pthread_create(&thread, NULL, attack, &run), 0);
 	for (int round = 0; !run.over || begun < CALM_NEW_MIN; round++) {
 		if (begun < CALM_NEW_MAX) {
-			calm_open(&run);
+			calm_step(&run);
 			begun++;
-		}
+		} else if (run.calm_complete < run.calm_flows)
+			calm_finish(&run);
 		if (round % 10 == 0)
 			keep_log(&run); /* as often as the daemon does: every 20 ms */
 		usleep(2000);
 	}
 	pthread_join(thread, NULL);
 	assert_int_equal(run.error, 0);
+	while (run.calm_complete < run.calm_flows)
+		calm_finish(&run);
 
 	/* None of its live flows. */
 	for (uint32_t n = 0; n < run.calm_flows; n++) {
@@ -336,13 +409,13 @@ static void withstand(const struct attack *what)
 		assert_int_equal(journal_tick(run.journal), 0);
 	keep_log(&run);
 	tally = read_log(&run);
-	printf("# %s: %llu SYNs in %.1f s; %u connections of %s before and %u during, all of them open and on record; "
-	       "%llu records in all, %llu of them with a count\n",
+	printf("# %s: %llu packets in %.1f s; %u connections of %s before and %u during, all of them complete, open "
+	       "and on record; %llu records in all, %llu of them with a count\n",
 	       what->what, (unsigned long long)run.packets, run.seconds, CALM_OPEN, what->calm_tenant, begun,
 	       (unsigned long long)tally.records, (unsigned long long)tally.aggregated);
 	/* None of its records. */
 	assert_int_equal(tally.calm_admitted, run.calm_flows);
-	assert_int_equal(tally.calm_confirmed, run.calm_flows);
+	assert_int_equal(tally.calm_confirmed, what->protocol == IPPROTO_TCP ? run.calm_flows : 0);
 	assert_int_equal(tally.gaps, 0);
 	assert_true(is_complete(&run, &tally, true));
 	/* And few of the flood: its budgets, and a count a second for each of a handful of reasons. */
@@ -350,32 +423,46 @@ static void withstand(const struct attack *what)
 	end(&run);
 }
 
+#define FOUR_BACKENDS NAT("b1", "11") ", " NAT("b2", "12") ", " NAT("b3", "13") ", " NAT("b4", "14")
+#define DIRECTLY(lines, cap)                                                                                           \
+	.policy = POLICY(DIRECT("b1", "11")), .flow_lines = (lines), .half_open_max = (cap), .protocol = IPPROTO_TCP
+#define THROUGH_NAT(backends, lines, cap)                                                                              \
+	.policy = POLICY(backends), .flow_lines = (lines), .half_open_max = (cap), .is_nat = true
+
+/* Of each tenant's half-open flows only so many. */
+#define IN_DIRECT_RETURN DIRECTLY(16384, 1000)
+/* More of them than the table has lines. */
+#define IN_A_FULL_TABLE DIRECTLY(16384, 1 << 16)
+#define THROUGH_NAT_IN_A_FULL_TABLE THROUGH_NAT(FOUR_BACKENDS, 16384, 1 << 16)
+/* Few, whose return lines are left when others take their place. */
+#define AMONG_WHAT_IS_LEFT THROUGH_NAT(FOUR_BACKENDS, 1 << 16, 4096)
+
 static void test_from_a_limited_tenant(void **state)
 {
 	(void)state;
 	withstand(&(const struct attack){"a tenant with a limit", "198.51.100.10", 0xcb007100, 0xff, "192.0.2",
-					 "limited", "calm"});
+					 "limited", "calm", IN_DIRECT_RETURN});
 }
 
 static void test_from_a_tenant_without_limits(void **state)
 {
 	(void)state;
 	withstand(&(const struct attack){"a tenant without limits", "198.51.100.10", 0xcb007000, 0xff, "192.0.2",
-					 "free", "calm"});
+					 "free", "calm", IN_DIRECT_RETURN});
 }
 
 static void test_from_strangers_who_are_refused(void **state)
 {
 	(void)state;
 	withstand(&(const struct attack){"strangers, refused", "198.51.100.10", 0x10000000, 0x0fffffff, "192.0.2",
-					 "unknown", "calm"});
+					 "unknown", "calm", IN_DIRECT_RETURN});
 }
 
 static void test_from_strangers_who_are_let_in(void **state)
 {
 	(void)state;
 	withstand(&(const struct attack){"strangers, let in", "198.51.100.11", 0x10000000, 0x0fffffff, "192.0.2",
-					 "unknown", "calm"});
+					 "unknown", "calm", IN_DIRECT_RETURN});
 }
 
 /* They have a ring to themselves, and no record means no service there. */
@@ -383,7 +470,30 @@ static void test_from_a_tenant_whose_audit_is_required(void **state)
 {
 	(void)state;
 	withstand(&(const struct attack){"a tenant with required audit", "198.51.100.10", 0xcb007200, 0xff, "192.0.3",
-					 "strict", "strict-too"});
+					 "strict", "strict-too", IN_DIRECT_RETURN});
+}
+
+static void test_for_the_lines_of_the_table(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant, for all lines", "198.51.100.10", 0xcb007000, 0xff, "192.0.2",
+					 "free", "calm", IN_A_FULL_TABLE});
+}
+
+static void test_for_the_lines_of_the_table_through_nat(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant, through NAT, for all lines", "198.51.100.10", 0xcb007000, 0xff,
+					 "192.0.2", "free", "calm", THROUGH_NAT_IN_A_FULL_TABLE,
+					 .protocol = IPPROTO_TCP});
+}
+
+static void test_whose_return_lines_are_left(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant, through NAT, whose return lines are left", "198.51.100.10",
+					 0xcb007000, 0xff, "192.0.2", "free", "calm", AMONG_WHAT_IS_LEFT,
+					 .protocol = IPPROTO_TCP});
 }
 
 int main(void)
@@ -394,6 +504,9 @@ int main(void)
 		cmocka_unit_test(test_from_strangers_who_are_refused),
 		cmocka_unit_test(test_from_strangers_who_are_let_in),
 		cmocka_unit_test(test_from_a_tenant_whose_audit_is_required),
+		cmocka_unit_test(test_for_the_lines_of_the_table),
+		cmocka_unit_test(test_for_the_lines_of_the_table_through_nat),
+		cmocka_unit_test(test_whose_return_lines_are_left),
 	};
 
 	if (host_begin())

@@ -56,6 +56,7 @@ static __always_inline void make_entry(__u32 id, __u8 status, bool dead, struct 
 	entry->status = status;
 	entry->epoch = id;
 	entry->now = now;
+	entry->tenant = (__u16)(id % HAMMER_TENANTS);
 	entry->value.forward.backend = (__u16)id;
 	entry->value.forward.incarnation = (__u16)(id >> 16);
 	entry->value.forward.class_id = (__u16)(id * 31);
@@ -199,7 +200,7 @@ __noinline int strike(__u32 cpu)
 		make_entry(id, settings.mode == HAMMER_HALF_OPEN ? USHER_FLOW_HALF_OPEN : USHER_FLOW_LIVE, false,
 			   &scratch->entry);
 		if (settings.mode == HAMMER_HALF_OPEN)
-			scratch->entry.value.forward.tenant = 1;
+			scratch->entry.tenant = scratch->entry.value.forward.tenant = 1;
 		insert(hand, scratch);
 		return 0;
 	}

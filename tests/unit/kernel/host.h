@@ -242,6 +242,7 @@ static inline struct catalog *host_publish(struct host *host, const char *policy
 struct host_packet {
 	const char *source, *destination;
 	uint16_t source_port, destination_port;
+	uint8_t protocol; /* 0: TCP */
 	uint8_t flags;
 	uint32_t sequence, acknowledgement;
 	const uint8_t *source_mac;
@@ -253,7 +254,7 @@ static inline int host_send_many(const struct host *host, const struct host_pack
 {
 	struct frame frame = {.source_port = packet->source_port,
 			      .destination_port = packet->destination_port,
-			      .protocol = IPPROTO_TCP,
+			      .protocol = packet->protocol ? packet->protocol : IPPROTO_TCP,
 			      .tcp_flags = packet->flags,
 			      .sequence = packet->sequence};
 	uint8_t bytes[FRAME_MAX], out[256] = {0};
@@ -267,7 +268,8 @@ static inline int host_send_many(const struct host *host, const struct host_pack
 	assert_int_equal(address_parse(packet->source, &frame.source), 0);
 	assert_int_equal(address_parse(packet->destination, &frame.destination), 0);
 	run.data_size_in = context.data_end = (__u32)frame_write(&frame, bytes);
-	memcpy(bytes + 14 + 20 + 8, &acknowledgement, sizeof(acknowledgement)); /* IPv4; no one looks at the checksum */
+	if (frame.protocol == IPPROTO_TCP) /* IPv4; no one looks at the checksum */
+		memcpy(bytes + 14 + 20 + 8, &acknowledgement, sizeof(acknowledgement));
 	assert_int_equal(bpf_prog_test_run_opts(program_xdp(host->program), &run), 0);
 	if (ret_frame)
 		memcpy(ret_frame, out, sizeof(out));
