@@ -200,6 +200,29 @@ static __always_inline void flow_forget(__u32 line, __u16 now)
 	}
 }
 
+/*
+ * Take the way back that the return entry in `back` stands for away from its forward entry, if that is half open and makes room for the
+ * newcomer, one of its own tenant only if `own`. True: an insertion under this key finds an orphan.
+ */
+__noinline int flow_oust(const struct flow_hit *back, __u32 nat_port_be, const struct flow_entry *entry, int own)
+{
+	struct usher_flow *flow = back ? flow_at(back->value.back.forward_line) : NULL;
+	__u64 tag;
+	__u16 tenant;
+
+	if (!flow || !back || !entry)
+		return 0;
+	tag = FLOW_READ(flow->tag);
+	tenant = FLOW_READ(flow->value.forward.tenant);
+	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN) ||
+	    USHER_TAG_FINGERPRINT(tag) != back->value.back.forward_fingerprint ||
+	    (__u16)FLOW_READ(flow->value.words[1]) != nat_port_be ||
+	    flow_yields(tenant, entry->tenant) < (own ? 1u : 2u) || flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) != tag)
+		return 0;
+	flow_settle(tag, tenant, FLOW_EVICTED);
+	return 1;
+}
+
 /* Claim the line at this distance if it holds a return entry whose forward one has gone, or is too old. */
 __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_room *room, __u32 d)
 {

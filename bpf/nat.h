@@ -13,6 +13,8 @@
  *    (a new version at the same address): after a few steps it leaps.
  * 3. The order of the ports is keyed: who does not know the key has to guess the port of a flow (RFC 6056).
  * 4. That the port is free, the return line proves: a key is in the flow table once.
+ * 5. Where none is free after a while, the next that a half-open flow holds is taken from it, as a line would be: from a tenant with
+ *    more of them than the newcomer's, or in the end from its own. So no flood of one tenant keeps the others from a backend.
  */
 #ifndef USHER_BPF_NAT_H
 #define USHER_BPF_NAT_H
@@ -21,7 +23,8 @@
 
 #define NAT_PORT_MIN 1024
 #define NAT_ATTEMPTS 64
-#define NAT_STEPS 8   /* that pass by no ticket */
+#define NAT_STEPS 8   /* that pass by no ticket and take no port from anyone */
+#define NAT_OWN 12    /* and so many before one is taken from a flow of the same tenant */
 #define NAT_LEAP 1021 /* tickets; prime, so that no address and no position is left out for good */
 #define NAT_ROUNDS 4
 
@@ -96,6 +99,15 @@ __noinline int nat_try(struct desk *desk)
 	return flow_insert(&desk->key, flow_hash(&desk->key), &desk->entry, &desk->back);
 }
 
+/* The same after nat_try has found it taken: from whoever must make room. */
+static __always_inline int nat_oust(struct desk *desk, __u32 attempt)
+{
+	if (attempt < NAT_STEPS ||
+	    !flow_oust(&desk->back, desk->key.destination_port_be, &desk->entry, attempt >= NAT_OWN))
+		return FLOW_EXISTS;
+	return nat_try(desk);
+}
+
 static __always_inline void nat_entry(struct desk *desk)
 {
 	struct flow_entry *entry = &desk->entry;
@@ -122,10 +134,13 @@ __noinline int nat_insert(struct desk *desk)
 	nat_entry(desk);
 	for (int i = 0; i < NAT_ATTEMPTS; i++) {
 		result = nat_take(desk, (__u32)i);
-		if (result == UNDECIDED)
-			result = nat_try(desk);
-		else if (!result)
+		if (!result)
 			result = FLOW_EXISTS;
+		else if (result == UNDECIDED) {
+			result = nat_try(desk);
+			if (result == FLOW_EXISTS)
+				result = nat_oust(desk, (__u32)i);
+		}
 		/* Another port is another home, which may have room. */
 		if (result == FLOW_EXISTS || result == USHER_REASON_FLOW_TABLE_FULL) {
 			last = result == FLOW_EXISTS ? USHER_REASON_NAT_PORTS : result;

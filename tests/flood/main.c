@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Floods of SYNs, from a tenant's own prefix and from spoofed strangers, on one CPU, while another tenant goes about
+ * Floods of SYNs and datagrams, from a tenant's own prefix and from spoofed strangers, on one CPU, while another tenant goes about
  * its business on the other. It must lose no open flow, no handshake, no record and no new connection; and what became of the
  * flood must be on record to the last packet, in few records.
  */
@@ -423,6 +423,7 @@ static void withstand(const struct attack *what)
 	end(&run);
 }
 
+#define ONE_BACKEND NAT("b1", "11")
 #define FOUR_BACKENDS NAT("b1", "11") ", " NAT("b2", "12") ", " NAT("b3", "13") ", " NAT("b4", "14")
 #define DIRECTLY(lines, cap)                                                                                           \
 	.policy = POLICY(DIRECT("b1", "11")), .flow_lines = (lines), .half_open_max = (cap), .protocol = IPPROTO_TCP
@@ -434,6 +435,8 @@ static void withstand(const struct attack *what)
 /* More of them than the table has lines. */
 #define IN_A_FULL_TABLE DIRECTLY(16384, 1 << 16)
 #define THROUGH_NAT_IN_A_FULL_TABLE THROUGH_NAT(FOUR_BACKENDS, 16384, 1 << 16)
+/* More of them than the backend has ports. */
+#define WITHOUT_A_FREE_PORT THROUGH_NAT(ONE_BACKEND, 1 << 19, 1 << 16)
 /* Few, whose return lines are left when others take their place. */
 #define AMONG_WHAT_IS_LEFT THROUGH_NAT(FOUR_BACKENDS, 1 << 16, 4096)
 
@@ -473,6 +476,27 @@ static void test_from_a_tenant_whose_audit_is_required(void **state)
 					 "strict", "strict-too", IN_DIRECT_RETURN});
 }
 
+static void test_for_the_ports_of_a_backend(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant, through NAT", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free",
+					 "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_TCP});
+}
+
+static void test_of_datagrams_for_the_ports_of_a_backend(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"a tenant's datagrams, through NAT", "198.51.100.10", 0xcb007000, 0xff,
+					 "192.0.2", "free", "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP});
+}
+
+static void test_by_strangers_for_the_ports_of_a_backend(void **state)
+{
+	(void)state;
+	withstand(&(const struct attack){"strangers, through NAT", "198.51.100.11", 0x10000000, 0x0fffffff, "192.0.2",
+					 "unknown", "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_TCP});
+}
+
 static void test_for_the_lines_of_the_table(void **state)
 {
 	(void)state;
@@ -504,6 +528,9 @@ int main(void)
 		cmocka_unit_test(test_from_strangers_who_are_refused),
 		cmocka_unit_test(test_from_strangers_who_are_let_in),
 		cmocka_unit_test(test_from_a_tenant_whose_audit_is_required),
+		cmocka_unit_test(test_for_the_ports_of_a_backend),
+		cmocka_unit_test(test_of_datagrams_for_the_ports_of_a_backend),
+		cmocka_unit_test(test_by_strangers_for_the_ports_of_a_backend),
 		cmocka_unit_test(test_for_the_lines_of_the_table),
 		cmocka_unit_test(test_for_the_lines_of_the_table_through_nat),
 		cmocka_unit_test(test_whose_return_lines_are_left),
