@@ -93,10 +93,10 @@ static const struct option long_options[] = {
 	{0},
 };
 
-static const char *option_name(int letter)
+static const char *option_name(enum letter letter)
 {
 	for (size_t i = 0; long_options[i].name; i++)
-		if (long_options[i].val == letter)
+		if (long_options[i].val == (int)letter)
 			return long_options[i].name;
 	return "";
 }
