@@ -63,7 +63,7 @@ struct attack {
 	const char *policy;
 	uint32_t flow_lines, half_open_max;
 	uint8_t protocol;
-	bool is_nat;
+	bool is_nat, is_full; /* more half-open flows than lines */
 };
 
 /* Where a connection of the bystander's has come to. */
@@ -78,11 +78,12 @@ struct run {
 	struct flood_bpf *flood;
 	const struct attack *attack;
 	uint64_t packets;
+	size_t cpu; /* of the flood */
 	_Atomic bool over;
 	int error;
 	double seconds;
 	char folder[64];
-	uint32_t calm_flows, calm_complete;
+	uint32_t calm_flows, calm_complete, calm_refused;
 	struct calm_flow calm[CALM_OPEN + CALM_NEW_MAX];
 };
 
@@ -111,10 +112,10 @@ static void *attack(void *context)
 	uint8_t bytes[FLOOD_FRAME] = {0};
 	struct xdp_md ctx = {.ingress_ifindex = run->host.program->attachments[0].index, .data_end = sizeof(bytes)};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = sizeof(bytes), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = CHUNK);
+		    .ctx_size_in = sizeof(ctx), .repeat = (int)(run->packets < CHUNK ? run->packets : CHUNK));
 	double begun = now();
 
-	stay_on(1);
+	stay_on(run->cpu);
 	for (uint64_t sent = 0; sent < run->packets && !run->error; sent += CHUNK)
 		run->error = bpf_prog_test_run_opts(bpf_program__fd(run->flood->progs.syn), &opts);
 	run->seconds = now() - begun;
@@ -171,6 +172,10 @@ static void calm_begin(struct run *run)
 	uint8_t out[256];
 	int action = host_send_many(&run->host, &syn, 1, out);
 
+	if (action != XDP_TX && run->attack->is_full) {
+		run->calm_refused++;
+		action = host_send_many(&run->host, &syn, 1, out); /* as its client does after a second */
+	}
 	if (action != XDP_TX)
 		fail_msg("new connection %u: action %d", run->calm_flows, action);
 	snprintf(flow->backend, sizeof(flow->backend), "%u.%u.%u.%u", out[30], out[31], out[32], out[33]);
@@ -372,7 +377,7 @@ static void withstand(const struct attack *what)
 	uint32_t begun = 0;
 	pthread_t thread;
 
-	run = (struct run){.attack = what, .packets = wanted ? strtoull(wanted, NULL, 10) : PACKETS};
+	run = (struct run){.attack = what, .cpu = 1, .packets = wanted ? strtoull(wanted, NULL, 10) : PACKETS};
 	begin(&run);
 	stay_on(0);
 	for (uint32_t n = 0; n < CALM_OPEN; n++) {
@@ -417,6 +422,9 @@ static void withstand(const struct attack *what)
 	assert_int_equal(tally.calm_admitted, run.calm_flows);
 	assert_int_equal(tally.calm_confirmed, what->protocol == IPPROTO_TCP ? run.calm_flows : 0);
 	assert_int_equal(tally.gaps, 0);
+	if (what->is_full)
+		printf("# %s: %u first packets found no line and came again\n", what->what, run.calm_refused);
+	assert_true(run.calm_refused <= run.calm_flows / 500);
 	assert_true(is_complete(&run, &tally, true));
 	/* And few of the flood: its budgets, and a count a second for each of a handful of reasons. */
 	assert_true(tally.records < 2 * run.calm_flows + (uint64_t)(run.seconds + 3) * 2 * HOST_RECORDS_MAX);
@@ -433,8 +441,8 @@ static void withstand(const struct attack *what)
 /* Of each tenant's half-open flows only so many. */
 #define IN_DIRECT_RETURN DIRECTLY(16384, 1000)
 /* More of them than the table has lines. */
-#define IN_A_FULL_TABLE DIRECTLY(16384, 1 << 16)
-#define THROUGH_NAT_IN_A_FULL_TABLE THROUGH_NAT(FOUR_BACKENDS, 16384, 1 << 16)
+#define IN_A_FULL_TABLE DIRECTLY(16384, 1 << 16), .is_full = true
+#define THROUGH_NAT_IN_A_FULL_TABLE THROUGH_NAT(FOUR_BACKENDS, 16384, 1 << 16), .is_full = true
 /* More of them than the backend has ports. */
 #define WITHOUT_A_FREE_PORT THROUGH_NAT(ONE_BACKEND, 1 << 19, 1 << 16)
 /* Few, whose return lines are left when others take their place. */
@@ -520,6 +528,64 @@ static void test_whose_return_lines_are_left(void **state)
 					 .protocol = IPPROTO_TCP});
 }
 
+/* ---- two floods at the same time ------------------------------------------------------------------------------ */
+
+struct ports {
+	uint32_t flows, twice, without;
+	uint8_t given[65536];
+};
+
+static int count_port(const struct flow_view *flow, void *context)
+{
+	struct ports *ports = context;
+
+	ports->flows++;
+	ports->without += !flow->value.nat_port_be;
+	ports->twice += ports->given[flow->value.nat_port_be]++ > 0;
+	return 0;
+}
+
+static void choose_at_once(struct run runs[2], uint64_t packets)
+{
+	static struct ports ports;
+	pthread_t threads[2];
+
+	memset(&ports, 0, sizeof(ports));
+	for (size_t i = 0; i < 2; i++) {
+		runs[i].packets = packets;
+		assert_int_equal(pthread_create(&threads[i], NULL, attack, &runs[i]), 0);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(runs[i].error, 0);
+	}
+	assert_int_equal(flows_each(runs[0].host.program, count_port, &ports), 0);
+	printf("# two CPUs, %llu datagrams each: %u flows have a port, %u of them one that another has\n",
+	       (unsigned long long)packets, ports.flows, ports.twice);
+	assert_true(ports.flows > 60000);
+	assert_int_equal(ports.without, 0);
+	assert_int_equal(ports.twice, 0);
+}
+
+static void test_two_cpus_never_choose_the_same_port(void **state)
+{
+	static const struct attack attacks[2] = {{"one CPU", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free",
+						  "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP},
+						 {"another", "198.51.100.10", 0xc0000200, 0xff, "192.0.2", "calm",
+						  "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP}};
+	static struct run runs[2];
+
+	(void)state;
+	runs[0] = (struct run){.attack = &attacks[0], .cpu = 0};
+	begin(&runs[0]);
+	runs[1] = (struct run){.attack = &attacks[1], .cpu = 1, .host = runs[0].host};
+	prepare(&runs[1]);
+	choose_at_once(runs, 32000);  /* for each there is a port */
+	choose_at_once(runs, 200000); /* there is none that nobody has */
+	flood_bpf__destroy(runs[1].flood);
+	end(&runs[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_for_the_lines_of_the_table),
 		cmocka_unit_test(test_for_the_lines_of_the_table_through_nat),
 		cmocka_unit_test(test_whose_return_lines_are_left),
+		cmocka_unit_test(test_two_cpus_never_choose_the_same_port),
 	};
 
 	if (host_begin())

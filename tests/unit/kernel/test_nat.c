@@ -313,55 +313,6 @@ static void test_the_way_back_is_on_another_cpu(void **state)
 	assert_int_equal(counted(USHER_REASON_CONFIRMED), CONNECTIONS);
 }
 
-/* ---- two CPUs that choose ports ------------------------------------------------------------------------------ */
-
-#define CHOICES 25000 /* of each */
-
-static struct chooser {
-	size_t cpu;
-	uint16_t port[CHOICES];
-	uint32_t wrong;
-} choosers[2] = {{.cpu = 0}, {.cpu = 1}};
-static pthread_barrier_t ready;
-
-static void *choose_all(void *argument)
-{
-	struct chooser *chooser = argument;
-	struct exchange exchange;
-
-	stay_on(chooser->cpu);
-	pthread_barrier_wait(&ready);
-	for (uint32_t n = 0; n < CHOICES; n++) {
-		chooser->wrong += ask("198.51.100.10", (uint32_t)chooser->cpu * CHOICES + n, &exchange) != XDP_TX;
-		chooser->port[n] = exchange.out.source_port;
-	}
-	return NULL;
-}
-
-static void test_two_cpus_never_choose_the_same_port(void **state)
-{
-	static uint8_t given[65536];
-	pthread_t other;
-	uint32_t twice = 0;
-
-	(void)state;
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		skip();
-	catalog_free(host_publish(&host, POLICY(ONE_ADDRESS)));
-	memset(given, 0, sizeof(given));
-	pthread_barrier_init(&ready, NULL, 2);
-	assert_int_equal(pthread_create(&other, NULL, choose_all, &choosers[1]), 0);
-	choose_all(&choosers[0]);
-	pthread_join(other, NULL);
-	pthread_barrier_destroy(&ready);
-	for (size_t c = 0; c < 2; c++) {
-		assert_int_equal(choosers[c].wrong, 0);
-		for (size_t n = 0; n < CHOICES; n++)
-			twice += given[choosers[c].port[n]]++ > 0;
-	}
-	assert_int_equal(twice, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,7 +320,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_port_given_back_is_the_last_to_be_given_out, begin, end),
 		cmocka_unit_test_setup_teardown(test_no_port_is_left, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_way_back_is_on_another_cpu, begin, end),
-		cmocka_unit_test_setup_teardown(test_two_cpus_never_choose_the_same_port, begin, end),
 	};
 
 	if (host_begin())
