@@ -54,7 +54,7 @@
 
 /* The flow table. A set is the neighbourhood a key may live in. */
 #define USHER_FLOW_SET 64
-#define USHER_FLOW_LINES_MIN 1024
+#define USHER_FLOW_LINES_MIN 1024u
 #define USHER_FLOW_LINES_DEFAULT (1u << 20)
 #define USHER_FLOW_LINES_MAX (1u << 23)
 /* So many in use, one newcomer in 100,000 finds no room in its set. */
