@@ -31,11 +31,25 @@ static __always_inline bool admit_opens(const struct packet *packet)
 	return packet->key.protocol == IPPROTO_UDP || (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* UNDECIDED, or why it cannot go to this backend; it then bears the action. A function of its own: its caller's stack is full. */
+__noinline int admit_check(struct xdp_md *ctx, struct packet *packet, const struct usher_backend *backend,
+			   __u32 class_id)
+{
+	int check;
+
+	if (!packet || !backend)
+		return USHER_REASON_NEXT_HOP;
+	check = forward_check(ctx, packet, backend);
+	if (check == USHER_REASON_TOO_BIG)
+		follow_too_big(ctx, packet, backend, class_id);
+	return check;
+}
+
 /* Whether it is sent on, and where to: fills the decision, returns the reason. */
 static __always_inline int admit_decide(struct xdp_md *ctx, struct packet *packet, struct decision *decision)
 {
 	const struct usher_backend *backend;
-	int reason;
+	int reason, check;
 
 	if (!packet || !decision || !route_find(packet, decision))
 		return USHER_REASON_NO_BACKEND;
@@ -54,17 +68,8 @@ static __always_inline int admit_decide(struct xdp_md *ctx, struct packet *packe
 		return USHER_REASON_NO_BACKEND;
 	if (packet->dry_run)
 		return reason;
-	switch (forward_check(packet, backend)) {
-	case USHER_REASON_TTL_EXPIRED:
-		return USHER_REASON_TTL_EXPIRED;
-	case USHER_REASON_NEXT_HOP:
-		return USHER_REASON_NEXT_HOP;
-	case USHER_REASON_TOO_BIG:
-		packet->action = (__u32)refuse_too_big(ctx, packet, decision->class_id, tunnel_mtu(packet, backend));
-		return USHER_REASON_TOO_BIG;
-	default:
-		return reason;
-	}
+	check = admit_check(ctx, packet, backend, decision->class_id);
+	return check == UNDECIDED ? reason : check;
 }
 
 static __always_inline void admit_explain(const struct packet *packet, const struct decision *decision, int reason)

@@ -47,6 +47,16 @@ static __always_inline bool follow_begins(struct desk *desk)
 	return !backend || !path_find(packet, &packet->key, &desk->hit, backend, &desk->path);
 }
 
+/* The packet is larger than the way to this backend takes: its sender is told, and it bears the action. */
+__noinline int follow_too_big(struct xdp_md *ctx, struct packet *packet, const struct usher_backend *backend,
+			      __u32 class_id)
+{
+	if (packet && backend)
+		packet->action = (__u32)refuse_too_big(ctx, packet, class_id,
+						       forward_fit(packet, backend, ctx->ingress_ifindex));
+	return 0;
+}
+
 /* Sends a client's packet on. `reason` is returned if that can be done. There is one place where that is done: see FOLLOW_ON. */
 static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, int reason)
 {
@@ -58,10 +68,9 @@ static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, in
 	backend = route_backend(packet, desk->hit.value.forward.backend);
 	if (!backend)
 		return USHER_REASON_NEXT_HOP;
-	check = forward_check(packet, backend);
+	check = forward_check(ctx, packet, backend);
 	if (check == USHER_REASON_TOO_BIG)
-		packet->action = (__u32)refuse_too_big(ctx, packet, desk->hit.value.forward.class_id,
-						       tunnel_mtu(packet, backend));
+		follow_too_big(ctx, packet, backend, desk->hit.value.forward.class_id);
 	if (check != UNDECIDED)
 		return check;
 	if (!path_reaches(&desk->hit, backend) ||
@@ -169,13 +178,18 @@ static __always_inline int follow_to_client(struct xdp_md *ctx, struct desk *des
 
 	if (packet->hop_limit <= 1)
 		return USHER_REASON_TTL_EXPIRED;
+	forward_find_client(ctx, packet, desk->hit.value.forward.interface, &client);
+	if (client.mtu && packet->ip_length > client.mtu) {
+		packet->action = (__u32)refuse_too_big(ctx, packet, desk->hit.value.forward.class_id,
+						       forward_told_mtu(packet, client.mtu));
+		return USHER_REASON_TOO_BIG;
+	}
 	refuse_turn(&desk->key, &desk->path);
 	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
 	if (packet->key.protocol == IPPROTO_TCP)
 		tcp_from_backend(desk);
 	else
 		flow_promote(&desk->hit.ref);
-	forward_find_client(ctx, packet, desk->hit.value.forward.interface, &client);
 	if (!forward_translated(ctx, packet, &desk->path, desk->back.value.back.client_mac, client.mac))
 		return USHER_REASON_NO_HEADROOM;
 	packet->action = forward_out(ctx, client.interface);

@@ -4,6 +4,8 @@
  *
  * 1. Checksums are changed, never computed anew: a damaged packet stays damaged, and the end that gets it notices.
  * 2. What leaves by the interface it came in by is transmitted, everything else redirected.
+ * 3. What is larger than the interface that it would be redirected to takes, or than the tunnel's path, is told to its sender. What is
+ *    transmitted has come over a link of the same MTU, and may be several packets that the kernel has made one of (GRO, generic XDP).
  */
 #ifndef USHER_BPF_FORWARD_H
 #define USHER_BPF_FORWARD_H
@@ -14,6 +16,7 @@
 #include "tunnel.h"
 
 #define FORWARD_TRANSPORT_MAX 0x3fff
+#define FORWARD_IPV6_MTU_MIN 1280
 
 /* The XDP action that takes the frame out by this interface (0: the one it came in by). XDP_DROP: usher does not have it. */
 static __always_inline __u32 forward_out(const struct xdp_md *ctx, __u32 interface)
@@ -36,7 +39,7 @@ static __always_inline __u8 forward_place(const struct xdp_md *ctx)
 struct forward_client {
 	__u32 interface;
 	__u8 mac[ETH_ALEN];
-	__u16 padding;
+	__u16 mtu; /* 0: not known, or of no concern */
 };
 
 static __always_inline void forward_find_client(const struct xdp_md *ctx, const struct packet *packet, __u32 place,
@@ -45,20 +48,46 @@ static __always_inline void forward_find_client(const struct xdp_md *ctx, const 
 	const struct usher_interface *interface = bpf_map_lookup_elem(&interfaces, &place);
 
 	client->interface = interface ? interface->index : 0;
-	if (interface && client->interface && client->interface != ctx->ingress_ifindex)
+	client->mtu = 0;
+	if (interface && client->interface && client->interface != ctx->ingress_ifindex) {
 		__builtin_memcpy(client->mac, interface->mac, ETH_ALEN);
-	else
+		client->mtu = interface->mtu;
+	} else {
 		__builtin_memcpy(client->mac, packet->receiver_mac, ETH_ALEN);
+	}
+}
+
+/* What to tell the sender of a packet that does not fit: an IPv6 host takes no less than 1,280 for an answer (RFC 8201, 4). */
+static __always_inline __u32 forward_told_mtu(const struct packet *packet, __u32 mtu)
+{
+	return packet->is_ipv6 && mtu < FORWARD_IPV6_MTU_MIN ? FORWARD_IPV6_MTU_MIN : mtu;
+}
+
+/* 0, or of a packet that does not fit the way to this backend: the size that would. A function of its own: its callers' stacks are full. */
+__noinline __u32 forward_fit(const struct packet *packet, const struct usher_backend *backend, __u32 ingress)
+{
+	__u32 overhead, mtu;
+
+	if (!packet || !backend)
+		return 0;
+	mtu = backend->mtu ? backend->mtu : 0xffff;
+	overhead = USHER_FORWARD_IS_TUNNEL(backend->forward) ? tunnel_overhead(backend) : 0;
+	if (packet->ip_length + overhead <= mtu ||
+	    (!overhead && (!backend->interface || backend->interface == ingress)))
+		return 0;
+	return forward_told_mtu(packet, mtu - overhead);
 }
 
 /* May it go to this backend? UNDECIDED: yes. */
-static __always_inline int forward_check(const struct packet *packet, const struct usher_backend *backend)
+static __always_inline int forward_check(const struct xdp_md *ctx, const struct packet *packet,
+					 const struct usher_backend *backend)
 {
 	if (packet->hop_limit <= 1)
 		return USHER_REASON_TTL_EXPIRED;
 	if (!(backend->flags & USHER_BACKEND_REACHABLE))
 		return USHER_REASON_NEXT_HOP;
-	if (USHER_FORWARD_IS_TUNNEL(backend->forward) && !tunnel_fits(packet, backend))
+	if (packet->ip_length + (USHER_FORWARD_IS_TUNNEL(backend->forward) ? TUNNEL_OVERHEAD_MAX : 0) > backend->mtu &&
+	    forward_fit(packet, backend, ctx->ingress_ifindex))
 		return USHER_REASON_TOO_BIG;
 	return UNDECIDED;
 }

@@ -264,9 +264,9 @@ static __always_inline int refuse_sender(struct xdp_md *ctx, const struct packet
 }
 
 /* Tells the sender how much would get through. Returns the XDP action. */
-static __always_inline int refuse_too_big(struct xdp_md *ctx, const struct packet *packet, __u32 class_id, __u32 mtu)
+__noinline int refuse_too_big(struct xdp_md *ctx, const struct packet *packet, __u32 class_id, __u32 mtu)
 {
-	if (packet->dry_run || !refuse_within_cap(packet, class_id))
+	if (!packet || packet->dry_run || !refuse_within_cap(packet, class_id))
 		return XDP_DROP;
 	return refuse_by_icmp(ctx, packet, mtu);
 }

@@ -176,7 +176,7 @@ static __always_inline int relay_to_backend(struct xdp_md *ctx, struct desk *des
 
 	if (!backend)
 		return USHER_REASON_NEXT_HOP;
-	check = forward_check(packet, backend);
+	check = forward_check(ctx, packet, backend);
 	if (check != UNDECIDED)
 		return check;
 	if (!path_find(packet, &desk->key, &desk->hit, backend, &desk->path))

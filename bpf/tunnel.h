@@ -17,7 +17,7 @@
 #include "link.h"
 
 #define TUNNEL_HOP_LIMIT 64
-#define TUNNEL_IPV6_MTU_MIN 1280
+#define TUNNEL_OVERHEAD_MAX (sizeof(struct ipv6hdr) + sizeof(struct udphdr))
 #define TUNNEL_PORT_MIN 0xc000u /* dynamic ports (RFC 6335, 6) */
 
 /* Is the tunnel's end an IPv6 one? */
@@ -31,22 +31,6 @@ static __always_inline __u32 tunnel_overhead(const struct usher_backend *backend
 {
 	return (tunnel_is_ipv6(backend) ? (__u32)sizeof(struct ipv6hdr) : (__u32)sizeof(struct iphdr)) +
 	       (backend->forward == USHER_FORWARD_GUE ? (__u32)sizeof(struct udphdr) : 0);
-}
-
-/* The largest packet that fits; an IPv6 host takes no less than 1,280 for an answer (RFC 8201, 4). */
-static __always_inline __u32 tunnel_mtu(const struct packet *packet, const struct usher_backend *backend)
-{
-	__u32 mtu = backend->mtu - tunnel_overhead(backend);
-
-	return packet->is_ipv6 && mtu < TUNNEL_IPV6_MTU_MIN ? TUNNEL_IPV6_MTU_MIN : mtu;
-}
-
-/* Does the packet fit the path with what is put in front of it? */
-static __always_inline bool tunnel_fits(const struct packet *packet, const struct usher_backend *backend)
-{
-	__u32 mtu = backend->mtu ? backend->mtu : 0xffff;
-
-	return packet->ip_length + tunnel_overhead(backend) <= mtu;
 }
 
 static __always_inline void tunnel_udp(struct udphdr *udp, __u64 hash, __u32 length)

@@ -84,7 +84,7 @@ USHER_ASSERT_SIZE(struct usher_control, 16);
 struct usher_interface {
 	__u32 index;
 	__u8 mac[6];
-	__u16 padding;
+	__u16 mtu; /* 0: not known */
 };
 USHER_ASSERT_SIZE(struct usher_interface, 12);
 

@@ -72,7 +72,7 @@
 	X(63, NO_HEADROOM, DROP, "no-headroom", "the driver gave no room to build the packet")                         \
 	X(49, ICMP_UNJUDGED, DROP, "icmp-unjudged",                                                                    \
 	  "ICMP error about a flow that is revoked, or not judged again yet")                                          \
-	X(64, TOO_BIG, DROP, "too-big", "does not fit the tunnel's path; the client has been told")                    \
+	X(64, TOO_BIG, DROP, "too-big", "does not fit the path; its sender has been told")                             \
 	X(65, NEW_FLOW_LIMIT, DROP, "new-flow-limit", "the tenant opens flows faster than its limit")                  \
 	X(66, ACTIVE_FLOW_LIMIT, DROP, "active-flow-limit", "the tenant has as many active flows as it may")           \
 	X(67, BIT_RATE_LIMIT, DROP, "bit-rate-limit", "the tenant sends or gets more bits than its limit")             \

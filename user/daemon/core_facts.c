@@ -54,9 +54,10 @@ void core_next_hops(struct core *core)
 	for (size_t i = 0; i < core->program->attachment_count; i++) {
 		uint32_t interface = core->program->attachments[i].index;
 		uint8_t mac[6];
+		uint16_t mtu;
 
-		if (neighbours_own_mac(core->neighbours, interface, mac))
-			program_set_mac(core->program, interface, mac);
+		if (neighbours_own_link(core->neighbours, interface, mac, &mtu))
+			program_set_interface(core->program, interface, mac, mtu);
 	}
 	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
 		struct next_hop next_hop = {0};

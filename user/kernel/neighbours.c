@@ -482,13 +482,14 @@ void neighbours_next_hop(const struct neighbours *neighbours, const struct usher
 	memcpy(ret_next_hop->own_mac, link->mac, 6);
 }
 
-bool neighbours_own_mac(const struct neighbours *neighbours, uint32_t interface, uint8_t ret_mac[6])
+bool neighbours_own_link(const struct neighbours *neighbours, uint32_t interface, uint8_t ret_mac[6], uint16_t *ret_mtu)
 {
 	const struct link *link = find_link(neighbours, interface);
 
 	if (!link || !link->mac_known)
 		return false;
 	memcpy(ret_mac, link->mac, 6);
+	*ret_mtu = link->mtu;
 	return true;
 }
 

@@ -34,8 +34,9 @@ void neighbours_tick(struct neighbours *neighbours, int64_t now);
 void neighbours_path(struct neighbours *neighbours, const struct usher_address *address);
 /* Looks after such paths: at once, but once a second at most. */
 void neighbours_paths(struct neighbours *neighbours, int64_t now);
-/* The address that an interface of ours sends from, as it is now. False: not known. */
-bool neighbours_own_mac(const struct neighbours *neighbours, uint32_t interface, uint8_t ret_mac[6]);
+/* The address that an interface of ours sends from, and its MTU (0: not known), as they are now. False: not known. */
+bool neighbours_own_link(const struct neighbours *neighbours, uint32_t interface, uint8_t ret_mac[6],
+			 uint16_t *ret_mtu);
 /* Has a next hop changed since this was asked last? */
 bool neighbours_changed(struct neighbours *neighbours);
 /* Of an address that is watched; not resolved otherwise. */

@@ -101,7 +101,7 @@ void places_assign(struct program *program, const struct interfaces *wanted)
 
 static int write_interface(const struct program *program, const struct attachment *at)
 {
-	struct usher_interface interface = {.index = at->index};
+	struct usher_interface interface = {.index = at->index, .mtu = at->mtu};
 	__u32 place = at->place;
 
 	memcpy(interface.mac, at->mac, sizeof(interface.mac));
@@ -111,19 +111,20 @@ static int write_interface(const struct program *program, const struct attachmen
 	return 0;
 }
 
-void program_set_mac(struct program *program, uint32_t interface, const uint8_t mac[6])
+void program_set_interface(struct program *program, uint32_t interface, const uint8_t mac[6], uint16_t mtu)
 {
 	for (size_t i = 0; i < program->attachment_count; i++) {
 		struct attachment *at = &program->attachments[i];
 
-		if (at->index != interface || !memcmp(at->mac, mac, sizeof(at->mac)))
+		if (at->index != interface || (at->mtu == mtu && !memcmp(at->mac, mac, sizeof(at->mac))))
 			continue;
 		memcpy(at->mac, mac, sizeof(at->mac));
+		at->mtu = mtu;
 		write_interface(program, at);
 	}
 }
 
-static int read_mac(struct attachment *at)
+static int read_link(struct attachment *at)
 {
 	_cleanup_close_ int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {0};
@@ -132,6 +133,9 @@ static int read_mac(struct attachment *at)
 	if (socket_fd < 0 || ioctl(socket_fd, SIOCGIFHWADDR, &request))
 		return -errno;
 	memcpy(at->mac, request.ifr_hwaddr.sa_data, sizeof(at->mac));
+	if (ioctl(socket_fd, SIOCGIFMTU, &request))
+		return -errno;
+	at->mtu = (uint16_t)(request.ifr_mtu > UINT16_MAX ? UINT16_MAX : request.ifr_mtu);
 	return 0;
 }
 
@@ -162,7 +166,7 @@ int places_write(struct program *program, struct problem *problem)
 		if (!program->boot.interfaces[place])
 			bpf_map_update_elem(bpf_map__fd(program->skeleton->maps.interfaces), &place, &none, BPF_ANY);
 	for (size_t i = 0; !r && i < program->attachment_count; i++) {
-		r = read_mac(&program->attachments[i]);
+		r = read_link(&program->attachments[i]);
 		if (!r)
 			r = write_interface(program, &program->attachments[i]);
 		if (r)

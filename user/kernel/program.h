@@ -41,6 +41,7 @@ struct attachment {
 	uint32_t index;
 	uint8_t place; /* in boot.interfaces */
 	uint8_t mac[6];
+	uint16_t mtu;
 	enum attach_mode mode; /* as attached: native or generic */
 	bool shared;	       /* it is a member of a dispatcher */
 	int link;	       /* -1: none of its own */
@@ -89,8 +90,8 @@ int program_attach(struct program *program, enum attach_mode mode, struct proble
 int program_detach(const char *pin_dir, struct problem *problem);
 /* The interfaces that what is pinned there is attached to, of whatever ABI. */
 void program_interfaces(const char *pin_dir, struct interfaces *ret_interfaces);
-/* The sender's address of frames that leave by an interface; program_attach has seen to it for a start. */
-void program_set_mac(struct program *program, uint32_t interface, const uint8_t mac[6]);
+/* The sender's address of frames that leave by an interface, and how large these may be; program_attach has seen to it for a start. */
+void program_set_interface(struct program *program, uint32_t interface, const uint8_t mac[6], uint16_t mtu);
 
 #define PROGRAM_PIN_NAME 16
 /* What "link" or "member" of an interface's place is pinned as. */
