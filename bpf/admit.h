@@ -109,7 +109,7 @@ static __always_inline void admit_describe(struct desk *desk)
 	forward->service = (__u8)desk->decision.service;
 	forward->seen = (__u16)desk->packet.now;
 	forward->tcp = desk->decision.reason == USHER_REASON_ADOPTED ? USHER_TCP_ADOPTED : 0;
-	forward->cut = desk->decision.metered ? USHER_FLOW_METERED : 0;
+	forward->cut = (desk->decision.metered ? USHER_FLOW_METERED : 0) | flow_router_mark(desk->packet.sender_mac);
 	forward->interface = desk->decision.interface & (USHER_INTERFACES_MAX - 1);
 }
 

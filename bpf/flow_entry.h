@@ -343,6 +343,15 @@ static __always_inline int flow_mark(const struct flow_ref *ref, __u8 tcp, __u8 
 	return flow_update(ref, 1, 0, (__u64)tcp << 48 | (__u64)cut << 56);
 }
 
+/* A mark of a MAC address, in its place in `cut`: addresses that differ in their last five bits alone have different ones. */
+static __always_inline __u8 flow_router_mark(const __u8 mac[6])
+{
+	const __u16 *words = (const __u16 *)mac;
+	__u16 fold = words[0] ^ words[1] ^ words[2];
+
+	return (__u8)((fold ^ fold >> 8) << 2) & USHER_FLOW_ROUTER;
+}
+
 /* The way back of a forward entry is known. */
 static __always_inline int flow_set_nat(const struct flow_ref *ref, __u16 nat_port_be, __u8 nat_index)
 {

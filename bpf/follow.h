@@ -11,6 +11,9 @@
 /* More than a server sends before it has heard from the client (RFC 6928), little enough that guessing is in vain. */
 #define FOLLOW_PROOF_WINDOW 0x10000u
 
+#define FOLLOW_MAC 0xffffffffffffULL /* in the second word of a return entry */
+#define FOLLOW_LOOK_MASK 15	     /* ticks */
+
 /* With a reason: the packet goes on to the backend of the flow in desk->hit. */
 #define FOLLOW_ON 0x100
 
@@ -57,13 +60,58 @@ __noinline int follow_too_big(struct xdp_md *ctx, struct packet *packet, const s
 	return 0;
 }
 
+/*
+ * Through NAT answers go to the router that the client came by. Where its packets come by another one (a failover, equal paths), the
+ * flow's entries learn that, from a packet that is near where the client was last seen (tcp.h): who knows no more than addresses and
+ * ports moves nobody's answers. A datagram proves nothing. `place`: of the interface.
+ */
+__noinline int follow_router(struct desk *desk, __u32 place)
+{
+	const struct packet *packet = desk ? &desk->packet : NULL;
+	const struct usher_flow_moment *moment;
+	__u64 mac = 0, known = 0;
+
+	if (!desk || !packet)
+		return 0;
+	__builtin_memset(&desk->key, 0, sizeof(desk->key));
+	refuse_turn(&desk->path, &desk->key);
+	desk->key.protocol = IPPROTO_TCP;
+	desk->key.is_return = 1;
+	moment = tcp_moment(desk);
+	if (!moment || flow_find(&desk->key, flow_hash(&desk->key), &desk->back.ref, &desk->back.value))
+		return 0;
+	__builtin_memcpy(&mac, packet->sender_mac, ETH_ALEN);
+	__builtin_memcpy(&known, desk->back.value.back.client_mac, ETH_ALEN);
+	if (mac != known || desk->hit.value.forward.interface != place) {
+		if (!tcp_is_near(packet, moment)) {
+			tcp_set(desk, 0, USHER_TCP_LOST);
+			return 0;
+		}
+		flow_update(&desk->back.ref, 1, FOLLOW_MAC, mac);
+	}
+	flow_update(&desk->hit.ref, 1, (__u64)USHER_FLOW_ROUTER << 56 | (USHER_INTERFACES_MAX - 1ULL) << 45,
+		    (__u64)flow_router_mark(packet->sender_mac) << 56 | (__u64)(place & (USHER_INTERFACES_MAX - 1))
+										<< 45);
+	return 0;
+}
+
+/* May the client have come by another router than before? Asked once a tick. Marks may agree by chance: so some ticks look anyway. */
+static __always_inline bool follow_may_have_moved(const struct desk *desk, __u32 place)
+{
+	const struct usher_flow_forward *forward = &desk->hit.value.forward;
+
+	return flow_is_live(desk->hit.ref.tag) &&
+	       ((forward->cut & USHER_FLOW_ROUTER) != flow_router_mark(desk->packet.sender_mac) ||
+		forward->interface != place || !((desk->packet.now ^ desk->hit.ref.line) & FOLLOW_LOOK_MASK));
+}
+
 /* Sends a client's packet on. `reason` is returned if that can be done. There is one place where that is done: see FOLLOW_ON. */
 static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, int reason)
 {
 	struct packet *packet = &desk->packet;
 	const struct usher_backend *backend;
+	bool sent, first; /* of its tick */
 	int check;
-	bool sent;
 
 	backend = route_backend(packet, desk->hit.value.forward.backend);
 	if (!backend)
@@ -76,8 +124,12 @@ static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, in
 	if (!path_reaches(&desk->hit, backend) ||
 	    (backend->forward == USHER_FORWARD_NAT && !path_through_nat(packet, &desk->hit, backend, &desk->path)))
 		return USHER_REASON_NEXT_HOP;
+	first = desk->hit.value.forward.seen != (__u16)packet->now;
 	/* First: what ends a flow that was silent for long must not leave it overdue. */
 	flow_touch(&desk->hit.ref, &desk->hit.value, (__u16)packet->now);
+	if (first && backend->forward == USHER_FORWARD_NAT && packet->key.protocol == IPPROTO_TCP &&
+	    follow_may_have_moved(desk, forward_place(ctx)))
+		follow_router(desk, forward_place(ctx));
 	if (packet->key.protocol == IPPROTO_TCP)
 		tcp_from_client(desk);
 	if (backend->forward == USHER_FORWARD_NAT)

@@ -348,6 +348,7 @@ USHER_ASSERT_SIZE(struct usher_flow_key, 40);
 #define USHER_CUT_CLIENT 0x01 /* the reset for this end has gone out */
 #define USHER_CUT_BACKEND 0x02
 #define USHER_FLOW_METERED 0x80 /* beside them: its tenant has a bit rate */
+#define USHER_FLOW_ROUTER 0x7c	/* NAT: a mark of five bits of the MAC address that its answers go to */
 
 /* Value of a line client -> service. */
 struct usher_flow_forward {

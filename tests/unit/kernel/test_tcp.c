@@ -19,6 +19,8 @@
 static struct host host;
 static struct mapping flows;
 static uint16_t nat_port; /* of the flow that began last */
+static uint8_t router;	  /* last byte of the MAC address that the client comes by; 0: the usual one */
+static uint8_t answer_to; /* the same of what the last packet left as */
 
 static int begin(void **state)
 {
@@ -54,6 +56,8 @@ static int pass(const char *from, uint16_t from_port, const char *to, uint16_t t
 	uint16_t length = htons((uint16_t)(40 + payload));
 
 	memcpy(frame.source_mac, host_client_mac, 6);
+	if (router)
+		frame.source_mac[5] = router;
 	memcpy(frame.destination_mac, host_own_mac, 6);
 	assert_int_equal(address_parse(from, &frame.source), 0);
 	assert_int_equal(address_parse(to, &frame.destination), 0);
@@ -63,6 +67,7 @@ static int pass(const char *from, uint16_t from_port, const char *to, uint16_t t
 	memcpy(bytes + 14 + 20 + 8, &acknowledgement, sizeof(acknowledgement));
 	run.data_size_in = context.data_end = (__u32)(payload > 6 ? 54 + payload : 60);
 	assert_int_equal(bpf_prog_test_run_opts(program_xdp(host.program), &run), 0);
+	answer_to = out[5];
 	if (run.retval == XDP_TX && flags == SYN)
 		nat_port = (uint16_t)(out[34] << 8 | out[35]);
 	return (int)run.retval;
@@ -413,6 +418,40 @@ static void test_direct_return_believes_half(void **state)
 	assert_true(forgotten_after(1, 130));
 }
 
+/* ---- where answers go ------------------------------------------------------------------------------------------ */
+
+/* A client's packet by a router, the first of its tick; then where an answer of the backend's goes, which acknowledges `next`. */
+static uint8_t answered_to(uint8_t by, uint32_t sequence, uint32_t next)
+{
+	router = by;
+	make_silent(1, 1);
+	client(1, ACK, sequence, 0);
+	router = 0;
+	backend(ACK, 5001, next, 30);
+	return answer_to;
+}
+
+/* A segment of clients that loses a router keeps its connections: answers go to the one that their packets come by now. */
+static void test_answers_follow_the_clients_router(void **state)
+{
+	struct usher_flow *flow;
+
+	(void)state;
+	open_flow(1);
+	assert_int_equal(answered_to(0, 1001, 1001), 0x0c);
+	assert_int_equal(answered_to(0x0d, 1001, 1001), 0x0d);
+	/* Not for who only knows addresses and ports. */
+	assert_int_equal(answered_to(0x0e, 0x80000000, 1001), 0x0d);
+	/* An upload that is far ahead has to be acknowledged first. */
+	assert_int_equal(answered_to(0x0e, 1001 + (8 << 20), 1001 + (8 << 20)), 0x0d);
+	assert_int_equal(answered_to(0x0e, 1001 + (8 << 20), 1001 + (8 << 20)), 0x0e);
+	/* So with the interface: this one came by another. */
+	flow = flow_of(1);
+	flow->value.forward.interface = 3;
+	assert_int_equal(answered_to(0x0e, 1001 + (8 << 20), 1001 + (8 << 20)), 0x0e);
+	assert_int_equal(flow_of(1)->value.forward.interface, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +463,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_closed_flow_is_forgotten_in_seconds, begin, end),
 		cmocka_unit_test_setup_teardown(test_an_idle_flow_is_kept_for_hours, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_fin_of_a_silent_stream_is_its_last_packet, begin, end),
+		cmocka_unit_test_setup_teardown(test_answers_follow_the_clients_router, begin, end),
 		cmocka_unit_test_setup_teardown(test_direct_return_believes_half, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_syn_that_nobody_answers_is_the_backends, begin, end),
 	};
