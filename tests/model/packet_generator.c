@@ -128,6 +128,16 @@ static uint8_t opening_flags(struct random *random)
 	return random_chance(random, 85) ? FRAME_SYN : others[random_below(random, COUNT(others))];
 }
 
+/* A client stays with its router: answers follow one that moves, but at most once a tick, and here time has none. */
+static void stay_with_router(struct frame_plan *plan)
+{
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(plan->source.bytes); i++)
+		sum = (uint8_t)(sum * 31 + plan->source.bytes[i]);
+	plan->source_mac[5] = sum % 200;
+}
+
 /* What begins a flow, or would like to. False: the policy has no service to try. */
 static bool plan_opening(struct random *random, const struct ref_policy *policy, struct frame_plan *plan)
 {
@@ -138,6 +148,7 @@ static bool plan_opening(struct random *random, const struct ref_policy *policy,
 
 	plan->ipv6 = to->ipv6;
 	plan->source = client_address(random, policy, to->ipv6);
+	stay_with_router(plan);
 	plan->destination = to->address;
 	plan->protocol = service->protocol;
 	plan->source_port = some_port(random);
@@ -177,6 +188,7 @@ static void plan_later(struct random *random, const struct ref_flow *flow, struc
 {
 	plan->ipv6 = flow->ipv6;
 	plan->source = flow->client;
+	memcpy(plan->source_mac, flow->client_mac, sizeof(plan->source_mac));
 	plan->destination = flow->service_address;
 	plan->protocol = flow->protocol;
 	plan->source_port = flow->client_port;

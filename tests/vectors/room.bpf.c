@@ -21,11 +21,14 @@ __u8 frame[FRAME_MAX];
 SEC("xdp")
 int less_room(struct xdp_md *ctx)
 {
-	__u64 length = ctx->data_end - ctx->data;
+	__u32 length = (__u32)(ctx->data_end - ctx->data);
 
-	if (!length || length > sizeof(frame) || bpf_xdp_adjust_head(ctx, -(int)taken) ||
-	    bpf_xdp_load_bytes(ctx, taken, frame, length) || bpf_xdp_store_bytes(ctx, 0, frame, length) ||
-	    bpf_xdp_adjust_tail(ctx, -(int)taken))
+	if (!length || length > FRAME_MAX)
+		return XDP_ABORTED;
+	barrier_var(length); /* Linux 6.1 wants to see both ends of it where it is used */
+	length = ((length - 1) & (FRAME_MAX - 1)) + 1;
+	if (bpf_xdp_adjust_head(ctx, -(int)taken) || bpf_xdp_load_bytes(ctx, taken, frame, length) ||
+	    bpf_xdp_store_bytes(ctx, 0, frame, length) || bpf_xdp_adjust_tail(ctx, -(int)taken))
 		return XDP_ABORTED;
 	bpf_tail_call(ctx, &target, 0);
 	return XDP_PASS;
