@@ -16,6 +16,8 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "kernel/netlink.h"
+#include "kernel/route.h"
 
 #define ASK_AGAIN CLOCK_SECOND		 /* while there is no answer */
 #define FRESHEN (5 * CLOCK_SECOND)	 /* a neighbour is asked whether it is still there, behind the same MAC */
@@ -26,14 +28,10 @@
 
 struct target {
 	struct usher_address address;
-	struct usher_address via;    /* gateway, or the address itself */
-	struct usher_address source; /* that the host would send from; all 0: none */
-	uint16_t mtu;		     /* of the route; 0: that of the interface */
-	bool mtu_learned;	     /* from a router, for a while */
+	struct route route; /* its interface 0: by none of ours */
 	bool path_due;
-	uint32_t interface; /* by which it is routed; 0: by none of ours */
 	bool resolved;
-	uint16_t state; /* NUD_*, as heard last of `via` */
+	uint16_t state; /* NUD_*, as heard last of the route's `via` */
 	uint8_t flags;	/* NTF_* */
 	uint8_t mac[6];
 	uint8_t asks; /* since it was resolved last, up to SETTLE_ASKS */
@@ -60,14 +58,6 @@ struct neighbours {
 };
 
 /* ---- reading messages ------------------------------------------------------------------------------------- */
-
-static bool read_address(struct nlattr *attribute, int family, struct usher_address *ret_address)
-{
-	if (!attribute || nla_len(attribute) != (family == AF_INET ? 4 : 16))
-		return false;
-	address_from_bytes(family, nla_data(attribute), ret_address);
-	return true;
-}
 
 static void set_resolved(struct neighbours *neighbours, struct target *target, const uint8_t *mac)
 {
@@ -101,23 +91,18 @@ static void read_neighbour(struct neighbours *neighbours, struct nlmsghdr *heade
 	if (nlmsg_parse(header, sizeof(*message), attributes, NDA_MAX, NULL) ||
 	    !find_link(neighbours, (uint32_t)message->ndm_ifindex) ||
 	    (message->ndm_family != AF_INET && message->ndm_family != AF_INET6) ||
-	    !read_address(attributes[NDA_DST], message->ndm_family, &address))
+	    !netlink_address(attributes[NDA_DST], message->ndm_family, &address))
 		return;
 	if (header->nlmsg_type == RTM_NEWNEIGH && message->ndm_state & USABLE && attributes[NDA_LLADDR] &&
 	    nla_len(attributes[NDA_LLADDR]) == 6)
 		mac = nla_data(attributes[NDA_LLADDR]);
 	for (size_t i = 0; i < neighbours->count; i++)
-		if (neighbours->targets[i].interface == (uint32_t)message->ndm_ifindex &&
-		    address_equal(&neighbours->targets[i].via, &address)) {
+		if (neighbours->targets[i].route.interface == (uint32_t)message->ndm_ifindex &&
+		    address_equal(&neighbours->targets[i].route.via, &address)) {
 			set_resolved(neighbours, &neighbours->targets[i], mac);
 			neighbours->targets[i].state = mac ? message->ndm_state : NUD_NONE;
 			neighbours->targets[i].flags = message->ndm_flags;
 		}
-}
-
-static uint16_t narrow_mtu(uint32_t mtu)
-{
-	return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
 }
 
 static void read_link(struct neighbours *neighbours, struct nlmsghdr *header)
@@ -130,7 +115,7 @@ static void read_link(struct neighbours *neighbours, struct nlmsghdr *header)
 		return;
 	neighbours->routes_due = true;
 	if (attributes[IFLA_MTU]) {
-		uint16_t mtu = narrow_mtu(nla_get_u32(attributes[IFLA_MTU]));
+		uint16_t mtu = netlink_mtu(attributes[IFLA_MTU]);
 
 		neighbours->changed |= mtu != link->mtu;
 		link->mtu = mtu;
@@ -169,90 +154,22 @@ static int read_news(struct nl_msg *message, void *context)
 
 /* ---- asking ----------------------------------------------------------------------------------------------- */
 
-static void cleanup_message(struct nl_msg **message)
-{
-	nlmsg_free(*message);
-}
-
-/* Sends one question and hands the answer, which the kernel gives at once, to read_news or `found`. libnl's own error
- * numbers mean nothing to our callers: all that matters is whether there was an answer. */
-static int ask(struct neighbours *neighbours, struct nl_msg *message, int (*found)(struct nl_msg *, void *),
-	       void *context)
-{
-	nl_socket_modify_cb(neighbours->questions, NL_CB_VALID, NL_CB_CUSTOM, found, context);
-	if (nl_send_auto(neighbours->questions, message) < 0)
-		return -EIO;
-	return nl_recvmsgs_default(neighbours->questions) < 0 ? -ENOENT : 0;
-}
-
-struct route_answer {
-	const struct neighbours *neighbours;
-	struct target *target;
-	uint32_t interface; /* 0: none of ours */
-};
-
-/* What the kernel has learned or been told of the path: its MTU (RTAX_MTU; that of an exception has an end) and our address on it. */
-static void read_path(struct nlattr **attributes, int family, struct target *target)
-{
-	struct nlattr *metrics[RTAX_MAX + 1];
-
-	target->mtu = 0;
-	target->mtu_learned = false;
-	target->source = (struct usher_address){0};
-	read_address(attributes[RTA_PREFSRC], family, &target->source);
-	if (!attributes[RTA_METRICS] || nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) ||
-	    !metrics[RTAX_MTU])
-		return;
-	target->mtu = narrow_mtu(nla_get_u32(metrics[RTAX_MTU]));
-	if (attributes[RTA_CACHEINFO] && nla_len(attributes[RTA_CACHEINFO]) >= (int)sizeof(struct rta_cacheinfo))
-		target->mtu_learned = ((struct rta_cacheinfo *)nla_data(attributes[RTA_CACHEINFO]))->rta_expires > 0;
-}
-
-static int read_route(struct nl_msg *message, void *context)
-{
-	struct route_answer *answer = context;
-	struct nlmsghdr *header = nlmsg_hdr(message);
-	struct rtmsg *route = nlmsg_data(header);
-	struct nlattr *attributes[RTA_MAX + 1];
-
-	if (header->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(header, sizeof(*route), attributes, RTA_MAX, NULL) ||
-	    route->rtm_type != RTN_UNICAST || !attributes[RTA_OIF] ||
-	    !find_link(answer->neighbours, nla_get_u32(attributes[RTA_OIF])))
-		return NL_OK;
-	answer->target->via = answer->target->address;
-	if (attributes[RTA_GATEWAY])
-		read_address(attributes[RTA_GATEWAY], route->rtm_family, &answer->target->via);
-	if (attributes[RTA_VIA]) { /* an IPv4 route through an IPv6 gateway */
-		struct rtvia *via = nla_data(attributes[RTA_VIA]);
-
-		if (via->rtvia_family == AF_INET6 && nla_len(attributes[RTA_VIA]) >= (int)sizeof(*via) + 16)
-			address_from_bytes(AF_INET6, via->rtvia_addr, &answer->target->via);
-	}
-	read_path(attributes, route->rtm_family, answer->target);
-	answer->interface = nla_get_u32(attributes[RTA_OIF]);
-	return NL_OK;
-}
-
 static void ask_route(struct neighbours *neighbours, struct target *target)
 {
-	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
-	struct route_answer answer = {.neighbours = neighbours, .target = target};
-	const struct target before = *target;
-	unsigned int length;
-	const void *bytes = address_bytes(&target->address, &length);
-	struct rtmsg route = {.rtm_family = (unsigned char)address_family(&target->address),
-			      .rtm_dst_len = (unsigned char)(length * 8)};
+	const struct route before = target->route;
+	struct route route;
 
-	if (!message || nlmsg_append(message, &route, sizeof(route), NLMSG_ALIGNTO) ||
-	    nla_put(message, RTA_DST, (int)length, bytes))
+	if (route_ask(neighbours->questions, &target->address, &route) || !find_link(neighbours, route.interface)) {
+		target->route.interface = 0;
+	} else {
+		target->route = route;
+		if (route.mtu != before.mtu || route.mtu_learned != before.mtu_learned ||
+		    !address_equal(&route.source, &before.source))
+			neighbours->changed = true;
+	}
+	if (target->route.interface == before.interface &&
+	    (!before.interface || address_equal(&target->route.via, &before.via)))
 		return;
-	ask(neighbours, message, read_route, &answer);
-	if (answer.interface && (target->mtu != before.mtu || target->mtu_learned != before.mtu_learned ||
-				 !address_equal(&target->source, &before.source)))
-		neighbours->changed = true;
-	if (target->interface == answer.interface && (!answer.interface || address_equal(&target->via, &before.via)))
-		return;
-	target->interface = answer.interface;
 	target->asks = 0;
 	target->ask_at = 0;
 	set_resolved(neighbours, target, NULL);
@@ -263,14 +180,14 @@ static void ask_neighbour(struct neighbours *neighbours, struct target *target)
 {
 	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETNEIGH, NLM_F_REQUEST);
 	unsigned int length;
-	const void *bytes = address_bytes(&target->via, &length);
-	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->via),
-				  .ndm_ifindex = (int)target->interface};
+	const void *bytes = address_bytes(&target->route.via, &length);
+	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->route.via),
+				  .ndm_ifindex = (int)target->route.interface};
 
 	if (!message || nlmsg_append(message, &neighbour, sizeof(neighbour), NLMSG_ALIGNTO) ||
 	    nla_put(message, NDA_DST, (int)length, bytes))
 		return;
-	if (ask(neighbours, message, read_news, neighbours))
+	if (netlink_ask(neighbours->questions, message, read_news, neighbours))
 		set_resolved(neighbours, target, NULL);
 }
 
@@ -286,9 +203,9 @@ static void use_neighbour(struct neighbours *neighbours, const struct target *ta
 	_cleanup_(cleanup_message) struct nl_msg *message = nlmsg_alloc_simple(
 		RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_REPLACE | (known ? 0 : NLM_F_CREATE));
 	unsigned int length;
-	const void *bytes = address_bytes(&target->via, &length);
-	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->via),
-				  .ndm_ifindex = (int)target->interface,
+	const void *bytes = address_bytes(&target->route.via, &length);
+	struct ndmsg neighbour = {.ndm_family = (unsigned char)address_family(&target->route.via),
+				  .ndm_ifindex = (int)target->route.interface,
 				  .ndm_state = known ? NUD_PROBE : NUD_NONE,
 				  .ndm_flags = known ? target->flags & NTF_ROUTER : NTF_USE};
 
@@ -323,7 +240,7 @@ static void ask_link(struct neighbours *neighbours, uint32_t index)
 	struct ifinfomsg link = {.ifi_index = (int)index};
 
 	if (message && !nlmsg_append(message, &link, sizeof(link), NLMSG_ALIGNTO))
-		ask(neighbours, message, read_news, neighbours);
+		netlink_ask(neighbours->questions, message, read_news, neighbours);
 }
 
 int neighbours_open(const struct interfaces *interfaces, struct neighbours **ret_neighbours)
@@ -421,7 +338,7 @@ void neighbours_tick(struct neighbours *neighbours, int64_t now)
 
 		if (now < target->ask_at)
 			continue;
-		if (target->interface) {
+		if (target->route.interface) {
 			ask_neighbour(neighbours, target);
 			use_neighbour(neighbours, target);
 		}
@@ -468,16 +385,18 @@ void neighbours_next_hop(const struct neighbours *neighbours, const struct usher
 			 struct next_hop *ret_next_hop)
 {
 	const struct target *target = find(neighbours, address);
-	const struct link *link = target ? find_link(neighbours, target->interface) : NULL;
+	const struct link *link = target ? find_link(neighbours, target->route.interface) : NULL;
 
 	*ret_next_hop = (struct next_hop){0};
 	if (!link || !target->resolved || !link->mac_known)
 		return;
 	ret_next_hop->resolved = true;
-	ret_next_hop->interface = target->interface;
-	ret_next_hop->source = target->source;
-	ret_next_hop->mtu = target->mtu ? target->mtu : link->mtu;
-	ret_next_hop->mtu_source = !target->mtu ? MTU_OF_INTERFACE : target->mtu_learned ? MTU_OF_ROUTER : MTU_OF_ROUTE;
+	ret_next_hop->interface = target->route.interface;
+	ret_next_hop->source = target->route.source;
+	ret_next_hop->mtu = target->route.mtu ? target->route.mtu : link->mtu;
+	ret_next_hop->mtu_source = !target->route.mtu	       ? MTU_OF_INTERFACE
+				   : target->route.mtu_learned ? MTU_OF_ROUTER
+							       : MTU_OF_ROUTE;
 	memcpy(ret_next_hop->mac, target->mac, 6);
 	memcpy(ret_next_hop->own_mac, link->mac, 6);
 }
