@@ -368,8 +368,9 @@ static void end(struct run *run)
 	host_run(command);
 }
 
-static void withstand(const struct attack *what)
+static void test_withstood(void **state)
 {
+	const struct attack *what = *state;
 	const char *wanted = getenv("FLOOD_PACKETS");
 	static struct run run;
 	struct live live = {.run = &run};
@@ -448,85 +449,27 @@ static void withstand(const struct attack *what)
 /* Few, whose return lines are left when others take their place. */
 #define AMONG_WHAT_IS_LEFT THROUGH_NAT(FOUR_BACKENDS, 1 << 16, 4096)
 
-static void test_from_a_limited_tenant(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant with a limit", "198.51.100.10", 0xcb007100, 0xff, "192.0.2",
-					 "limited", "calm", IN_DIRECT_RETURN});
-}
-
-static void test_from_a_tenant_without_limits(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant without limits", "198.51.100.10", 0xcb007000, 0xff, "192.0.2",
-					 "free", "calm", IN_DIRECT_RETURN});
-}
-
-static void test_from_strangers_who_are_refused(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"strangers, refused", "198.51.100.10", 0x10000000, 0x0fffffff, "192.0.2",
-					 "unknown", "calm", IN_DIRECT_RETURN});
-}
-
-static void test_from_strangers_who_are_let_in(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"strangers, let in", "198.51.100.11", 0x10000000, 0x0fffffff, "192.0.2",
-					 "unknown", "calm", IN_DIRECT_RETURN});
-}
-
-/* They have a ring to themselves, and no record means no service there. */
-static void test_from_a_tenant_whose_audit_is_required(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant with required audit", "198.51.100.10", 0xcb007200, 0xff, "192.0.3",
-					 "strict", "strict-too", IN_DIRECT_RETURN});
-}
-
-static void test_for_the_ports_of_a_backend(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant, through NAT", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free",
-					 "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_TCP});
-}
-
-static void test_of_datagrams_for_the_ports_of_a_backend(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant's datagrams, through NAT", "198.51.100.10", 0xcb007000, 0xff,
-					 "192.0.2", "free", "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP});
-}
-
-static void test_by_strangers_for_the_ports_of_a_backend(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"strangers, through NAT", "198.51.100.11", 0x10000000, 0x0fffffff, "192.0.2",
-					 "unknown", "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_TCP});
-}
-
-static void test_for_the_lines_of_the_table(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant, for all lines", "198.51.100.10", 0xcb007000, 0xff, "192.0.2",
-					 "free", "calm", IN_A_FULL_TABLE});
-}
-
-static void test_for_the_lines_of_the_table_through_nat(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant, through NAT, for all lines", "198.51.100.10", 0xcb007000, 0xff,
-					 "192.0.2", "free", "calm", THROUGH_NAT_IN_A_FULL_TABLE,
-					 .protocol = IPPROTO_TCP});
-}
-
-static void test_whose_return_lines_are_left(void **state)
-{
-	(void)state;
-	withstand(&(const struct attack){"a tenant, through NAT, whose return lines are left", "198.51.100.10",
-					 0xcb007000, 0xff, "192.0.2", "free", "calm", AMONG_WHAT_IS_LEFT,
-					 .protocol = IPPROTO_TCP});
-}
+static const struct attack attacks[] = {
+	{"a tenant with a limit", "198.51.100.10", 0xcb007100, 0xff, "192.0.2", "limited", "calm", IN_DIRECT_RETURN},
+	{"a tenant without limits", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm", IN_DIRECT_RETURN},
+	{"strangers, refused", "198.51.100.10", 0x10000000, 0x0fffffff, "192.0.2", "unknown", "calm", IN_DIRECT_RETURN},
+	{"strangers, let in", "198.51.100.11", 0x10000000, 0x0fffffff, "192.0.2", "unknown", "calm", IN_DIRECT_RETURN},
+	/* They have a ring to themselves, and no record means no service there. */
+	{"a tenant with required audit", "198.51.100.10", 0xcb007200, 0xff, "192.0.3", "strict", "strict-too",
+	 IN_DIRECT_RETURN},
+	{"a tenant, through NAT", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm", WITHOUT_A_FREE_PORT,
+	 .protocol = IPPROTO_TCP},
+	{"a tenant's datagrams, through NAT", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm",
+	 WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP},
+	{"strangers, through NAT", "198.51.100.11", 0x10000000, 0x0fffffff, "192.0.2", "unknown", "calm",
+	 WITHOUT_A_FREE_PORT, .protocol = IPPROTO_TCP},
+	{"a tenant, for all lines", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm", IN_A_FULL_TABLE},
+	{"a tenant, through NAT, for all lines", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm",
+	 THROUGH_NAT_IN_A_FULL_TABLE, .protocol = IPPROTO_TCP},
+	{"a tenant, through NAT, whose return lines are left", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free",
+	 "calm", AMONG_WHAT_IS_LEFT, .protocol = IPPROTO_TCP},
+};
+#define ATTACKS (sizeof(attacks) / sizeof(*attacks))
 
 /* ---- two floods at the same time ------------------------------------------------------------------------------ */
 
@@ -569,16 +512,16 @@ static void choose_at_once(struct run runs[2], uint64_t packets)
 
 static void test_two_cpus_never_choose_the_same_port(void **state)
 {
-	static const struct attack attacks[2] = {{"one CPU", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free",
-						  "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP},
-						 {"another", "198.51.100.10", 0xc0000200, 0xff, "192.0.2", "calm",
-						  "calm", WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP}};
+	static const struct attack both[2] = {{"one CPU", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm",
+					       WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP},
+					      {"another", "198.51.100.10", 0xc0000200, 0xff, "192.0.2", "calm", "calm",
+					       WITHOUT_A_FREE_PORT, .protocol = IPPROTO_UDP}};
 	static struct run runs[2];
 
 	(void)state;
-	runs[0] = (struct run){.attack = &attacks[0], .cpu = 0};
+	runs[0] = (struct run){.attack = &both[0], .cpu = 0};
 	begin(&runs[0]);
-	runs[1] = (struct run){.attack = &attacks[1], .cpu = 1, .host = runs[0].host};
+	runs[1] = (struct run){.attack = &both[1], .cpu = 1, .host = runs[0].host};
 	prepare(&runs[1]);
 	choose_at_once(runs, 32000);  /* for each there is a port */
 	choose_at_once(runs, 200000); /* there is none that nobody has */
@@ -588,21 +531,12 @@ static void test_two_cpus_never_choose_the_same_port(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_from_a_limited_tenant),
-		cmocka_unit_test(test_from_a_tenant_without_limits),
-		cmocka_unit_test(test_from_strangers_who_are_refused),
-		cmocka_unit_test(test_from_strangers_who_are_let_in),
-		cmocka_unit_test(test_from_a_tenant_whose_audit_is_required),
-		cmocka_unit_test(test_for_the_ports_of_a_backend),
-		cmocka_unit_test(test_of_datagrams_for_the_ports_of_a_backend),
-		cmocka_unit_test(test_by_strangers_for_the_ports_of_a_backend),
-		cmocka_unit_test(test_for_the_lines_of_the_table),
-		cmocka_unit_test(test_for_the_lines_of_the_table_through_nat),
-		cmocka_unit_test(test_whose_return_lines_are_left),
-		cmocka_unit_test(test_two_cpus_never_choose_the_same_port),
+	struct CMUnitTest tests[ATTACKS + 1] = {
+		[ATTACKS] = cmocka_unit_test(test_two_cpus_never_choose_the_same_port),
 	};
 
+	for (size_t i = 0; i < ATTACKS; i++)
+		tests[i] = (struct CMUnitTest){attacks[i].what, test_withstood, NULL, NULL, (void *)&attacks[i]};
 	if (host_begin())
 		return host_skip(sizeof(tests) / sizeof(tests[0]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
