@@ -27,6 +27,17 @@ static uint64_t next_random(uint64_t *state)
 	return usher_mix64(*state);
 }
 
+/* Three models of two versions, and where the backends begin. */
+static void write_models(struct writing *to)
+{
+	for (int m = 0; m < 3; m++)
+		writef(to,
+		       "%s\"m%d\": {\"versions\": {\"1\": {\"stage\": \"production\"}, \"2\": {\"stage\": "
+		       "\"canary\"}}}",
+		       m ? "," : "", m);
+	writef(to, "}, \"backends\": {");
+}
+
 /* Two versions of three models, a split, a slow start, services that share a model; `other`: with other sources. */
 static char *write_policy(bool other, size_t *ret_length)
 {
@@ -40,12 +51,7 @@ static char *write_policy(bool other, size_t *ret_length)
 	       "\"US\"}]}}, "
 	       "\"models\": {",
 	       other ? 9 : 8);
-	for (int m = 0; m < 3; m++)
-		writef(&to,
-		       "%s\"m%d\": {\"versions\": {\"1\": {\"stage\": \"production\"}, \"2\": {\"stage\": "
-		       "\"canary\"}}}",
-		       m ? "," : "", m);
-	writef(&to, "}, \"backends\": {");
+	write_models(&to);
 	for (int b = 0; b < BACKENDS; b++)
 		writef(&to,
 		       "%s\"b%d\": {\"address\": \"10.0.%d.1:80\", \"serves\": \"m%d@%d\", \"region\": \"%s\", "
@@ -125,12 +131,7 @@ static char *write_random(uint64_t *random)
 		    "\"2001:db8::/32\", \"region\": \"US\"}]},"
 		    "\"b\": {\"sources\": [{\"prefix\": \"30.0.0.0/8\", \"region\": \"US\"}, {\"prefix\": "
 		    "\"31.0.0.0/8\", \"region\": \"FR\"}]}}, \"models\": {");
-	for (int m = 0; m < 3; m++)
-		writef(&to,
-		       "%s\"m%d\": {\"versions\": {\"1\": {\"stage\": \"production\"}, \"2\": {\"stage\": "
-		       "\"canary\"}}}",
-		       m ? "," : "", m);
-	writef(&to, "}, \"backends\": {");
+	write_models(&to);
 	for (int b = 0; b < BACKENDS; b++)
 		writef(&to, "%s\"b%d\": {\"address\": \"10.0.%d.1:80\", \"serves\": \"m%d@%d\", \"region\": \"%s\"}",
 		       b ? "," : "", b, b, b % 3, 1 + b / 3 % 2, next_random(random) % 3 ? "DE" : "US");
