@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The least that a balancer can do in XDP: no table, no state, no record. A TCP packet to 198.51.100.8 goes, unchanged but for its
  * link addresses, to the server that the client's port gives (half of it: connect() takes every second one). segment.py sees to it
- * that the service's port is 8000 and the number of servers, and that server n is 02:00:00:00:03:n. No include, so that it needs
- * nothing but clang. */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-
-struct xdp_md {
-	u32 data;
-	u32 data_end;
-};
+ * that the service's port is 8000 and the number of servers, and that server n is 02:00:00:00:03:n. */
+#include "xdp.h"
 
 struct frame {
 	u8 to[6], from[6];
@@ -19,8 +11,6 @@ struct frame {
 	u8 source[4], destination[4];
 	u16 source_port_be, destination_port_be;
 } __attribute__((packed));
-
-enum { XDP_PASS = 2, XDP_TX = 3 };
 
 __attribute__((section("xdp"), used)) int forward(struct xdp_md *ctx)
 {
@@ -35,8 +25,6 @@ __attribute__((section("xdp"), used)) int forward(struct xdp_md *ctx)
 	servers = (u16)(__builtin_bswap16(frame->destination_port_be) - 8000);
 	if (!servers)
 		return XDP_PASS;
-	__builtin_memcpy(frame->from, frame->to, 6);
-	frame->to[4] = 3;
-	frame->to[5] = (u8)(1 + __builtin_bswap16(frame->source_port_be) / 2 % servers);
+	to_server(frame->to, frame->from, (u8)(1 + __builtin_bswap16(frame->source_port_be) / 2 % servers));
 	return XDP_TX;
 }
