@@ -94,7 +94,7 @@ int edge_fd(const struct edge *edge);
 /* From now on these targets. round: of this list. Returns 0 or -errno. */
 int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round);
 /*
- * The next verdict on a target. Returns 0; -EAGAIN: nothing for now, call again when readable; -EPROTO: the edge has sent
+ * The next verdict on a target. Returns 0; -EAGAIN: nothing yet, call again when readable; -EPROTO: the edge has sent
  * what is no fact, and it is ignored; -ENOTCONN: the edge is gone for good; or -errno if a new edge could not be handed
  * its list.
  */

@@ -17,7 +17,7 @@ int events_open(const struct program *program, struct events **ret_events);
 void events_close(struct events *events);
 
 /*
- * The next record of a ring that has not been read yet, valid until it is released; NULL: none for now.
+ * The next record of a ring that has not been read yet, valid until it is released; NULL: none yet.
  * Source: kernel/bpf/ringbuf.c and libbpf's ringbuf.c.
  */
 const struct usher_event *events_next(struct events *events, enum usher_ring ring);
