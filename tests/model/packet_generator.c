@@ -321,8 +321,10 @@ static void make_error(struct random *random, const struct gateway *gateway, con
 static void flip_bit(struct random *random, struct frame *frame)
 {
 	size_t within = frame->length < 100 || random_chance(random, 20) ? frame->length : 100;
+	size_t at = random_below(random, within);
 
-	frame->bytes[random_below(random, within)] ^= (uint8_t)(1u << random_below(random, 8));
+	if (at < 6 || at >= 12) /* a client stays with its router, as above */
+		frame->bytes[at] ^= (uint8_t)(1u << random_below(random, 8));
 }
 
 static void bad_source(struct random *random, struct frame *frame)
