@@ -8,8 +8,9 @@
 
 #include "base/cleanup.h"
 
-#define SLOTS_PER_MEMBER 512 /* fewer than 1 % of the slots then change hands needlessly when one leaves */
-#define SLOTS_PER_SHARE 128  /* of the smallest one: rounding is then below 1 % */
+#define SLOTS_PER_MEMBER 512	     /* fewer than 1 % of the slots then change hands needlessly when one leaves; */
+#define SLOTS_FOR_MEMBERS (1u << 18) /* with so many slots also where there are fewer for each */
+#define SLOTS_PER_SHARE 128	     /* of the smallest one: rounding is then below 1 % */
 
 struct walk {
 	uint32_t position, step;
@@ -28,7 +29,8 @@ static uint32_t power_of_two(uint64_t least)
 
 uint32_t ring_size(size_t count, uint64_t weight_sum, uint32_t weight_min)
 {
-	uint32_t by_count = power_of_two((uint64_t)power_of_two(count) * SLOTS_PER_MEMBER);
+	uint64_t for_members = (uint64_t)power_of_two(count) * SLOTS_PER_MEMBER;
+	uint32_t by_count = power_of_two(for_members < SLOTS_FOR_MEMBERS ? for_members : SLOTS_FOR_MEMBERS);
 	uint32_t by_share = power_of_two(weight_sum * SLOTS_PER_SHARE / weight_min);
 
 	if (count == 1)

@@ -21,8 +21,8 @@ struct ring_member {
 
 /*
  * How many slots: a power of two. It depends on all the backends that might ever be in the ring and not on those that are,
- * since another size is another ring. count: at least 1. With up to 100 members of weights within 1:5 every share is within
- * 1 % of what was asked; within 2^20 slots also beyond.
+ * since another size is another ring. count: at least 1. With up to 100 members of weights within 1:5, and with more of equal weights,
+ * every share is within 1 % of what was asked; within 2^20 slots also beyond.
  */
 uint32_t ring_size(size_t count, uint64_t weight_sum, uint32_t weight_min);
 

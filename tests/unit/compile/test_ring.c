@@ -14,7 +14,7 @@
 #include "usher/limits.h"
 #include "usher/ring_hash.h"
 
-static struct ring_member members[1024];
+static struct ring_member members[USHER_BACKENDS_MAX];
 
 /* Capacities from 1 to 5 times the least, in an order that is anybody's. */
 static void make_members(size_t count, uint32_t uneven)
@@ -22,7 +22,7 @@ static void make_members(size_t count, uint32_t uneven)
 	char name[32];
 
 	for (size_t i = 0; i < count; i++) {
-		snprintf(name, sizeof(name), "backend-%03zu", i);
+		snprintf(name, sizeof(name), "backend-%04zu", i);
 		members[i] = (struct ring_member){
 			.seed = usher_name_seed(name),
 			.weight = uneven ? 1 + (uint32_t)(usher_mix64(i + 1) % uneven) : 1,
@@ -74,6 +74,23 @@ static void test_shares_are_within_one_percent(void **state)
 	print_message("# 1 to 100 backends, capacities within 1 : 5: the worst share is %.2f %% off\n", worst * 100);
 }
 
+/* With all of them up each has as many slots as the others; the worst is when one is not. */
+static void test_shares_of_many_are_within_one_percent_while_one_is_down(void **state)
+{
+	(void)state;
+	for (size_t count = 128; count <= USHER_BACKENDS_MAX; count = count * 3 / 2 + 1) {
+		make_members(count, 0);
+		uint32_t size = size_of(count);
+		uint16_t *slots = filled(members, count - 1, size);
+		double error = ring_error(members, count - 1, size, slots);
+
+		if (error > 0.01)
+			fail_msg("%zu of %zu backends, %u slots: a share is %.2f %% off", count - 1, count, size,
+				 error * 100);
+		free(slots);
+	}
+}
+
 /* ring_error() believed nobody: count the slots once by hand. */
 static void test_the_error_is_what_it_says(void **state)
 {
@@ -99,7 +116,7 @@ static void test_the_error_is_what_it_says(void **state)
 /* Slots that were not the leaver's and have another backend all the same, as a share of all. */
 static double moved_without_need(size_t count, size_t leaver, uint32_t size)
 {
-	struct ring_member rest[1024];
+	static struct ring_member rest[USHER_BACKENDS_MAX];
 	uint16_t *before = filled(members, count, size), *after;
 	size_t kept = 0, moved = 0;
 
@@ -116,7 +133,7 @@ static double moved_without_need(size_t count, size_t leaver, uint32_t size)
 
 static void test_little_moves_when_one_leaves(void **state)
 {
-	static const size_t counts[] = {2, 3, 5, 10, 20, 50, 100};
+	static const size_t counts[] = {2, 3, 5, 10, 20, 50, 100, 513, 2048, 4096};
 
 	(void)state;
 	for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++)
@@ -133,7 +150,7 @@ static void test_little_moves_when_one_leaves(void **state)
 				if (moved > worst)
 					worst = moved;
 			}
-			print_message("# one of %3zu backends leaves (capacities %s): %.2f %% moved beyond its own, at "
+			print_message("# one of %4zu backends leaves (capacities %s): %.2f %% moved beyond its own, at "
 				      "worst %.2f %%\n",
 				      counts[c], uneven ? "1 to 5" : "equal", 100 * sum / (double)tried, 100 * worst);
 			if (worst >= 0.02)
@@ -169,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shares_are_within_one_percent),
+		cmocka_unit_test(test_shares_of_many_are_within_one_percent_while_one_is_down),
 		cmocka_unit_test(test_the_error_is_what_it_says),
 		cmocka_unit_test(test_little_moves_when_one_leaves),
 		cmocka_unit_test(test_who_comes_back_finds_the_same_ring),
