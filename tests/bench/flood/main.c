@@ -126,10 +126,10 @@ static double handshake(struct bed *bed)
 	struct flood flood = {
 		.way = {"l2", false, false}, .flows = TRAFFIC_FLOWS_MAX, .prefixes = PREFIXES, .tcp_flags = TCP_SYN};
 	int target = program_xdp(&bed->gateway.program);
-	double syn = meter_cost(&bed->meter, target, &flood, CONNECTIONS, USHER_REASON_ADMITTED);
+	double syn = meter_cost(&bed->meter, target, METER_NONE, &flood, CONNECTIONS, USHER_REASON_ADMITTED).target;
 
 	flood.tcp_flags = TCP_ACK;
-	return syn + meter_cost(&bed->meter, target, &flood, CONNECTIONS, USHER_REASON_CONFIRMED);
+	return syn + meter_cost(&bed->meter, target, METER_NONE, &flood, CONNECTIONS, USHER_REASON_CONFIRMED).target;
 }
 
 static double handshake_beside(struct bed *bed, bool is_flood)

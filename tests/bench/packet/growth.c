@@ -49,8 +49,9 @@ static double of_established(struct growth *growth, uint32_t flows, uint64_t see
 				    .tcp_flags = TCP_ACK,
 				    .first = seed};
 
-	return meter_cost(&growth->meter, program_xdp(&growth->gateway.program), &flood, METER_REPEAT,
-			  USHER_REASON_ESTABLISHED);
+	return meter_cost(&growth->meter, program_xdp(&growth->gateway.program), METER_NONE, &flood, METER_REPEAT,
+			  USHER_REASON_ESTABLISHED)
+		.target;
 }
 
 static void open_flows(struct growth *growth, uint32_t flows)
@@ -74,8 +75,9 @@ static double of_new(struct growth *growth)
 				    .tcp_flags = TCP_SYN};
 
 	gateway_forget(&growth->gateway);
-	return meter_cost(&growth->meter, program_xdp(&growth->gateway.program), &flood, METER_REPEAT,
-			  USHER_REASON_ADMITTED);
+	return meter_cost(&growth->meter, program_xdp(&growth->gateway.program), METER_NONE, &flood, METER_REPEAT,
+			  USHER_REASON_ADMITTED)
+		.target;
 }
 
 static void publish_policy(struct growth *growth, enum axis axis, uint32_t value)

@@ -2,7 +2,7 @@
 /*
  * What a packet costs, by what it is and how it is sent on, against floors measured in the same run; README.md says how.
  *
- *   packet.bench [--quick] [--ipv4] [--mode MODE | --growth] [--results FOLDER]
+ *   packet.bench [--quick] [--ipv4] [--mode MODE | --growth | --steps] [--results FOLDER]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,6 +16,7 @@
 
 #include "growth.h"
 #include "report.h"
+#include "steps.h"
 
 #define LINES_MIN (1u << 21) /* rated for 1,000,000 flows of one line each */
 #define ROUNDS 15
@@ -29,28 +30,28 @@ static const struct {
 } modes[] = {{"l2", 1}, {"ipip", 1}, {"gue", 1}, {"nat", 2}};
 
 struct options {
-	bool quick, ipv4, growth; /* ipv4: not IPv6; growth: nothing else */
+	bool quick, ipv4, growth, steps; /* ipv4: not IPv6; growth, steps: nothing else */
 	const char *mode, *results;
 };
 
 static struct way_samples samples[WAYS_MAX];
 static size_t sample_count;
 
-static void add_round(struct way_samples *to, const struct row_costs *rows)
+static void add_round(struct way_samples *to, const struct row_costs *costs)
 {
-	for (int i = 0; i < ROW_COUNT; i++)
-		sample_add(&to->cost[i], rows->of[i]);
+	for (int i = 0; i < ROW_COUNT; i++) {
+		sample_add(&to->cost[i], costs->of[i].target);
+		sample_add(&to->floor[i], costs->of[i].floor);
+		sample_add(&to->ratio[i], costs->of[i].target / costs->of[i].floor);
+	}
 }
 
-/* Does a row lack undisturbed runs? */
-static bool lacks(const struct way_samples *first, size_t ways, const struct sample *floors, size_t rounds)
+/* Does a row that has a bar lack undisturbed runs? */
+static bool lacks(const struct way_samples *first, size_t ways, size_t rounds)
 {
-	for (int i = 0; i < FLOOR_COUNT; i++)
-		if (floors[i].count < rounds)
-			return true;
 	for (size_t w = 0; w < ways; w++)
 		for (int i = 0; i < ROW_COUNT; i++)
-			if (first[w].cost[i].count < rounds && !(i == ROW_RESET && first[w].way.is_udp))
+			if (row_shapes[i].bar > 0 && first[w].ratio[i].count < rounds)
 				return true;
 	return false;
 }
@@ -62,7 +63,6 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 	size_t limit = options->quick ? rounds : 2 * rounds;
 	struct way_samples *first = &samples[sample_count];
 	struct way_tables tables[4];
-	struct sample floors[FLOOR_COUNT] = {0};
 	struct gateway gateway;
 	struct meter meter = {0};
 	unsigned int missed = 0;
@@ -72,13 +72,8 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 		first[w].way = (struct way){mode, w & 1, w >> 1};
 		rows_compile(&gateway, &first[w].way, &tables[w]);
 	}
-	for (size_t round = 0; round < limit && (round < rounds || lacks(first, ways, floors, rounds)); round++) {
-		struct floor_costs floor_costs;
-
+	for (size_t round = 0; round < limit && (round < rounds || lacks(first, ways, rounds)); round++) {
 		meter_open(&gateway, &meter);
-		rows_measure_floors(&meter, round << 24, &floor_costs);
-		for (int i = 0; i < FLOOR_COUNT; i++)
-			sample_add(&floors[i], floor_costs.of[i]);
 		for (size_t w = 0; w < ways; w++) {
 			struct row_costs costs;
 
@@ -87,9 +82,8 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 		}
 		meter_close(&meter);
 	}
-	report_floors(to, mode, floors);
 	for (size_t w = 0; w < ways; w++) {
-		missed += report_way(to, &first[w], floors);
+		missed += report_way(to, &first[w]);
 		rows_free(&tables[w]);
 	}
 	fprintf(to, "%u runs, of which %u were disturbed and left out; %llu records found no room\n", meter.runs,
@@ -102,10 +96,13 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 
 static void read_options(int count, char **arguments, struct options *ret_options)
 {
-	static const struct option long_options[] = {
-		{"quick", no_argument, NULL, 'q'},	   {"ipv4", no_argument, NULL, '4'},
-		{"growth", no_argument, NULL, 'g'},	   {"mode", required_argument, NULL, 'm'},
-		{"results", required_argument, NULL, 'r'}, {0}};
+	static const struct option long_options[] = {{"quick", no_argument, NULL, 'q'},
+						     {"ipv4", no_argument, NULL, '4'},
+						     {"growth", no_argument, NULL, 'g'},
+						     {"steps", no_argument, NULL, 's'},
+						     {"mode", required_argument, NULL, 'm'},
+						     {"results", required_argument, NULL, 'r'},
+						     {0}};
 	int option;
 
 	while ((option = getopt_long(count, arguments, "", long_options, NULL)) != -1) {
@@ -118,6 +115,9 @@ static void read_options(int count, char **arguments, struct options *ret_option
 			break;
 		case 'g':
 			ret_options->growth = true;
+			break;
+		case 's':
+			ret_options->steps = true;
 			break;
 		case 'm':
 			ret_options->mode = optarg;
@@ -157,12 +157,16 @@ int main(int count, char **arguments)
 	fprintf(to, "\n%u backends, sources in %u prefixes (largest set: %u), each tenant with a limit on new flows\n",
 		100u, ROWS_PREFIXES, ROWS_PREFIXES_LARGEST);
 	meter_begin();
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes) && !options.growth; i++)
+	bool is_all = !options.growth && !options.steps;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes) && is_all; i++)
 		if (!options.mode || !strcmp(options.mode, modes[i].mode))
 			missed += measure_mode(&options, modes[i].mode, modes[i].lines, to);
-	if (!options.growth)
+	if (is_all)
 		fprintf(to, "\n%u bars not met, or not measured\n", missed);
-	if (options.growth || (!options.quick && !options.mode))
+	is_all = is_all && !options.quick && !options.mode;
+	if (options.steps || is_all)
+		steps_measure(to);
+	if (options.growth || is_all)
 		growth_measure(to, options.results);
 	if (options.results && sample_count)
 		report_plot(options.results, samples, sample_count);

@@ -2,6 +2,7 @@
 #include "meter.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -23,6 +24,9 @@
 
 #define CPUS_MAX 256
 #define WITHOUT_END 1000000000u
+#define SLICE 200000u	   /* packets of a run between two pauses, a multiple of TRAFFIC_BLOCK */
+#define OTHERS_NS 5000000L /* of a pause */
+#define TAKEN_MAX 0.01	   /* of a run */
 
 static unsigned int measuring_cpu;
 
@@ -38,6 +42,18 @@ void meter_begin(void)
 	must(sched_setscheduler(0, SCHED_FIFO, &parameters) ? errno : 0, "priority");
 }
 
+/* The kernel rewrites the generator's call, and waits for all CPUs: not once for each chunk of a flood. */
+static void aim(struct meter *meter, enum traffic_phase phase, int target)
+{
+	__u32 key = phase;
+
+	if (meter->target[phase] == target)
+		return;
+	must(bpf_map_update_elem(bpf_map__fd(meter->skeleton->maps.targets), &key, &target, BPF_ANY) ? errno : 0,
+	     "target");
+	meter->target[phase] = target;
+}
+
 void meter_open(const struct gateway *gateway, struct meter *ret_meter)
 {
 	struct traffic_bpf *skeleton = traffic_bpf__open();
@@ -50,7 +66,8 @@ void meter_open(const struct gateway *gateway, struct meter *ret_meter)
 		bpf_program__set_flags(program, bpf_program__flags(gateway->program.skeleton->progs.usher));
 	must(traffic_bpf__load(skeleton), "load traffic");
 	ret_meter->skeleton = skeleton;
-	ret_meter->target = -1;
+	memset(ret_meter->target, 0xff, sizeof(ret_meter->target));
+	aim(ret_meter, TRAFFIC_NOTHING, bpf_program__fd(skeleton->progs.nothing));
 	ret_meter->verdicts = program_map(&gateway->program, "verdicts");
 	must(mapping_open(bpf_map__fd(skeleton->maps.traffics), sizeof(struct traffic), true, &ret_meter->traffic),
 	     "traffics");
@@ -126,39 +143,40 @@ static void prepare(const struct meter *meter, const struct flood *flood)
 
 /* ---- runs -------------------------------------------------------------------------------------------------- */
 
-static long steal(void)
+/* How long the hypervisor has kept the CPU to itself, ns; it grows by 10 ms. */
+static uint64_t stealing(void)
 {
 	char line[256], name[16];
-	long value = 0;
+	uint64_t ticks = 0;
 	FILE *file = fopen("/proc/stat", "r");
 
 	must(file ? 0 : errno, "/proc/stat");
 	snprintf(name, sizeof(name), "cpu%u ", measuring_cpu);
 	while (fgets(line, sizeof(line), file))
 		if (!strncmp(line, name, strlen(name)) &&
-		    sscanf(line, "%*s %*d %*d %*d %*d %*d %*d %*d %ld", &value) != 1)
-			value = 0;
+		    sscanf(line, "%*s %*d %*d %*d %*d %*d %*d %*d %" SCNu64, &ticks) != 1)
+			ticks = 0;
 	fclose(file);
-	return value;
+	return ticks * 10000000;
 }
 
-/* The kernel rewrites the generator's call then, and waits for all CPUs: not once for each chunk of a flood. */
-static void aim(struct meter *meter, int target)
+/* How long this thread has waited for its CPU while others had it, ns. */
+static uint64_t waiting(void)
 {
-	__u32 zero = 0;
+	FILE *file = fopen("/proc/thread-self/schedstat", "r");
+	uint64_t waited;
 
-	if (meter->target == target)
-		return;
-	must(bpf_map_update_elem(bpf_map__fd(meter->skeleton->maps.targets), &zero, &target, BPF_ANY) ? errno : 0,
-	     "target");
-	meter->target = target;
+	must(file ? 0 : errno, "/proc/thread-self/schedstat");
+	must(fscanf(file, "%*u %" SCNu64, &waited) == 1 ? 0 : EINVAL, "/proc/thread-self/schedstat");
+	fclose(file);
+	return waited;
 }
 
 /* Returns 0, or EINTR: a signal came first. */
-static int send_all(const struct meter *meter, const struct flood *flood, uint32_t repeat)
+static int send_all(const struct meter *meter, const struct flood *flood, uint32_t count)
 {
 	uint8_t frame[TRAFFIC_FRAME6] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .repeat = (int)repeat + 1,
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .repeat = (int)count,
 		    .data_size_in = flood->way.is_ipv6 ? TRAFFIC_FRAME6 : TRAFFIC_FRAME4);
 	int r = bpf_prog_test_run_opts(bpf_program__fd(meter->skeleton->progs.traffic), &options) ? errno : 0;
 
@@ -167,32 +185,57 @@ static int send_all(const struct meter *meter, const struct flood *flood, uint32
 	return r;
 }
 
-static void begin(struct meter *meter, int target, const struct flood *flood, uint32_t repeat)
+static void begin(struct meter *meter, int target, const struct flood *flood, bool is_measured)
 {
 	struct traffic *traffic = meter->traffic.bytes;
 
 	prepare(meter, flood);
+	traffic->is_measured = is_measured;
+	traffic->phase = TRAFFIC_TARGET;
 	traffic->sent = 0;
-	traffic->repeat = repeat;
-	aim(meter, target);
+	memset(traffic->spent, 0, sizeof(traffic->spent));
+	aim(meter, TRAFFIC_TARGET, target);
 }
 
-static double run(struct meter *meter, int target, const struct flood *flood, uint32_t repeat)
+/* Packets of a run, and a pause: who has waited too long for this CPU gets it from a thread of any priority. */
+static void send_slice(const struct meter *meter, const struct flood *flood, uint32_t count)
 {
-	const struct traffic *traffic = meter->traffic.bytes;
-	struct rusage before, after;
-	long stolen;
+	const struct timespec others = {.tv_nsec = OTHERS_NS};
+	struct traffic *traffic = meter->traffic.bytes;
 
-	begin(meter, target, flood, repeat);
-	stolen = steal();
-	getrusage(RUSAGE_THREAD, &before);
-	must(send_all(meter, flood, repeat), "run");
-	getrusage(RUSAGE_THREAD, &after);
+	nanosleep(&others, NULL);
+	traffic->phase = TRAFFIC_TARGET;
+	traffic->left = 0;
+	traffic->begun = 0;
+	/* The last one ends the last block. */
+	must(send_all(meter, flood, (traffic->has_floor ? 3 : 2) * count + 1), "run");
+	traffic->next = traffic->block_first;
+}
+
+static struct cost run(struct meter *meter, int target, int floor, const struct flood *flood, uint32_t repeat)
+{
+	struct traffic *traffic = meter->traffic.bytes;
+	const __u64 *spent = traffic->spent;
+	uint64_t taken;
+
+	begin(meter, target, flood, true);
+	traffic->has_floor = floor != METER_NONE;
+	if (traffic->has_floor)
+		aim(meter, TRAFFIC_FLOOR, floor);
+	taken = waiting() + stealing();
+	for (uint32_t sent = 0; sent < repeat; sent += SLICE)
+		send_slice(meter, flood, repeat - sent < SLICE ? repeat - sent : SLICE);
+	taken = waiting() + stealing() - taken;
 	meter->runs++;
-	if (before.ru_nivcsw == after.ru_nivcsw && stolen == steal())
-		return (double)(traffic->ended - traffic->begun) / repeat;
-	meter->disturbed++;
-	return NAN;
+	if ((double)taken >
+	    TAKEN_MAX * (double)(spent[TRAFFIC_NOTHING] + spent[TRAFFIC_FLOOR] + spent[TRAFFIC_TARGET])) {
+		meter->disturbed++;
+		return (struct cost){NAN, NAN};
+	}
+	return (struct cost){
+		((double)spent[TRAFFIC_TARGET] - (double)spent[TRAFFIC_NOTHING]) / repeat,
+		traffic->has_floor ? ((double)spent[TRAFFIC_FLOOR] - (double)spent[TRAFFIC_NOTHING]) / repeat : NAN,
+	};
 }
 
 static uint64_t verdicts(const struct meter *meter, uint8_t reason)
@@ -211,12 +254,12 @@ static uint64_t verdicts(const struct meter *meter, uint8_t reason)
 	return sum;
 }
 
-double meter_cost(struct meter *meter, int target, const struct flood *flood, uint32_t repeat, uint8_t reason)
+struct cost meter_cost(struct meter *meter, int target, int floor, const struct flood *flood, uint32_t repeat,
+		       uint8_t reason)
 {
-	double without = run(meter, bpf_program__fd(meter->skeleton->progs.nothing), flood, repeat), with;
 	uint64_t before = reason ? verdicts(meter, reason) : 0, counted;
+	struct cost cost = run(meter, target, floor, flood, repeat);
 
-	with = run(meter, target, flood, repeat);
 	counted = reason ? verdicts(meter, reason) - before : repeat;
 	if (counted < repeat - repeat / 1000) {
 		fprintf(stderr, "bench: %s %s %s: only %llu of %u packets got the verdict %u\n", flood->way.mode,
@@ -224,17 +267,18 @@ double meter_cost(struct meter *meter, int target, const struct flood *flood, ui
 			(unsigned long long)counted, repeat, reason);
 		exit(EXIT_FAILURE);
 	}
-	return with - without;
+	return cost;
 }
 
-void meter_send(struct meter *meter, int target, const struct flood *flood, uint32_t repeat)
+void meter_send(struct meter *meter, int target, const struct flood *flood, uint32_t count)
 {
-	run(meter, target, flood, repeat - 1); /* one more closes the interval */
+	begin(meter, target, flood, false);
+	must(send_all(meter, flood, count), "send");
 }
 
 void meter_flood(struct meter *meter, int target, const struct flood *flood)
 {
-	begin(meter, target, flood, UINT32_MAX);
+	begin(meter, target, flood, false);
 	while (!send_all(meter, flood, WITHOUT_END))
 		;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a target costs a packet, in nanoseconds: the time of a run of `traffic` with this target less that of the same run with the
- * target `nothing`. NAN for a run that was disturbed, which is one during which
- *
- *  - this thread was taken off its CPU (getrusage: an involuntary context switch), or
- *  - the hypervisor took the CPU (/proc/stat: "steal" of this CPU grew, of which a tick is 10 ms).
+ * What a target costs a packet, and what its floor does, in nanoseconds: the time that a run of `traffic` spends with it less that
+ * which it spends with `nothing`, block by block in turn. NAN for a run that was disturbed, which is one during which
+ * others took the CPU for more than a hundredth of it: tasks, while this thread was ready to go on (/proc/thread-self/schedstat), or the
+ * hypervisor ("steal" of this CPU in /proc/stat, in ticks of 10 ms).
  *
  * Nothing else is ever left out: not what is slow.
  */
@@ -15,6 +14,7 @@
 #include "traffic.h"
 
 #define METER_REPEAT 1000000u
+#define METER_NONE (-1)
 
 /* Packets of a run. */
 struct flood {
@@ -31,8 +31,8 @@ struct flood {
 struct meter {
 	struct traffic_bpf *skeleton;
 	struct mapping traffic;
-	int verdicts; /* map of the gateway */
-	int target;   /* that the generator calls now */
+	int verdicts;		    /* map of the gateway */
+	int target[TRAFFIC_PHASES]; /* that the generator calls now */
 	unsigned int runs, disturbed;
 };
 
@@ -41,10 +41,18 @@ void meter_begin(void);
 void meter_open(const struct gateway *gateway, struct meter *ret_meter);
 void meter_close(struct meter *meter);
 
-/* `target`: a program. `reason`: what the gateway's verdict has to be for 999 of 1,000 packets, or 0 if it is not the gateway. */
-double meter_cost(struct meter *meter, int target, const struct flood *flood, uint32_t repeat, uint8_t reason);
+struct cost {
+	double target, floor; /* ns a packet */
+};
+
+/*
+ * `target`, `floor`: programs, or METER_NONE for no floor. `repeat`: packets for each, a multiple of TRAFFIC_BLOCK. `reason`: what the
+ * gateway's verdict has to be for 999 of 1,000 packets, or 0 if it is not the gateway.
+ */
+struct cost meter_cost(struct meter *meter, int target, int floor, const struct flood *flood, uint32_t repeat,
+		       uint8_t reason);
 /* Packets, and no measurement. */
-void meter_send(struct meter *meter, int target, const struct flood *flood, uint32_t repeat);
+void meter_send(struct meter *meter, int target, const struct flood *flood, uint32_t count);
 /* Packets until the calling thread gets a signal that it has a handler for. */
 void meter_flood(struct meter *meter, int target, const struct flood *flood);
 /* How many of these have been sent, as seen by another thread. */

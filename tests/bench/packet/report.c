@@ -38,63 +38,57 @@ static void way_name(const struct way *way, char name[32])
 	snprintf(name, 32, "%s %s IPv%d", way->mode, way->is_udp ? "UDP" : "TCP", way->is_ipv6 ? 6 : 4);
 }
 
-void report_floors(FILE *to, const char *mode, const struct sample floors[FLOOR_COUNT])
+static double bar_of(const struct way *way, int row)
 {
-	fprintf(to, "\n%-50s %8s   %-17s\n", "floor (IPv4)", "ns", "quartiles");
-	for (int i = 0; i < FLOOR_COUNT; i++) {
-		struct quartiles of = sample_quartiles(&floors[i]);
+	bool is_dearer = way->is_ipv6 || !strcmp(way->mode, "nat") || !strcmp(way->mode, "gue");
 
-		fprintf(to, "%-50s %8.1f   %7.1f %7.1f\n", floor_texts[i], of.median, of.low, of.high);
+	/* A new epoch's is a share of what a new flow of the same way costs. */
+	return row_shapes[row].bar * (is_dearer && row_shapes[row].floor != FLOOR_NEW_FLOW ? DEARER : 1);
+}
+
+static void report_ratio(FILE *to, const struct way_samples *samples, int row)
+{
+	struct quartiles ratio = sample_quartiles(&samples->ratio[row]);
+	double bar = bar_of(&samples->way, row);
+
+	fprintf(to, "  %7.1f %-22s  %5.2f (%4.2f-%4.2f)", sample_quartiles(&samples->floor[row]).median,
+		floor_texts[row_shapes[row].floor], ratio.median, ratio.low, ratio.high);
+	if (bar > 0)
+		fprintf(to, "  %5.2f %5zu  %s", bar, samples->ratio[row].count,
+			ratio.median <= bar ? "met" : "not met");
+	else
+		fprintf(to, "  %5s %5zu", "", samples->ratio[row].count);
+}
+
+/* Returns whether its bar was missed, or not measured. */
+static bool report_row(FILE *to, const struct way_samples *samples, int row)
+{
+	struct quartiles ns = sample_quartiles(&samples->cost[row]);
+
+	if (!samples->cost[row].count) {
+		fprintf(to, "%-45s not measured\n", row_shapes[row].text);
+		return row_shapes[row].bar > 0;
 	}
-	fprintf(to, "(in the run of %s)\n", mode);
+	fprintf(to, "%-45s %7.1f (%6.1f-%6.1f)", row_shapes[row].text, ns.median, ns.low, ns.high);
+	if (row_shapes[row].floor != FLOOR_NONE)
+		report_ratio(to, samples, row);
+	fprintf(to, "\n");
+	return row_shapes[row].bar > 0 &&
+	       !(sample_quartiles(&samples->ratio[row]).median <= bar_of(&samples->way, row));
 }
 
-/* What the row is a multiple of: a floor, or for a new epoch a new flow of the same way. */
-/* Its ratio is to a new flow of the same way. */
-static bool is_of_new_flow(int row)
+unsigned int report_way(FILE *to, const struct way_samples *samples)
 {
-	return row == ROW_EPOCH || row == ROW_EPOCH_SOURCES;
-}
-
-static double floor_of(int row, const struct way_samples *samples, const struct sample floors[FLOOR_COUNT])
-{
-	return sample_quartiles(is_of_new_flow(row) ? &samples->cost[ROW_NEW] : &floors[row_shapes[row].floor]).median;
-}
-
-static const char *verdict(double ratio, double bar)
-{
-	if (isnan(ratio))
-		return "floor not measured";
-	return ratio <= bar ? "met" : "not met";
-}
-
-unsigned int report_way(FILE *to, const struct way_samples *samples, const struct sample floors[FLOOR_COUNT])
-{
-	const struct way *way = &samples->way;
 	unsigned int missed = 0;
 	char name[32];
 
-	way_name(way, name);
-	fprintf(to, "\n%-50s %8s   %-17s %7s %6s %5s\n", name, "ns", "quartiles", "ratio", "bar", "runs");
+	way_name(&samples->way, name);
+	fprintf(to, "\n%-45s %7s %-15s  %7s %-22s  %5s %-11s  %5s %5s\n", name, "ns", "(quartiles)", "ns", "floor",
+		"ratio", "(quartiles)", "bar", "runs");
 	for (int i = 0; i < ROW_COUNT; i++) {
-		struct quartiles of = sample_quartiles(&samples->cost[i]);
-		double ratio = of.median / floor_of(i, samples, floors), bar = row_shapes[i].bar;
+		bool is_missing = (i == ROW_RESET && samples->way.is_udp) || (i == ROW_REWRITE && samples->way.is_ipv6);
 
-		if (!is_of_new_flow(i) && (way->is_ipv6 || !strcmp(way->mode, "nat") || !strcmp(way->mode, "gue")))
-			bar *= DEARER;
-		if (i == ROW_RESET && way->is_udp)
-			continue;
-		if (!samples->cost[i].count) {
-			fprintf(to, "%-50s not measured: each run was disturbed\n", row_shapes[i].text);
-			missed += bar > 0;
-			continue;
-		}
-		fprintf(to, "%-50s %8.1f   %7.1f %7.1f  %7.2f ", row_shapes[i].text, of.median, of.low, of.high, ratio);
-		if (bar > 0)
-			fprintf(to, "%6.2f %5zu  %s\n", bar, samples->cost[i].count, verdict(ratio, bar));
-		else
-			fprintf(to, "%6s %5zu\n", "", samples->cost[i].count);
-		missed += bar > 0 && !(ratio <= bar);
+		missed += !is_missing && report_row(to, samples, i);
 	}
 	return missed;
 }

@@ -11,14 +11,14 @@
 /* One way, over all rounds. */
 struct way_samples {
 	struct way way;
-	struct sample cost[ROW_COUNT];
+	struct sample cost[ROW_COUNT], floor[ROW_COUNT];
+	struct sample ratio[ROW_COUNT]; /* of the two in the same run */
 };
 
 /* Kernel, CPU and date, in one line. */
 void report_machine(FILE *to);
-void report_floors(FILE *to, const char *mode, const struct sample floors[FLOOR_COUNT]);
-/* Ratios are of medians. Returns how many bars were not met, or not measured. */
-unsigned int report_way(FILE *to, const struct way_samples *samples, const struct sample floors[FLOOR_COUNT]);
+/* Returns how many bars were not met, or not measured. */
+unsigned int report_way(FILE *to, const struct way_samples *samples);
 /* Bars for the ways, one group a row. */
 void report_plot(const char *folder, const struct way_samples *samples, size_t count);
 

@@ -47,49 +47,6 @@ void rows_free(struct way_tables *tables)
 	tables_free(tables->largest);
 }
 
-/* ---- floors ------------------------------------------------------------------------------------------------ */
-
-/* A look at each of `flows` keys in random order, in a map that holds these and no others. */
-static double lru_look(struct meter *meter, struct flood flood, uint64_t seed, uint32_t flows)
-{
-	flood.is_random = true;
-	flood.first = seed;
-	flood.flows = flows;
-	return meter_cost(meter, bpf_program__fd(meter->skeleton->progs.lru_find), &flood, METER_REPEAT, 0);
-}
-
-void rows_measure_floors(struct meter *meter, uint64_t seed, struct floor_costs *ret_costs)
-{
-	int insert = bpf_program__fd(meter->skeleton->progs.lru_insert);
-	struct flood flood = {.way = {"l2", false, false},
-			      .flows = TRAFFIC_FLOWS_MAX,
-			      .prefixes = ROWS_PREFIXES,
-			      .tcp_flags = TCP_ACK};
-	double *of = ret_costs->of;
-
-	meter_send(meter, insert, &flood, 1);
-	of[FLOOR_LRU_1] = lru_look(meter, flood, seed, 1);
-	flood.first = 1;
-	meter_send(meter, insert, &flood, FLOWS_100K - 1);
-	of[FLOOR_LRU_100K] = lru_look(meter, flood, seed, FLOWS_100K);
-	meter_forget_lru(meter);
-	flood.first = 0;
-	of[FLOOR_LRU_FILLING] = meter_cost(meter, insert, &flood, FLOWS_1M, 0);
-	of[FLOOR_LRU_1M] = lru_look(meter, flood, seed, FLOWS_1M);
-	flood.is_random = true;
-	flood.first = seed;
-	flood.flows = FLOWS_1M;
-	of[FLOOR_LINE] = meter_cost(meter, bpf_program__fd(meter->skeleton->progs.line), &flood, METER_REPEAT, 0);
-	flood.flows = 1;
-	of[FLOOR_REWRITE] = meter_cost(meter, bpf_program__fd(meter->skeleton->progs.rewrite), &flood, METER_REPEAT, 0);
-	flood.is_random = false;
-	flood.first = FLOWS_1M;
-	flood.flows = TRAFFIC_FLOWS_MAX;
-	meter_send(meter, insert, &flood, TRAFFIC_LRU_ENTRIES - FLOWS_1M);
-	flood.first = TRAFFIC_LRU_ENTRIES;
-	of[FLOOR_LRU_FULL] = meter_cost(meter, insert, &flood, METER_REPEAT, 0);
-}
-
 /* ---- rows -------------------------------------------------------------------------------------------------- */
 
 struct bed {
@@ -98,7 +55,7 @@ struct bed {
 	const struct way_tables *tables;
 	uint64_t seed;
 	int target;
-	double *of;
+	struct cost *of;
 };
 
 /* The first packets of flows, one after the other. */
@@ -122,9 +79,28 @@ static struct flood established(const struct bed *bed, uint32_t flows)
 			      .first = bed->seed};
 }
 
-static double cost(const struct bed *bed, const struct flood *flood, uint8_t reason)
+/* With a floor, one of the LRU hash's: it then holds as many keys as the flow table has flows. */
+static struct cost cost(const struct bed *bed, int floor, const struct flood *flood, uint8_t reason)
 {
-	return meter_cost(bed->meter, bed->target, flood, METER_REPEAT, reason);
+	return meter_cost(bed->meter, bed->target, floor, flood, METER_REPEAT, reason);
+}
+
+static int lru_find(const struct bed *bed)
+{
+	return bpf_program__fd(bed->meter->skeleton->progs.lru_find);
+}
+
+static int lru_insert(const struct bed *bed)
+{
+	return bpf_program__fd(bed->meter->skeleton->progs.lru_insert);
+}
+
+/* The LRU hash gets the keys of these flows, and no others. */
+static void fill_lru(const struct bed *bed, const struct flood *flood, uint32_t flows)
+{
+	meter_forget_lru(bed->meter);
+	if (flows)
+		meter_send(bed->meter, lru_insert(bed), flood, flows);
 }
 
 static void open_flows(const struct bed *bed, uint32_t flows)
@@ -142,34 +118,39 @@ static void many_flows(const struct bed *bed)
 	struct flood flood = beginning(bed, 0);
 
 	gateway_forget(bed->gateway);
-	bed->of[ROW_NEW] = cost(bed, &flood, USHER_REASON_ADMITTED);
+	fill_lru(bed, &flood, 0);
+	bed->of[ROW_NEW] = cost(bed, lru_insert(bed), &flood, USHER_REASON_ADMITTED);
 	gateway_establish(bed->gateway);
 	flood = established(bed, FLOWS_1M);
-	bed->of[ROW_FLOWS_1M] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
+	bed->of[ROW_FLOWS_1M] = cost(bed, lru_find(bed), &flood, USHER_REASON_ESTABLISHED);
 	flood.is_random = false;
 	flood.first = 0;
 	gateway_raise_epoch(bed->gateway, false);
-	bed->of[ROW_EPOCH] = cost(bed, &flood, USHER_REASON_REAFFIRMED);
-	flood.first = 0;
+	bed->of[ROW_EPOCH] = cost(bed, METER_NONE, &flood, USHER_REASON_REAFFIRMED);
 	gateway_raise_epoch(bed->gateway, true);
-	bed->of[ROW_EPOCH_SOURCES] = cost(bed, &flood, USHER_REASON_REAFFIRMED);
+	bed->of[ROW_EPOCH_SOURCES] = cost(bed, METER_NONE, &flood, USHER_REASON_REAFFIRMED);
+	bed->of[ROW_EPOCH].floor = bed->of[ROW_EPOCH_SOURCES].floor = bed->of[ROW_NEW].target;
 
+	flood = beginning(bed, 0);
+	fill_lru(bed, &flood, FLOWS_100K);
 	open_flows(bed, FLOWS_100K);
 	flood = established(bed, FLOWS_100K);
-	bed->of[ROW_FLOWS_100K] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
+	bed->of[ROW_FLOWS_100K] = cost(bed, lru_find(bed), &flood, USHER_REASON_ESTABLISHED);
 }
 
-/* As many new ones that on average the table is at its rated load. */
+/* As many new ones that on average the table is at its rated load. The LRU hash is full of others. */
 static void rated_load(const struct bed *bed)
 {
 	uint32_t lines = strcmp(bed->tables->way.mode, "nat") ? 1 : 2;
 	uint32_t before = (uint32_t)USHER_FLOW_LINES_RATED(bed->gateway->flows.entries) / lines - METER_REPEAT / 2;
-	struct flood flood = beginning(bed, 0);
+	struct flood flood = beginning(bed, TRAFFIC_FLOWS_MAX - TRAFFIC_LRU_ENTRIES);
 
+	fill_lru(bed, &flood, TRAFFIC_LRU_ENTRIES);
+	flood.first = 0;
 	gateway_forget(bed->gateway);
 	meter_send(bed->meter, bed->target, &flood, before);
 	flood.first = before;
-	bed->of[ROW_NEW_RATED] = cost(bed, &flood, USHER_REASON_ADMITTED);
+	bed->of[ROW_NEW_RATED] = cost(bed, lru_insert(bed), &flood, USHER_REASON_ADMITTED);
 }
 
 static void many_prefixes(const struct bed *bed)
@@ -179,8 +160,15 @@ static void many_prefixes(const struct bed *bed)
 	must(publish(bed->gateway->publisher, bed->tables->largest), "publish");
 	gateway_forget(bed->gateway);
 	flood.prefixes = ROWS_PREFIXES_LARGEST;
-	bed->of[ROW_NEW_PREFIXES] = cost(bed, &flood, USHER_REASON_ADMITTED);
+	fill_lru(bed, &flood, 0);
+	bed->of[ROW_NEW_PREFIXES] = cost(bed, lru_insert(bed), &flood, USHER_REASON_ADMITTED);
 	must(publish(bed->gateway->publisher, bed->tables->usual), "publish");
+}
+
+static struct cost cost_of_one(const struct bed *bed, const struct flood *flood, uint8_t reason)
+{
+	fill_lru(bed, flood, 1);
+	return cost(bed, lru_find(bed), flood, reason);
 }
 
 static void one_flow(const struct bed *bed)
@@ -189,18 +177,34 @@ static void one_flow(const struct bed *bed)
 	struct flood flood = established(bed, 1);
 
 	open_flows(bed, 1);
-	bed->of[ROW_ONE] = cost(bed, &flood, USHER_REASON_ESTABLISHED);
+	bed->of[ROW_ONE] = cost_of_one(bed, &flood, USHER_REASON_ESTABLISHED);
 	flood.tcp_flags = TCP_SYN;
 	flood.prefixes = 1;
 	flood.source = is_ipv6 ? GATEWAY_BANNED6 : GATEWAY_BANNED4;
 	/* An ICMP answer moves both ends of the frame, which `traffic` does not undo. */
 	flood.is_answered = true;
-	bed->of[ROW_RESET] = flood.way.is_udp ? NAN : cost(bed, &flood, USHER_REASON_DENY_RULE);
+	bed->of[ROW_RESET] =
+		flood.way.is_udp ? (struct cost){NAN, NAN} : cost_of_one(bed, &flood, USHER_REASON_DENY_RULE);
 	flood.is_answered = false;
 	flood.source = is_ipv6 ? GATEWAY_STRANGER6 : GATEWAY_STRANGER4;
-	bed->of[ROW_STRANGER] = cost(bed, &flood, USHER_REASON_DENY_RULE);
+	bed->of[ROW_STRANGER] = cost_of_one(bed, &flood, USHER_REASON_DENY_RULE);
 	flood.is_elsewhere = true;
-	bed->of[ROW_NONE] = cost(bed, &flood, USHER_REASON_NOT_FOR_SERVICE);
+	bed->of[ROW_NONE] = cost_of_one(bed, &flood, USHER_REASON_NOT_FOR_SERVICE);
+}
+
+/* What any program would take. */
+static void least(const struct bed *bed)
+{
+	struct flood flood = established(bed, FLOWS_1M);
+	const struct traffic_bpf *skeleton = bed->meter->skeleton;
+
+	bed->of[ROW_LINE] =
+		meter_cost(bed->meter, bpf_program__fd(skeleton->progs.line), METER_NONE, &flood, METER_REPEAT, 0);
+	flood.flows = 1;
+	bed->of[ROW_REWRITE] = bed->tables->way.is_ipv6
+				       ? (struct cost){NAN, NAN}
+				       : meter_cost(bed->meter, bpf_program__fd(skeleton->progs.rewrite), METER_NONE,
+						    &flood, METER_REPEAT, 0);
 }
 
 void rows_measure(struct meter *meter, struct gateway *gateway, const struct way_tables *tables, uint64_t seed,
@@ -218,5 +222,6 @@ void rows_measure(struct meter *meter, struct gateway *gateway, const struct way
 	rated_load(&bed);
 	many_prefixes(&bed);
 	one_flow(&bed);
+	least(&bed);
 	gateway_forget(gateway);
 }

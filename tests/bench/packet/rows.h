@@ -5,17 +5,15 @@
 
 #include "meter.h"
 
-#define ROWS_SAMPLES 40
-
-/* X(name, what it is) */
+/* What rows are held against. X(name, what it is) */
 #define FLOORS(X)                                                                                                      \
-	X(REWRITE, "parse, rewrite MAC addresses, transmit")                                                           \
-	X(LINE, "read a random 64-byte line of the flow table")                                                        \
-	X(LRU_1, "look-up in the kernel's LRU hash, 1 flow")                                                           \
-	X(LRU_100K, "the same, 100,000 flows")                                                                         \
-	X(LRU_1M, "the same, 1,000,000 flows")                                                                         \
-	X(LRU_FILLING, "insert into the LRU hash while it fills")                                                      \
-	X(LRU_FULL, "insert into the LRU hash when it is full")
+	X(NONE, "")                                                                                                    \
+	X(LRU_1, "LRU look-up, 1 flow")                                                                                \
+	X(LRU_100K, "LRU look-up, 100,000")                                                                            \
+	X(LRU_1M, "LRU look-up, 1,000,000")                                                                            \
+	X(LRU_FILLING, "LRU insert, filling")                                                                          \
+	X(LRU_FULL, "LRU insert, full")                                                                                \
+	X(NEW_FLOW, "new flow of this way")
 
 /* X(name, what it is, bar, floor that the bar is a multiple of) */
 #define ROWS(X)                                                                                                        \
@@ -26,10 +24,12 @@
 	X(NEW, "new flow, table filling", 1.4, LRU_FILLING)                                                            \
 	X(NEW_RATED, "new flow, table at its rated load", 0.7, LRU_FULL)                                               \
 	X(NEW_PREFIXES, "new flow, its source among 100,000 prefixes", 1.6, LRU_FILLING)                               \
-	X(EPOCH, "first packet after a new epoch (of a new flow)", 0.6, LRU_FILLING)                                   \
-	X(EPOCH_SOURCES, "the same, a source has moved (of a new flow)", 0.6, LRU_FILLING)                             \
+	X(EPOCH, "first packet after a new epoch", 0.6, NEW_FLOW)                                                      \
+	X(EPOCH_SOURCES, "the same, a source has moved", 0.6, NEW_FLOW)                                                \
 	X(RESET, "refusal by reset", 0, LRU_1)                                                                         \
-	X(STRANGER, "stranger dropped", 0, LRU_1)
+	X(STRANGER, "stranger dropped", 0, LRU_1)                                                                      \
+	X(LINE, "random line of the flow table read", 0, NONE)                                                         \
+	X(REWRITE, "parsed, MAC addresses exchanged, transmitted", 0, NONE)
 
 enum floor {
 #define X(name, text) FLOOR_##name,
@@ -53,12 +53,9 @@ struct row_shape {
 extern const struct row_shape row_shapes[ROW_COUNT];
 extern const char *const floor_texts[FLOOR_COUNT];
 
-/* Costs of one round; NAN: disturbed. */
-struct floor_costs {
-	double of[FLOOR_COUNT];
-};
+/* Of one round. NAN: disturbed, or there is no such thing: no reset for UDP, no floor. */
 struct row_costs {
-	double of[ROW_COUNT];
+	struct cost of[ROW_COUNT];
 };
 
 /* The tables of one way, compiled once and published in every round. */
@@ -72,7 +69,6 @@ struct way_tables {
 
 void rows_compile(const struct gateway *gateway, const struct way *way, struct way_tables *ret_tables);
 void rows_free(struct way_tables *tables);
-void rows_measure_floors(struct meter *meter, uint64_t seed, struct floor_costs *ret_costs);
 void rows_measure(struct meter *meter, struct gateway *gateway, const struct way_tables *tables, uint64_t seed,
 		  struct row_costs *ret_costs);
 

@@ -9,6 +9,9 @@
 #define TRAFFIC_LRU_ENTRIES (1u << 21)
 #define TRAFFIC_FRAME4 64
 #define TRAFFIC_FRAME6 80
+#define TRAFFIC_BLOCK 20000
+
+enum traffic_phase { TRAFFIC_NOTHING, TRAFFIC_FLOOR, TRAFFIC_TARGET, TRAFFIC_PHASES };
 
 /* Flow f comes from prefix hash(f) of `prefixes`; its host and port say which it is. */
 struct traffic {
@@ -21,9 +24,14 @@ struct traffic {
 	__u32 grows_in_front; /* the target encapsulates */
 	__u64 source;	      /* first prefix: an address, or the upper half of one; host byte order */
 	__u32 lines;	      /* of the flow table */
-	__u32 repeat;	      /* time is taken at packet 0 and at packet `repeat` */
+	__u32 is_measured; /* each block of packets goes to one after the other; otherwise all of them to the target */
+	__u32 has_floor;
+	__u32 phase; /* of enum traffic_phase: where packets go now */
+	__u32 left;  /* packets until the phase ends */
 	__u64 sent;
-	__u64 begun, ended; /* ns */
+	__u64 begun;		     /* this phase, ns */
+	__u64 block_first;	     /* number of the packet that each phase begins with */
+	__u64 spent[TRAFFIC_PHASES]; /* ns in each */
 	__u8 frame[TRAFFIC_FRAME6];
 };
 

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "steps.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "compile/compile.h"
+#include "tests/bench/packet/steps.skel.h"
+#include "usher.skel.h"
+
+#include "rows.h"
+#include "sample.h"
+
+#define LINES (1u << 21)
+#define FLOWS_1M 1000000u
+#define ROUNDS 9
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
+/* What a packet meets, and the steps that it takes then: a bit for each. */
+enum scene { FILLING, RATED, ESTABLISHED, SCENES };
+#define STEP(name) (1u << STEP_##name)
+#define NEW_FLOW                                                                                                       \
+	(STEP(PARSED) | STEP(LOOKED_FOR) | STEP(CLASSIFIED) | STEP(ROUTED) | STEP(LIMITED) | STEP(RECORDED) |          \
+	 STEP(INSERTED) | STEP(ALL))
+
+static const struct {
+	const char *text;
+	uint32_t steps;
+} scenes[SCENES] = {
+	[FILLING] = {"filling", NEW_FLOW},
+	[RATED] = {"rated load", NEW_FLOW},
+	[ESTABLISHED] = {"a million", STEP(PARSED) | STEP(LOOKED_FOR) | STEP(ALL)},
+};
+
+static const char *const texts[STEP_COUNT] = {
+	[STEP_PARSED] = "parsed, its address found",
+	[STEP_LOOKED_FOR] = "its line: not there, or found",
+	[STEP_CLASSIFIED] = "class among 10,000 prefixes",
+	[STEP_ROUTED] = "route, ring slot, backend",
+	[STEP_LIMITED] = "limit",
+	[STEP_RECORDED] = "record",
+	[STEP_INSERTED] = "a line claimed and filled",
+	[STEP_ALL] = "touched, sent",
+};
+
+struct bench {
+	struct gateway gateway;
+	struct meter meter;
+	struct steps_bpf *programs[STEP_ALL];
+};
+
+/* The steps up to one, with the gateway's maps and settings. */
+static struct steps_bpf *load(const struct gateway *gateway, enum step last)
+{
+	struct steps_bpf *skeleton = steps_bpf__open();
+	const struct bpf_object *own = gateway->program.skeleton->obj;
+	struct bpf_program *program;
+	struct bpf_map *map;
+
+	must(skeleton ? 0 : errno, "open steps");
+	skeleton->rodata->steps_last = last;
+	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, &gateway->program.boot, sizeof(gateway->program.boot));
+	bpf_object__for_each_map(map, skeleton->obj)
+	{
+		int fd = bpf_map__is_internal(map) ? -1 : bpf_object__find_map_fd_by_name(own, bpf_map__name(map));
+
+		if (fd >= 0)
+			must(bpf_map__reuse_fd(map, fd), bpf_map__name(map));
+	}
+	bpf_object__for_each_program(program, skeleton->obj)
+		bpf_program__set_autoload(program, program == skeleton->progs.steps);
+	bpf_program__set_flags(skeleton->progs.steps, bpf_program__flags(gateway->program.skeleton->progs.usher));
+	must(steps_bpf__load(skeleton), "load steps");
+	return skeleton;
+}
+
+static int target_of(const struct bench *bench, enum step step)
+{
+	return step == STEP_ALL ? program_xdp(&bench->gateway.program)
+				: bpf_program__fd(bench->programs[step]->progs.steps);
+}
+
+/* What the program that stops after this step is held against: the last before it that leaves the flow table as it was. */
+static enum step step_before(enum scene scene, enum step step)
+{
+	while (step-- > STEP_PARSED)
+		if (scenes[scene].steps & 1u << step && step != STEP_INSERTED)
+			break;
+	return step;
+}
+
+/* The flow table as the scene needs it. */
+static struct flood prepare(struct bench *bench, enum scene scene, uint64_t seed)
+{
+	struct flood flood = {.way = {"l2", false, false},
+			      .flows = TRAFFIC_FLOWS_MAX,
+			      .prefixes = ROWS_PREFIXES,
+			      .tcp_flags = TCP_SYN};
+	uint32_t flows = scene == FILLING ? 0
+			 : scene == RATED ? (uint32_t)USHER_FLOW_LINES_RATED(LINES) - METER_REPEAT / 2
+					  : FLOWS_1M;
+
+	gateway_forget(&bench->gateway);
+	if (flows)
+		meter_send(&bench->meter, target_of(bench, STEP_ALL), &flood, flows);
+	flood.first = flows;
+	if (scene != ESTABLISHED)
+		return flood;
+	gateway_establish(&bench->gateway);
+	flood.flows = FLOWS_1M;
+	flood.is_random = true;
+	flood.tcp_flags = TCP_ACK;
+	flood.first = seed;
+	return flood;
+}
+
+/* ns that the steps up to this one take longer than those before it. */
+static double measure(struct bench *bench, enum scene scene, enum step step, uint64_t seed)
+{
+	const struct flood flood = prepare(bench, scene, seed);
+	int floor = step == STEP_PARSED ? METER_NONE : target_of(bench, step_before(scene, step));
+	struct cost cost = meter_cost(&bench->meter, target_of(bench, step), floor, &flood, METER_REPEAT, 0);
+
+	return cost.target - (floor == METER_NONE ? 0 : cost.floor);
+}
+
+/* One round of a scene: ns of each step. */
+static void measure_steps(struct bench *bench, enum scene scene, uint64_t seed, double ret_ns[STEP_COUNT])
+{
+	for (enum step s = 0; s < STEP_COUNT; s++)
+		ret_ns[s] = scenes[scene].steps & 1u << s ? measure(bench, scene, s, seed) : NAN;
+	if (scenes[scene].steps & STEP(INSERTED))
+		ret_ns[STEP_ALL] -= ret_ns[STEP_INSERTED];
+}
+
+void steps_measure(FILE *to)
+{
+	static struct bench bench;
+	static struct sample samples[SCENES][STEP_COUNT];
+	const struct gateway_policy policy = {
+		.way = {"l2", false, false}, .prefixes = ROWS_PREFIXES, .backends = 100, .tenants = 16};
+	struct tables *tables;
+	double ns[STEP_COUNT];
+
+	gateway_open(LINES, &gateway_unlimited, &bench.gateway);
+	meter_open(&bench.gateway, &bench.meter);
+	tables = gateway_compile(&bench.gateway, &policy);
+	must(publish(bench.gateway.publisher, tables), "publish");
+	tables_free(tables);
+	for (enum step s = 0; s < STEP_ALL; s++)
+		bench.programs[s] = load(&bench.gateway, s);
+	for (uint64_t round = 0; round < ROUNDS; round++)
+		for (enum scene scene = 0; scene < SCENES; scene++) {
+			measure_steps(&bench, scene, round << 24, ns);
+			for (enum step s = 0; s < STEP_COUNT; s++)
+				sample_add(&samples[scene][s], ns[s]);
+		}
+	fprintf(to, "\n%-32s %22s %22s %22s\n", "steps (l2 TCP IPv4), ns", "new flow, filling", "new flow, rated load",
+		"established, a million");
+	for (enum step s = 0; s < STEP_COUNT; s++) {
+		fprintf(to, "%-32s", texts[s]);
+		for (enum scene scene = 0; scene < SCENES; scene++) {
+			struct quartiles of = sample_quartiles(&samples[scene][s]);
+
+			if (isnan(of.median))
+				fprintf(to, " %22s", "");
+			else
+				fprintf(to, " %6.0f (%5.0f - %5.0f)", of.median, of.low, of.high);
+		}
+		fprintf(to, "\n");
+	}
+	for (enum step s = 0; s < STEP_ALL; s++)
+		steps_bpf__destroy(bench.programs[s]);
+	meter_close(&bench.meter);
+	gateway_close(&bench.gateway);
+}
