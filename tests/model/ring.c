@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RINGS_MAX 64	     /* different ones that are remembered */
-#define DRAW_ERROR 1e-4	     /* of the program's logarithms, and a little */
-#define SLOTS_EACH 512	     /* for each backend of the model, their number rounded up to a power of two */
-#define SLOTS_SMALLEST 128   /* for the least capacity of the model */
-#define SLOTS_MAX (1u << 20) /* of a ring */
+#define RINGS_MAX 64		 /* different ones that are remembered */
+#define DRAW_ERROR 1e-4		 /* of the program's logarithms, and a little */
+#define SLOTS_EACH 512		 /* for each backend of the model, their number rounded up to a power of two */
+#define SLOTS_FOR_ALL (1u << 18) /* at most, for that reason */
+#define SLOTS_SMALLEST 128	 /* for the least capacity of the model */
+#define SLOTS_MAX (1u << 20)	 /* of a ring */
 
 struct ring {
 	ref_backends members;
@@ -137,6 +138,8 @@ static uint32_t size_for(const struct ring_cache *cache, const char *model)
 			least = backend->capacity;
 	}
 	by_count = power_of_two(power_of_two(count) * (uint64_t)SLOTS_EACH);
+	if (by_count > SLOTS_FOR_ALL)
+		by_count = SLOTS_FOR_ALL;
 	by_capacity = power_of_two(sum * SLOTS_SMALLEST / least);
 	size = by_count > by_capacity ? by_count : by_capacity;
 	return size < cache->slots_max ? size : cache->slots_max;

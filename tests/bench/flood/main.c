@@ -19,7 +19,9 @@
 #include "compile/compile.h"
 #include "tests/bench/packet/traffic.skel.h"
 
-#include "../packet/report.h"
+#include "../machine.h"
+#include "../packet/meter.h"
+#include "../packet/sample.h"
 
 #define LINES (1u << 20) /* the daemon's own figures, from here */
 #define HALF_OPEN_MAX 65536
@@ -36,7 +38,7 @@
 #define ROUNDS 7
 #define SECONDS_MAX 14 /* for a kind: no round begins later */
 #define SECONDS_MAX_QUICK 4
-#define ROUNDS_QUICK 3
+#define ROUNDS_QUICK RUNS_MIN
 #define RUNS_MIN 5 /* for a verdict */
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
@@ -239,7 +241,7 @@ int main(int count, char **arguments)
 	gateway_open(LINES, &limits, &bed.gateway);
 	meter_open(&bed.gateway, &bed.meter);
 	meter_open(&bed.gateway, &bed.flooding);
-	report_machine(stdout);
+	machine_print(stdout);
 	printf("\n\nusher's part of a new connection (SYN and proof), ns, by what another CPU does: nothing, the "
 	       "flood's frames beside "
 	       "usher, the flood\n%-38s %7s %7s %7s   %-17s %4s %7s %5s  %-12s  %s\n",

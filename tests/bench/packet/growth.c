@@ -2,14 +2,12 @@
 #include "growth.h"
 
 #include <errno.h>
-#include <string.h>
-
-#include <bpf/libbpf.h>
 
 #include "compile/compile.h"
-#include "tests/bench/packet/traffic.skel.h"
 
-#include "report.h"
+#include "../machine.h"
+#include "rows.h"
+#include "sample.h"
 
 #define LINES (1u << 23)
 #define ROUNDS 15
@@ -124,7 +122,7 @@ static FILE *begin_plot(const char *folder)
 		return NULL;
 	fprintf(plot, "set terminal svg size 1000,520 background '#ffffff'\nset output '%s/growth.svg'\nset title '",
 		folder);
-	report_machine(plot);
+	machine_print(plot);
 	fprintf(plot,
 		"' noenhanced\nset logscale x\nset xlabel 'how many'\nset ylabel 'ns a packet'\nset yrange [0:*]\n"
 		"set grid\nset key left top\n");

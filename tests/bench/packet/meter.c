@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -220,12 +219,15 @@ static struct cost run(struct meter *meter, int target, int floor, const struct 
 
 	begin(meter, target, flood, true);
 	traffic->has_floor = floor != METER_NONE;
+	traffic->floor_ahead = flood->floor_ahead;
+	meter->skeleton->bss->floor_failed = 0;
 	if (traffic->has_floor)
 		aim(meter, TRAFFIC_FLOOR, floor);
 	taken = waiting() + stealing();
 	for (uint32_t sent = 0; sent < repeat; sent += SLICE)
 		send_slice(meter, flood, repeat - sent < SLICE ? repeat - sent : SLICE);
 	taken = waiting() + stealing() - taken;
+	must(meter->skeleton->bss->floor_failed > repeat / 1000 ? EINVAL : 0, "floor");
 	meter->runs++;
 	if ((double)taken >
 	    TAKEN_MAX * (double)(spent[TRAFFIC_NOTHING] + spent[TRAFFIC_FLOOR] + spent[TRAFFIC_TARGET])) {
@@ -238,6 +240,7 @@ static struct cost run(struct meter *meter, int target, int floor, const struct 
 	};
 }
 
+/* By this thread's CPU: others may have a flood. */
 static uint64_t verdicts(const struct meter *meter, uint8_t reason)
 {
 	static const uint32_t services[] = {0, USHER_SERVICE_NONE};
@@ -248,8 +251,7 @@ static uint64_t verdicts(const struct meter *meter, uint8_t reason)
 		uint32_t key = services[i] * USHER_REASON_MAX + reason;
 
 		must(bpf_map_lookup_elem(meter->verdicts, &key, values) ? errno : 0, "verdicts");
-		for (unsigned int cpu = 0; cpu <= measuring_cpu; cpu++)
-			sum += values[cpu].packets;
+		sum += values[measuring_cpu].packets;
 	}
 	return sum;
 }
@@ -288,26 +290,4 @@ uint64_t meter_sent(const struct meter *meter)
 	const struct traffic *traffic = meter->traffic.bytes;
 
 	return *(const volatile uint64_t *)&traffic->sent;
-}
-
-void meter_forget_lru(struct meter *meter)
-{
-	enum { BATCH = 65536 };
-	size_t key_size = bpf_map__key_size(meter->skeleton->maps.lru);
-	size_t value_size = bpf_map__value_size(meter->skeleton->maps.lru);
-	uint8_t *keys = calloc(BATCH, key_size), *values = calloc(BATCH, value_size);
-	__u32 place = 0, count;
-	void *from = NULL;
-	int err = 0;
-
-	must(keys && values ? 0 : ENOMEM, "batch");
-	while (!err) {
-		count = BATCH;
-		err = bpf_map_lookup_and_delete_batch(bpf_map__fd(meter->skeleton->maps.lru), from, &place, keys,
-						      values, &count, NULL);
-		from = &place;
-	}
-	must(err == -ENOENT ? 0 : err, "empty the LRU hash"); /* at its end */
-	free(values);
-	free(keys);
 }

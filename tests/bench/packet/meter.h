@@ -26,6 +26,7 @@ struct flood {
 	bool is_elsewhere; /* to no service */
 	bool is_answered;  /* by a reset, which moves the end of the frame and not its start */
 	uint64_t first;
+	uint32_t floor_ahead; /* the floor gets packets of other flows, so many further on */
 };
 
 struct meter {
@@ -57,7 +58,5 @@ void meter_send(struct meter *meter, int target, const struct flood *flood, uint
 void meter_flood(struct meter *meter, int target, const struct flood *flood);
 /* How many of these have been sent, as seen by another thread. */
 uint64_t meter_sent(const struct meter *meter);
-/* Empties the LRU hash. */
-void meter_forget_lru(struct meter *meter);
 
 #endif

@@ -2,36 +2,10 @@
 #include "report.h"
 
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
+
+#include "../machine.h"
 
 #define DEARER 1.3 /* nat, gue and IPv6 may cost so many times as much */
-
-static void cpu_name(char name[128])
-{
-	char line[256];
-	FILE *file = fopen("/proc/cpuinfo", "r");
-
-	strcpy(name, "?");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "model name : %127[^\n]", name) == 1)
-			break;
-	if (file)
-		fclose(file);
-}
-
-void report_machine(FILE *to)
-{
-	char cpu[128], date[32];
-	struct utsname name;
-	time_t now = time(NULL);
-	struct tm calendar;
-
-	uname(&name);
-	cpu_name(cpu);
-	strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &calendar));
-	fprintf(to, "Linux %s, %s, %s", name.release, cpu, date);
-}
 
 static void way_name(const struct way *way, char name[32])
 {
@@ -86,9 +60,10 @@ unsigned int report_way(FILE *to, const struct way_samples *samples)
 	fprintf(to, "\n%-45s %7s %-15s  %7s %-22s  %5s %-11s  %5s %5s\n", name, "ns", "(quartiles)", "ns", "floor",
 		"ratio", "(quartiles)", "bar", "runs");
 	for (int i = 0; i < ROW_COUNT; i++) {
-		bool is_missing = (i == ROW_RESET && samples->way.is_udp) || (i == ROW_REWRITE && samples->way.is_ipv6);
+		bool is_first = !samples->way.is_udp && !samples->way.is_ipv6;
 
-		missed += !is_missing && report_row(to, samples, i);
+		if (i == ROW_RESET ? !samples->way.is_udp : i < ROW_LINE || is_first)
+			missed += report_row(to, samples, i);
 	}
 	return missed;
 }
@@ -102,7 +77,7 @@ void report_plot(const char *folder, const struct way_samples *samples, size_t c
 		return;
 	fprintf(plot, "set terminal svg size 1100,560 background '#ffffff'\nset output '%s/packet.svg'\nset title '",
 		folder);
-	report_machine(plot);
+	machine_print(plot);
 	fprintf(plot, "' noenhanced\nset style data histograms\nset style histogram clustered gap 2\n"
 		      "set style fill solid 0.8\nset ylabel 'ns a packet'\nset grid ytics\nset key outside right\n"
 		      "set xtics rotate by -25 noenhanced\n$costs << END\n");

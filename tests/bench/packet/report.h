@@ -12,11 +12,9 @@
 struct way_samples {
 	struct way way;
 	struct sample cost[ROW_COUNT], floor[ROW_COUNT];
-	struct sample ratio[ROW_COUNT]; /* of the two in the same run */
+	struct sample ratio[ROW_COUNT]; /* of the two in the same round */
 };
 
-/* Kernel, CPU and date, in one line. */
-void report_machine(FILE *to);
 /* Returns how many bars were not met, or not measured. */
 unsigned int report_way(FILE *to, const struct way_samples *samples);
 /* Bars for the ways, one group a row. */

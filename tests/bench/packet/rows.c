@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
@@ -79,10 +78,18 @@ static struct flood established(const struct bed *bed, uint32_t flows)
 			      .first = bed->seed};
 }
 
-/* With a floor, one of the LRU hash's: it then holds as many keys as the flow table has flows. */
+/*
+ * With a floor, one of the LRU hash's, which then holds as many keys as the flow table has flows. One right after the other, each with
+ * the caches to itself.
+ */
 static struct cost cost(const struct bed *bed, int floor, const struct flood *flood, uint8_t reason)
 {
-	return meter_cost(bed->meter, bed->target, floor, flood, METER_REPEAT, reason);
+	struct cost cost = {NAN, NAN};
+
+	if (floor != METER_NONE)
+		cost.floor = meter_cost(bed->meter, floor, METER_NONE, flood, METER_REPEAT, 0).target;
+	cost.target = meter_cost(bed->meter, bed->target, METER_NONE, flood, METER_REPEAT, reason).target;
+	return cost;
 }
 
 static int lru_find(const struct bed *bed)
@@ -95,10 +102,11 @@ static int lru_insert(const struct bed *bed)
 	return bpf_program__fd(bed->meter->skeleton->progs.lru_insert);
 }
 
-/* The LRU hash gets the keys of these flows, and no others. */
+/* A new LRU hash with the keys of these flows: in one that was emptied what is free lies in no order, which is slower. */
 static void fill_lru(const struct bed *bed, const struct flood *flood, uint32_t flows)
 {
-	meter_forget_lru(bed->meter);
+	meter_close(bed->meter);
+	meter_open(bed->gateway, bed->meter);
 	if (flows)
 		meter_send(bed->meter, lru_insert(bed), flood, flows);
 }
@@ -165,46 +173,43 @@ static void many_prefixes(const struct bed *bed)
 	must(publish(bed->gateway->publisher, bed->tables->usual), "publish");
 }
 
-static struct cost cost_of_one(const struct bed *bed, const struct flood *flood, uint8_t reason)
-{
-	fill_lru(bed, flood, 1);
-	return cost(bed, lru_find(bed), flood, reason);
-}
-
 static void one_flow(const struct bed *bed)
 {
 	bool is_ipv6 = bed->tables->way.is_ipv6;
 	struct flood flood = established(bed, 1);
 
+	fill_lru(bed, &flood, 1);
 	open_flows(bed, 1);
-	bed->of[ROW_ONE] = cost_of_one(bed, &flood, USHER_REASON_ESTABLISHED);
+	bed->of[ROW_ONE] = cost(bed, lru_find(bed), &flood, USHER_REASON_ESTABLISHED);
 	flood.tcp_flags = TCP_SYN;
 	flood.prefixes = 1;
 	flood.source = is_ipv6 ? GATEWAY_BANNED6 : GATEWAY_BANNED4;
 	/* An ICMP answer moves both ends of the frame, which `traffic` does not undo. */
 	flood.is_answered = true;
 	bed->of[ROW_RESET] =
-		flood.way.is_udp ? (struct cost){NAN, NAN} : cost_of_one(bed, &flood, USHER_REASON_DENY_RULE);
+		flood.way.is_udp ? (struct cost){NAN, NAN} : cost(bed, METER_NONE, &flood, USHER_REASON_DENY_RULE);
 	flood.is_answered = false;
 	flood.source = is_ipv6 ? GATEWAY_STRANGER6 : GATEWAY_STRANGER4;
-	bed->of[ROW_STRANGER] = cost_of_one(bed, &flood, USHER_REASON_DENY_RULE);
+	bed->of[ROW_STRANGER] = cost(bed, METER_NONE, &flood, USHER_REASON_DENY_RULE);
 	flood.is_elsewhere = true;
-	bed->of[ROW_NONE] = cost_of_one(bed, &flood, USHER_REASON_NOT_FOR_SERVICE);
+	fill_lru(bed, &flood, 1);
+	bed->of[ROW_NONE] = cost(bed, lru_find(bed), &flood, USHER_REASON_NOT_FOR_SERVICE);
 }
 
-/* What any program would take. */
+/* What any program would take, once for a mode. */
 static void least(const struct bed *bed)
 {
-	struct flood flood = established(bed, FLOWS_1M);
 	const struct traffic_bpf *skeleton = bed->meter->skeleton;
+	struct flood flood = established(bed, FLOWS_1M);
 
+	bed->of[ROW_LINE] = bed->of[ROW_REWRITE] = (struct cost){NAN, NAN};
+	if (flood.way.is_udp || flood.way.is_ipv6)
+		return;
 	bed->of[ROW_LINE] =
 		meter_cost(bed->meter, bpf_program__fd(skeleton->progs.line), METER_NONE, &flood, METER_REPEAT, 0);
 	flood.flows = 1;
-	bed->of[ROW_REWRITE] = bed->tables->way.is_ipv6
-				       ? (struct cost){NAN, NAN}
-				       : meter_cost(bed->meter, bpf_program__fd(skeleton->progs.rewrite), METER_NONE,
-						    &flood, METER_REPEAT, 0);
+	bed->of[ROW_REWRITE] =
+		meter_cost(bed->meter, bpf_program__fd(skeleton->progs.rewrite), METER_NONE, &flood, METER_REPEAT, 0);
 }
 
 void rows_measure(struct meter *meter, struct gateway *gateway, const struct way_tables *tables, uint64_t seed,

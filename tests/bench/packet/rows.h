@@ -26,8 +26,8 @@
 	X(NEW_PREFIXES, "new flow, its source among 100,000 prefixes", 1.6, LRU_FILLING)                               \
 	X(EPOCH, "first packet after a new epoch", 0.6, NEW_FLOW)                                                      \
 	X(EPOCH_SOURCES, "the same, a source has moved", 0.6, NEW_FLOW)                                                \
-	X(RESET, "refusal by reset", 0, LRU_1)                                                                         \
-	X(STRANGER, "stranger dropped", 0, LRU_1)                                                                      \
+	X(RESET, "refusal by reset", 0, NONE)                                                                          \
+	X(STRANGER, "stranger dropped", 0, NONE)                                                                       \
 	X(LINE, "random line of the flow table read", 0, NONE)                                                         \
 	X(REWRITE, "parsed, MAC addresses exchanged, transmitted", 0, NONE)
 

@@ -9,15 +9,16 @@
 #include "steps.h"
 
 const volatile __u32 steps_last;
+__u64 steps_failed; /* packets that came to no step */
 
-static __always_inline int steps_receive(struct xdp_md *ctx, struct desk *desk)
+static __always_inline bool steps_receive(struct xdp_md *ctx, struct desk *desk)
 {
 	desk->packet =
 		(struct packet){.length = ctx->data_end - ctx->data, .service = USHER_SERVICE_NONE, .action = XDP_DROP};
 	if (usher_receive(ctx, &desk->packet) != UNDECIDED)
-		return XDP_ABORTED;
+		return false;
 	desk->packet.now = flow_tick();
-	return XDP_DROP;
+	return true;
 }
 
 static __always_inline int steps_find(struct desk *desk)
@@ -38,17 +39,44 @@ static __always_inline void steps_classify(struct xdp_md *ctx, struct desk *desk
 	decision->interface = forward_place(ctx);
 }
 
-static __always_inline int steps_record(struct desk *desk)
+static __always_inline bool steps_record(struct desk *desk)
 {
 	struct usher_event *event;
 
 	if (!audit_budget(&desk->packet, desk->decision.tenant, USHER_RECORD_BEGUN))
-		return XDP_ABORTED;
+		return false;
 	event = audit_reserve(desk->decision.audit_required);
 	if (!event)
-		return XDP_ABORTED;
+		return false;
 	audit_submit(event, &desk->packet, &desk->decision, USHER_REASON_ADMITTED);
-	return XDP_DROP;
+	return true;
+}
+
+/* False: it did not get as far as it should. */
+static __always_inline bool steps_go(struct xdp_md *ctx, struct desk *desk)
+{
+	if (!steps_receive(ctx, desk))
+		return false;
+	if (steps_last == STEP_PARSED)
+		return true;
+	if (!steps_find(desk) || steps_last == STEP_LOOKED_FOR)
+		return steps_last == STEP_LOOKED_FOR;
+	account_received(&desk->packet);
+	steps_classify(ctx, desk);
+	if (steps_last == STEP_CLASSIFIED)
+		return true;
+	desk->decision.reason = (__u8)admit_decide(ctx, &desk->packet, &desk->decision);
+	if (!admit_forwards(FLOW_READ(desk->decision.reason)))
+		return false;
+	if (steps_last == STEP_ROUTED)
+		return true;
+	if (limit_new_flow(desk))
+		return false;
+	if (steps_last == STEP_LIMITED)
+		return true;
+	if (!steps_record(desk))
+		return false;
+	return steps_last == STEP_RECORDED || admit_insert(desk) == FLOW_INSERTED;
 }
 
 SEC("xdp")
@@ -56,31 +84,8 @@ int steps(struct xdp_md *ctx)
 {
 	__u32 zero = 0;
 	struct desk *desk = bpf_map_lookup_elem(&desks, &zero);
-	int missed;
 
-	if (!desk || steps_receive(ctx, desk) != XDP_DROP)
-		return XDP_ABORTED;
-	if (steps_last == STEP_PARSED)
-		return XDP_DROP;
-	missed = steps_find(desk);
-	if (!missed || steps_last == STEP_LOOKED_FOR)
-		return XDP_DROP;
-	account_received(&desk->packet);
-	steps_classify(ctx, desk);
-	if (steps_last == STEP_CLASSIFIED)
-		return XDP_DROP;
-	desk->decision.reason = (__u8)admit_decide(ctx, &desk->packet, &desk->decision);
-	if (!admit_forwards(FLOW_READ(desk->decision.reason)))
-		return XDP_ABORTED;
-	if (steps_last == STEP_ROUTED)
-		return XDP_DROP;
-	if (limit_new_flow(desk))
-		return XDP_ABORTED;
-	if (steps_last == STEP_LIMITED)
-		return XDP_DROP;
-	if (steps_record(desk) != XDP_DROP)
-		return XDP_ABORTED;
-	if (steps_last == STEP_RECORDED)
-		return XDP_DROP;
-	return admit_insert(desk) == FLOW_INSERTED ? XDP_DROP : XDP_ABORTED;
+	if (!desk || !steps_go(ctx, desk))
+		steps_failed++;
+	return XDP_DROP;
 }

@@ -26,8 +26,9 @@ struct traffic {
 	__u32 lines;	      /* of the flow table */
 	__u32 is_measured; /* each block of packets goes to one after the other; otherwise all of them to the target */
 	__u32 has_floor;
-	__u32 phase; /* of enum traffic_phase: where packets go now */
-	__u32 left;  /* packets until the phase ends */
+	__u32 floor_ahead; /* the floor gets the packets that come so much later */
+	__u32 phase;	   /* of enum traffic_phase: where packets go now */
+	__u32 left;	   /* packets until the phase ends */
 	__u64 sent;
 	__u64 begun;		     /* this phase, ns */
 	__u64 block_first;	     /* number of the packet that each phase begins with */
