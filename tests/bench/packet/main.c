@@ -26,7 +26,7 @@
 static const struct {
 	const char *mode;
 	uint32_t lines;
-} modes[] = {{"l2", 1}, {"ipip", 1}, {"gue", 1}, {"nat", 2}};
+} modes[] = {{"l2", 1}, {"ipip", 1}, {"nat", 2}, {"gue", 1}};
 
 struct options {
 	bool quick, ipv4, growth, steps; /* ipv4: not IPv6; growth, steps: nothing else */
@@ -159,13 +159,15 @@ int main(int count, char **arguments)
 		100u, ROWS_PREFIXES, ROWS_PREFIXES_LARGEST);
 	meter_begin();
 	bool is_all = !options.growth && !options.steps;
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes) && is_all; i++)
-		if (!options.mode || !strcmp(options.mode, modes[i].mode))
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes) && is_all; i++) {
+		if (!options.mode || !strcmp(options.mode, modes[i].mode)) {
 			missed += measure_mode(&options, modes[i].mode, modes[i].lines, to);
+			if (options.results)
+				report_plot(options.results, samples, sample_count);
+		}
+	}
 	if (is_all)
 		fprintf(to, "\n%u bars not met, or not measured\n", missed);
-	if (options.results && sample_count)
-		report_plot(options.results, samples, sample_count);
 	is_all = is_all && !options.quick && !options.mode;
 	if (options.steps || is_all)
 		steps_measure(to);
