@@ -207,7 +207,7 @@ static void send_slice(const struct meter *meter, const struct flood *flood, uin
 	traffic->left = 0;
 	traffic->begun = 0;
 	/* The last one ends the last block. */
-	must(send_all(meter, flood, (traffic->has_floor ? 3 : 2) * count + 1), "run");
+	must(send_all(meter, flood, (traffic->has_floor ? 2 : 1) * count + count / TRAFFIC_NOTHING_SHARE + 1), "run");
 	traffic->next = traffic->block_first;
 }
 
@@ -216,6 +216,7 @@ static struct cost run(struct meter *meter, int target, int floor, const struct 
 	struct traffic *traffic = meter->traffic.bytes;
 	const __u64 *spent = traffic->spent;
 	uint64_t taken;
+	double nothing;
 
 	begin(meter, target, flood, true);
 	traffic->has_floor = floor != METER_NONE;
@@ -234,9 +235,10 @@ static struct cost run(struct meter *meter, int target, int floor, const struct 
 		meter->disturbed++;
 		return (struct cost){NAN, NAN};
 	}
+	nothing = (double)spent[TRAFFIC_NOTHING] * TRAFFIC_NOTHING_SHARE;
 	return (struct cost){
-		((double)spent[TRAFFIC_TARGET] - (double)spent[TRAFFIC_NOTHING]) / repeat,
-		traffic->has_floor ? ((double)spent[TRAFFIC_FLOOR] - (double)spent[TRAFFIC_NOTHING]) / repeat : NAN,
+		((double)spent[TRAFFIC_TARGET] - nothing) / repeat,
+		traffic->has_floor ? ((double)spent[TRAFFIC_FLOOR] - nothing) / repeat : NAN,
 	};
 }
 

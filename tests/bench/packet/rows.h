@@ -69,7 +69,8 @@ struct way_tables {
 
 void rows_compile(const struct gateway *gateway, const struct way *way, struct way_tables *ret_tables);
 void rows_free(struct way_tables *tables);
+/* lru_full: kept by the caller from the first way of a round, TCP over IPv4, to its others. */
 void rows_measure(struct meter *meter, struct gateway *gateway, const struct way_tables *tables, uint64_t seed,
-		  struct row_costs *ret_costs);
+		  double *lru_full, struct row_costs *ret_costs);
 
 #endif

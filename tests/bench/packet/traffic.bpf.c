@@ -3,8 +3,8 @@
  * Packets for the program under test, and the floors that it is held against.
  *
  * `traffic` restores the frame that the target has changed, gives it the source of one of the flows, and calls the target at a
- * constant index. What `traffic` itself costs is measured with `nothing` in the target's place, a block of packets to the one, then the
- * same block to the other: so both have met the same machine, which is seldom left to itself. A program that uses the same tables
+ * constant index. What `traffic` itself costs is measured with `nothing` in the target's place, part of a block of packets to the one, then the
+ * block to the other: so both have met the same machine, which is seldom left to itself. A program that uses the same tables
  * as the target can be measured in turn with them.
  *
  * Bytes are stored in the sizes in which they are read: a load that spans two stores under way waits for both, which no packet
@@ -86,6 +86,7 @@ static __noinline int traffic_turn(struct traffic *traffic)
 	traffic->left = TRAFFIC_BLOCK - 1;
 	if (traffic->phase == TRAFFIC_TARGET) {
 		traffic->phase = TRAFFIC_NOTHING;
+		traffic->left = TRAFFIC_BLOCK / TRAFFIC_NOTHING_SHARE - 1;
 		traffic->block_first = traffic->next;
 	} else {
 		traffic->phase =

@@ -10,6 +10,7 @@
 #define TRAFFIC_FRAME4 64
 #define TRAFFIC_FRAME6 80
 #define TRAFFIC_BLOCK 20000
+#define TRAFFIC_NOTHING_SHARE 4 /* of a block's packets, one in so many goes to `nothing` before */
 
 enum traffic_phase { TRAFFIC_NOTHING, TRAFFIC_FLOOR, TRAFFIC_TARGET, TRAFFIC_PHASES };
 
