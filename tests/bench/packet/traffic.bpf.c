@@ -112,15 +112,25 @@ static __always_inline void traffic_ethernet(void *data, const struct traffic *t
 	COPY(__u16, 12);
 }
 
+/* Both ports at once. */
+static __always_inline void traffic_ports(void *data, const struct traffic *traffic, __u32 offset, __u32 flow)
+{
+	__u32 port = __builtin_bswap16((__u16)(0x4000 | (flow & 0x3fff)));
+
+	*(__u32 *)(data + offset) = (*(const __u32 *)(traffic->frame + offset) & 0xffff0000) | port;
+}
+
 static __always_inline void traffic_ipv4(void *data, const struct traffic *traffic, __u32 flow)
 {
 	__u32 prefix = usher_scale(usher_mix64(flow), traffic->prefixes);
 
 	traffic_ethernet(data, traffic);
-	for (__u32 offset = ETH_HLEN; offset < 54; offset += 4)
+	for (__u32 offset = ETH_HLEN; offset < 34; offset += 4)
+		COPY(__u32, offset);
+	for (__u32 offset = 38; offset < 54; offset += 4)
 		COPY(__u32, offset);
 	*(__u32 *)(data + 26) = __builtin_bswap32((__u32)traffic->source + (prefix << 9) + (flow >> 14 & 0xff));
-	*(__u16 *)(data + 34) = __builtin_bswap16((__u16)(0x4000 | (flow & 0x3fff)));
+	traffic_ports(data, traffic, 34, flow);
 }
 
 static __always_inline void traffic_ipv6(void *data, const struct traffic *traffic, __u32 flow)
@@ -134,9 +144,9 @@ static __always_inline void traffic_ipv6(void *data, const struct traffic *traff
 	*(__u64 *)(data + 30) = __builtin_bswap64((flow >> 14 & 0xff) + 0x100);
 	COPY(__u64, 38);
 	COPY(__u64, 46);
-	for (__u32 offset = 54; offset < 74; offset += 4)
+	traffic_ports(data, traffic, 54, flow);
+	for (__u32 offset = 58; offset < 74; offset += 4)
 		COPY(__u32, offset);
-	*(__u16 *)(data + 54) = __builtin_bswap16((__u16)(0x4000 | (flow & 0x3fff)));
 }
 
 SEC("xdp")
