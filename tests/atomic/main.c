@@ -31,6 +31,7 @@
 #include "kernel/publish.h"
 #include "usher.skel.h"
 
+#include "../unit/kernel/conservation.h"
 #include "../unit/kernel/loaded.h"
 
 #define GENERATIONS 3
@@ -276,8 +277,10 @@ int main(void)
 	const char *text = getenv("ATOMIC_PACKETS");
 	struct tables *generations[GENERATIONS];
 	uint64_t publishes = 0, before[GENERATIONS][USHER_REASON_MAX], pure = 0, mixed = 0;
+	char fault[128] = "";
 	pthread_t senders[SENDERS];
 	uint64_t share;
+	bool balanced;
 
 	bench.packets = text ? strtoull(text, NULL, 10) : 100000000;
 	share = bench.packets / SENDERS;
@@ -325,6 +328,10 @@ int main(void)
 	       (unsigned long long)bench.packets, (unsigned long long)publishes, (unsigned long long)mixed);
 	printf("%s 1 - no packet sees two generations\n", mixed || bench.error ? "not ok" : "ok");
 	printf("%s 2 - there were many publishes\n", publishes > 100 ? "ok" : "not ok");
-	puts("1..2");
-	return mixed || bench.error || publishes <= 100 ? EXIT_FAILURE : EXIT_SUCCESS;
+	balanced = conservation_holds(&bench.program, fault);
+	printf("%s 3 - what was received is what was judged\n", balanced ? "ok" : "not ok");
+	if (!balanced)
+		printf("# %s\n", fault);
+	puts("1..3");
+	return mixed || bench.error || publishes <= 100 || !balanced ? EXIT_FAILURE : EXIT_SUCCESS;
 }
