@@ -47,8 +47,6 @@ void rows_free(struct way_tables *tables)
 	tables_free(tables->largest);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------- */
-
 struct bed {
 	struct meter *meter;
 	struct gateway *gateway;

@@ -127,7 +127,6 @@ static double measure(struct bench *bench, enum scene scene, enum step step, uin
 	if (step < STEP_ALL)
 		bench->programs[step]->bss->steps_failed = 0;
 	cost = meter_cost(&bench->meter, target_of(bench, step), floor, &flood, METER_REPEAT, 0);
-
 	if (step < STEP_ALL)
 		must(bench->programs[step]->bss->steps_failed > METER_REPEAT / 1000 ? EINVAL : 0, "steps");
 	return cost.target - (floor == METER_NONE ? 0 : cost.floor);

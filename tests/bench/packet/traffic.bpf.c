@@ -14,8 +14,6 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
