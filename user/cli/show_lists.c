@@ -274,6 +274,15 @@ static void failures_cell(struct table *table, struct json_object *failures)
 	list_end(&list, table);
 }
 
+/* With what is wrong, for who reads it. */
+static void health_cell(struct table *table, struct json_object *backend)
+{
+	if (field(backend, "health_text"))
+		table_cell(table, "%s: %s", field_text(backend, "health"), field_text(backend, "health_text"));
+	else
+		table_cell(table, "%s", field_text(backend, "health"));
+}
+
 void show_backends(struct json_object *body)
 {
 	static const char *const headings[] = {"BACKEND",
@@ -307,7 +316,7 @@ void show_backends(struct json_object *body)
 		table_cell(table, "%s", field_text(backend, "region"));
 		table_number(table, field_integer(backend, "capacity"));
 		table_cell(table, "%s", field_text(backend, "forward"));
-		table_cell(table, "%s", field_text(backend, "health"));
+		health_cell(table, backend);
 		if (!strcmp(field_text(backend, "health"), "down"))
 			table_ink(table, INK_BAD);
 		state_cell(table, backend);

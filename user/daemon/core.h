@@ -20,6 +20,7 @@
 #include "audit/journal.h"
 #include "edge/edge.h"
 #include "daemon/options.h"
+#include "daemon/quota.h"
 #include "daemon/state.h"
 
 #define START_PATIENCE (5 * CLOCK_SECOND)
@@ -54,13 +55,14 @@ struct core {
 	char tables_digest[SHA256_HEX];
 	const struct catalog *catalog; /* of what is in force; the journal's */
 	struct core_used used;
-	int64_t published;    /* CLOCK_REALTIME; 0: not by this daemon */
-	int64_t patience;     /* CLOCK_MONOTONIC until which facts are waited for; 0: they are in */
-	bool dirty;	      /* facts have changed since the tables were made */
-	bool closed;	      /* no valid policy */
-	bool unconfirmed;     /* the last change was rolled back for want of a confirm */
-	uint32_t watch_round; /* of the list that the edge has */
-	size_t *watched;      /* policy backend index of each target of it */
+	int64_t published;	    /* CLOCK_REALTIME; 0: not by this daemon */
+	int64_t patience;	    /* CLOCK_MONOTONIC until which facts are waited for; 0: they are in */
+	bool dirty;		    /* facts have changed since the tables were made */
+	bool closed;		    /* no valid policy */
+	bool unconfirmed;	    /* the last change was rolled back for want of a confirm */
+	uint32_t watch_round;	    /* of the list that the edge has */
+	struct quota verdict_lines; /* of the log, for changes of health */
+	size_t *watched;	    /* policy backend index of each target of it */
 	size_t watched_count;
 };
 
@@ -95,6 +97,8 @@ void core_free_policy(struct core *core);
 int core_backend(const struct core *core, const char *name, size_t *ret_index);
 /* A fact from the edge. */
 void core_fact(struct core *core, const struct edge_fact *fact);
+/* Says, every now and then, how many changes of health were too many to be logged. */
+void core_verdicts_unsaid(struct core *core);
 /* Next hops anew. */
 void core_next_hops(struct core *core);
 /* The facts of a policy's backends, as far as they are those of backends of the policy in force. 0, or -ENOMEM. */

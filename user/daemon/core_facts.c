@@ -74,18 +74,34 @@ void core_next_hops(struct core *core)
 void core_fact(struct core *core, const struct edge_fact *fact)
 {
 	enum health_state state = fact->up ? HEALTH_UP : HEALTH_DOWN;
+	struct cause cause = {(enum cause_kind)fact->cause, fact->number};
+	const struct backend *backend;
 	struct backend_facts *facts;
-	size_t backend;
+	char text[CAUSE_TEXT];
 
 	if (fact->round != core->watch_round || fact->target >= core->watched_count)
 		return;
-	backend = core->watched[fact->target];
-	facts = &core->facts.backends[backend];
+	backend = &core->policy->backends[core->watched[fact->target]];
+	facts = &core->facts.backends[core->watched[fact->target]];
+	facts->cause = cause;
 	if (facts->health == state)
 		return;
-	log_info("backend %s is %s", core->policy->backends[backend].name, fact->up ? "up" : "down");
 	facts->health = state;
 	core->dirty = true;
+	if (!quota_take(&core->verdict_lines, clock_monotonic()))
+		return;
+	if (fact->up)
+		log_info("backend %s is up", backend->name);
+	else
+		log_info("backend %s is down: %s", backend->name, cause_print(cause, backend->health.path, text));
+}
+
+void core_verdicts_unsaid(struct core *core)
+{
+	uint32_t unsaid = quota_missed(&core->verdict_lines, clock_monotonic());
+
+	if (unsaid)
+		log_info("%u more changes of backends' health were not logged one by one", unsaid);
 }
 
 static void free_identities(struct identities **identities)
@@ -153,9 +169,12 @@ int core_carry_facts(const struct core *core, const struct policy *policy, struc
 		neighbours_next_hop(core->neighbours, &backend->address, &to->next_hop);
 		if (core_backend(core, backend->name, &before))
 			continue;
+		/* Also where it is probed in another way from now on: what is known holds until the first answer to that. */
 		if (address_equal(&core->policy->backends[before].address, &backend->address) &&
-		    core->policy->backends[before].port == backend->port)
+		    core->policy->backends[before].port == backend->port) {
 			to->health = core->facts.backends[before].health;
+			to->cause = core->facts.backends[before].cause;
+		}
 	}
 	*ret_facts = facts;
 	return 0;
@@ -169,6 +188,27 @@ static void check_paths(struct core *core)
 				     strerror(-core->paths_error));
 			return;
 		}
+}
+
+static struct edge_target target_of(const struct backend *backend)
+{
+	const struct health *health = &backend->health;
+	struct edge_target target = {.address = backend->address,
+				     .port = health->port ? health->port : backend->port,
+				     .probe = (uint8_t)health->probe,
+				     .verify = health->verify,
+				     .interval_ms = health->interval_ms,
+				     .timeout_ms = health->timeout_ms,
+				     .rise = health->rise,
+				     .fall = health->fall,
+				     .jitter = health->jitter,
+				     .status_count = (uint16_t)health->status_count};
+
+	for (size_t i = 0; i < health->status_count; i++)
+		target.status[i] = health->status[i];
+	snprintf(target.host, sizeof(target.host), "%s", health->host ? health->host : "");
+	snprintf(target.path, sizeof(target.path), "%s", health->path ? health->path : "");
+	return target;
 }
 
 void core_watch(struct core *core)
@@ -185,15 +225,10 @@ void core_watch(struct core *core)
 		const struct backend *backend = &policy->backends[b];
 
 		addresses[b] = backend->address;
-		if (!backend->health.enabled)
+		if (backend->health.probe == HEALTH_PROBE_NONE)
 			continue;
 		watched[count] = b;
-		targets[count++] = (struct edge_target){.address = backend->address,
-							.port = backend->port,
-							.interval_ms = backend->health.interval_ms,
-							.timeout_ms = backend->health.timeout_ms,
-							.rise = backend->health.rise,
-							.fall = backend->health.fall};
+		targets[count++] = target_of(backend);
 	}
 	free(core->watched);
 	core->watched = watched;
@@ -216,7 +251,7 @@ bool core_settled(const struct core *core)
 	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
 		const struct backend *backend = &core->policy->backends[b];
 
-		if (backend->health.enabled && core->facts.backends[b].health == HEALTH_UNKNOWN)
+		if (backend->health.probe != HEALTH_PROBE_NONE && core->facts.backends[b].health == HEALTH_UNKNOWN)
 			return false;
 		if (!core->facts.backends[b].next_hop.resolved &&
 		    !neighbours_settled(core->neighbours, &backend->address))

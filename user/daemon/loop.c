@@ -90,6 +90,7 @@ static void every_second(struct loop *loop, int64_t now)
 	note_log(loop, journal_tick(core->journal));
 	server_tick(loop->server, now);
 	metrics_update(core);
+	core_verdicts_unsaid(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);
 	if (core->effective && core->effective->next_change <= realtime / CLOCK_SECOND)

@@ -39,7 +39,8 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	snprintf(to->model, EDGE_NAME, "%s", from->model);
 	snprintf(to->version, EDGE_NAME, "%s", from->version);
 	memcpy(to->region, from->region, sizeof(to->region));
-	to->health = backend->health.enabled ? (uint8_t)core->facts.backends[index].health : EDGE_UNCHECKED;
+	to->health = backend->health.probe != HEALTH_PROBE_NONE ? (uint8_t)core->facts.backends[index].health
+								: EDGE_UNCHECKED;
 	to->draining = core->facts.backends[index].draining;
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;

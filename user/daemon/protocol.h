@@ -66,7 +66,8 @@
  * models      [{"name", "versions": [{"name", "stage", "digest"|null, "score"?, "samples"?, "validation_expires"?,
  *               "labels": [{"name", "evidence", "expires"|null, "lapsed": bool}], "backends": [name...]}]}]
  * backends    [{"name", "address", "model", "version", "region", "capacity", "forward", "id", "incarnation",
- *               "health": "up"|"down"|"unknown"|"unchecked", "draining": bool, "next_hop": MAC|null,
+ *               "health": "up"|"down"|"unknown"|"unchecked", "health_cause": {"kind": word of govern/cause.h, "number": int}|null,
+ *               "health_text"|null (the same as a sentence; both null unless "health" is "down"), "draining": bool, "next_hop": MAC|null,
  *               "reason"|null (why it starts no flows), "continues": bool (may open flows stay),
  *               "flows", "packets_to", "bytes_to", "packets_from", "bytes_from",
  *               "connect": L, "first_byte": L, "failures": {"refused", "resets", "connect_timeouts",

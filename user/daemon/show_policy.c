@@ -210,9 +210,26 @@ void show_models(struct question *question)
 
 static const char *health_name(const struct backend *backend, enum health_state state)
 {
-	if (!backend->health.enabled)
+	if (backend->health.probe == HEALTH_PROBE_NONE)
 		return "unchecked";
 	return state == HEALTH_UP ? "up" : state == HEALTH_DOWN ? "down" : "unknown";
+}
+
+/* Of one that is down. */
+static void add_cause(struct json *to, const struct backend *backend, const struct backend_facts *facts)
+{
+	char text[CAUSE_TEXT];
+
+	if (backend->health.probe == HEALTH_PROBE_NONE || facts->health != HEALTH_DOWN) {
+		json_null(to, "health_cause");
+		json_null(to, "health_text");
+		return;
+	}
+	json_object_begin(to, "health_cause");
+	json_string(to, "kind", cause_words[facts->cause.kind]);
+	json_integer(to, "number", facts->cause.number);
+	json_object_end(to);
+	json_string(to, "health_text", cause_print(facts->cause, backend->health.path, text));
 }
 
 /* Services of one model may have different slow starts: the least part that it gets in any of them. */
@@ -298,6 +315,7 @@ static void add_backend(struct question *question, size_t index)
 	json_unsigned(to, "capacity", backend->capacity);
 	json_string(to, "forward", forward_names[backend->forward]);
 	json_string(to, "health", health_name(backend, facts->health));
+	add_cause(to, backend, facts);
 	json_boolean(to, "draining", facts->draining);
 	if (facts->next_hop.resolved)
 		json_format(to, "next_hop", "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],

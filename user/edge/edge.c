@@ -171,7 +171,9 @@ static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 {
 	if (fact->kind == EDGE_FACT_BORN)
 		return fact->target > 1 && fact->target <= INT32_MAX && !fact->up;
-	if (fact->kind != EDGE_FACT_HEALTH || fact->up > 1)
+	if (fact->kind != EDGE_FACT_HEALTH || fact->up > 1 || fact->cause >= CAUSE_KINDS)
+		return false;
+	if (fact->up != (fact->cause == CAUSE_NONE))
 		return false;
 	return fact->round != edge->order.round || fact->target < edge->order.count;
 }

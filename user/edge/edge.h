@@ -14,19 +14,25 @@
 #include <sys/types.h>
 
 #include "base/problem.h"
+#include "govern/cause.h"
 #include "kernel/counters.h"
 #include "policy/model.h"
 
-/* A backend to be probed by a TCP connection. */
+/* A backend to be probed, and how. */
 struct edge_target {
 	struct usher_address address;
-	uint16_t port; /* host order */
-	uint16_t padding;
+	uint16_t port;	/* host order */
+	uint8_t probe;	/* enum health_probe, not HEALTH_PROBE_NONE */
+	uint8_t verify; /* the certificate, of https */
 	uint32_t interval_ms, timeout_ms;
-	uint32_t rise, fall; /* probes in a row that change the verdict */
-	uint32_t padding2;
+	uint32_t rise, fall;   /* probes in a row that change the verdict */
+	uint32_t jitter;       /* thousandths of the interval */
+	uint16_t status_count; /* of http and https; 0: 200 to 299 */
+	uint16_t status[USHER_HEALTH_STATUS_MAX];
+	char host[USHER_HEALTH_HOST_MAX + 1]; /* "": the address */
+	char path[USHER_HEALTH_PATH_MAX + 1];
 };
-USHER_ASSERT_SIZE(struct edge_target, 40);
+USHER_ASSERT_SIZE(struct edge_target, 584);
 
 /* Core to edge, with the memory file of targets beside it. */
 struct edge_order {
@@ -45,7 +51,10 @@ struct edge_fact {
 	uint32_t target; /* position in the list */
 	uint32_t up;	 /* 0, 1 */
 	uint32_t kind;	 /* callers of edge_read see EDGE_FACT_HEALTH only */
+	uint32_t cause;	 /* enum cause_kind: why it is not up, or CAUSE_NONE */
+	int32_t number;	 /* that goes with it */
 };
+USHER_ASSERT_SIZE(struct edge_fact, 24);
 
 #define EDGE_NAME (USHER_NAME_MAX + 1)
 
@@ -78,7 +87,9 @@ struct edge_page {
 struct edge_options {
 	char address[64]; /* where /metrics listens; "": nowhere */
 	uint16_t port;
+	const char *ca_file; /* whom probes by https trust; NULL: EDGE_CA_FILE */
 };
+#define EDGE_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 struct edge;
 

@@ -57,7 +57,7 @@ static uint8_t start_reason(const struct backend *backend, const struct backend_
 {
 	if (facts->draining)
 		return USHER_REASON_DRAINING;
-	if (backend->health.enabled && facts->health != HEALTH_UP)
+	if (backend->health.probe != HEALTH_PROBE_NONE && facts->health != HEALTH_UP)
 		return USHER_REASON_UNHEALTHY;
 	if (!next_hop->resolved)
 		return USHER_REASON_UNREACHABLE;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "govern/cause.h"
 #include "policy/model.h"
 
 enum health_state {
@@ -33,7 +34,8 @@ struct next_hop {
 
 struct backend_facts {
 	enum health_state health;
-	bool draining; /* by an operator */
+	struct cause cause; /* of HEALTH_DOWN; otherwise CAUSE_NONE */
+	bool draining;	    /* by an operator */
 	struct next_hop next_hop;
 	/* Since when it has been able to start flows, as decided last, in seconds since the epoch; 0: it was not. */
 	int64_t able_since;

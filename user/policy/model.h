@@ -125,10 +125,19 @@ struct model {
 	struct index_list versions; /* into policy.versions */
 };
 
+enum health_probe { HEALTH_PROBE_NONE, HEALTH_PROBE_TCP, HEALTH_PROBE_HTTP, HEALTH_PROBE_HTTPS, HEALTH_PROBES };
+
 struct health {
-	bool enabled;
+	enum health_probe probe;
 	uint32_t interval_ms, timeout_ms;
 	uint32_t rise, fall;
+	uint32_t jitter;  /* thousandths of the interval, 0..500 */
+	uint16_t port;	  /* 0: the backend's */
+	bool verify;	  /* the certificate, of https */
+	const char *path; /* of http and https, or NULL */
+	const char *host; /* the same; NULL: the address */
+	uint16_t *status; /* codes that are good, of http and https; count 0: 200 to 299 */
+	size_t status_count;
 };
 
 extern const char *const forward_names[]; /* by enum usher_forward */

@@ -30,6 +30,8 @@ void read_audit_mode(struct document *document, const struct field *field, enum 
 /* An address with a port that a host can have; `what`: "a backend". */
 int read_endpoint(struct document *document, struct node node, const char *what, struct usher_address *ret_address,
 		  uint16_t *ret_port);
+/* How a backend is probed; what is not given stays as it is in `health`. */
+void read_health(struct document *document, struct node node, struct health *health);
 int read_host_address(struct document *document, struct node node, const char *what, struct usher_address *ret_address);
 
 #endif
