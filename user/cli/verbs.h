@@ -31,6 +31,8 @@ int cli_diff(int argc, char **argv);
 int cli_drain(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_history(int argc, char **argv);
+int cli_quarantine(int argc, char **argv);
+int cli_release(int argc, char **argv);
 int cli_rollback(int argc, char **argv);
 int cli_show(int argc, char **argv);
 int cli_undrain(int argc, char **argv);

@@ -85,7 +85,8 @@ void core_problem(struct core *core, const char *format, ...) __attribute__((for
  */
 int core_load(struct core *core, const char *file, const char *text, size_t length, bool dry_run,
 	      struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result);
-/* Facts or drains have changed, or a date has passed: publishes if that makes a difference. 0, or -errno, said. */
+/* Facts or what operators have ordered has changed, or a date has passed: publishes if that makes a difference. 0, or -errno, said.
+ * While the facts of the start are waited for it does nothing: they bring a publish of their own. */
 int core_refresh(struct core *core);
 /* Drops the packets of the services that the last policy named. */
 void core_close_services(struct core *core);
@@ -103,6 +104,8 @@ void core_verdicts_unsaid(struct core *core);
 void core_next_hops(struct core *core);
 /* The facts of a policy's backends, as far as they are those of backends of the policy in force. 0, or -ENOMEM. */
 int core_carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts);
+/* Fills in what operators have ordered: drains and quarantines. */
+void core_recall_orders(const struct core *core, const struct policy *policy, struct facts *facts);
 /* Fills able_since of the facts of a policy's backends from the state. 0, or -ENOMEM. */
 int core_recall_able(const struct core *core, const struct policy *policy, const struct facts *facts);
 /* Keeps in the state what was decided about able_since; after: the identities that go with it, while the state still has those

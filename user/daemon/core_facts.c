@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/policy.h"
 #include "daemon/core.h"
 
 int core_backend(const struct core *core, const char *name, size_t *ret_index)
@@ -147,25 +148,38 @@ int core_note_able(struct core *core, const struct effective *effective, const s
 	return 0;
 }
 
+void core_recall_orders(const struct core *core, const struct policy *policy, struct facts *facts)
+{
+	const struct state *state = core->state;
+	char name[VERSION_TEXT];
+
+	for (size_t b = 0; b < policy->backend_count; b++) {
+		facts->backends[b].draining = state_is_drained(state, policy->backends[b].name);
+		facts->backends[b].quarantined = state_quarantine(state, policy->backends[b].name);
+	}
+	for (size_t v = 0; v < policy->version_count; v++)
+		facts->versions[v].quarantined = state_quarantine(state, version_print(policy, v, name));
+}
+
 int core_carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts)
 {
 	struct facts facts = {.backends = calloc(policy->backend_count + 1, sizeof(*facts.backends)),
-			      .backend_count = policy->backend_count};
+			      .backend_count = policy->backend_count,
+			      .versions = calloc(policy->version_count + 1, sizeof(*facts.versions)),
+			      .version_count = policy->version_count};
 	size_t before;
-	int error;
+	int error = facts.backends && facts.versions ? core_recall_able(core, policy, &facts) : -ENOMEM;
 
-	if (!facts.backends)
-		return -ENOMEM;
-	error = core_recall_able(core, policy, &facts);
 	if (error) {
 		free(facts.backends);
+		free(facts.versions);
 		return error;
 	}
+	core_recall_orders(core, policy, &facts);
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct backend *backend = &policy->backends[b];
 		struct backend_facts *to = &facts.backends[b];
 
-		to->draining = state_is_drained(core->state, backend->name);
 		neighbours_next_hop(core->neighbours, &backend->address, &to->next_hop);
 		if (core_backend(core, backend->name, &before))
 			continue;

@@ -42,6 +42,7 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	to->health = backend->health.probe != HEALTH_PROBE_NONE ? (uint8_t)core->facts.backends[index].health
 								: EDGE_UNCHECKED;
 	to->draining = core->facts.backends[index].draining;
+	to->quarantined = facts_quarantined(&core->facts, core->policy, index);
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;
 	to->nat = backend->forward == USHER_FORWARD_NAT;
@@ -68,6 +69,7 @@ void metrics_update(struct core *core)
 		page->epoch = active->epoch;
 		page->policy_revision = core->policy ? core->policy->revision : 0;
 		page->closed = core->closed;
+		page->quarantines = core->state->quarantine_count;
 		page->flows = flows->inserted - flows->expired - flows->evicted - flows->deleted;
 		page->audit_written = totals.written;
 		page->audit_gaps = totals.gaps;

@@ -22,6 +22,9 @@ void show_models(struct question *question);
 void show_backends(struct question *question);
 void show_routes(struct question *question);
 
+/* What operators have ordered. */
+void quarantine_list(struct question *question);
+
 /* Of the data plane. */
 void show_flows(struct question *question);
 void show_stats(struct question *question);

@@ -63,9 +63,9 @@ struct edge_backend {
 	char region[8];
 	uint8_t health; /* enum health_state, or EDGE_UNCHECKED */
 	uint8_t draining, starts, continues;
-	uint8_t nat; /* forwarded to by NAT: its answers are seen */
-	uint8_t padding;
-	uint16_t path_mtu; /* of a tunnel; 0: none, or not known */
+	uint8_t nat;	     /* forwarded to by NAT: its answers are seen */
+	uint8_t quarantined; /* by itself, or with its version */
+	uint16_t path_mtu;   /* of a tunnel; 0: none, or not known */
 };
 #define EDGE_UNCHECKED 0xff
 
@@ -75,6 +75,7 @@ struct edge_page {
 	uint64_t generation, epoch;
 	uint64_t policy_revision;
 	uint64_t closed;
+	uint64_t quarantines;
 	uint64_t flows;
 	uint64_t audit_written, audit_gaps, audit_lost, audit_errors;
 	char services[USHER_SERVICES_MAX][EDGE_NAME];	  /* by number; "": none */

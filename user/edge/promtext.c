@@ -179,6 +179,11 @@ static void print_backends(struct json *to, const struct edge_page *page)
 		if (page->backends[b].name[0])
 			line(to, "usher_backend_starts{backend=\"%s\"} %u", page->backends[b].name,
 			     page->backends[b].starts);
+	family(to, "usher_backend_quarantined", "gauge", "Is it in quarantine, by itself or with its version?");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0])
+			line(to, "usher_backend_quarantined{backend=\"%s\"} %u", page->backends[b].name,
+			     page->backends[b].quarantined);
 	family(to, "usher_backend_path_mtu_bytes", "gauge", "What the path to the backend takes; forward ipip, gue.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].path_mtu)
@@ -259,6 +264,8 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	single(to, "usher_epoch", "gauge", "Epoch of the generation in force.", page->epoch);
 	single(to, "usher_policy_revision", "gauge", "Revision of the policy in force.", page->policy_revision);
 	single(to, "usher_closed", "gauge", "1: no valid policy; its services' packets are dropped.", page->closed);
+	single(to, "usher_quarantines", "gauge",
+	       "Quarantines in force, those of what the policy does not have among them.", page->quarantines);
 	single(to, "usher_flows", "gauge", "Flows in the table.", page->flows);
 	single(to, "usher_flows_inserted_total", "counter", "Flows that began.", flows->inserted);
 	single(to, "usher_flows_expired_total", "counter", "Flows that ended by age.", flows->expired);

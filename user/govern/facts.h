@@ -36,14 +36,21 @@ struct backend_facts {
 	enum health_state health;
 	struct cause cause; /* of HEALTH_DOWN; otherwise CAUSE_NONE */
 	bool draining;	    /* by an operator */
+	bool quarantined;   /* by an operator; whatever its version is */
 	struct next_hop next_hop;
 	/* Since when it has been able to start flows, as decided last, in seconds since the epoch; 0: it was not. */
 	int64_t able_since;
 };
 
+struct version_facts {
+	bool quarantined; /* by an operator: with every backend that serves it */
+};
+
 struct facts {
 	struct backend_facts *backends; /* by policy backend index */
 	size_t backend_count;
+	struct version_facts *versions; /* by policy version index; those beyond are in no quarantine */
+	size_t version_count;
 };
 
 #endif
