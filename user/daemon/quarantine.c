@@ -69,12 +69,16 @@ static int read_target(const struct core *core, const struct request *request, s
 	const char *version = NULL, *backend = NULL;
 
 	if (protocol_string(request->frame, "version", &version) == -EINVAL ||
-	    protocol_string(request->frame, "backend", &backend) == -EINVAL || !version == !backend)
-		return answer_error(answer, PROTOCOL_USAGE, "the request names no version and no backend, or both");
-	if (protocol_string(request->frame, "why", &target->why) || !utf8_is_line(target->why, PROTOCOL_WHY_MAX))
-		return answer_error(answer, PROTOCOL_USAGE,
-				    "why: one line of 1 to %d bytes of UTF-8 is expected, without control characters",
-				    PROTOCOL_WHY_MAX);
+	    protocol_string(request->frame, "backend", &backend) == -EINVAL || !version == !backend) {
+		answer_error(answer, PROTOCOL_USAGE, "the request names no version and no backend, or both");
+		return PROTOCOL_USAGE;
+	}
+	if (protocol_string(request->frame, "why", &target->why) || !utf8_is_line(target->why, PROTOCOL_WHY_MAX)) {
+		answer_error(answer, PROTOCOL_USAGE,
+			     "why: one line of 1 to %d bytes of UTF-8 is expected, without control characters",
+			     PROTOCOL_WHY_MAX);
+		return PROTOCOL_USAGE;
+	}
 	target->backend = backend;
 	target->name = backend ? backend : version;
 	target->known = is_known(core, target->name);

@@ -293,14 +293,14 @@ static void test_quarantines_end_one_by_one_and_stay_in_order(void **unused)
 	fill(state);
 	assert_false(state_end_quarantine(state, "credit@3.1", &ended));
 	assert_null(ended.name);
-	assert_true(state_end_quarantine(state, "credit@3.2.0", &ended));
-	assert_string_equal(ended.name, "credit@3.2.0");
-	assert_string_equal(ended.why, "x");
+	assert_true(state_end_quarantine(state, "credit@3.1.0", &ended));
+	assert_string_equal(ended.name, "credit@3.1.0");
+	assert_string_equal(ended.user, "root");
 	state_quarantine_free(&ended);
 	assert_int_equal(state->quarantine_count, 2);
-	assert_string_equal(state->quarantines[0].name, "credit@3.1.0");
+	assert_string_equal(state->quarantines[0].name, "credit@3.2.0");
 	assert_string_equal(state->quarantines[1].name, "fra-1");
-	assert_false(state_end_quarantine(state, "credit@3.2.0", &ended));
+	assert_false(state_end_quarantine(state, "credit@3.1.0", &ended));
 	state_close(state);
 }
 
