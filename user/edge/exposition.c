@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Pages, lines, and the families' types. What a sample's line says is in sample_line.c. */
+#include "edge/exposition.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/array.h"
+#include "edge/exposition_line.h"
+
+#define FAMILY_SLOTS (2 * EXPOSITION_FAMILIES_MAX) /* a power of two */
+#define FAMILY_PROBES 16 /* names that are made to collide cost no more; who finds no room is not remembered */
+#define LAST_NAME_MAX 256
+
+struct exposition {
+	enum exposition_format format;
+	struct exposition_consumer consumer;
+	struct exposition_error error;
+	int failed; /* -errno; 0: nothing is wrong so far */
+	uint32_t line_number;
+	uint32_t page; /* bytes so far */
+	bool ended;    /* by # EOF */
+
+	/* Each a key, with the type in its lowest bits; 0: none. The one that was declared last, and those that are remembered. A
+	 * family is known by its name's hash: who makes two names of one hash lies about his own page, as he could without. */
+	uint64_t current;
+	uint64_t families[FAMILY_SLOTS];
+	uint32_t family_count;
+
+	/* Of the last sample: most lines have the name of the one before. Length 0: none. */
+	char last_name[LAST_NAME_MAX];
+	size_t last_length;
+	enum exposition_type last_type;
+	bool last_wanted;
+
+	size_t held; /* of a line whose end has not come */
+	char line[EXPOSITION_LINE_MAX + 1];
+	struct sample_line memory;
+};
+
+/* ---- families ---------------------------------------------------------------------------------------------- */
+
+#define TYPE_MASK 0x7u
+#define KEY_BIT 0x8u /* no key is 0 */
+
+static const struct {
+	const char *name;
+	enum exposition_type type;
+	bool prometheus, openmetrics; /* has it */
+} types[] = {
+	{"counter", EXPOSITION_COUNTER, true, true},
+	{"gauge", EXPOSITION_GAUGE, true, true},
+	{"histogram", EXPOSITION_HISTOGRAM, true, true},
+	{"summary", EXPOSITION_SUMMARY, true, true},
+	{"untyped", EXPOSITION_UNKNOWN, true, false},
+	{"unknown", EXPOSITION_UNKNOWN, false, true},
+	{"gaugehistogram", EXPOSITION_GAUGEHISTOGRAM, false, true},
+	{"info", EXPOSITION_INFO, false, true},
+	{"stateset", EXPOSITION_STATESET, false, true},
+};
+
+#define TYPE(name) (1u << EXPOSITION_##name)
+
+static const struct {
+	const char *suffix;
+	unsigned int types; /* that have it */
+	bool prometheus;    /* has it, too */
+} suffixes[] = {
+	{"_bucket", TYPE(HISTOGRAM) | TYPE(GAUGEHISTOGRAM), true},
+	{"_sum", TYPE(HISTOGRAM) | TYPE(SUMMARY), true},
+	{"_count", TYPE(HISTOGRAM) | TYPE(SUMMARY), true},
+	{"_created", TYPE(COUNTER) | TYPE(HISTOGRAM) | TYPE(SUMMARY), false},
+	{"_total", TYPE(COUNTER), false},
+	{"_info", TYPE(INFO), false},
+	{"_gsum", TYPE(GAUGEHISTOGRAM), false},
+	{"_gcount", TYPE(GAUGEHISTOGRAM), false},
+};
+
+/* FNV-1a, 64 bits. */
+static uint64_t family_key(const char *name, size_t length)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)name[i]) * 0x100000001b3;
+	return (hash & ~(uint64_t)(TYPE_MASK | KEY_BIT)) | KEY_BIT;
+}
+
+/* Where the family is, or could be; NULL: there is no room. */
+static uint64_t *find_family(struct exposition *exposition, uint64_t key)
+{
+	uint64_t slot = key >> 32;
+
+	for (unsigned int i = 0; i < FAMILY_PROBES; i++, slot++) {
+		uint64_t *family = &exposition->families[slot % FAMILY_SLOTS];
+
+		if (!*family || (*family & ~(uint64_t)TYPE_MASK) == key)
+			return family;
+	}
+	return NULL;
+}
+
+static bool family_type(struct exposition *exposition, uint64_t key, enum exposition_type *ret_type)
+{
+	const uint64_t *family = &exposition->current;
+
+	if ((*family & ~(uint64_t)TYPE_MASK) != key)
+		family = find_family(exposition, key);
+	if (!family || !*family)
+		return false;
+	*ret_type = (enum exposition_type)(*family & TYPE_MASK);
+	return true;
+}
+
+static enum exposition_type sample_type(struct exposition *exposition, const char *name, size_t length)
+{
+	enum exposition_type type;
+
+	if (family_type(exposition, family_key(name, length), &type))
+		return type;
+	for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++) {
+		size_t suffix = strlen(suffixes[i].suffix);
+
+		if ((suffixes[i].prometheus || exposition->format == EXPOSITION_OPENMETRICS) && length > suffix &&
+		    !memcmp(name + length - suffix, suffixes[i].suffix, suffix) &&
+		    family_type(exposition, family_key(name, length - suffix), &type) &&
+		    suffixes[i].types & (1u << type))
+			return type;
+	}
+	return EXPOSITION_UNKNOWN;
+}
+
+static int declare(struct exposition *exposition, struct exposition_line *line, const char *name, size_t length,
+		   enum exposition_type type)
+{
+	uint64_t key = family_key(name, length), *family = find_family(exposition, key);
+	enum exposition_type before;
+
+	/* The same once more is what comes of pages that are put together. */
+	if (family_type(exposition, key, &before) && before != type)
+		return exposition_fail(line, -EINVAL, "the family has another type already");
+	exposition->current = key | type;
+	exposition->last_length = 0;
+	if (family && !*family && exposition->family_count < EXPOSITION_FAMILIES_MAX) {
+		*family = exposition->current;
+		exposition->family_count++;
+	}
+	return 0;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------------- */
+
+static bool is_blank(const struct exposition_line *line, const char *at)
+{
+	return *at == ' ' || (*at == '\t' && !line->openmetrics);
+}
+
+/* Past a word and the blank behind it. */
+static bool skip_word(struct exposition_line *line, const char *expected)
+{
+	size_t length = strlen(expected);
+
+	if ((size_t)(line->end - line->at) <= length || memcmp(line->at, expected, length) != 0 ||
+	    !is_blank(line, line->at + length))
+		return false;
+	line->at += length + 1;
+	exposition_skip_blanks(line);
+	return true;
+}
+
+/* The name after HELP, TYPE or UNIT, and one blank or more behind it. */
+static int read_family(struct exposition_line *line, const char **ret_name, size_t *ret_length)
+{
+	size_t length = exposition_name(line);
+
+	if (!length)
+		return exposition_expected(line, "the name of a family");
+	*ret_name = line->at;
+	*ret_length = length;
+	line->at += length;
+	if (line->at == line->end)
+		return 0;
+	if (!is_blank(line, line->at))
+		return exposition_expected(line, "a space after the name of the family");
+	line->at++;
+	exposition_skip_blanks(line);
+	return 0;
+}
+
+static int read_type(struct exposition *exposition, struct exposition_line *line)
+{
+	const char *name, *at;
+	size_t length;
+	int error = read_family(line, &name, &length);
+
+	if (error)
+		return error;
+	for (at = line->at; at < line->end && !is_blank(line, at); at++)
+		;
+	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+		if (!(line->openmetrics ? types[i].openmetrics : types[i].prometheus) ||
+		    strlen(types[i].name) != (size_t)(at - line->at) ||
+		    memcmp(types[i].name, line->at, (size_t)(at - line->at)) != 0)
+			continue;
+		error = declare(exposition, line, name, length, types[i].type);
+		line->at = at;
+		exposition_skip_blanks(line);
+		if (!error && line->at < line->end)
+			error = exposition_expected(line, "the end of the line");
+		return error;
+	}
+	return exposition_fail(line, -EINVAL, "expected a type that the format has");
+}
+
+static int read_help(struct exposition_line *line)
+{
+	const char *name;
+	size_t length;
+	int error = read_family(line, &name, &length);
+
+	if (!error && !exposition_is_utf8(line->at, (size_t)(line->end - line->at)))
+		error = exposition_fail(line, -EINVAL, "the help text is not UTF-8");
+	return error;
+}
+
+static int read_unit(struct exposition_line *line)
+{
+	const char *name;
+	size_t length, unit;
+	int error = read_family(line, &name, &length);
+
+	if (error)
+		return error;
+	unit = (size_t)(line->end - line->at);
+	if (unit &&
+	    (length <= unit || name[length - unit - 1] != '_' || memcmp(name + length - unit, line->at, unit) != 0))
+		return exposition_fail(line, -EINVAL, "the name of the family does not end in '_' and this unit");
+	return 0;
+}
+
+static int read_comment(struct exposition *exposition, struct exposition_line *line)
+{
+	line->at++;
+	if (line->openmetrics) {
+		if (line->end - line->at == 4 && !memcmp(line->at, " EOF", 4)) {
+			exposition->ended = true;
+			return 0;
+		}
+		if (skip_word(line, " UNIT"))
+			return read_unit(line);
+		if (skip_word(line, " HELP"))
+			return read_help(line);
+		if (skip_word(line, " TYPE"))
+			return read_type(exposition, line);
+		return exposition_fail(line, -EINVAL, "expected ' HELP', ' TYPE', ' UNIT' or ' EOF' after '#'");
+	}
+	if (!is_blank(line, line->at))
+		return 0;
+	exposition_skip_blanks(line);
+	if (skip_word(line, "HELP"))
+		return read_help(line);
+	if (skip_word(line, "TYPE"))
+		return read_type(exposition, line);
+	return 0;
+}
+
+static int read_sample(struct exposition *exposition, struct exposition_line *line)
+{
+	const struct exposition_consumer *consumer = &exposition->consumer;
+	struct exposition_sample sample = {.name = line->at, .name_length = exposition_name(line)};
+	int error;
+
+	if (!sample.name_length)
+		return exposition_expected(line, "a metric name or '#'");
+	line->at += sample.name_length;
+	if (sample.name_length != exposition->last_length ||
+	    memcmp(sample.name, exposition->last_name, sample.name_length) != 0) {
+		exposition->last_type = sample_type(exposition, sample.name, sample.name_length);
+		exposition->last_wanted =
+			!consumer->wants || consumer->wants(consumer->context, sample.name, sample.name_length);
+		exposition->last_length = sample.name_length <= LAST_NAME_MAX ? sample.name_length : 0;
+		memcpy(exposition->last_name, sample.name, exposition->last_length);
+	}
+	error = sample_line_read(line, exposition->last_wanted, &exposition->memory, &sample);
+	if (error || !exposition->last_wanted)
+		return error;
+	sample.type = exposition->last_type;
+	consumer->take(consumer->context, &sample);
+	return 0;
+}
+
+static int read_line(struct exposition *exposition, const char *start, size_t length)
+{
+	struct exposition_line line = {
+		.start = start,
+		.at = start,
+		.end = start + length,
+		.openmetrics = exposition->format == EXPOSITION_OPENMETRICS,
+		.error = &exposition->error,
+	};
+
+	exposition_skip_blanks(&line);
+	if (*line.at == '#')
+		return read_comment(exposition, &line);
+	if (line.at == line.end && !line.openmetrics)
+		return 0;
+	return read_sample(exposition, &line);
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------------- */
+
+/* The next byte is wrong: that of the line which is held. */
+static int fail_here(struct exposition *exposition, int error, const char *text)
+{
+	struct exposition_line line = {.error = &exposition->error};
+
+	exposition_fail(&line, error, "%s", text);
+	exposition->error.column = (uint32_t)exposition->held + 1;
+	exposition->error.line = exposition->line_number;
+	exposition->failed = error;
+	return error;
+}
+
+static int feed(struct exposition *exposition, const char *at, const char *end)
+{
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		size_t part = (size_t)((newline ? newline : end) - at);
+		const char *start = at;
+
+		if (exposition->ended)
+			return fail_here(exposition, -EINVAL, "the page goes on after # EOF");
+		if (exposition->held + part > EXPOSITION_LINE_MAX) {
+			exposition->held = EXPOSITION_LINE_MAX;
+			return fail_here(exposition, -EMSGSIZE, "the line is too long");
+		}
+		if (exposition->held || !newline) {
+			memcpy(exposition->line + exposition->held, at, part);
+			exposition->held += part;
+			part = exposition->held;
+			start = exposition->line;
+		}
+		if (!newline)
+			return 0;
+		exposition->line[exposition->held] = '\n';
+		exposition->held = 0;
+		exposition->failed = read_line(exposition, start, part);
+		if (exposition->failed) {
+			exposition->error.line = exposition->line_number;
+			return exposition->failed;
+		}
+		exposition->line_number++;
+		at = newline + 1;
+	}
+	return 0;
+}
+
+int exposition_feed(struct exposition *exposition, const void *bytes, size_t length)
+{
+	size_t room = EXPOSITION_PAGE_MAX - exposition->page;
+	size_t taken = length < room ? length : room;
+
+	if (exposition->failed || !length)
+		return exposition->failed;
+	if (feed(exposition, bytes, (const char *)bytes + taken))
+		return exposition->failed;
+	exposition->page += (uint32_t)taken;
+	return taken == length ? 0 : fail_here(exposition, -EMSGSIZE, "the page is too long");
+}
+
+int exposition_end(struct exposition *exposition)
+{
+	bool openmetrics = exposition->format == EXPOSITION_OPENMETRICS;
+
+	if (exposition->failed || exposition->ended)
+		return exposition->failed;
+	/* Its line feed may be missing, no other one. */
+	if (openmetrics && exposition->held == 5 && !memcmp(exposition->line, "# EOF", 5)) {
+		exposition->ended = true;
+		return 0;
+	}
+	if (exposition->held)
+		return fail_here(exposition, -EINVAL, "the page ends inside a line");
+	return openmetrics ? fail_here(exposition, -EINVAL, "the page ends without # EOF") : 0;
+}
+
+const struct exposition_error *exposition_error(const struct exposition *exposition)
+{
+	return &exposition->error;
+}
+
+void exposition_begin(struct exposition *exposition, enum exposition_format format,
+		      const struct exposition_consumer *consumer)
+{
+	exposition->format = format;
+	exposition->consumer = *consumer;
+	exposition->error = (struct exposition_error){0};
+	exposition->failed = 0;
+	exposition->line_number = 1;
+	exposition->page = 0;
+	exposition->ended = false;
+	exposition->current = 0;
+	if (exposition->family_count)
+		memset(exposition->families, 0, sizeof(exposition->families));
+	exposition->family_count = 0;
+	exposition->last_length = 0;
+	exposition->held = 0;
+}
+
+int exposition_new(struct exposition **ret_exposition)
+{
+	struct exposition *exposition = calloc(1, sizeof(*exposition));
+
+	if (!exposition)
+		return -ENOMEM;
+	*ret_exposition = exposition;
+	return 0;
+}
+
+void exposition_free(struct exposition *exposition)
+{
+	free(exposition);
+}
+
+int exposition_format_of(const char *content_type, enum exposition_format *ret_format)
+{
+	static const struct {
+		const char *type;
+		enum exposition_format format;
+	} known[] = {
+		{"text/plain", EXPOSITION_PROMETHEUS},
+		{"application/openmetrics-text", EXPOSITION_OPENMETRICS},
+	};
+	size_t length;
+
+	if (!content_type || !*content_type) {
+		*ret_format = EXPOSITION_PROMETHEUS;
+		return 0;
+	}
+	content_type += strspn(content_type, " \t");
+	length = strcspn(content_type, "; \t\r\n");
+	for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
+		if (length != strlen(known[i].type) || strncasecmp(content_type, known[i].type, length) != 0)
+			continue;
+		*ret_format = known[i].format;
+		return 0;
+	}
+	return -EINVAL;
+}
