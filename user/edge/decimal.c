@@ -19,10 +19,10 @@
 _Static_assert(FLT_EVAL_METHOD == 0, "double arithmetic rounds to double");
 
 struct decimal {
-	uint64_t mantissa; /* the first DIGITS_MAX significant digits */
-	int64_t exponent;  /* value = mantissa * 10^exponent, and a bit if digits were dropped */
+	uint64_t
+		mantissa; /* the first DIGITS_MAX significant digits; with more of them it is above EXACT_MAX, and of no use */
+	int64_t exponent;  /* value = mantissa * 10^exponent */
 	int64_t magnitude; /* value < 10^magnitude */
-	bool dropped;
 };
 
 static int parse_special(const char *text, size_t length, bool negative, bool has_sign, double *ret_value)
@@ -40,49 +40,74 @@ static int parse_special(const char *text, size_t length, bool negative, bool ha
 	return -EINVAL;
 }
 
-/* Digits and a point; at least one digit. Returns where they end, or NULL. */
-static const char *scan_digits(const char *at, const char *end, struct decimal *ret_decimal)
+static bool is_digit(char byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+/* From the first digit or the point to `end`, which is behind the last: what fits is in the mantissa, leading zeros aside. */
+static struct decimal scan_many(const char *at, const char *end)
 {
 	struct decimal decimal = {0};
 	int64_t significant = 0, fraction = 0;
-	bool digits = false, point = false;
+	bool point = false;
 
 	for (; at < end; at++) {
 		unsigned int digit = (unsigned char)*at - (unsigned int)'0';
 
-		if (*at == '.' && !point) {
+		if (*at == '.') {
 			point = true;
 			continue;
 		}
-		if (digit > 9)
-			break;
-		digits = true;
 		fraction += point;
 		if (!digit && !significant)
 			continue;
 		if (significant++ < DIGITS_MAX)
 			decimal.mantissa = decimal.mantissa * 10 + digit;
-		else
-			decimal.dropped |= digit;
+	}
+	decimal.exponent = -fraction;
+	decimal.magnitude = significant - fraction;
+	return decimal;
+}
+
+/* Digits and a point; at least one digit. Behind the text is neither, so this ends with it. Returns where they end, or NULL. */
+static const char *scan_digits(const char *from, struct decimal *ret_decimal)
+{
+	const char *at = from;
+	uint64_t mantissa = 0;
+	ptrdiff_t digits, fraction = 0;
+
+	for (; is_digit(*at); at++)
+		mantissa = mantissa * 10 + (uint64_t)(*at - '0');
+	digits = at - from;
+	if (*at == '.') {
+		const char *point = at++;
+
+		for (; is_digit(*at); at++)
+			mantissa = mantissa * 10 + (uint64_t)(*at - '0');
+		fraction = at - point - 1;
+		digits += fraction;
 	}
 	if (!digits)
 		return NULL;
-	decimal.exponent = (significant > DIGITS_MAX ? significant - DIGITS_MAX : 0) - fraction;
-	decimal.magnitude = significant - fraction;
-	*ret_decimal = decimal;
+	if (digits <= DIGITS_MAX)
+		*ret_decimal =
+			(struct decimal){.mantissa = mantissa, .exponent = -fraction, .magnitude = digits - fraction};
+	else
+		*ret_decimal = scan_many(from, at);
 	return at;
 }
 
 /* What follows an 'e'. Returns where it ends, or NULL. */
-static const char *scan_exponent(const char *at, const char *end, struct decimal *decimal)
+static const char *scan_exponent(const char *at, struct decimal *decimal)
 {
 	const char *digits;
 	int64_t exponent = 0;
 	bool negative = false;
 
-	if (at < end && (*at == '+' || *at == '-'))
+	if (*at == '+' || *at == '-')
 		negative = *at++ == '-';
-	for (digits = at; at < end && *at >= '0' && *at <= '9'; at++)
+	for (digits = at; is_digit(*at); at++)
 		if (exponent < EXPONENT_MAX)
 			exponent = exponent * 10 + (*at - '0');
 	if (at == digits)
@@ -102,8 +127,7 @@ static bool exact(const struct decimal *decimal, bool negative, double *ret_valu
 						     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 	double value = (double)decimal->mantissa;
 
-	if (decimal->dropped || decimal->mantissa > EXACT_MAX || decimal->exponent > POWER_MAX ||
-	    decimal->exponent < -POWER_MAX) {
+	if (decimal->mantissa > EXACT_MAX || decimal->exponent > POWER_MAX || decimal->exponent < -POWER_MAX) {
 		if (decimal->mantissa)
 			return false;
 		value = 0;
@@ -145,11 +169,11 @@ int decimal_parse(const char *text, size_t length, double *ret_value)
 	}
 	if (at < end && (*at | 0x20) >= 'a' && (*at | 0x20) <= 'z')
 		return parse_special(at, (size_t)(end - at), negative, has_sign, ret_value);
-	at = scan_digits(at, end, &decimal);
+	at = scan_digits(at, &decimal);
 	if (!at)
 		return -EINVAL;
-	if (at < end && (*at == 'e' || *at == 'E'))
-		at = scan_exponent(at + 1, end, &decimal);
+	if (*at == 'e' || *at == 'E')
+		at = scan_exponent(at + 1, &decimal);
 	if (at != end)
 		return -EINVAL;
 	if (!ret_value && decimal.magnitude <= DBL_MAX_10_EXP)

@@ -266,23 +266,43 @@ static int read_comment(struct exposition *exposition, struct exposition_line *l
 	return 0;
 }
 
+/* Does the line begin with the name of the sample before? */
+static bool has_last_name(const struct exposition *exposition, const struct exposition_line *line)
+{
+	size_t length = exposition->last_length;
+
+	return length && (size_t)(line->end - line->at) >= length && !memcmp(line->at, exposition->last_name, length) &&
+	       !exposition_is_in_name(line->at[length]);
+}
+
+static int read_name(struct exposition *exposition, struct exposition_line *line)
+{
+	const struct exposition_consumer *consumer = &exposition->consumer;
+	size_t length = exposition_name(line);
+
+	if (!length)
+		return exposition_expected(line, "a metric name or '#'");
+	exposition->last_type = sample_type(exposition, line->at, length);
+	exposition->last_wanted = !consumer->wants || consumer->wants(consumer->context, line->at, length);
+	exposition->last_length = length <= LAST_NAME_MAX ? length : 0;
+	memcpy(exposition->last_name, line->at, exposition->last_length);
+	line->at += length;
+	return 0;
+}
+
 static int read_sample(struct exposition *exposition, struct exposition_line *line)
 {
 	const struct exposition_consumer *consumer = &exposition->consumer;
-	struct exposition_sample sample = {.name = line->at, .name_length = exposition_name(line)};
-	int error;
+	struct exposition_sample sample = {.name = line->at};
+	int error = 0;
 
-	if (!sample.name_length)
-		return exposition_expected(line, "a metric name or '#'");
-	line->at += sample.name_length;
-	if (sample.name_length != exposition->last_length ||
-	    memcmp(sample.name, exposition->last_name, sample.name_length) != 0) {
-		exposition->last_type = sample_type(exposition, sample.name, sample.name_length);
-		exposition->last_wanted =
-			!consumer->wants || consumer->wants(consumer->context, sample.name, sample.name_length);
-		exposition->last_length = sample.name_length <= LAST_NAME_MAX ? sample.name_length : 0;
-		memcpy(exposition->last_name, sample.name, exposition->last_length);
-	}
+	if (has_last_name(exposition, line))
+		line->at += exposition->last_length;
+	else
+		error = read_name(exposition, line);
+	if (error)
+		return error;
+	sample.name_length = (size_t)(line->at - sample.name);
 	error = sample_line_read(line, exposition->last_wanted, &exposition->memory, &sample);
 	if (error || !exposition->last_wanted)
 		return error;

@@ -19,6 +19,13 @@ struct sample_line {
 	char unescaped[EXPOSITION_LINE_MAX]; /* of label values with a backslash */
 };
 
+/* Past blanks and tabs, of which OpenMetrics has none. */
+static inline void exposition_skip_blanks(struct exposition_line *line)
+{
+	while (!line->openmetrics && (*line->at == ' ' || *line->at == '\t'))
+		line->at++;
+}
+
 /* Keeps the sentence, for where the line is at, and returns `error`. */
 int exposition_fail(struct exposition_line *line, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -27,8 +34,8 @@ int exposition_expected(struct exposition_line *line, const char *what);
 
 /* Length of the metric name that begins here; 0: none does. */
 size_t exposition_name(const struct exposition_line *line);
-/* Past blanks and tabs, of which OpenMetrics has none. */
-void exposition_skip_blanks(struct exposition_line *line);
+/* Can the byte be in a metric name that has begun? */
+bool exposition_is_in_name(char byte);
 bool exposition_is_utf8(const char *bytes, size_t length);
 
 /*

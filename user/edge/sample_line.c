@@ -2,6 +2,7 @@
 /* Labels, value, timestamp and exemplar of a sample. */
 #include "edge/exposition_line.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -75,11 +76,9 @@ size_t exposition_name(const struct exposition_line *line)
 	return (size_t)(at - line->at);
 }
 
-void exposition_skip_blanks(struct exposition_line *line)
+bool exposition_is_in_name(char byte)
 {
-	if (!line->openmetrics)
-		while (is(line->at, BLANK))
-			line->at++;
+	return is(&byte, NAME_REST);
 }
 
 /* RFC 3629. */
@@ -153,24 +152,53 @@ static void unescape_value(struct exposition_line *line, const char *from, char 
 	*room = to;
 }
 
+#define EACH_BYTE(byte) (0x0101010101010101u * (uint64_t)(byte))
+
+/* The highest bit of each byte that is 0, and of none before the first of them. */
+static uint64_t zeros(uint64_t bytes)
+{
+	return (bytes - EACH_BYTE(1)) & ~bytes & EACH_BYTE(0x80);
+}
+
+/* Where the first byte is that cannot stand for itself in a value. *ret_high: a byte before it may be beyond ASCII. */
+static const char *skip_value(const char *at, const char *end, bool *ret_high)
+{
+	uint64_t high = 0;
+
+	for (; end - at >= 8; at += 8) {
+		uint64_t bytes, special;
+
+		memcpy(&bytes, at, 8);
+		bytes = le64toh(bytes); /* the first byte is the lowest */
+		high |= bytes & EACH_BYTE(0x80);
+		special = zeros(bytes ^ EACH_BYTE('"')) | zeros(bytes ^ EACH_BYTE('\\'));
+		if (special) {
+			*ret_high = high;
+			return at + __builtin_ctzll(special) / 8;
+		}
+	}
+	while (is(at, VALUE))
+		high |= (unsigned char)*at++ & 0x80u;
+	*ret_high = high;
+	return at;
+}
+
 /* From behind the opening quote past the closing one. */
 static int read_value(struct exposition_line *line, char **room, struct exposition_label *label)
 {
-	const char *from = line->at, *at = from;
-	unsigned char high = 0;
+	const char *from = line->at;
+	bool high;
 
-	while (is(at, VALUE))
-		high |= (unsigned char)*at++;
+	line->at = skip_value(from, line->end, &high);
 	label->value = from;
-	label->value_length = (size_t)(at - from);
-	line->at = at;
-	if (*at == '\\') {
+	label->value_length = (size_t)(line->at - from);
+	if (*line->at == '\\') {
 		unescape_value(line, from, room, label);
-		high = 0x80;
+		high = true;
 	}
 	if (*line->at != '"')
 		return exposition_fail(line, -EINVAL, "the label value has no closing quote");
-	if (high & 0x80 && !exposition_is_utf8(label->value, label->value_length))
+	if (high && !exposition_is_utf8(label->value, label->value_length))
 		return exposition_fail(line, -EINVAL, "the label value is not UTF-8");
 	line->at++;
 	return 0;

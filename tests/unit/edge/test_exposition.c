@@ -184,6 +184,7 @@ static void test_types_are_remembered(void **state)
 	expect(EXPOSITION_PROMETHEUS,
 	       "early 1\n"
 	       "# TYPE early gauge\n"
+	       "early 2\n"
 	       "# TYPE a gauge\n"
 	       "# TYPE b counter\n"
 	       "# TYPE a_sum counter\n"
@@ -197,6 +198,7 @@ static void test_types_are_remembered(void **state)
 	       "a 6\n"
 	       "ab 7\n",
 	       "early unknown {} 1\n"
+	       "early gauge {} 2\n"
 	       "a gauge {} 1\n"
 	       "b counter {} 2\n"
 	       "h_bucket histogram {} 3\n"
@@ -699,6 +701,8 @@ static void test_the_content_type_tells_the_format(void **state)
 	assert_int_equal(exposition_format_of("application/json", &format), -EINVAL);
 	assert_int_equal(exposition_format_of("text/html", &format), -EINVAL);
 	assert_int_equal(exposition_format_of("text/plainer", &format), -EINVAL);
+	assert_int_equal(exposition_format_of("text/", &format), -EINVAL);
+	assert_int_equal(exposition_format_of("; charset=utf-8", &format), -EINVAL);
 	assert_int_equal(exposition_format_of("application/openmetrics-text", &format), 0);
 	assert_int_equal(format, EXPOSITION_OPENMETRICS);
 }

@@ -229,6 +229,8 @@ static void test_an_operators_own_series(void **state)
 	static struct telemetry_series many[TELEMETRY_SERIES_MAX];
 	static const char page[] = "queue{state=\"queued\",model=\"a\"} 2\nqueue{model=\"b\",state=\"queued\"} 3\n"
 				   "queue{state=\"queued \"} 50\nqueue{state=\"\"} 7\nqueue 1\n"
+				   "queue_by_kind{state=\"queued\"} 100\n" /* as long as prefill_queue */
+
 				   "prefill_queue 10\ncache_percent 50\nvllm:num_requests_waiting 99\n";
 
 	(void)state;
