@@ -19,8 +19,8 @@
 _Static_assert(FLT_EVAL_METHOD == 0, "double arithmetic rounds to double");
 
 struct decimal {
-	uint64_t
-		mantissa; /* the first DIGITS_MAX significant digits; with more of them it is above EXACT_MAX, and of no use */
+	/* The first DIGITS_MAX significant digits. With more of them it is above EXACT_MAX, and of no use. */
+	uint64_t mantissa;
 	int64_t exponent;  /* value = mantissa * 10^exponent */
 	int64_t magnitude; /* value < 10^magnitude */
 };

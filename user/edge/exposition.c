@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pages, lines, and the families' types. What a sample's line says is in sample_line.c. */
+/* Pages, lines and their declarations. What a sample's line says is in sample_line.c. */
 #include "edge/exposition.h"
 
 #include <errno.h>
@@ -9,9 +9,8 @@
 
 #include "base/array.h"
 #include "edge/exposition_line.h"
+#include "edge/families.h"
 
-#define FAMILY_SLOTS (2 * EXPOSITION_FAMILIES_MAX) /* a power of two */
-#define FAMILY_PROBES 16 /* names that are made to collide cost no more; who finds no room is not remembered */
 #define LAST_NAME_MAX 256
 
 struct exposition {
@@ -23,11 +22,7 @@ struct exposition {
 	uint32_t page; /* bytes so far */
 	bool ended;    /* by # EOF */
 
-	/* Each a key, with the type in its lowest bits; 0: none. The one that was declared last, and those that are remembered. A
-	 * family is known by its name's hash: who makes two names of one hash lies about his own page, as he could without. */
-	uint64_t current;
-	uint64_t families[FAMILY_SLOTS];
-	uint32_t family_count;
+	struct families families;
 
 	/* Of the last sample: most lines have the name of the one before. Length 0: none. */
 	char last_name[LAST_NAME_MAX];
@@ -40,10 +35,7 @@ struct exposition {
 	struct sample_line memory;
 };
 
-/* ---- families ---------------------------------------------------------------------------------------------- */
-
-#define TYPE_MASK 0x7u
-#define KEY_BIT 0x8u /* no key is 0 */
+/* ---- lines ------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -60,97 +52,6 @@ static const struct {
 	{"info", EXPOSITION_INFO, false, true},
 	{"stateset", EXPOSITION_STATESET, false, true},
 };
-
-#define TYPE(name) (1u << EXPOSITION_##name)
-
-static const struct {
-	const char *suffix;
-	unsigned int types; /* that have it */
-	bool prometheus;    /* has it, too */
-} suffixes[] = {
-	{"_bucket", TYPE(HISTOGRAM) | TYPE(GAUGEHISTOGRAM), true},
-	{"_sum", TYPE(HISTOGRAM) | TYPE(SUMMARY), true},
-	{"_count", TYPE(HISTOGRAM) | TYPE(SUMMARY), true},
-	{"_created", TYPE(COUNTER) | TYPE(HISTOGRAM) | TYPE(SUMMARY), false},
-	{"_total", TYPE(COUNTER), false},
-	{"_info", TYPE(INFO), false},
-	{"_gsum", TYPE(GAUGEHISTOGRAM), false},
-	{"_gcount", TYPE(GAUGEHISTOGRAM), false},
-};
-
-/* FNV-1a, 64 bits. */
-static uint64_t family_key(const char *name, size_t length)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)name[i]) * 0x100000001b3;
-	return (hash & ~(uint64_t)(TYPE_MASK | KEY_BIT)) | KEY_BIT;
-}
-
-/* Where the family is, or could be; NULL: there is no room. */
-static uint64_t *find_family(struct exposition *exposition, uint64_t key)
-{
-	uint64_t slot = key >> 32;
-
-	for (unsigned int i = 0; i < FAMILY_PROBES; i++, slot++) {
-		uint64_t *family = &exposition->families[slot % FAMILY_SLOTS];
-
-		if (!*family || (*family & ~(uint64_t)TYPE_MASK) == key)
-			return family;
-	}
-	return NULL;
-}
-
-static bool family_type(struct exposition *exposition, uint64_t key, enum exposition_type *ret_type)
-{
-	const uint64_t *family = &exposition->current;
-
-	if ((*family & ~(uint64_t)TYPE_MASK) != key)
-		family = find_family(exposition, key);
-	if (!family || !*family)
-		return false;
-	*ret_type = (enum exposition_type)(*family & TYPE_MASK);
-	return true;
-}
-
-static enum exposition_type sample_type(struct exposition *exposition, const char *name, size_t length)
-{
-	enum exposition_type type;
-
-	if (family_type(exposition, family_key(name, length), &type))
-		return type;
-	for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++) {
-		size_t suffix = strlen(suffixes[i].suffix);
-
-		if ((suffixes[i].prometheus || exposition->format == EXPOSITION_OPENMETRICS) && length > suffix &&
-		    !memcmp(name + length - suffix, suffixes[i].suffix, suffix) &&
-		    family_type(exposition, family_key(name, length - suffix), &type) &&
-		    suffixes[i].types & (1u << type))
-			return type;
-	}
-	return EXPOSITION_UNKNOWN;
-}
-
-static int declare(struct exposition *exposition, struct exposition_line *line, const char *name, size_t length,
-		   enum exposition_type type)
-{
-	uint64_t key = family_key(name, length), *family = find_family(exposition, key);
-	enum exposition_type before;
-
-	/* The same once more is what comes of pages that are put together. */
-	if (family_type(exposition, key, &before) && before != type)
-		return exposition_fail(line, -EINVAL, "the family has another type already");
-	exposition->current = key | type;
-	exposition->last_length = 0;
-	if (family && !*family && exposition->family_count < EXPOSITION_FAMILIES_MAX) {
-		*family = exposition->current;
-		exposition->family_count++;
-	}
-	return 0;
-}
-
-/* ---- lines ------------------------------------------------------------------------------------------------- */
 
 static bool is_blank(const struct exposition_line *line, const char *at)
 {
@@ -204,12 +105,12 @@ static int read_type(struct exposition *exposition, struct exposition_line *line
 		    strlen(types[i].name) != (size_t)(at - line->at) ||
 		    memcmp(types[i].name, line->at, (size_t)(at - line->at)) != 0)
 			continue;
-		error = declare(exposition, line, name, length, types[i].type);
+		exposition->last_length = 0; /* its name may be of this family */
+		if (!families_declare(&exposition->families, name, length, types[i].type))
+			return exposition_fail(line, -EINVAL, "the family has another type already");
 		line->at = at;
 		exposition_skip_blanks(line);
-		if (!error && line->at < line->end)
-			error = exposition_expected(line, "the end of the line");
-		return error;
+		return line->at == line->end ? 0 : exposition_expected(line, "the end of the line");
 	}
 	return exposition_fail(line, -EINVAL, "expected a type that the format has");
 }
@@ -282,7 +183,7 @@ static int read_name(struct exposition *exposition, struct exposition_line *line
 
 	if (!length)
 		return exposition_expected(line, "a metric name or '#'");
-	exposition->last_type = sample_type(exposition, line->at, length);
+	exposition->last_type = families_sample_type(&exposition->families, line->at, length, line->openmetrics);
 	exposition->last_wanted = !consumer->wants || consumer->wants(consumer->context, line->at, length);
 	exposition->last_length = length <= LAST_NAME_MAX ? length : 0;
 	memcpy(exposition->last_name, line->at, exposition->last_length);
@@ -421,10 +322,7 @@ void exposition_begin(struct exposition *exposition, enum exposition_format form
 	exposition->line_number = 1;
 	exposition->page = 0;
 	exposition->ended = false;
-	exposition->current = 0;
-	if (exposition->family_count)
-		memset(exposition->families, 0, sizeof(exposition->families));
-	exposition->family_count = 0;
+	families_clear(&exposition->families);
 	exposition->last_length = 0;
 	exposition->held = 0;
 }

@@ -316,7 +316,7 @@ static int read_milliseconds(struct exposition_line *line, int64_t *ret_millisec
 static int read_seconds(struct exposition_line *line, int64_t *ret_milliseconds)
 {
 	const char *start = line->at;
-	double seconds;
+	double seconds = 0;
 	int error = read_number(line, "a timestamp", &seconds);
 
 	if (error)
