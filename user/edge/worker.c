@@ -195,10 +195,10 @@ static int follow_order(struct worker *worker)
 			return -errno;
 	}
 	worker->round = order.round;
-	error = -EPROTO;
-	if (make_sense(targets, order.count))
-		error = probes_watch(worker->probes, targets, order.count, clock_monotonic());
-	if (length)
+	error = targets && !make_sense(targets, order.count)
+			? -EPROTO
+			: probes_watch(worker->probes, targets, order.count, clock_monotonic());
+	if (targets)
 		munmap(targets, length);
 	return error;
 }
