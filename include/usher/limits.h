@@ -32,6 +32,7 @@
 #define USHER_REGIONS_MAX 1024	   /* in one region set or list, includes resolved */
 #define USHER_HEALTH_PATH_MAX 255  /* bytes of what a probe asks for */
 #define USHER_HEALTH_HOST_MAX 253  /* bytes of the name that it asks by */
+#define USHER_METRIC_NAME_MAX 127  /* bytes of the name of a series */
 #define USHER_HEALTH_STATUS_MAX 16 /* codes that it may be answered with */
 #define USHER_WEIGHT_MAX 10000	   /* of a backend's capacity and of a split's share */
 

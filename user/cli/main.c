@@ -36,7 +36,7 @@ static const struct verb verbs[] = {
 	{"rollback", "[REVISION]", "go back to the policy before, or to a revision of it",
 	 "REVISION is a number from `usher history`, or the first 4 or more digits of a digest.", cli_rollback},
 	{"history", "", "policies that were applied: when, by whom, how it ended", "", cli_history},
-	{"show", "[services|tenants|models|backends|routes|quarantines|flows|stats|generation]",
+	{"show", "[services|tenants|models|backends|routes|quarantines|flows|facts|stats|generation]",
 	 "what is in force, live",
 	 "Without a word: an overview.\n"
 	 "  --service NAME  of routes and flows, only those of this service\n"
@@ -64,6 +64,12 @@ static const struct verb verbs[] = {
 	 "  --why TEXT      one line, for the record\n"
 	 "Exit status: 0 it is in no quarantine, by this or before.",
 	 cli_release},
+	{"doctor", "telemetry", "what keeps usher from knowing the load of backends",
+	 "Of each backend whose metrics the policy has read: pages that cannot be had, series that are missing or "
+	 "have\n"
+	 "other names now, counters and percentages where they do not belong.\n"
+	 "Exit status: 0 nothing, 1 something.",
+	 cli_doctor},
 	{"detach", "[--stop] [--interface IF] [--pin-dir DIR] [--state-dir DIR]",
 	 "take the program off the interface, and all else that outlives the daemon",
 	 "Link or place in libxdp's dispatcher, pins, and the addresses that usherd has put on. Needs no daemon, and\n"

@@ -16,9 +16,10 @@ static const struct {
 	const char *word;
 	void (*show)(struct json_object *body);
 } words[] = {
-	{"services", show_services}, {"tenants", show_tenants}, {"models", show_models},
-	{"backends", show_backends}, {"routes", show_routes},	{"quarantines", show_quarantines},
-	{"flows", show_flows},	     {"stats", show_stats},	{"generation", show_generation},
+	{"services", show_services},	 {"tenants", show_tenants}, {"models", show_models},
+	{"backends", show_backends},	 {"routes", show_routes},   {"quarantines", show_quarantines},
+	{"flows", show_flows},		 {"facts", show_facts},	    {"stats", show_stats},
+	{"generation", show_generation},
 };
 
 #define WORDS ARRAY_COUNT(words)

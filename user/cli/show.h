@@ -11,6 +11,7 @@ void show_models(struct json_object *body);
 void show_backends(struct json_object *body);
 void show_routes(struct json_object *body);
 void show_quarantines(struct json_object *body);
+void show_facts(struct json_object *body);
 void show_flows(struct json_object *body);
 void show_stats(struct json_object *body);
 void show_generation(struct json_object *body);

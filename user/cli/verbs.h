@@ -28,6 +28,7 @@ int cli_check(int argc, char **argv);
 int cli_confirm(int argc, char **argv);
 int cli_detach(int argc, char **argv);
 int cli_diff(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_drain(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_history(int argc, char **argv);

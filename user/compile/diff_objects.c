@@ -92,6 +92,14 @@ static void print_health(FILE *to, const struct health *health)
 		fprintf(to, " %u", health->status[i]);
 }
 
+static void print_load(FILE *to, const struct load_source *load)
+{
+	fprintf(to, " %d %u %d %d %s %s %u %u %u %s %s %s %d", load->server, load->port, load->tls, load->verify,
+		load->path ? load->path : "", load->host ? load->host : "", load->every_ms, load->timeout_ms,
+		load->stale_after_ms, load->waiting ? load->waiting : "", load->running ? load->running : "",
+		load->use ? load->use : "", load->use_percent);
+}
+
 static void print_backend(FILE *to, const struct policy *policy, size_t index)
 {
 	const struct backend *backend = &policy->backends[index];
@@ -102,6 +110,7 @@ static void print_backend(FILE *to, const struct policy *policy, size_t index)
 	fprintf(to, "%s %s@%s %s %u %d", endpoint_print(&backend->address, backend->port, endpoint),
 		policy->models[version->model].name, version->name, region, backend->capacity, backend->forward);
 	print_health(to, &backend->health);
+	print_load(to, &backend->load);
 }
 
 static void print_service(FILE *to, const struct policy *policy, size_t index)

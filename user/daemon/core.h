@@ -64,6 +64,8 @@ struct core {
 	struct quota verdict_lines; /* of the log, for changes of health */
 	size_t *watched;	    /* policy backend index of each target of it */
 	size_t watched_count;
+	size_t *scraped; /* the same of each source */
+	size_t scraped_count;
 };
 
 /* What a change of policy has led to. */
@@ -96,7 +98,7 @@ void core_free_policy(struct core *core);
 
 /* What the policy's backend was found to be; -1 where there is no such backend. */
 int core_backend(const struct core *core, const char *name, size_t *ret_index);
-/* A fact from the edge. */
+/* A fact from the edge, of a backend's health. */
 void core_fact(struct core *core, const struct edge_fact *fact);
 /* Says, every now and then, how many changes of health were too many to be logged. */
 void core_verdicts_unsaid(struct core *core);
@@ -111,6 +113,12 @@ int core_recall_able(const struct core *core, const struct policy *policy, const
 /* Keeps in the state what was decided about able_since; after: the identities that go with it, while the state still has those
  * before. 0, or -errno. */
 int core_note_able(struct core *core, const struct effective *effective, const struct identities *after);
+/* A fact from the edge, of a backend's load. */
+void core_load_fact(struct core *core, const struct edge_fact *fact);
+/* Is what the metrics said last still worth something? now: CLOCK_MONOTONIC. */
+bool core_load_is_fresh(const struct load_source *source, const struct load_facts *facts, int64_t now);
+/* Where the edge reads it. */
+struct edge_source core_source(const struct backend *backend);
 /* Tells the edge whom to probe, and has the backends' neighbours watched. */
 void core_watch(struct core *core);
 

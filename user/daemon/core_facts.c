@@ -188,6 +188,7 @@ int core_carry_facts(const struct core *core, const struct policy *policy, struc
 		    core->policy->backends[before].port == backend->port) {
 			to->health = core->facts.backends[before].health;
 			to->cause = core->facts.backends[before].cause;
+			to->load = core->facts.backends[before].load;
 		}
 	}
 	*ret_facts = facts;
@@ -229,34 +230,44 @@ void core_watch(struct core *core)
 {
 	const struct policy *policy = core->policy;
 	struct edge_target *targets = calloc(policy->backend_count + 1, sizeof(*targets));
+	struct edge_source *sources = calloc(policy->backend_count + 1, sizeof(*sources));
 	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
 	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
-	uint32_t count = 0;
+	size_t *scraped = calloc(policy->backend_count + 1, sizeof(*scraped));
+	struct edge_list list = {.targets = targets, .sources = sources};
 
-	if (!targets || !addresses || !watched)
+	if (!targets || !sources || !addresses || !watched || !scraped)
 		abort();
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct backend *backend = &policy->backends[b];
 
 		addresses[b] = backend->address;
-		if (backend->health.probe == HEALTH_PROBE_NONE)
-			continue;
-		watched[count] = b;
-		targets[count++] = target_of(backend);
+		if (backend->health.probe != HEALTH_PROBE_NONE) {
+			watched[list.target_count] = b;
+			targets[list.target_count++] = target_of(backend);
+		}
+		if (backend->load.server != LOAD_NOT_SCRAPED) {
+			scraped[list.source_count] = b;
+			sources[list.source_count++] = core_source(backend);
+		}
 	}
 	free(core->watched);
+	free(core->scraped);
 	core->watched = watched;
-	core->watched_count = count;
+	core->watched_count = list.target_count;
+	core->scraped = scraped;
+	core->scraped_count = list.source_count;
 	int error = neighbours_watch(core->neighbours, addresses, policy->backend_count);
 
 	if (error)
 		core_problem(core, "cannot watch the next hops of backends: %s", strerror(-error));
 	neighbours_tick(core->neighbours, clock_monotonic());
 	check_paths(core);
-	error = edge_watch(core->edge, targets, count, ++core->watch_round);
+	error = edge_watch(core->edge, &list, ++core->watch_round);
 	if (error)
 		core_problem(core, "the edge does not take its list of backends: %s", strerror(-error));
 	free(targets);
+	free(sources);
 	free(addresses);
 }
 

@@ -119,7 +119,7 @@ static void listen_to_edge(struct loop *loop)
 
 	while (!(error = edge_read(loop->core->edge, &fact)) || error == -EPROTO)
 		if (!error)
-			core_fact(loop->core, &fact);
+			(fact.kind == EDGE_FACT_LOAD ? core_load_fact : core_fact)(loop->core, &fact);
 	if (error == -EAGAIN)
 		return;
 	if (error == -ENOTCONN) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/metrics.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/core.h"
 #include "kernel/flows.h"
 
@@ -22,6 +24,19 @@ static void name_tenants(const struct core *core, struct edge_page *page)
 	for (size_t t = 0; core->catalog && t < USHER_TENANT_IDS; t++)
 		if (core->catalog->tenants[t])
 			snprintf(page->tenants[t], EDGE_NAME, "%s", core->catalog->tenants[t]);
+}
+
+/* What is stale is not known. */
+static void name_load(const struct core *core, size_t index, struct edge_backend *to)
+{
+	const struct load_facts *facts = &core->facts.backends[index].load;
+	const double figures[EDGE_FIGURES] = {facts->waiting, facts->running, facts->use, facts->start_time};
+	const struct load_source *source = &core->policy->backends[index].load;
+
+	to->scraped = source->server != LOAD_NOT_SCRAPED;
+	to->scrape_fresh = core_load_is_fresh(source, facts, clock_monotonic());
+	for (size_t i = 0; i < EDGE_FIGURES; i++)
+		to->load[i] = to->scrape_fresh ? figures[i] : NAN;
 }
 
 static void name_backend(const struct core *core, size_t number, struct edge_backend *to)
@@ -46,6 +61,7 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;
 	to->nat = backend->forward == USHER_FORWARD_NAT;
+	name_load(core, index, to);
 	if (USHER_FORWARD_IS_TUNNEL(backend->forward))
 		to->path_mtu = effective->next_hop.mtu;
 }

@@ -33,7 +33,7 @@
  *            answer   file, digest, name|null, revision
  *            body     the active policy's text
  *            PROTOCOL_NEGATIVE if none is loaded.
- * show       request  what: services, tenants, models, backends, routes, quarantines, flows, stats or generation;
+ * show       request  what: services, tenants, models, backends, routes, quarantines, flows, facts, stats or generation;
  *                     limit?: int (flows, routes; 1000 unless given); service?: name (flows, routes)
  *            body     {WHAT: ...}, see below
  * explain    request  client: address, or address:port (IPv6 in brackets); service: name, or address:port;
@@ -92,6 +92,11 @@
  * quarantines [Q with "in_policy": bool, "backends": [name...]], oldest first
  * flows       [{"client": "A:P", "service_address": "A:P", "protocol", "service"|null, "tenant"|null, "region"|null,
  *               "backend"|null, "status": "half-open"|"live"|"quiet"|"cut", "nat": "A:P"|null, "idle_seconds", "epoch"}]
+ * facts       [{"backend", "health", "telemetry": {"preset"|null (the policy names the series), "read_as"|null, "path",
+ *               "state": "unasked"|"missing" (never read)|"fresh"|"stale", "cause"|null (why the last page could not be read: word of
+ *               govern/cause.h), "cause_text"|null, "age_seconds"|null, "waiting"|null, "running"|null, "use"|null (0 to 1),
+ *               "since"|null (time: start of its process; figures are null unless fresh),
+ *               "findings": [{"code", "series", "text"}...]}|null (the policy has none)}]
  * stats       {"received": C, "not_for_service": C, "verdicts": {VERDICT: {REASON: C}}, "flows": {"alive", "lines",
  *              "inserted", "expired", "evicted", "replaced", "deleted", "replies", "replies_suppressed"},
  *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors"}}

@@ -209,7 +209,7 @@ void show_models(struct question *question)
 
 /* ---- backends ------------------------------------------------------------------------------------------------- */
 
-static const char *health_name(const struct backend *backend, enum health_state state)
+const char *show_health(const struct backend *backend, enum health_state state)
 {
 	if (backend->health.probe == HEALTH_PROBE_NONE)
 		return "unchecked";
@@ -315,7 +315,7 @@ static void add_backend(struct question *question, size_t index)
 	json_string(to, "version", version->name);
 	json_unsigned(to, "capacity", backend->capacity);
 	json_string(to, "forward", forward_names[backend->forward]);
-	json_string(to, "health", health_name(backend, facts->health));
+	json_string(to, "health", show_health(backend, facts->health));
 	add_cause(to, backend, facts);
 	json_boolean(to, "draining", facts->draining);
 	json_boolean(to, "quarantined", facts_quarantined(&core->facts, core->policy, index));

@@ -191,6 +191,34 @@ static void print_backends(struct json *to, const struct edge_page *page)
 			     page->backends[b].path_mtu);
 }
 
+/* What the backends' own metrics say. */
+static void print_loads(struct json *to, const struct edge_page *page)
+{
+	static const struct {
+		const char *name, *help;
+	} figures[EDGE_FIGURES] = {
+		{"usher_backend_requests_waiting",
+		 "Requests queued, by the backend's own metrics; not there if unknown."},
+		{"usher_backend_requests_running", "Requests worked on, the same."},
+		{"usher_backend_use_ratio", "How full its cache or GPU is, 0 to 1, the same."},
+		{"usher_backend_start_time_seconds", "Since when its process runs, the same."},
+	};
+
+	family(to, "usher_backend_telemetry_fresh", "gauge",
+	       "Have its metrics been read lately? Not there if the policy has none.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0] && page->backends[b].scraped)
+			line(to, "usher_backend_telemetry_fresh{backend=\"%s\"} %u", page->backends[b].name,
+			     page->backends[b].scrape_fresh);
+	for (size_t f = 0; f < EDGE_FIGURES; f++) {
+		family(to, figures[f].name, "gauge", figures[f].help);
+		for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+			if (page->backends[b].name[0] && page->backends[b].scraped && !isnan(page->backends[b].load[f]))
+				line(to, "%s{backend=\"%s\"} %.15g", figures[f].name, page->backends[b].name,
+				     page->backends[b].load[f]);
+	}
+}
+
 /* ---- what NAT shows of a backend ------------------------------------------------------------------------------ */
 
 static bool has_figures(const struct edge_backend *backend)
@@ -281,6 +309,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_verdicts(to, page);
 	print_tenants(to, page);
 	print_backends(to, page);
+	print_loads(to, page);
 	print_latencies(to, page);
 	print_failures(to, page);
 }

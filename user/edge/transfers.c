@@ -105,6 +105,17 @@ static size_t stop(struct transfer *transfer, enum cause_kind kind, uint32_t num
 	return 0;
 }
 
+static bool wants_body(const struct transfer *transfer)
+{
+	const struct transfer_owner *owner = transfer->owner;
+	char *type = NULL;
+
+	if (!transfer->body_max || !owner->head)
+		return transfer->body_max;
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
+	return owner->head(owner->context, transfer->mark, transfer->status, type);
+}
+
 /* A line of the head, its end included; those of trailers as well. */
 static size_t take_head(char *bytes, size_t size, size_t count, void *context)
 {
@@ -122,7 +133,7 @@ static size_t take_head(char *bytes, size_t size, size_t count, void *context)
 		return length;
 	transfer->whole = true;
 	transfer->status = (uint16_t)status;
-	return transfer->body_max ? length : stop(transfer, CAUSE_NONE, 0);
+	return wants_body(transfer) ? length : stop(transfer, CAUSE_NONE, 0);
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)

@@ -43,6 +43,9 @@ struct transfer_result {
 
 /* Who is told; has to outlive the transfer. */
 struct transfer_owner {
+	/* The head of the answer is complete; type: its Content-Type, or NULL. Returns whether the body is wanted. NULL: it is. Not
+	 * called where no body was asked for. Must not begin or end a transfer. */
+	bool (*head)(void *context, uint64_t mark, uint16_t status, const char *type);
 	/* A piece of the body. Returns whether more of it is wanted; if not, the transfer is over. Must not begin or end one. */
 	bool (*body)(void *context, uint64_t mark, const char *bytes, size_t length);
 	/* It is over; the transfer is no more. Others may be begun and ended. */

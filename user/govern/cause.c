@@ -53,6 +53,12 @@ const char *cause_print(struct cause cause, const char *path, char text[CAUSE_TE
 	case CAUSE_STATUS:
 		snprintf(text, CAUSE_TEXT, "status %d%s%s", cause.number, path ? " from " : "", path ? path : "");
 		break;
+	case CAUSE_TYPE:
+		snprintf(text, CAUSE_TEXT, "by its Content-Type the answer is no page of metrics");
+		break;
+	case CAUSE_PAGE:
+		snprintf(text, CAUSE_TEXT, "line %d of the page is no metric", cause.number);
+		break;
 	case CAUSE_OURS:
 	case CAUSE_KINDS:
 	default:

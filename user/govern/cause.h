@@ -19,7 +19,9 @@
 	X(HEAD, "head", "bytes that a head may have")                                                                  \
 	X(BODY, "body", "bytes that a body may have")                                                                  \
 	X(GARBAGE, "garbage", "libcurl's code: what came is no HTTP/1.1")                                              \
-	X(STATUS, "status", "the status of the answer, which is not one that was asked for")
+	X(STATUS, "status", "the status of the answer, which is not one that was asked for")                           \
+	X(TYPE, "type", "0: by its Content-Type the answer is no page of metrics")                                     \
+	X(PAGE, "page", "the line of a page of metrics that is none")
 
 enum cause_kind {
 #define X(name, word, number) CAUSE_##name,

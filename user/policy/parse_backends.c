@@ -86,13 +86,14 @@ int read_endpoint(struct document *document, struct node node, const char *what,
 static void read_backend(struct document *document, struct node node, const struct policy *policy,
 			 struct backend *backend)
 {
-	enum { ADDRESS, SERVES, REGION, CAPACITY, FORWARD, HEALTH, FIELDS };
+	enum { ADDRESS, SERVES, REGION, CAPACITY, FORWARD, HEALTH, TELEMETRY, FIELDS };
 	struct field fields[FIELDS] = {{.key = "address", .required = true},
 				       {.key = "serves", .required = true},
 				       {.key = "region", .required = true},
 				       {.key = "capacity"},
 				       {.key = "forward"},
-				       {.key = "health"}};
+				       {.key = "health"},
+				       {.key = "telemetry"}};
 	size_t forward;
 
 	backend->place = node_place(document, node);
@@ -111,6 +112,8 @@ static void read_backend(struct document *document, struct node node, const stru
 		backend->forward = (enum usher_forward)forward;
 	if (fields[HEALTH].given)
 		read_health(document, fields[HEALTH].value, &backend->health);
+	if (fields[TELEMETRY].given)
+		read_load(document, fields[TELEMETRY].value, &backend->load);
 }
 
 void parse_backends(struct document *document, struct node node, struct policy *policy)

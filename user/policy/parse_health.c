@@ -36,7 +36,7 @@ static bool is_path(const char *text)
 	return *text == '/' && length <= USHER_HEALTH_PATH_MAX && strspn(text, allowed) == length;
 }
 
-static void read_path(struct document *document, struct node node, const char **ret_path)
+void read_path(struct document *document, struct node node, const char **ret_path)
 {
 	const char *path;
 
@@ -75,7 +75,7 @@ static bool is_host_name(const char *text)
 	}
 }
 
-static void read_host_name(struct document *document, struct node node, const char **ret_host)
+void read_host_name(struct document *document, struct node node, const char **ret_host)
 {
 	const char *host;
 

@@ -23,7 +23,7 @@ OK, NO, MISUSE, REFUSED, UNREACHABLE, SYSTEM, UNCONFIRMED = range(7)
 EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "services"], ["explain", "198.18.0.10", "credit"],
                   ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
                   ["release", "--backend", "fra-1", "--why", "mended"], ["apply", GOOD], ["diff", GOOD]]
-SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "flows", "stats", "generation"]
+SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "flows", "facts", "stats", "generation"]
 
 tests = []
 scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
@@ -289,6 +289,23 @@ def bare_usher_is_show():
         equal(ended.status, OK, "exit status")
         expected("show", ended.out)
         equal(daemon.run("show").out, ended.out, "usher show")
+
+
+@test
+def doctor_says_what_is_odd_about_metrics():
+    with Daemon() as daemon:
+        ended = daemon.run("doctor", "telemetry")
+        equal(ended.status, NO, "exit status")
+        equal(ended.err, "", "standard error")
+        expected("doctor_telemetry", ended.out)
+        equal(daemon.run("-j", "doctor", "telemetry").status, NO, "exit status with -j")
+        equal(daemon.run("doctor").status, MISUSE, "without a word")
+        equal(daemon.run("doctor", "weather").status, MISUSE, "of something else")
+    good = ANSWERS["show facts"]["body"]["facts"][:1] + ANSWERS["show facts"]["body"]["facts"][3:]
+    with Daemon(show_facts={"frame": {"status": 0}, "body": {"facts": good}}) as daemon:
+        ended = daemon.run("doctor", "telemetry")
+        equal(ended.status, OK, "exit status where nothing is")
+        expected("doctor_nothing", ended.out)
 
 
 @test

@@ -109,7 +109,7 @@ static void test_health_rises_and_falls(void **state)
 	(void)state;
 	targets[0] = target_at(dead);
 	targets[1] = target_at(alive);
-	assert_int_equal(edge_watch(edge, targets, 2, 7), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = targets, .target_count = 2}, 7), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 		assert_int_equal(fact.round, 7);
@@ -129,12 +129,12 @@ static void test_health_rises_and_falls(void **state)
 	assert_int_equal(fact.up, 1);
 
 	/* Another list: what is known is said again, under the new round and position. */
-	assert_int_equal(edge_watch(edge, &targets[1], 1, 8), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &targets[1], .target_count = 1}, 8), 0);
 	assert_int_equal(wait_for_fact(edge, 1000, &fact), 0);
 	assert_int_equal(fact.round, 8);
 	assert_int_equal(fact.target, 0);
 	assert_int_equal(fact.up, 1);
-	assert_int_equal(edge_watch(edge, NULL, 0, 9), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){0}, 9), 0);
 	assert_int_equal(wait_for_fact(edge, 300, &fact), -ETIME);
 	close(server);
 	edge_close(edge);
@@ -169,7 +169,7 @@ static void test_health_by_http_and_https(void **state)
 		strcpy(targets[i].path, "/ready");
 	}
 	strcpy(targets[TLS].host, "scorer.example.com");
-	assert_int_equal(edge_watch(edge, targets, TARGETS, 1), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = targets, .target_count = TARGETS}, 1), 0);
 	for (int i = 0; i < TARGETS; i++) {
 		assert_int_equal(wait_for_fact(edge, 5000, &fact), 0);
 		if (fact.cause != wanted[fact.target].kind || fact.number != wanted[fact.target].number)
@@ -247,7 +247,7 @@ static void test_a_dead_edge_is_replaced(void **state)
 	(void)state;
 	edge = started(0);
 	target = target_at(port);
-	assert_int_equal(edge_watch(edge, &target, 1, 1), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &target, .target_count = 1}, 1), 0);
 	assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 	first = edge_pid(edge);
 	assert_int_equal(kill(first, SIGKILL), 0);
@@ -286,7 +286,7 @@ static void test_frames_that_are_none_are_refused(void **state)
 {
 	static const char garbage[100] = "garbage";
 	struct edge *edge = started(0);
-	struct edge_order order = {.round = 1, .count = USHER_BACKENDS_MAX + 1};
+	struct edge_order order = {.round = 1, .target_count = USHER_BACKENDS_MAX + 1};
 	pid_t first;
 
 	(void)state;
@@ -299,10 +299,10 @@ static void test_frames_that_are_none_are_refused(void **state)
 	assert_int_equal(send(edge_fd(edge), &order, sizeof(order), 0), sizeof(order)); /* without its file */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
-	send_order(edge, order, (off_t)(order.count * sizeof(struct edge_target))); /* too many */
+	send_order(edge, order, (off_t)(order.target_count * sizeof(struct edge_target))); /* too many */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
-	order.count = 3;
+	order.target_count = 3;
 	send_order(edge, order, 2 * sizeof(struct edge_target)); /* fewer than it says */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
@@ -400,7 +400,7 @@ static void test_a_taken_port_does_not_stop_the_probes(void **state)
 	(void)state;
 	edge = started(port);
 	target = target_at(port);
-	assert_int_equal(edge_watch(edge, &target, 1, 1), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &target, .target_count = 1}, 1), 0);
 	assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 	assert_int_equal(fact.up, 1);
 	close(server);
