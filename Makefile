@@ -8,7 +8,7 @@ CLANG ?= clang
 BPFTOOL ?= bpftool
 B := build
 
-LIBS := libbpf libxdp libnl-3.0 libnl-route-3.0 json-c libcrypto libmicrohttpd libcap-ng libseccomp libmaxminddb
+LIBS := libbpf libxdp libnl-3.0 libnl-route-3.0 json-c libssl libcrypto libcurl libmicrohttpd libcap-ng libseccomp libmaxminddb
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
 CPPFLAGS += -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 CFLAGS ?= -O2 -g
@@ -150,6 +150,11 @@ $(B)/tests/fuzz/%.fuzz: tests/fuzz/%.c tests/model/wire.c tests/model/frame.c $(
 	@mkdir -p $(@D)
 	$(CLANG) -Iinclude -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@
 
+# What the edge reads. The files of the tree that it takes, and no library.
+$(B)/tests/fuzz/exposition.fuzz: tests/fuzz/exposition.c $(patsubst %,user/edge/%.c,exposition sample_line families decimal telemetry telemetry_presets) $(wildcard user/edge/*.h user/base/array.h)
+	@mkdir -p $(@D)
+	$(CLANG) -Iinclude -Iuser -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -lm -o $@
+
 fuzzers: $(FUZZERS)
 
 test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, MODEL_PACKETS=10000; root)
@@ -157,7 +162,7 @@ test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, M
 	@$(MAKE) --no-print-directory -s $(B)/tests/model.test
 	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
-fuzz: ## the packet parser and checksums under libFuzzer and sanitizers, 10^8 executions each (FUZZ_SECONDS=60: a minute each)
+fuzz: ## the parsers of packets and metrics pages, and checksums, under libFuzzer and sanitizers, 10^8 executions each (FUZZ_SECONDS=60: a minute each)
 	@scripts/packages build fuzz
 	@$(MAKE) --no-print-directory -s fuzzers
 	@tests/fuzz/run

@@ -7,6 +7,7 @@
     GET  /v1/stream?tokens=N&ms=M                 N server-sent events, one every M ms (0: as fast as they are read)
     GET  /metrics                                 Prometheus text
     GET  /healthz                                 ok
+    GET  /v2/health/ready                         200, or 503: SIGUSR1 makes it the other one
     UDP  anything                                 the same, after this server's name and a space
 
 It answers at every local address: for connections that usher rewrites at its own, for direct return (l2) at the service
@@ -39,7 +40,8 @@ SWEEP_EVERY = 5.0
 BURST = 64  # tokens written in one go when a stream has no interval, before others get their turn
 WORDS = "the applicant's record suggests that the requested credit can be repaid within the agreed term".split()
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large",
-           431: "Request Header Fields Too Large", 501: "Not Implemented", 505: "HTTP Version Not Supported"}
+           431: "Request Header Fields Too Large", 501: "Not Implemented", 503: "Service Unavailable",
+           505: "HTTP Version Not Supported"}
 
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.I)
 CODING = re.compile(rb"\r\ntransfer-encoding:", re.I)
@@ -93,6 +95,7 @@ class Server:
                                     "backend": self.backend, "region": self.region})[1:]
         self.connections = set()
         self.accepted = 0
+        self.ready = True
 
     def predict(self, body):
         begun = time.perf_counter()
@@ -115,6 +118,10 @@ class Server:
             "id": artefact.model, "object": "model", "version": artefact.version, "digest": artefact.digest,
             "algorithm": artefact.algorithm, "score": artefact.score, "samples": artefact.samples,
             "backend": self.backend, "region": self.region}]}).encode() + b"\n"
+
+    def turn(self):
+        """Ready, or not: for new connections only; what is open goes on."""
+        self.ready = not self.ready
 
     def sweep(self):
         """Ends connections that neither asked nor were answered for too long."""
@@ -274,6 +281,9 @@ class Connection(asyncio.Protocol):
     def on_health(self, _query, _body):
         self.respond(200, b"ok\n", "text/plain")
 
+    def on_ready(self, _query, _body):
+        self.respond(200 if self.server.ready else 503, b"", "text/plain")
+
     def on_stream(self, query, _body):
         asked = dict(parse_qsl(query))
         try:
@@ -303,6 +313,7 @@ ROUTES = {
     "/v1/stream": ("GET", Connection.on_stream),
     "/metrics": ("GET", Connection.on_metrics),
     "/healthz": ("GET", Connection.on_health),
+    "/v2/health/ready": ("GET", Connection.on_ready),
 }
 
 
@@ -408,6 +419,7 @@ async def serve(options):
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGUSR1, server.turn)
     listeners = []
     for port in options.tcp:
         # asyncio sets TCP_NODELAY on what it accepts.

@@ -52,6 +52,7 @@ struct ref_version {
 	struct ref_label *labels;
 	bool validated, validation_lapsed;
 	double score;
+	bool quarantined; /* set by the runner */
 };
 
 struct ref_backend {
@@ -65,7 +66,7 @@ struct ref_backend {
 	struct ref_region region;
 	uint32_t capacity;
 	/* What the world does to it: set by the runner, not read from the document. */
-	bool draining, down, unreachable;
+	bool draining, down, unreachable, quarantined;
 	uint8_t mac[6], own_mac[6];
 };
 

@@ -208,7 +208,7 @@ static void take_by_rule(const struct ref_policy *policy, struct candidates *can
 static void constrain(const struct ref_policy *policy, struct candidates *candidates, const struct ref_service *service,
 		      const struct ref_service *also, const struct ref_client *client)
 {
-	ref_backends lapsed = 0, other_family = 0;
+	ref_backends lapsed = 0, quarantined = 0, other_family = 0;
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ref_rule *rule = &policy->rules[i];
@@ -221,11 +221,14 @@ static void constrain(const struct ref_policy *policy, struct candidates *candid
 	for (size_t i = 0; i < policy->backend_count; i++) {
 		if (policy->backends[i].version->validated && policy->backends[i].version->validation_lapsed)
 			lapsed |= 1ULL << i;
+		if (policy->backends[i].quarantined || policy->backends[i].version->quarantined)
+			quarantined |= 1ULL << i;
 		if (policy->backends[i].ipv6 != client->ipv6 && !policy->backends[i].tunnel)
 			other_family |= 1ULL << i;
 	}
 	take(candidates, lapsed, USHER_REASON_EVIDENCE_EXPIRED, NULL);
 	take(candidates, other_family, USHER_REASON_ADDRESS_FAMILY, NULL);
+	take(candidates, quarantined, USHER_REASON_QUARANTINED, NULL);
 }
 
 static uint32_t share_of(const struct ref_rule *split, const struct ref_backend *backend)

@@ -159,6 +159,7 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 				continue;
 			to->health = from->down ? HEALTH_DOWN : HEALTH_UP;
 			to->draining = from->draining;
+			to->quarantined = from->quarantined;
 			to->next_hop.resolved = !from->unreachable;
 			memcpy(to->next_hop.mac, from->mac, 6);
 			memcpy(to->next_hop.own_mac, from->own_mac, 6);
@@ -167,6 +168,14 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 			to->next_hop.source = ref_tunnel_source(from->ipv6);
 		}
 	}
+	for (size_t v = 0; v < policy->version_count; v++)
+		for (size_t i = 0; i < reference->version_count; i++) {
+			const struct ref_version *from = &reference->versions[i];
+
+			if (!strcmp(from->name, policy->versions[v].name) &&
+			    !strcmp(from->model, policy->models[policy->versions[v].model].name))
+				facts->versions[v].quarantined = from->quarantined;
+		}
 }
 
 static int compile_and_publish(struct kernel *kernel, const struct policy *policy, const struct facts *facts,
@@ -219,8 +228,13 @@ int kernel_publish(struct kernel *kernel, const char *text, size_t length, const
 
 	if (!r) {
 		facts.backend_count = policy->backend_count;
+		facts.version_count = policy->version_count;
+		facts.versions = calloc(policy->version_count + 1, sizeof(*facts.versions));
+		if (!facts.versions)
+			abort();
 		fill_facts(policy, reference, &facts);
 		r = compile_and_publish(kernel, policy, &facts, &diagnostics);
+		free(facts.versions);
 		policy_free(policy);
 	}
 	if (r) {

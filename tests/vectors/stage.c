@@ -108,9 +108,10 @@ bool stage_backend_is(struct vector_stage *stage, const char *name, const char *
 	struct stage_backend *backend = &stage->backends[find_backend(stage, name)];
 
 	backend->draining = !strcmp(state, "draining");
+	backend->quarantined = !strcmp(state, "quarantined");
 	backend->down = !strcmp(state, "down");
 	backend->lost = !strcmp(state, "lost");
-	return backend->draining || backend->down || backend->lost || !strcmp(state, "up");
+	return backend->draining || backend->quarantined || backend->down || backend->lost || !strcmp(state, "up");
 }
 
 bool stage_mac(const struct vector_stage *stage, const char *name, uint8_t mac[6])
@@ -134,6 +135,7 @@ static struct backend_facts facts_of(struct vector_stage *stage, const struct ba
 	const struct stage_backend *known = &stage->backends[find_backend(stage, backend->name)];
 	struct backend_facts facts = {.health = known->down ? HEALTH_DOWN : HEALTH_UP,
 				      .draining = known->draining,
+				      .quarantined = known->quarantined,
 				      .next_hop = {.resolved = !known->lost, .interface = 1, .mtu = 1500}};
 
 	stage_mac(stage, backend->name, facts.next_hop.mac);

@@ -20,8 +20,9 @@
  *                       one: all those of one class of clients, service, rule and reason from start_time to end_time. They have
  *                       no endpoints and no backend; sum(count, or 1 where there is none) counts all decisions
  * A gap: cpu, ring, first, last, count: numbers whose records found no room.
- * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", ...), actor {uid,
- *   user, pid}, and what it is about. Without an actor it was usher itself.
+ * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", "quarantine", "release",
+ *   ...), actor {uid, user, pid}, and what it is about. Without an actor it was usher itself. Of a quarantine and a release: model
+ *   and version, or backend; why; generation and epoch that brought it, null if the daemon had just started and was to publish it soon.
  * A position: next_events, next_required: arrays, by cpu, of the number that is due next.
  */
 #ifndef USHER_AUDIT_RECORD_H

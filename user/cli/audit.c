@@ -72,12 +72,18 @@ static void print_operation(struct json_object *record)
 	printf(" %s", field_text(record, "activity"));
 	if (field(record, "backend"))
 		printf(" %s", field_text(record, "backend"));
+	else if (field(record, "version"))
+		printf(" %s@%s", field_text(record, "model"), field_text(record, "version"));
 	if (field(record, "policy_revision"))
 		printf(" revision %lld", (long long)field_integer(record, "policy_revision"));
 	if (actor)
 		printf(" by %s (uid %lld)", field_text(actor, "user"), (long long)field_integer(actor, "uid"));
 	if (field(record, "generation"))
 		printf(", generation %lld", (long long)field_integer(record, "generation"));
+	if (field(record, "why")) {
+		fputs(": ", stdout);
+		ink_text(stdout, field_text(record, "why"));
+	}
 }
 
 static void print_record(struct json_object *record)

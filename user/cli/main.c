@@ -36,7 +36,8 @@ static const struct verb verbs[] = {
 	{"rollback", "[REVISION]", "go back to the policy before, or to a revision of it",
 	 "REVISION is a number from `usher history`, or the first 4 or more digits of a digest.", cli_rollback},
 	{"history", "", "policies that were applied: when, by whom, how it ended", "", cli_history},
-	{"show", "[services|tenants|models|backends|routes|flows|stats|generation]", "what is in force, live",
+	{"show", "[services|tenants|models|backends|routes|quarantines|flows|facts|stats|generation]",
+	 "what is in force, live",
 	 "Without a word: an overview.\n"
 	 "  --service NAME  of routes and flows, only those of this service\n"
 	 "  --limit N       of routes and flows, at most so many (1000)",
@@ -49,6 +50,26 @@ static const struct verb verbs[] = {
 	 cli_explain},
 	{"drain", "BACKEND", "give a backend no new flows; open ones go on", "", cli_drain},
 	{"undrain", "BACKEND", "end a drain", "", cli_undrain},
+	{"quarantine", "MODEL@VERSION | --backend NAME --why TEXT",
+	 "take a version, or a backend, out at once: open flows are cut",
+	 "Whatever the policy says, nobody is answered by it until it is released; that survives restarts and "
+	 "policies.\n"
+	 "  --backend NAME  one backend instead of all that serve a version\n"
+	 "  --why TEXT      one line, for the record and for whoever asks\n"
+	 "Exit status: 0 it is in quarantine, by this or already.",
+	 cli_quarantine},
+	{"release", "MODEL@VERSION | --backend NAME --why TEXT", "end a quarantine",
+	 "Also of what the policy does not have any more.\n"
+	 "  --backend NAME  one backend, not a version\n"
+	 "  --why TEXT      one line, for the record\n"
+	 "Exit status: 0 it is in no quarantine, by this or before.",
+	 cli_release},
+	{"doctor", "telemetry", "what keeps usher from knowing the load of backends",
+	 "Of each backend whose metrics the policy has read: pages that cannot be had, series that are missing or "
+	 "have\n"
+	 "other names now, counters and percentages where they do not belong.\n"
+	 "Exit status: 0 nothing, 1 something.",
+	 cli_doctor},
 	{"detach", "[--stop] [--interface IF] [--pin-dir DIR] [--state-dir DIR]",
 	 "take the program off the interface, and all else that outlives the daemon",
 	 "Link or place in libxdp's dispatcher, pins, and the addresses that usherd has put on. Needs no daemon, and\n"
@@ -83,8 +104,8 @@ static void overview(FILE *to)
 {
 	fputs("usage: usher [-j] [-s SOCKET] VERB ...\n\n", to);
 	for (size_t i = 0; i < VERBS; i++)
-		fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].help);
-	fputs("  help      this list, or one verb's usage: usher help VERB\n\n"
+		fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
+	fputs("  help       this list, or one verb's usage: usher help VERB\n\n"
 	      "  -j, --json           JSON for programs\n"
 	      "  -s, --socket SOCKET  where the daemon listens\n\n"
 	      "Exit status: 0 yes; 1 a negative answer; 2 usage; 3 policy refused; 4 daemon not reachable;\n"

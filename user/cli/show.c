@@ -16,9 +16,10 @@ static const struct {
 	const char *word;
 	void (*show)(struct json_object *body);
 } words[] = {
-	{"services", show_services}, {"tenants", show_tenants},	      {"models", show_models},
-	{"backends", show_backends}, {"routes", show_routes},	      {"flows", show_flows},
-	{"stats", show_stats},	     {"generation", show_generation},
+	{"services", show_services},	 {"tenants", show_tenants}, {"models", show_models},
+	{"backends", show_backends},	 {"routes", show_routes},   {"quarantines", show_quarantines},
+	{"flows", show_flows},		 {"facts", show_facts},	    {"stats", show_stats},
+	{"generation", show_generation},
 };
 
 #define WORDS ARRAY_COUNT(words)
@@ -176,6 +177,7 @@ static void print_overview(struct json_object *overview)
 	if (field(daemon, "confirm_by"))
 		fact("unconfirmed", "goes back at %s unless `usher confirm` comes before",
 		     field_text(daemon, "confirm_by"));
+	quarantine_facts(overview);
 	flow_facts(field(field(overview, "stats"), "flows"));
 	audit_facts(field(field(overview, "stats"), "audit"));
 	for (size_t i = 0; i < field_count(daemon, "problems"); i++) {
@@ -191,7 +193,7 @@ static void print_overview(struct json_object *overview)
 
 static int show_overview(void)
 {
-	static const char *const parts[] = {"stats", "services", "backends"};
+	static const char *const parts[] = {"stats", "services", "backends", "quarantines"};
 	struct json_object *overview = json_object_new_object();
 	int status = read_status(overview);
 

@@ -10,9 +10,16 @@ void show_tenants(struct json_object *body);
 void show_models(struct json_object *body);
 void show_backends(struct json_object *body);
 void show_routes(struct json_object *body);
+void show_quarantines(struct json_object *body);
+void show_facts(struct json_object *body);
 void show_flows(struct json_object *body);
 void show_stats(struct json_object *body);
 void show_generation(struct json_object *body);
+
+/* "root since 2026-11-22T10:00:00Z: why", of a quarantine; to be freed. */
+char *quarantine_text(struct json_object *quarantine);
+/* Lines of the overview, if there are quarantines. */
+void quarantine_facts(struct json_object *body);
 
 /* Packets of a {VERDICT: {REASON: counter}} under one verdict. */
 long long verdict_packets(struct json_object *verdicts, const char *verdict);

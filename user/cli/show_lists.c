@@ -157,6 +157,15 @@ void show_tenants(struct json_object *body)
 	table_finish(table, stdout, "no tenants");
 }
 
+static void quarantine_cell(struct table *table, struct json_object *quarantine)
+{
+	_cleanup_free_ char *text = quarantine ? quarantine_text(quarantine) : NULL;
+
+	table_cell(table, "%s", text ? text : "-");
+	if (text)
+		table_ink(table, INK_BAD);
+}
+
 static void version_row(struct table *table, struct json_object *model, struct json_object *version)
 {
 	struct list list;
@@ -192,12 +201,13 @@ static void version_row(struct table *table, struct json_object *model, struct j
 			fputs(name ? json_object_get_string(name) : "-", to);
 	}
 	list_end(&list, table);
+	quarantine_cell(table, field(version, "quarantine"));
 }
 
 void show_models(struct json_object *body)
 {
-	static const char *const headings[] = {"MODEL",	      "VERSION", "STAGE",    ">SCORE", ">SAMPLES",
-					       "VALID UNTIL", "LABELS",	 "BACKENDS", NULL};
+	static const char *const headings[] = {"MODEL",	      "VERSION", "STAGE",    ">SCORE",	   ">SAMPLES",
+					       "VALID UNTIL", "LABELS",	 "BACKENDS", "QUARANTINE", NULL};
 	struct table *table = table_new(headings);
 
 	for (size_t i = 0; i < field_count(body, "models"); i++) {
@@ -274,6 +284,15 @@ static void failures_cell(struct table *table, struct json_object *failures)
 	list_end(&list, table);
 }
 
+/* With what is wrong, for who reads it. */
+static void health_cell(struct table *table, struct json_object *backend)
+{
+	if (field(backend, "health_text"))
+		table_cell(table, "%s: %s", field_text(backend, "health"), field_text(backend, "health_text"));
+	else
+		table_cell(table, "%s", field_text(backend, "health"));
+}
+
 void show_backends(struct json_object *body)
 {
 	static const char *const headings[] = {"BACKEND",
@@ -307,7 +326,7 @@ void show_backends(struct json_object *body)
 		table_cell(table, "%s", field_text(backend, "region"));
 		table_number(table, field_integer(backend, "capacity"));
 		table_cell(table, "%s", field_text(backend, "forward"));
-		table_cell(table, "%s", field_text(backend, "health"));
+		health_cell(table, backend);
 		if (!strcmp(field_text(backend, "health"), "down"))
 			table_ink(table, INK_BAD);
 		state_cell(table, backend);

@@ -83,6 +83,23 @@ static void print_model(FILE *to, const struct policy *policy, size_t index)
 		print_version(to, &policy->versions[versions->items[i]]);
 }
 
+static void print_health(FILE *to, const struct health *health)
+{
+	fprintf(to, " %d %u %u %u %u %u %u %d %s %s", health->probe, health->interval_ms, health->timeout_ms,
+		health->rise, health->fall, health->jitter, health->port, health->verify,
+		health->path ? health->path : "", health->host ? health->host : "");
+	for (size_t i = 0; i < health->status_count; i++)
+		fprintf(to, " %u", health->status[i]);
+}
+
+static void print_load(FILE *to, const struct load_source *load)
+{
+	fprintf(to, " %d %u %d %d %s %s %u %u %u %s %s %s %d", load->server, load->port, load->tls, load->verify,
+		load->path ? load->path : "", load->host ? load->host : "", load->every_ms, load->timeout_ms,
+		load->stale_after_ms, load->waiting ? load->waiting : "", load->running ? load->running : "",
+		load->use ? load->use : "", load->use_percent);
+}
+
 static void print_backend(FILE *to, const struct policy *policy, size_t index)
 {
 	const struct backend *backend = &policy->backends[index];
@@ -90,10 +107,10 @@ static void print_backend(FILE *to, const struct policy *policy, size_t index)
 	char endpoint[ENDPOINT_TEXT], region[8];
 
 	region_print(&backend->region, region);
-	fprintf(to, "%s %s@%s %s %u %d %d %u %u %u %u", endpoint_print(&backend->address, backend->port, endpoint),
-		policy->models[version->model].name, version->name, region, backend->capacity, backend->forward,
-		backend->health.enabled, backend->health.interval_ms, backend->health.timeout_ms, backend->health.rise,
-		backend->health.fall);
+	fprintf(to, "%s %s@%s %s %u %d", endpoint_print(&backend->address, backend->port, endpoint),
+		policy->models[version->model].name, version->name, region, backend->capacity, backend->forward);
+	print_health(to, &backend->health);
+	print_load(to, &backend->load);
 }
 
 static void print_service(FILE *to, const struct policy *policy, size_t index)

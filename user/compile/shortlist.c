@@ -102,10 +102,10 @@ static void judge_constraint(const struct question *question, struct candidate *
 			return;
 		}
 	}
-	if (effective->backends[b].constraint_reason)
-		candidate->constraint_reason = effective->backends[b].constraint_reason;
-	else if (!USHER_FORWARD_IS_TUNNEL(effective->policy->backends[b].forward) &&
-		 address_family(&effective->policy->backends[b].address) != (int)question->criteria->family)
+	candidate->constraint_reason = effective->backends[b].constraint_reason;
+	if (candidate->constraint_reason != USHER_REASON_EVIDENCE_EXPIRED &&
+	    !USHER_FORWARD_IS_TUNNEL(effective->policy->backends[b].forward) &&
+	    address_family(&effective->policy->backends[b].address) != (int)question->criteria->family)
 		candidate->constraint_reason = USHER_REASON_ADDRESS_FAMILY;
 }
 
@@ -137,8 +137,8 @@ static unsigned int step_of(uint8_t reason)
 {
 	static const uint8_t steps[] = {
 		USHER_REASON_REQUIRE_RULE, USHER_REASON_EVIDENCE_EXPIRED, USHER_REASON_ADDRESS_FAMILY,
-		USHER_REASON_NO_SHARE,	   USHER_REASON_DRAINING,	  USHER_REASON_UNHEALTHY,
-		USHER_REASON_UNREACHABLE,
+		USHER_REASON_QUARANTINED,  USHER_REASON_NO_SHARE,	  USHER_REASON_DRAINING,
+		USHER_REASON_UNHEALTHY,	   USHER_REASON_UNREACHABLE,
 	};
 
 	for (unsigned int i = 0; i < ARRAY_COUNT(steps); i++)

@@ -150,13 +150,14 @@ static void free_tables(struct tables **tables)
 static void release_facts(const struct facts *facts)
 {
 	free(facts->backends);
+	free(facts->versions);
 }
 
 void core_free_policy(struct core *core)
 {
 	effective_free(core->effective);
 	policy_free(core->policy);
-	free(core->facts.backends);
+	release_facts(&core->facts);
 	free(core->text);
 	core->effective = NULL;
 	core->policy = NULL;
@@ -283,10 +284,9 @@ int core_refresh(struct core *core)
 	int error;
 
 	core->dirty = false;
-	if (!core->policy)
+	if (!core->policy || core->patience)
 		return 0;
-	for (size_t b = 0; b < core->policy->backend_count; b++)
-		core->facts.backends[b].draining = state_is_drained(core->state, core->policy->backends[b].name);
+	core_recall_orders(core, core->policy, &core->facts);
 	error = core_recall_able(core, core->policy, &core->facts);
 	if (!error)
 		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);

@@ -20,6 +20,7 @@
 #include "audit/journal.h"
 #include "edge/edge.h"
 #include "daemon/options.h"
+#include "daemon/quota.h"
 #include "daemon/state.h"
 
 #define START_PATIENCE (5 * CLOCK_SECOND)
@@ -54,14 +55,17 @@ struct core {
 	char tables_digest[SHA256_HEX];
 	const struct catalog *catalog; /* of what is in force; the journal's */
 	struct core_used used;
-	int64_t published;    /* CLOCK_REALTIME; 0: not by this daemon */
-	int64_t patience;     /* CLOCK_MONOTONIC until which facts are waited for; 0: they are in */
-	bool dirty;	      /* facts have changed since the tables were made */
-	bool closed;	      /* no valid policy */
-	bool unconfirmed;     /* the last change was rolled back for want of a confirm */
-	uint32_t watch_round; /* of the list that the edge has */
-	size_t *watched;      /* policy backend index of each target of it */
+	int64_t published;	    /* CLOCK_REALTIME; 0: not by this daemon */
+	int64_t patience;	    /* CLOCK_MONOTONIC until which facts are waited for; 0: they are in */
+	bool dirty;		    /* facts have changed since the tables were made */
+	bool closed;		    /* no valid policy */
+	bool unconfirmed;	    /* the last change was rolled back for want of a confirm */
+	uint32_t watch_round;	    /* of the list that the edge has */
+	struct quota verdict_lines; /* of the log, for changes of health */
+	size_t *watched;	    /* policy backend index of each target of it */
 	size_t watched_count;
+	size_t *scraped; /* the same of each source */
+	size_t scraped_count;
 };
 
 /* What a change of policy has led to. */
@@ -83,7 +87,8 @@ void core_problem(struct core *core, const char *format, ...) __attribute__((for
  */
 int core_load(struct core *core, const char *file, const char *text, size_t length, bool dry_run,
 	      struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result);
-/* Facts or drains have changed, or a date has passed: publishes if that makes a difference. 0, or -errno, said. */
+/* Facts or what operators have ordered has changed, or a date has passed: publishes if that makes a difference. 0, or -errno, said.
+ * While the facts of the start are waited for it does nothing: they bring a publish of their own. */
 int core_refresh(struct core *core);
 /* Drops the packets of the services that the last policy named. */
 void core_close_services(struct core *core);
@@ -93,17 +98,27 @@ void core_free_policy(struct core *core);
 
 /* What the policy's backend was found to be; -1 where there is no such backend. */
 int core_backend(const struct core *core, const char *name, size_t *ret_index);
-/* A fact from the edge. */
+/* A fact from the edge, of a backend's health. */
 void core_fact(struct core *core, const struct edge_fact *fact);
+/* Says, every now and then, how many changes of health were too many to be logged. */
+void core_verdicts_unsaid(struct core *core);
 /* Next hops anew. */
 void core_next_hops(struct core *core);
 /* The facts of a policy's backends, as far as they are those of backends of the policy in force. 0, or -ENOMEM. */
 int core_carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts);
+/* Fills in what operators have ordered: drains and quarantines. */
+void core_recall_orders(const struct core *core, const struct policy *policy, struct facts *facts);
 /* Fills able_since of the facts of a policy's backends from the state. 0, or -ENOMEM. */
 int core_recall_able(const struct core *core, const struct policy *policy, const struct facts *facts);
 /* Keeps in the state what was decided about able_since; after: the identities that go with it, while the state still has those
  * before. 0, or -errno. */
 int core_note_able(struct core *core, const struct effective *effective, const struct identities *after);
+/* A fact from the edge, of a backend's load. */
+void core_load_fact(struct core *core, const struct edge_fact *fact);
+/* Is what the metrics said last still worth something? now: CLOCK_MONOTONIC. */
+bool core_load_is_fresh(const struct load_source *source, const struct load_facts *facts, int64_t now);
+/* Where the edge reads it. */
+struct edge_source core_source(const struct backend *backend);
 /* Tells the edge whom to probe, and has the backends' neighbours watched. */
 void core_watch(struct core *core);
 

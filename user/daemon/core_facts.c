@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/policy.h"
 #include "daemon/core.h"
 
 int core_backend(const struct core *core, const char *name, size_t *ret_index)
@@ -74,18 +75,34 @@ void core_next_hops(struct core *core)
 void core_fact(struct core *core, const struct edge_fact *fact)
 {
 	enum health_state state = fact->up ? HEALTH_UP : HEALTH_DOWN;
+	struct cause cause = {(enum cause_kind)fact->cause, fact->number};
+	const struct backend *backend;
 	struct backend_facts *facts;
-	size_t backend;
+	char text[CAUSE_TEXT];
 
 	if (fact->round != core->watch_round || fact->target >= core->watched_count)
 		return;
-	backend = core->watched[fact->target];
-	facts = &core->facts.backends[backend];
+	backend = &core->policy->backends[core->watched[fact->target]];
+	facts = &core->facts.backends[core->watched[fact->target]];
+	facts->cause = cause;
 	if (facts->health == state)
 		return;
-	log_info("backend %s is %s", core->policy->backends[backend].name, fact->up ? "up" : "down");
 	facts->health = state;
 	core->dirty = true;
+	if (!quota_take(&core->verdict_lines, clock_monotonic()))
+		return;
+	if (fact->up)
+		log_info("backend %s is up", backend->name);
+	else
+		log_info("backend %s is down: %s", backend->name, cause_print(cause, backend->health.path, text));
+}
+
+void core_verdicts_unsaid(struct core *core)
+{
+	uint32_t unsaid = quota_missed(&core->verdict_lines, clock_monotonic());
+
+	if (unsaid)
+		log_info("%u more changes of backends' health were not logged one by one", unsaid);
 }
 
 static void free_identities(struct identities **identities)
@@ -131,31 +148,48 @@ int core_note_able(struct core *core, const struct effective *effective, const s
 	return 0;
 }
 
+void core_recall_orders(const struct core *core, const struct policy *policy, struct facts *facts)
+{
+	const struct state *state = core->state;
+	char name[VERSION_TEXT];
+
+	for (size_t b = 0; b < policy->backend_count; b++) {
+		facts->backends[b].draining = state_is_drained(state, policy->backends[b].name);
+		facts->backends[b].quarantined = state_quarantine(state, policy->backends[b].name);
+	}
+	for (size_t v = 0; v < policy->version_count; v++)
+		facts->versions[v].quarantined = state_quarantine(state, version_print(policy, v, name));
+}
+
 int core_carry_facts(const struct core *core, const struct policy *policy, struct facts *ret_facts)
 {
 	struct facts facts = {.backends = calloc(policy->backend_count + 1, sizeof(*facts.backends)),
-			      .backend_count = policy->backend_count};
+			      .backend_count = policy->backend_count,
+			      .versions = calloc(policy->version_count + 1, sizeof(*facts.versions)),
+			      .version_count = policy->version_count};
 	size_t before;
-	int error;
+	int error = facts.backends && facts.versions ? core_recall_able(core, policy, &facts) : -ENOMEM;
 
-	if (!facts.backends)
-		return -ENOMEM;
-	error = core_recall_able(core, policy, &facts);
 	if (error) {
 		free(facts.backends);
+		free(facts.versions);
 		return error;
 	}
+	core_recall_orders(core, policy, &facts);
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct backend *backend = &policy->backends[b];
 		struct backend_facts *to = &facts.backends[b];
 
-		to->draining = state_is_drained(core->state, backend->name);
 		neighbours_next_hop(core->neighbours, &backend->address, &to->next_hop);
 		if (core_backend(core, backend->name, &before))
 			continue;
+		/* Also where it is probed in another way from now on: what is known holds until the first answer to that. */
 		if (address_equal(&core->policy->backends[before].address, &backend->address) &&
-		    core->policy->backends[before].port == backend->port)
+		    core->policy->backends[before].port == backend->port) {
 			to->health = core->facts.backends[before].health;
+			to->cause = core->facts.backends[before].cause;
+			to->load = core->facts.backends[before].load;
+		}
 	}
 	*ret_facts = facts;
 	return 0;
@@ -171,43 +205,69 @@ static void check_paths(struct core *core)
 		}
 }
 
+static struct edge_target target_of(const struct backend *backend)
+{
+	const struct health *health = &backend->health;
+	struct edge_target target = {.address = backend->address,
+				     .port = health->port ? health->port : backend->port,
+				     .probe = (uint8_t)health->probe,
+				     .verify = health->verify,
+				     .interval_ms = health->interval_ms,
+				     .timeout_ms = health->timeout_ms,
+				     .rise = health->rise,
+				     .fall = health->fall,
+				     .jitter = health->jitter,
+				     .status_count = (uint16_t)health->status_count};
+
+	for (size_t i = 0; i < health->status_count; i++)
+		target.status[i] = health->status[i];
+	snprintf(target.host, sizeof(target.host), "%s", health->host ? health->host : "");
+	snprintf(target.path, sizeof(target.path), "%s", health->path ? health->path : "");
+	return target;
+}
+
 void core_watch(struct core *core)
 {
 	const struct policy *policy = core->policy;
 	struct edge_target *targets = calloc(policy->backend_count + 1, sizeof(*targets));
+	struct edge_source *sources = calloc(policy->backend_count + 1, sizeof(*sources));
 	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
 	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
-	uint32_t count = 0;
+	size_t *scraped = calloc(policy->backend_count + 1, sizeof(*scraped));
+	struct edge_list list = {.targets = targets, .sources = sources};
 
-	if (!targets || !addresses || !watched)
+	if (!targets || !sources || !addresses || !watched || !scraped)
 		abort();
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct backend *backend = &policy->backends[b];
 
 		addresses[b] = backend->address;
-		if (!backend->health.enabled)
-			continue;
-		watched[count] = b;
-		targets[count++] = (struct edge_target){.address = backend->address,
-							.port = backend->port,
-							.interval_ms = backend->health.interval_ms,
-							.timeout_ms = backend->health.timeout_ms,
-							.rise = backend->health.rise,
-							.fall = backend->health.fall};
+		if (backend->health.probe != HEALTH_PROBE_NONE) {
+			watched[list.target_count] = b;
+			targets[list.target_count++] = target_of(backend);
+		}
+		if (backend->load.server != LOAD_NOT_SCRAPED) {
+			scraped[list.source_count] = b;
+			sources[list.source_count++] = core_source(backend);
+		}
 	}
 	free(core->watched);
+	free(core->scraped);
 	core->watched = watched;
-	core->watched_count = count;
+	core->watched_count = list.target_count;
+	core->scraped = scraped;
+	core->scraped_count = list.source_count;
 	int error = neighbours_watch(core->neighbours, addresses, policy->backend_count);
 
 	if (error)
 		core_problem(core, "cannot watch the next hops of backends: %s", strerror(-error));
 	neighbours_tick(core->neighbours, clock_monotonic());
 	check_paths(core);
-	error = edge_watch(core->edge, targets, count, ++core->watch_round);
+	error = edge_watch(core->edge, &list, ++core->watch_round);
 	if (error)
 		core_problem(core, "the edge does not take its list of backends: %s", strerror(-error));
 	free(targets);
+	free(sources);
 	free(addresses);
 }
 
@@ -216,7 +276,7 @@ bool core_settled(const struct core *core)
 	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
 		const struct backend *backend = &core->policy->backends[b];
 
-		if (backend->health.enabled && core->facts.backends[b].health == HEALTH_UNKNOWN)
+		if (backend->health.probe != HEALTH_PROBE_NONE && core->facts.backends[b].health == HEALTH_UNKNOWN)
 			return false;
 		if (!core->facts.backends[b].next_hop.resolved &&
 		    !neighbours_settled(core->neighbours, &backend->address))

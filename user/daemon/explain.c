@@ -14,9 +14,12 @@
 #include "kernel/flows.h"
 #include "policy/policy.h"
 #include "compile/decision.h"
+#include "daemon/quarantine.h"
 #include "daemon/request.h"
 
 #define CLIENT_PORT 40000 /* if none is named */
+#define STEP_TEXT 1024
+#define NAMES_MAX 4 /* of backends in a sentence */
 
 struct inquiry {
 	struct core *core;
@@ -110,7 +113,7 @@ static void add_step(struct inquiry *inquiry, const char *step, const char *rule
 
 static void add_step(struct inquiry *inquiry, const char *step, const char *rule, const char *format, ...)
 {
-	char text[512];
+	char text[STEP_TEXT];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -159,6 +162,39 @@ static size_t count_bits(const uint64_t *bits, size_t count)
 	return found;
 }
 
+/* Who has quarantined it, when and why, with those of the list that nothing else took out before; nothing if there are none. */
+static void add_quarantine_step(struct inquiry *inquiry, const struct state_quarantine *quarantine,
+				const struct shortlist *list)
+{
+	char names[NAMES_MAX * (USHER_NAME_MAX + 2) + 32] = "", who[QUARANTINE_WHO], time[CLOCK_TEXT];
+	size_t count = 0, length = 0;
+
+	for (size_t i = 0; list && i < list->count; i++) {
+		const struct candidate *candidate = &list->candidates[i];
+
+		if (candidate->constraint_reason != USHER_REASON_QUARANTINED ||
+		    !quarantine_covers(quarantine, inquiry->policy, candidate->backend))
+			continue;
+		if (count++ < NAMES_MAX)
+			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s", length ? ", " : "",
+						   inquiry->policy->backends[candidate->backend].name);
+	}
+	if (count > NAMES_MAX)
+		snprintf(names + length, sizeof(names) - length, " and %zu more", count - NAMES_MAX);
+	if (count)
+		add_step(inquiry, "who-may-answer", NULL, "%s is in quarantine, by %s since %s, which takes out %s: %s",
+			 quarantine->name, quarantine_who(quarantine, who), clock_print(quarantine->since, time), names,
+			 quarantine->why);
+}
+
+static void add_quarantine_steps(struct inquiry *inquiry, const struct shortlist *list)
+{
+	const struct state *state = inquiry->core->state;
+
+	for (size_t q = 0; q < state->quarantine_count; q++)
+		add_quarantine_step(inquiry, &state->quarantines[q], list);
+}
+
 static void add_decision_steps(struct inquiry *inquiry)
 {
 	const struct decision *decision = inquiry->decision;
@@ -177,10 +213,13 @@ static void add_decision_steps(struct inquiry *inquiry)
 		 "%zu of %zu backends of model %s are in the constraint set, %zu in the start set",
 		 count_bits(own->may_continue, own->count), own->count,
 		 policy->models[policy->services[inquiry->service].model].name, count_bits(own->may_start, own->count));
+	add_quarantine_steps(inquiry, own);
 	if (decision->reason == USHER_REASON_REROUTED)
 		add_step(inquiry, "who-may-answer", rule_name(inquiry, decision->reroute_rule),
 			 "none of them: rerouted to service %s, where %zu backends may start",
 			 policy->services[decision->target].name, count_bits(rerouted->may_start, rerouted->count));
+	if (decision->reroute_rule != POLICY_NONE)
+		add_quarantine_steps(inquiry, rerouted);
 }
 
 static void add_choice_steps(struct inquiry *inquiry)
@@ -291,6 +330,29 @@ static void add_candidates(struct inquiry *inquiry, const struct shortlist *list
 	}
 }
 
+static bool takes_out(const struct inquiry *inquiry, const struct state_quarantine *quarantine,
+		      const struct shortlist *list)
+{
+	for (size_t i = 0; list && i < list->count; i++)
+		if (list->candidates[i].constraint_reason == USHER_REASON_QUARANTINED &&
+		    quarantine_covers(quarantine, inquiry->policy, list->candidates[i].backend))
+			return true;
+	return false;
+}
+
+static void add_quarantines(struct inquiry *inquiry)
+{
+	const struct state *state = inquiry->core->state;
+	const struct decision *decision = inquiry->decision;
+
+	json_array_begin(inquiry->to, "quarantines");
+	for (size_t q = 0; q < state->quarantine_count; q++)
+		if (takes_out(inquiry, &state->quarantines[q], decision->own) ||
+		    takes_out(inquiry, &state->quarantines[q], decision->rerouted))
+			quarantine_add(inquiry->to, NULL, &state->quarantines[q]);
+	json_array_end(inquiry->to);
+}
+
 static void add_verdict(struct inquiry *inquiry)
 {
 	const struct usher_explanation *answer = &inquiry->answer;
@@ -376,6 +438,7 @@ int request_explain(struct core *core, const struct request *request, struct ans
 		add_candidates(&inquiry, inquiry.decision->rerouted,
 			       inquiry.policy->rules[inquiry.decision->reroute_rule].reroute);
 	json_array_end(inquiry.to);
+	add_quarantines(&inquiry);
 	json_object_end(inquiry.to);
 	decision_free(inquiry.decision);
 	return strcmp(record_verdict(inquiry.answer.reason), "forward") ? PROTOCOL_NEGATIVE : PROTOCOL_OK;

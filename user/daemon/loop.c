@@ -90,6 +90,7 @@ static void every_second(struct loop *loop, int64_t now)
 	note_log(loop, journal_tick(core->journal));
 	server_tick(loop->server, now);
 	metrics_update(core);
+	core_verdicts_unsaid(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);
 	if (core->effective && core->effective->next_change <= realtime / CLOCK_SECOND)
@@ -118,7 +119,7 @@ static void listen_to_edge(struct loop *loop)
 
 	while (!(error = edge_read(loop->core->edge, &fact)) || error == -EPROTO)
 		if (!error)
-			core_fact(loop->core, &fact);
+			(fact.kind == EDGE_FACT_LOAD ? core_load_fact : core_fact)(loop->core, &fact);
 	if (error == -EAGAIN)
 		return;
 	if (error == -ENOTCONN) {

@@ -258,6 +258,7 @@ static void let_go(struct core *core)
 	core_free_policy(core);
 	compile_memory_free(&core->memory);
 	free(core->watched);
+	free(core->scraped);
 	state_close(core->state);
 	paths_close(core->paths);
 	addresses_close(core->addresses);

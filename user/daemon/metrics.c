@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/metrics.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/core.h"
 #include "kernel/flows.h"
 
@@ -24,6 +26,19 @@ static void name_tenants(const struct core *core, struct edge_page *page)
 			snprintf(page->tenants[t], EDGE_NAME, "%s", core->catalog->tenants[t]);
 }
 
+/* What is stale is not known. */
+static void name_load(const struct core *core, size_t index, struct edge_backend *to)
+{
+	const struct load_facts *facts = &core->facts.backends[index].load;
+	const double figures[EDGE_FIGURES] = {facts->waiting, facts->running, facts->use, facts->start_time};
+	const struct load_source *source = &core->policy->backends[index].load;
+
+	to->scraped = source->server != LOAD_NOT_SCRAPED;
+	to->scrape_fresh = core_load_is_fresh(source, facts, clock_monotonic());
+	for (size_t i = 0; i < EDGE_FIGURES; i++)
+		to->load[i] = to->scrape_fresh ? figures[i] : NAN;
+}
+
 static void name_backend(const struct core *core, size_t number, struct edge_backend *to)
 {
 	const struct catalog_backend *from = &core->catalog->backends[number];
@@ -39,11 +54,14 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	snprintf(to->model, EDGE_NAME, "%s", from->model);
 	snprintf(to->version, EDGE_NAME, "%s", from->version);
 	memcpy(to->region, from->region, sizeof(to->region));
-	to->health = backend->health.enabled ? (uint8_t)core->facts.backends[index].health : EDGE_UNCHECKED;
+	to->health = backend->health.probe != HEALTH_PROBE_NONE ? (uint8_t)core->facts.backends[index].health
+								: EDGE_UNCHECKED;
 	to->draining = core->facts.backends[index].draining;
+	to->quarantined = facts_quarantined(&core->facts, core->policy, index);
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;
 	to->nat = backend->forward == USHER_FORWARD_NAT;
+	name_load(core, index, to);
 	if (USHER_FORWARD_IS_TUNNEL(backend->forward))
 		to->path_mtu = effective->next_hop.mtu;
 }
@@ -67,6 +85,7 @@ void metrics_update(struct core *core)
 		page->epoch = active->epoch;
 		page->policy_revision = core->policy ? core->policy->revision : 0;
 		page->closed = core->closed;
+		page->quarantines = core->state->quarantine_count;
 		page->flows = flows->inserted - flows->expired - flows->evicted - flows->deleted;
 		page->audit_written = totals.written;
 		page->audit_gaps = totals.gaps;

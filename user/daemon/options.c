@@ -45,6 +45,7 @@ static const char usage[] =
 	"                     handshakes, and a tenth of it refusals; what comes beyond is recorded together (10000)\n"
 	"  --metrics ADDR:PORT|off\n"
 	"                     where /metrics is served (127.0.0.1:9464)\n"
+	"  --ca-file FILE     certificates, PEM, that probes by https trust (" EDGE_CA_FILE ")\n"
 	"  --detach           take the program off, remove what is pinned, and end\n"
 	"  --version, --help\n"
 	"\n"
@@ -67,6 +68,7 @@ enum letter {
 	REPLIES,
 	RECORDS,
 	METRICS,
+	CA_FILE,
 	DETACH,
 	VERSION,
 	HELP
@@ -87,6 +89,7 @@ static const struct option long_options[] = {
 	{"replies", required_argument, NULL, REPLIES},
 	{"records", required_argument, NULL, RECORDS},
 	{"metrics", required_argument, NULL, METRICS},
+	{"ca-file", required_argument, NULL, CA_FILE},
 	{"detach", no_argument, NULL, DETACH},
 	{"version", no_argument, NULL, VERSION},
 	{"help", no_argument, NULL, HELP},
@@ -224,6 +227,9 @@ static int take(enum letter letter, const char *value, struct options *options)
 		return take_number(letter, value, 10, 1000000, &options->program.records_max);
 	case METRICS:
 		return take_metrics(value, &options->edge);
+	case CA_FILE:
+		options->edge.ca_file = value;
+		return 0;
 	case DETACH:
 		options->detach = true;
 		return 0;

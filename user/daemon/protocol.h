@@ -33,7 +33,7 @@
  *            answer   file, digest, name|null, revision
  *            body     the active policy's text
  *            PROTOCOL_NEGATIVE if none is loaded.
- * show       request  what: services, tenants, models, backends, routes, flows, stats or generation;
+ * show       request  what: services, tenants, models, backends, routes, quarantines, flows, facts, stats or generation;
  *                     limit?: int (flows, routes; 1000 unless given); service?: name (flows, routes)
  *            body     {WHAT: ...}, see below
  * explain    request  client: address, or address:port (IPv6 in brackets); service: name, or address:port;
@@ -44,6 +44,19 @@
  *            answer   generation, changed: bool
  * undrain    request  backend
  *            answer   generation, changed: bool
+ * quarantine request  version: "MODEL@VERSION", or backend: name; why: one line of 1 to PROTOCOL_WHY_MAX bytes of UTF-8, without
+ *                     control characters
+ *            answer   generation, epoch, changed: bool, pending?: bool, backends: int (of the policy, that it takes out), why, since,
+ *                     uid, user|null
+ *            Takes every backend that serves the version, or the one that is named, out of all constraint sets: no new flows, and open
+ *            ones are cut. Kept by name, through restarts and policies, until it is released. Of what is in quarantine already nothing
+ *            changes, its why neither: `changed` is false, and the rest says who had said so, when and why. `pending`: the daemon has
+ *            just started; it comes into force with what is published within 5 s, and generation and epoch mean nothing yet.
+ *            PROTOCOL_USAGE if the policy does not have it. PROTOCOL_FAILED: it is not in force, and not kept.
+ * release    request  as quarantine
+ *            answer   generation, epoch, changed: bool, pending?: bool; and unless `changed` is false, of the quarantine that is over:
+ *                     backends: int, why, since, uid, user|null
+ *            Also of what the policy does not have any more. `changed` is false of what the policy has and is in no quarantine.
  * status     request  -
  *            answer   version, pid, since, interface, mode ("native"|"generic"), generation, epoch, digest|null, name|null,
  *                     revision, closed: bool, pin_dir, audit_file, edge_pid, problems: [string...], confirm_by?: time
@@ -55,6 +68,7 @@
  * H  {"digest", "name"|null, "revision", "file", "applied", "verb": "apply"|"rollback"|"start", "uid", "user"|null,
  *     "generation", "active": bool, "confirmed": bool}
  * C  counter {"packets", "bytes"}
+ * Q  quarantine {"model"|null, "version"|null, "backend"|null, "why", "since", "uid", "user"|null}: of a version, or of a backend
  * L  latencies {"count", "mean_seconds"|null, "p50_seconds"|null, "p99_seconds"|null}
  *
  * services    [{"name", "model", "protocol", "tenant"|null, "sticky": bool, "announce": bool, "addresses": ["A:P"...],
@@ -64,17 +78,25 @@
  *               limit), "new_flows_refused", "active_flows_refused", "packets_refused": int, "sources": [{"prefix", "region"}
  *               or {"geo": file, "prefixes": int, "regions": int, "sha256"}]}]
  * models      [{"name", "versions": [{"name", "stage", "digest"|null, "score"?, "samples"?, "validation_expires"?,
- *               "labels": [{"name", "evidence", "expires"|null, "lapsed": bool}], "backends": [name...]}]}]
+ *               "labels": [{"name", "evidence", "expires"|null, "lapsed": bool}], "backends": [name...], "quarantine": Q|null}]}]
  * backends    [{"name", "address", "model", "version", "region", "capacity", "forward", "id", "incarnation",
- *               "health": "up"|"down"|"unknown"|"unchecked", "draining": bool, "next_hop": MAC|null,
+ *               "health": "up"|"down"|"unknown"|"unchecked", "health_cause": {"kind": word of govern/cause.h, "number": int}|null,
+ *               "health_text"|null (the same as a sentence; both null unless "health" is "down"), "draining": bool,
+ *               "quarantined": bool (by itself, or with its version), "next_hop": MAC|null,
  *               "reason"|null (why it starts no flows), "continues": bool (may open flows stay),
  *               "flows", "packets_to", "bytes_to", "packets_from", "bytes_from",
  *               "connect": L, "first_byte": L, "failures": {"refused", "resets", "connect_timeouts",
  *               "first_byte_timeouts"}}]                                     these three null unless "forward" is "nat"
  * routes      [{"service", "tenant", "region", "family": "ipv4"|"ipv6", "reason", "rule"|null, "target", "answer",
  *               "arms": [{"version"|null, "share": percent, "backends": {name: percent}}], "continues": [backend...]}]
+ * quarantines [Q with "in_policy": bool, "backends": [name...]], oldest first
  * flows       [{"client": "A:P", "service_address": "A:P", "protocol", "service"|null, "tenant"|null, "region"|null,
  *               "backend"|null, "status": "half-open"|"live"|"quiet"|"cut", "nat": "A:P"|null, "idle_seconds", "epoch"}]
+ * facts       [{"backend", "health", "telemetry": {"preset"|null (the policy names the series), "read_as"|null, "path",
+ *               "state": "unasked"|"missing" (never read)|"fresh"|"stale", "cause"|null (why the last page could not be read: word of
+ *               govern/cause.h), "cause_text"|null, "age_seconds"|null, "waiting"|null, "running"|null, "use"|null (0 to 1),
+ *               "since"|null (time: start of its process; figures are null unless fresh),
+ *               "findings": [{"code", "series", "text"}...]}|null (the policy has none)}]
  * stats       {"received": C, "not_for_service": C, "verdicts": {VERDICT: {REASON: C}}, "flows": {"alive", "lines",
  *              "inserted", "expired", "evicted", "replaced", "deleted", "replies", "replies_suppressed"},
  *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors"}}
@@ -87,7 +109,8 @@
  *              "steps": [{"step": "who"|"may-ask"|"who-may-answer"|"which-arm"|"which-backend"|"verdict",
  *                         "text", "rule"|null}...],
  *              "candidates": [{"backend", "version", "region", "state": "start"|"continue"|"out", "reason"|null,
- *                              "rule"|null, "service"}]}
+ *                              "rule"|null, "service"}],
+ *              "quarantines": [Q...] (that take out one of them)}
  *             The verdict and all that goes with it come from the running program; steps and candidates say why.
  */
 /* clang-format on */
@@ -104,6 +127,7 @@
 #define PROTOCOL_FRAME_MAX 65536
 #define PROTOCOL_DEPTH_MAX 8
 #define PROTOCOL_BODY_MAX (256u << 20)
+#define PROTOCOL_WHY_MAX 256
 
 /* Exit status of `usher`, as the design numbers them. */
 enum protocol_status {

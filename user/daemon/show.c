@@ -57,8 +57,10 @@ static const struct {
 	bool list;
 	void (*show)(struct question *question);
 } words[] = {
-	{"services", true, show_services}, {"tenants", true, show_tenants},	   {"models", true, show_models},
-	{"backends", true, show_backends}, {"routes", true, show_routes},	   {"flows", true, show_flows},
+	{"services", true, show_services}, {"tenants", true, show_tenants},
+	{"models", true, show_models},	   {"backends", true, show_backends},
+	{"routes", true, show_routes},	   {"quarantines", true, quarantine_list},
+	{"flows", true, show_flows},	   {"facts", true, show_facts},
 	{"stats", false, show_stats},	   {"generation", false, show_generation},
 };
 

@@ -21,6 +21,13 @@ void show_tenants(struct question *question);
 void show_models(struct question *question);
 void show_backends(struct question *question);
 void show_routes(struct question *question);
+/* Of the world. */
+void show_facts(struct question *question);
+/* "up", "down", "unknown", or "unchecked" where nobody asks. */
+const char *show_health(const struct backend *backend, enum health_state state);
+
+/* What operators have ordered. */
+void quarantine_list(struct question *question);
 
 /* Of the data plane. */
 void show_flows(struct question *question);

@@ -34,6 +34,9 @@ void state_close(struct state *state)
 	for (size_t i = 0; i < state->drain_count; i++)
 		free(state->drains[i]);
 	free(state->drains);
+	for (size_t i = 0; i < state->quarantine_count; i++)
+		state_quarantine_free(&state->quarantines[i]);
+	free(state->quarantines);
 	free(state->added);
 	free(state->services);
 	identities_free(state->identities);
@@ -106,7 +109,9 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 		text = sealed_text(bytes, length, &length);
 		if (!text || state_text_parse(text, length, state)) {
 			set_aside(path);
-			snprintf(sentence, sizeof(sentence), "%s is damaged; it was renamed to state.json.damaged",
+			snprintf(sentence, sizeof(sentence),
+				 "%s is damaged; it was renamed to state.json.damaged, and the drains and quarantines "
+				 "in it are lost",
 				 path);
 			damage(context, sentence);
 			/* Nothing is taken over from it, not even what came before the damage. */
@@ -267,5 +272,44 @@ bool state_set_drained(struct state *state, const char *backend, bool drained)
 			state->drains[i] = state->drains[--state->drain_count];
 			break;
 		}
+	return true;
+}
+
+/* ---- quarantines --------------------------------------------------------------------------------------------- */
+
+void state_quarantine_free(struct state_quarantine *quarantine)
+{
+	free(quarantine->name);
+	free(quarantine->why);
+	free(quarantine->user);
+	*quarantine = (struct state_quarantine){0};
+}
+
+const struct state_quarantine *state_quarantine(const struct state *state, const char *name)
+{
+	for (size_t i = 0; i < state->quarantine_count; i++)
+		if (!strcmp(state->quarantines[i].name, name))
+			return &state->quarantines[i];
+	return NULL;
+}
+
+void state_begin_quarantine(struct state *state, const struct state_quarantine *quarantine)
+{
+	state->quarantines = array_grow(state->quarantines, state->quarantine_count, &state->quarantine_capacity,
+					sizeof(*state->quarantines));
+	state->quarantines[state->quarantine_count++] = *quarantine;
+}
+
+bool state_end_quarantine(struct state *state, const char *name, struct state_quarantine *ret_quarantine)
+{
+	const struct state_quarantine *found = state_quarantine(state, name);
+	size_t index = found ? (size_t)(found - state->quarantines) : 0;
+
+	if (!found)
+		return false;
+	*ret_quarantine = *found;
+	state->quarantine_count--;
+	memmove(&state->quarantines[index], &state->quarantines[index + 1],
+		(state->quarantine_count - index) * sizeof(state->quarantines[0]));
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What survives a reboot, in one folder:
- *   state.json            numbers, drains, history; its first line holds the SHA-256 of the rest
+ *   state.json            numbers, drains, quarantines, history; its first line holds the SHA-256 of the rest
  *   policy-DIGEST.json    each policy of the history as it was given, under the SHA-256 of its bytes
  *
  * Files are replaced whole (written beside, synced, renamed). One that is not what it should be is renamed to NAME.damaged and
@@ -33,6 +33,15 @@ struct state_entry {
 	bool confirmed;
 };
 
+/* An operator has taken this out, and has said why. */
+struct state_quarantine {
+	char *name;    /* MODEL@VERSION, or of a backend, in which there is no '@' */
+	char *why;     /* 1 to PROTOCOL_WHY_MAX bytes */
+	int64_t since; /* ns since 1970 */
+	uint32_t uid;
+	char *user; /* or NULL */
+};
+
 struct state {
 	char *folder;
 	/* Of the generation that was published last; 0: none. */
@@ -49,6 +58,8 @@ struct state {
 	int64_t able_since[USHER_BACKENDS_MAX];
 	char **drains; /* names of backends */
 	size_t drain_count, drain_capacity;
+	struct state_quarantine *quarantines; /* oldest first; of whatever the policy does not have any more as well */
+	size_t quarantine_count, quarantine_capacity;
 	struct usher_address *added; /* addresses that usher has put on the interface */
 	size_t added_count, added_capacity;
 	/* Where the services of the policy in force listen: what stays closed while there is no policy. */
@@ -84,5 +95,13 @@ int state_find(const struct state *state, const char *revision, size_t *ret_inde
 bool state_is_drained(const struct state *state, const char *backend);
 /* Returns whether that changed anything. */
 bool state_set_drained(struct state *state, const char *backend, bool drained);
+
+/* By name, as struct state_quarantine has it; NULL: there is none. Valid until a quarantine begins or ends. */
+const struct state_quarantine *state_quarantine(const struct state *state, const char *name);
+/* Begins one, whose strings are then the state's; there must be none of that name. */
+void state_begin_quarantine(struct state *state, const struct state_quarantine *quarantine);
+/* Ends one, whose strings are then the caller's: false if there was none. */
+bool state_end_quarantine(struct state *state, const char *name, struct state_quarantine *ret_quarantine);
+void state_quarantine_free(struct state_quarantine *quarantine);
 
 #endif

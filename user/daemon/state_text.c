@@ -31,6 +31,17 @@ static void print_entry(struct json *to, const struct state_entry *entry)
 	json_object_end(to);
 }
 
+static void print_quarantine(struct json *to, const struct state_quarantine *quarantine)
+{
+	json_object_begin(to, NULL);
+	json_string(to, "name", quarantine->name);
+	json_string(to, "why", quarantine->why);
+	json_integer(to, "since", quarantine->since);
+	json_unsigned(to, "uid", quarantine->uid);
+	json_string(to, "user", quarantine->user);
+	json_object_end(to);
+}
+
 static void print_judgement(struct json *to, const struct state *state)
 {
 	char hex[SHA256_HEX];
@@ -59,6 +70,10 @@ void state_text_print(struct json *to, const struct state *state)
 	json_array_begin(to, "drains");
 	for (size_t i = 0; i < state->drain_count; i++)
 		json_string(to, NULL, state->drains[i]);
+	json_array_end(to);
+	json_array_begin(to, "quarantines");
+	for (size_t i = 0; i < state->quarantine_count; i++)
+		print_quarantine(to, &state->quarantines[i]);
 	json_array_end(to);
 	json_object_begin(to, "able_since");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
@@ -200,6 +215,34 @@ static void parse_drains(struct json_object *list, struct state *state)
 	}
 }
 
+static void parse_quarantine(struct json_object *object, struct state *state, int *error)
+{
+	struct state_quarantine quarantine = {.name = strdup(get_text(object, "name", error)),
+					      .why = strdup(get_text(object, "why", error)),
+					      .since = (int64_t)get_number(object, "since", error),
+					      .uid = (uint32_t)get_number(object, "uid", error),
+					      .user = get_optional(object, "user")};
+
+	if (!quarantine.name || !quarantine.why)
+		abort();
+	state_begin_quarantine(state, &quarantine);
+}
+
+/* An earlier daemon did not write it: it had none. */
+static void parse_quarantines(struct json_object *root, struct state *state, int *error)
+{
+	struct json_object *list = NULL;
+
+	if (!json_object_object_get_ex(root, "quarantines", &list))
+		return;
+	if (!json_object_is_type(list, json_type_array)) {
+		*error = -EINVAL;
+		return;
+	}
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		parse_quarantine(json_object_array_get_idx(list, i), state, error);
+}
+
 static void parse_added(struct json_object *list, struct state *state, int *error)
 {
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
@@ -256,6 +299,7 @@ int state_text_parse(const char *text, size_t length, struct state *state)
 	parse_history(get(root, "history", json_type_array, &error), state, &error);
 	parse_able_since(root, state);
 	parse_drains(get(root, "drains", json_type_array, &error), state);
+	parse_quarantines(root, state, &error);
 	parse_added(get(root, "added", json_type_array, &error), state, &error);
 	parse_services(get(root, "services", json_type_array, &error), state, &error);
 	json_object_put(root);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,20 +114,32 @@ int edge_fd(const struct edge *edge)
 	return edge->socket;
 }
 
-static int targets_file(const struct edge_target *targets, uint32_t count, int *ret_file)
+static int write_all(int file, const void *bytes, size_t length)
 {
-	_cleanup_close_ int file = memfd_create("usher-targets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t length = count * sizeof(*targets), written = 0;
+	size_t written = 0;
 
-	if (file < 0)
-		return -errno;
 	while (written < length) {
-		ssize_t got = write(file, (const char *)targets + written, length - written);
+		ssize_t got = write(file, (const char *)bytes + written, length - written);
 
 		if (got <= 0)
 			return got ? -errno : -EIO;
 		written += (size_t)got;
 	}
+	return 0;
+}
+
+static int list_file(const struct edge_list *list, int *ret_file)
+{
+	_cleanup_close_ int file = memfd_create("usher-targets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int error;
+
+	if (file < 0)
+		return -errno;
+	error = write_all(file, list->targets, list->target_count * sizeof(*list->targets));
+	if (!error)
+		error = write_all(file, list->sources, list->source_count * sizeof(*list->sources));
+	if (error)
+		return error;
 	if (fcntl(file, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE | F_SEAL_SEAL))
 		return -errno;
 	*ret_file = TAKE_FD(file);
@@ -152,18 +165,29 @@ static int hand_over(const struct edge *edge)
 	return sendmsg(edge->socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round)
+int edge_watch(struct edge *edge, const struct edge_list *list, uint32_t round)
 {
-	int file = -1, error = targets_file(targets, count, &file);
+	int file = -1, error = list_file(list, &file);
 
 	if (error)
 		return error;
 	if (edge->targets >= 0)
 		close(edge->targets);
 	edge->targets = file;
-	edge->order = (struct edge_order){round, count};
+	edge->order = (struct edge_order){round, list->target_count, list->source_count};
 	/* The first edge gets it when it has said that it is there. */
 	return edge->worker ? hand_over(edge) : 0;
+}
+
+static bool load_makes_sense(const struct edge_load *load)
+{
+	for (size_t i = 0; i < EDGE_FIGURES; i++)
+		if (!isnan(load->figures[i]) && (!isfinite(load->figures[i]) || load->figures[i] < 0))
+			return false;
+	for (size_t i = 0; i < load->finding_count && i < EDGE_FINDINGS_MAX; i++)
+		if (load->findings[i].code >= EDGE_FINDING_CODES)
+			return false;
+	return load->server < LOAD_SERVERS_COUNT && load->finding_count <= EDGE_FINDINGS_MAX;
 }
 
 /* The edge is not trusted: of what it says, only what makes sense is taken. */
@@ -171,9 +195,13 @@ static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 {
 	if (fact->kind == EDGE_FACT_BORN)
 		return fact->target > 1 && fact->target <= INT32_MAX && !fact->up;
-	if (fact->kind != EDGE_FACT_HEALTH || fact->up > 1)
+	if (fact->up > 1 || fact->cause >= CAUSE_KINDS || fact->up != (fact->cause == CAUSE_NONE))
 		return false;
-	return fact->round != edge->order.round || fact->target < edge->order.count;
+	if (fact->kind == EDGE_FACT_LOAD)
+		return load_makes_sense(&fact->load) &&
+		       (fact->round != edge->order.round || fact->target < edge->order.source_count);
+	return fact->kind == EDGE_FACT_HEALTH &&
+	       (fact->round != edge->order.round || fact->target < edge->order.target_count);
 }
 
 int edge_read(struct edge *edge, struct edge_fact *ret_fact)
@@ -195,7 +223,7 @@ int edge_read(struct edge *edge, struct edge_fact *ret_fact)
 	}
 	if (got != sizeof(fact) || !makes_sense(edge, &fact))
 		return -EPROTO;
-	if (fact.kind == EDGE_FACT_HEALTH) {
+	if (fact.kind != EDGE_FACT_BORN) {
 		*ret_fact = fact;
 		return 0;
 	}

@@ -14,38 +14,97 @@
 #include <sys/types.h>
 
 #include "base/problem.h"
+#include "govern/cause.h"
 #include "kernel/counters.h"
 #include "policy/model.h"
 
-/* A backend to be probed by a TCP connection. */
+/* A backend to be probed, and how. */
 struct edge_target {
 	struct usher_address address;
-	uint16_t port; /* host order */
-	uint16_t padding;
+	uint16_t port;	/* host order */
+	uint8_t probe;	/* enum health_probe, not HEALTH_PROBE_NONE */
+	uint8_t verify; /* the certificate, of https */
 	uint32_t interval_ms, timeout_ms;
-	uint32_t rise, fall; /* probes in a row that change the verdict */
-	uint32_t padding2;
+	uint32_t rise, fall;   /* probes in a row that change the verdict */
+	uint32_t jitter;       /* thousandths of the interval */
+	uint16_t status_count; /* of http and https; 0: 200 to 299 */
+	uint16_t status[USHER_HEALTH_STATUS_MAX];
+	char host[USHER_HEALTH_HOST_MAX + 1]; /* "": the address */
+	char path[USHER_HEALTH_PATH_MAX + 1];
 };
-USHER_ASSERT_SIZE(struct edge_target, 40);
+USHER_ASSERT_SIZE(struct edge_target, 584);
 
-/* Core to edge, with the memory file of targets beside it. */
+/* A backend whose load is to be read, and where. */
+struct edge_source {
+	struct usher_address address;
+	uint16_t port; /* host order */
+	uint8_t tls, verify;
+	uint8_t server; /* enum load_server, not LOAD_NOT_SCRAPED */
+	uint8_t use_percent;
+	uint16_t padding;
+	uint32_t every_ms, timeout_ms;
+	char host[USHER_HEALTH_HOST_MAX + 1]; /* "": the address */
+	char path[USHER_HEALTH_PATH_MAX + 1];
+	char waiting[USHER_METRIC_NAME_MAX + 1]; /* these three: of LOAD_OWN; "": there is none */
+	char running[USHER_METRIC_NAME_MAX + 1];
+	char use[USHER_METRIC_NAME_MAX + 1];
+	char padding2[2];
+};
+USHER_ASSERT_SIZE(struct edge_source, 928);
+
+/* What the edge is to do; the lists lie one after the other in a memory file. */
+struct edge_list {
+	const struct edge_target *targets;
+	const struct edge_source *sources;
+	uint32_t target_count, source_count;
+};
+
+/* Core to edge, with that memory file beside it. */
 struct edge_order {
 	uint32_t round; /* comes back in the facts: those of an older list are void */
-	uint32_t count;
+	uint32_t target_count, source_count;
 };
 
 /* Edge to core. */
 enum edge_fact_kind {
 	EDGE_FACT_HEALTH,
 	EDGE_FACT_BORN, /* a new edge, that knows nothing yet; `target` is its process id */
+	EDGE_FACT_LOAD, /* of the source at `target` */
 };
+
+#define EDGE_FIGURES 4 /* enum telemetry_quantity: waiting, running, use, start time */
+#define EDGE_FINDINGS_MAX 12
+#define EDGE_FINDING_CODES 7 /* of enum telemetry_finding_code */
+#define EDGE_SERIES_START_TIME 254
+#define EDGE_SERIES_NONE 255
+
+/* What is odd about a page. */
+struct edge_finding {
+	uint8_t code;
+	uint8_t series; /* by number in its table, or one of the two above */
+};
+
+/* What a page says. */
+struct edge_load {
+	double figures[EDGE_FIGURES]; /* NAN: missing */
+	uint32_t age_ms;	      /* since it was read */
+	uint8_t server;		      /* enum load_server that it was read as, or LOAD_NOT_SCRAPED: none knows it */
+	uint8_t finding_count;
+	struct edge_finding findings[EDGE_FINDINGS_MAX];
+	uint8_t padding[2];
+};
+USHER_ASSERT_SIZE(struct edge_load, 64);
 
 struct edge_fact {
 	uint32_t round;
-	uint32_t target; /* position in the list */
-	uint32_t up;	 /* 0, 1 */
-	uint32_t kind;	 /* callers of edge_read see EDGE_FACT_HEALTH only */
+	uint32_t target;       /* position in the list */
+	uint32_t up;	       /* 0, 1 */
+	uint32_t kind;	       /* callers of edge_read do not see EDGE_FACT_BORN */
+	uint32_t cause;	       /* enum cause_kind: why it is not up, or cannot be read, or CAUSE_NONE */
+	int32_t number;	       /* that goes with it */
+	struct edge_load load; /* of a source with CAUSE_NONE */
 };
+USHER_ASSERT_SIZE(struct edge_fact, 88);
 
 #define EDGE_NAME (USHER_NAME_MAX + 1)
 
@@ -54,9 +113,12 @@ struct edge_backend {
 	char region[8];
 	uint8_t health; /* enum health_state, or EDGE_UNCHECKED */
 	uint8_t draining, starts, continues;
-	uint8_t nat; /* forwarded to by NAT: its answers are seen */
-	uint8_t padding;
-	uint16_t path_mtu; /* of a tunnel; 0: none, or not known */
+	uint8_t nat;	     /* forwarded to by NAT: its answers are seen */
+	uint8_t quarantined; /* by itself, or with its version */
+	uint16_t path_mtu;   /* of a tunnel; 0: none, or not known */
+	uint8_t scraped, scrape_fresh;
+	uint8_t padding[6];
+	double load[EDGE_FIGURES]; /* NAN: missing, or stale */
 };
 #define EDGE_UNCHECKED 0xff
 
@@ -66,6 +128,7 @@ struct edge_page {
 	uint64_t generation, epoch;
 	uint64_t policy_revision;
 	uint64_t closed;
+	uint64_t quarantines;
 	uint64_t flows;
 	uint64_t audit_written, audit_gaps, audit_lost, audit_errors;
 	char services[USHER_SERVICES_MAX][EDGE_NAME];	  /* by number; "": none */
@@ -78,7 +141,9 @@ struct edge_page {
 struct edge_options {
 	char address[64]; /* where /metrics listens; "": nowhere */
 	uint16_t port;
+	const char *ca_file; /* whom probes by https trust; NULL: EDGE_CA_FILE */
 };
+#define EDGE_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 struct edge;
 
@@ -91,10 +156,10 @@ void edge_close(struct edge *edge);
 pid_t edge_pid(const struct edge *edge);
 /* Readable when there are facts. */
 int edge_fd(const struct edge *edge);
-/* From now on these targets. round: of this list. Returns 0 or -errno. */
-int edge_watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round);
+/* From now on these targets and sources. round: of this list. Returns 0 or -errno. */
+int edge_watch(struct edge *edge, const struct edge_list *list, uint32_t round);
 /*
- * The next verdict on a target. Returns 0; -EAGAIN: nothing yet, call again when readable; -EPROTO: the edge has sent
+ * The next verdict on a target, or what was read from a source. Returns 0; -EAGAIN: nothing yet, call again when readable; -EPROTO: the edge has sent
  * what is no fact, and it is ignored; -ENOTCONN: the edge is gone for good; or -errno if a new edge could not be handed
  * its list.
  */

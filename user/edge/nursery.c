@@ -69,7 +69,7 @@ static void say_how_it_ended(int status)
 }
 
 /* Returns whether the core is still there. */
-static bool raise_worker(int listener)
+static bool raise_worker(const struct edge_options *options, int listener)
 {
 	int status = 0;
 	bool again;
@@ -80,7 +80,7 @@ static bool raise_worker(int listener)
 		return poll(&(struct pollfd){.fd = SOCKET}, 1, REST_MS) == 0;
 	}
 	if (!pid)
-		_exit(worker_run(SOCKET, PAGE, listener));
+		_exit(worker_run(SOCKET, PAGE, listener, options->ca_file ? options->ca_file : EDGE_CA_FILE));
 	again = outlive(pid);
 	if (!again)
 		kill(pid, SIGKILL);
@@ -125,7 +125,7 @@ int nursery_run(const struct edge_options *options, int socket, int page)
 		log_error("the edge cannot give up its rights: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
-	while (raise_worker(listener))
+	while (raise_worker(options, listener))
 		;
 	return EXIT_SUCCESS;
 }

@@ -179,11 +179,44 @@ static void print_backends(struct json *to, const struct edge_page *page)
 		if (page->backends[b].name[0])
 			line(to, "usher_backend_starts{backend=\"%s\"} %u", page->backends[b].name,
 			     page->backends[b].starts);
+	family(to, "usher_backend_quarantined", "gauge", "Is it in quarantine, by itself or with its version?");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0])
+			line(to, "usher_backend_quarantined{backend=\"%s\"} %u", page->backends[b].name,
+			     page->backends[b].quarantined);
 	family(to, "usher_backend_path_mtu_bytes", "gauge", "What the path to the backend takes; forward ipip, gue.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].path_mtu)
 			line(to, "usher_backend_path_mtu_bytes{backend=\"%s\"} %u", page->backends[b].name,
 			     page->backends[b].path_mtu);
+}
+
+/* What the backends' own metrics say. */
+static void print_loads(struct json *to, const struct edge_page *page)
+{
+	static const struct {
+		const char *name, *help;
+	} figures[EDGE_FIGURES] = {
+		{"usher_backend_requests_waiting",
+		 "Requests queued, by the backend's own metrics; not there if unknown."},
+		{"usher_backend_requests_running", "Requests worked on, the same."},
+		{"usher_backend_use_ratio", "How full its cache or GPU is, 0 to 1, the same."},
+		{"usher_backend_start_time_seconds", "Since when its process runs, the same."},
+	};
+
+	family(to, "usher_backend_telemetry_fresh", "gauge",
+	       "Have its metrics been read lately? Not there if the policy has none.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0] && page->backends[b].scraped)
+			line(to, "usher_backend_telemetry_fresh{backend=\"%s\"} %u", page->backends[b].name,
+			     page->backends[b].scrape_fresh);
+	for (size_t f = 0; f < EDGE_FIGURES; f++) {
+		family(to, figures[f].name, "gauge", figures[f].help);
+		for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+			if (page->backends[b].name[0] && page->backends[b].scraped && !isnan(page->backends[b].load[f]))
+				line(to, "%s{backend=\"%s\"} %.15g", figures[f].name, page->backends[b].name,
+				     page->backends[b].load[f]);
+	}
 }
 
 /* ---- what NAT shows of a backend ------------------------------------------------------------------------------ */
@@ -259,6 +292,8 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	single(to, "usher_epoch", "gauge", "Epoch of the generation in force.", page->epoch);
 	single(to, "usher_policy_revision", "gauge", "Revision of the policy in force.", page->policy_revision);
 	single(to, "usher_closed", "gauge", "1: no valid policy; its services' packets are dropped.", page->closed);
+	single(to, "usher_quarantines", "gauge",
+	       "Quarantines in force, those of what the policy does not have among them.", page->quarantines);
 	single(to, "usher_flows", "gauge", "Flows in the table.", page->flows);
 	single(to, "usher_flows_inserted_total", "counter", "Flows that began.", flows->inserted);
 	single(to, "usher_flows_expired_total", "counter", "Flows that ended by age.", flows->expired);
@@ -274,6 +309,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_verdicts(to, page);
 	print_tenants(to, page);
 	print_backends(to, page);
+	print_loads(to, page);
 	print_latencies(to, page);
 	print_failures(to, page);
 }

@@ -22,18 +22,23 @@
 #include "edge/probe.h"
 #include "edge/promtext.h"
 #include "edge/rights.h"
+#include "edge/scrape.h"
+#include "edge/transfers.h"
 
 #define CONNECTIONS_MAX 16
 #define CONNECTION_SECONDS 10u
 #define COPY_TRIES 200 /* a millisecond apart */
 #define CORE_MARK UINT64_MAX
 #define HTTP_MARK (UINT64_MAX - 1)
+#define TRANSFERS_MARK (UINT64_MAX - 2)
 
 struct worker {
 	int socket, epoll;
 	const struct edge_page *page;
 	struct edge_page *copy;
+	struct transfers *transfers;
 	struct probes *probes;
+	struct scrapes *scrapes;
 	struct MHD_Daemon *http;
 	uint32_t round;
 };
@@ -114,18 +119,32 @@ static int serve_http(struct worker *worker, int listener)
 
 /* ---- the core ------------------------------------------------------------------------------------------------ */
 
-static bool tell(const struct worker *worker, uint32_t kind, uint32_t target, bool up)
+static bool tell(const struct worker *worker, struct edge_fact fact)
 {
-	const struct edge_fact fact = {.round = worker->round, .target = target, .up = up, .kind = kind};
-
+	fact.round = worker->round;
 	return send(worker->socket, &fact, sizeof(fact), MSG_NOSIGNAL) == (ssize_t)sizeof(fact);
 }
 
-static bool report(void *context, uint32_t target, bool up)
+static bool report(void *context, uint32_t target, struct cause cause)
 {
-	const struct worker *worker = context;
+	return tell(context, (struct edge_fact){.kind = EDGE_FACT_HEALTH,
+						.target = target,
+						.up = cause.kind == CAUSE_NONE,
+						.cause = cause.kind,
+						.number = cause.number});
+}
 
-	return tell(worker, EDGE_FACT_HEALTH, target, up);
+static bool report_load(void *context, uint32_t source, struct cause cause, const struct edge_load *load)
+{
+	struct edge_fact fact = {.kind = EDGE_FACT_LOAD,
+				 .target = source,
+				 .up = cause.kind == CAUSE_NONE,
+				 .cause = cause.kind,
+				 .number = cause.number};
+
+	if (fact.up)
+		fact.load = *load;
+	return tell(context, fact);
 }
 
 /* Reads one order. 0, -EAGAIN, or an error that ends the edge. */
@@ -161,29 +180,74 @@ static int receive_order(struct worker *worker, struct edge_order *ret_order, in
 	return 0;
 }
 
+static bool targets_make_sense(const struct edge_target *targets, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (targets[i].probe <= HEALTH_PROBE_NONE || targets[i].probe >= HEALTH_PROBES ||
+		    targets[i].status_count > USHER_HEALTH_STATUS_MAX || targets[i].jitter > 1000 ||
+		    targets[i].host[USHER_HEALTH_HOST_MAX] || targets[i].path[USHER_HEALTH_PATH_MAX])
+			return false;
+	return true;
+}
+
+static bool sources_make_sense(const struct edge_source *sources, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct edge_source *source = &sources[i];
+
+		if (source->server <= LOAD_NOT_SCRAPED || source->server >= LOAD_SERVERS_COUNT || !source->every_ms ||
+		    source->host[USHER_HEALTH_HOST_MAX] || source->path[USHER_HEALTH_PATH_MAX] ||
+		    source->waiting[USHER_METRIC_NAME_MAX] || source->running[USHER_METRIC_NAME_MAX] ||
+		    source->use[USHER_METRIC_NAME_MAX])
+			return false;
+	}
+	return true;
+}
+
+static int watch(struct worker *worker, const struct edge_list *list)
+{
+	int64_t now = clock_monotonic();
+	int error;
+
+	if (!targets_make_sense(list->targets, list->target_count) ||
+	    !sources_make_sense(list->sources, list->source_count))
+		return -EPROTO;
+	error = probes_watch(worker->probes, list->targets, list->target_count, now);
+	return error ? error : scrapes_watch(worker->scrapes, list->sources, list->source_count, now);
+}
+
 static int follow_order(struct worker *worker)
 {
 	_cleanup_close_ int file = -1;
 	struct edge_order order = {0};
+	struct edge_list list = {0};
 	struct stat status;
 	int error = receive_order(worker, &order, &file);
 	size_t length;
-	void *targets = NULL;
+	char *bytes = NULL;
 
 	if (error)
 		return error;
-	length = order.count * sizeof(struct edge_target);
-	if (order.count > USHER_BACKENDS_MAX || fstat(file, &status) || (size_t)status.st_size != length)
+	length = order.target_count * sizeof(struct edge_target) + order.source_count * sizeof(struct edge_source);
+	if (order.target_count > USHER_BACKENDS_MAX || order.source_count > USHER_BACKENDS_MAX ||
+	    fstat(file, &status) || (size_t)status.st_size != length)
 		return -EPROTO;
 	if (length) {
-		targets = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0);
-		if (targets == MAP_FAILED)
+		bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0);
+		if (bytes == MAP_FAILED)
 			return -errno;
 	}
 	worker->round = order.round;
-	error = probes_watch(worker->probes, targets, order.count, clock_monotonic());
-	if (length)
-		munmap(targets, length);
+	if (bytes)
+		list = (struct edge_list){
+			.targets = (void *)bytes,
+			.target_count = order.target_count,
+			.sources = (void *)(bytes + order.target_count * sizeof(struct edge_target)),
+			.source_count = order.source_count,
+		};
+	error = watch(worker, &list);
+	if (bytes)
+		munmap(bytes, length);
 	return error;
 }
 
@@ -194,9 +258,14 @@ static int turn(struct worker *worker)
 {
 	struct epoll_event events[64];
 	int64_t now = clock_monotonic(), wait = probes_run(worker->probes, now) - now;
+	int64_t scrape_wait = scrapes_run(worker->scrapes, now) - now;
 	int count, error = 0;
-	bool http = false;
+	bool http = false, transfers = false;
 
+	if (scrape_wait < wait)
+		wait = scrape_wait;
+	if (transfers_due(worker->transfers) - now < wait) /* asked last: the others begin transfers */
+		wait = transfers_due(worker->transfers) - now;
 	wait = wait < 0 ? 0 : (wait + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
 	count = epoll_wait(worker->epoll, events, ARRAY_COUNT(events), (int)wait);
 	if (count < 0 && errno != EINTR)
@@ -205,6 +274,8 @@ static int turn(struct worker *worker)
 	for (int i = 0; i < count && !error; i++) {
 		if (events[i].data.u64 == HTTP_MARK) {
 			http = true;
+		} else if (events[i].data.u64 == TRANSFERS_MARK) {
+			transfers = true;
 		} else if (events[i].data.u64 != CORE_MARK) {
 			probes_ready(worker->probes, (uint32_t)events[i].data.u64, now);
 		} else {
@@ -215,13 +286,28 @@ static int turn(struct worker *worker)
 				error = 0;
 		}
 	}
+	if (transfers || transfers_due(worker->transfers) <= now)
+		transfers_run(worker->transfers);
 	/* Also when there was nothing: it closes connections that take too long. */
 	if (worker->http && (http || count <= 0))
 		MHD_run(worker->http);
 	return error;
 }
 
-static int begin(struct worker *worker, int page, int listener)
+static int make_askers(struct worker *worker, const char *ca_file)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = TRANSFERS_MARK};
+	int error = transfers_new(PROBES_OPEN_MAX + SCRAPES_OPEN_MAX, ca_file, &worker->transfers);
+
+	if (error)
+		return error;
+	if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, transfers_fd(worker->transfers), &event))
+		return -errno;
+	error = probes_new(worker->epoll, worker->transfers, report, worker, &worker->probes);
+	return error ? error : scrapes_new(worker->transfers, report_load, worker, &worker->scrapes);
+}
+
+static int begin(struct worker *worker, int page, int listener, const char *ca_file)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = CORE_MARK};
 	int error = rights_end_with_parent();
@@ -235,24 +321,24 @@ static int begin(struct worker *worker, int page, int listener)
 	worker->page = mmap(NULL, sizeof(*worker->page), PROT_READ, MAP_SHARED, page, 0);
 	if (worker->page == MAP_FAILED || epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->socket, &event))
 		return -errno;
-	error = probes_new(worker->epoll, report, worker, &worker->probes);
+	error = make_askers(worker, ca_file);
 	if (!error)
 		error = serve_http(worker, listener);
 	if (!error)
 		error = rights_restrict_calls();
 	/* The core then hands over what to probe, to the first worker as to the tenth. */
-	if (!error && !tell(worker, EDGE_FACT_BORN, (uint32_t)getpid(), false))
+	if (!error && !tell(worker, (struct edge_fact){.kind = EDGE_FACT_BORN, .target = (uint32_t)getpid()}))
 		error = -ENOTCONN;
 	return error;
 }
 
-int worker_run(int socket, int page, int listener)
+int worker_run(int socket, int page, int listener, const char *ca_file)
 {
 	struct worker worker = {.socket = socket};
 	int error;
 
 	prctl(PR_SET_NAME, "usherd-edge");
-	error = begin(&worker, page, listener);
+	error = begin(&worker, page, listener, ca_file);
 	while (!error)
 		error = turn(&worker);
 	if (error == -ENOTCONN)

@@ -52,12 +52,20 @@ static void decide_labels(struct effective *effective, int64_t now)
 	}
 }
 
+bool facts_quarantined(const struct facts *facts, const struct policy *policy, size_t backend)
+{
+	size_t version = policy->backends[backend].version;
+
+	return (backend < facts->backend_count && facts->backends[backend].quarantined) ||
+	       (version < facts->version_count && facts->versions[version].quarantined);
+}
+
 static uint8_t start_reason(const struct backend *backend, const struct backend_facts *facts,
 			    const struct next_hop *next_hop)
 {
 	if (facts->draining)
 		return USHER_REASON_DRAINING;
-	if (backend->health.enabled && facts->health != HEALTH_UP)
+	if (backend->health.probe != HEALTH_PROBE_NONE && facts->health != HEALTH_UP)
 		return USHER_REASON_UNHEALTHY;
 	if (!next_hop->resolved)
 		return USHER_REASON_UNREACHABLE;
@@ -87,6 +95,8 @@ static void decide_backends(struct effective *effective, const struct facts *fac
 			to->constraint_reason = USHER_REASON_EVIDENCE_EXPIRED;
 		if (!facts)
 			continue;
+		if (!to->constraint_reason && facts_quarantined(facts, effective->policy, b))
+			to->constraint_reason = USHER_REASON_QUARANTINED;
 		if (b < facts->backend_count)
 			known = &facts->backends[b];
 		to->next_hop = known->next_hop;

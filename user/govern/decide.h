@@ -8,7 +8,7 @@
 
 struct effective_backend {
 	/* 0: may continue / may start; otherwise the reason that takes it out (enum usher_reason). */
-	uint8_t constraint_reason; /* EVIDENCE_EXPIRED */
+	uint8_t constraint_reason; /* the first that holds of EVIDENCE_EXPIRED, QUARANTINED */
 	uint8_t start_reason;	   /* the first that holds of DRAINING, UNHEALTHY, UNREACHABLE */
 	struct next_hop next_hop;
 	int64_t able_since; /* what the facts are to say next time; 0: it may not start */
@@ -26,11 +26,13 @@ struct effective {
 	int64_t next_change; /* seconds since the epoch at which time alone changes this; INT64_MAX: never */
 };
 
-/* facts may be NULL: then every backend is healthy, reachable (no next hop) and not draining, as `check` and `diff`
- * assume. A backend that the facts do not reach is one that nothing is known of. now: seconds since the epoch.
+/* facts may be NULL: then every backend is healthy, reachable (no next hop) and neither draining nor in quarantine, as
+ * `check` and `diff` assume. A backend that the facts do not reach is one that nothing is known of. now: seconds since the epoch.
  * Returns 0 or -ENOMEM. */
 int decide(const struct policy *policy, const struct facts *facts, int64_t now, struct effective **ret_effective);
 void effective_free(struct effective *effective);
+/* Has an operator put the backend, or the version that it serves, into quarantine? */
+bool facts_quarantined(const struct facts *facts, const struct policy *policy, size_t backend);
 
 /* The part of its weight, of SLOW_START_WHOLE, that a backend which may start gets in this service at this moment. */
 uint32_t effective_part(const struct effective *effective, size_t service, size_t backend);

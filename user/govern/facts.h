@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "govern/cause.h"
 #include "policy/model.h"
 
 enum health_state {
@@ -31,17 +32,41 @@ struct next_hop {
 	enum mtu_source mtu_source;
 };
 
+/* What a backend's metrics say. What is missing or stale is not known: neither idle nor busy. */
+struct load_facts {
+	bool asked;		 /* a scrape has ended, well or not */
+	struct cause cause;	 /* of the last one */
+	int64_t observed_at;	 /* CLOCK_MONOTONIC ns of the last page that was read; 0: none */
+	double waiting, running; /* requests; NAN: missing, as the others */
+	double use;		 /* of cache or GPU, 0..1 */
+	double start_time;	 /* of the process, seconds since the epoch */
+	enum load_server server; /* that the page was read as */
+	struct {
+		uint8_t code, series;
+	} findings[12]; /* as the edge tells them */
+	uint8_t finding_count;
+};
+
 struct backend_facts {
 	enum health_state health;
-	bool draining; /* by an operator */
+	struct cause cause; /* of HEALTH_DOWN; otherwise CAUSE_NONE */
+	bool draining;	    /* by an operator */
+	bool quarantined;   /* by an operator; whatever its version is */
 	struct next_hop next_hop;
+	struct load_facts load;
 	/* Since when it has been able to start flows, as decided last, in seconds since the epoch; 0: it was not. */
 	int64_t able_since;
+};
+
+struct version_facts {
+	bool quarantined; /* by an operator: with every backend that serves it */
 };
 
 struct facts {
 	struct backend_facts *backends; /* by policy backend index */
 	size_t backend_count;
+	struct version_facts *versions; /* by policy version index; those beyond are in no quarantine */
+	size_t version_count;
 };
 
 #endif

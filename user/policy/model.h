@@ -125,10 +125,55 @@ struct model {
 	struct index_list versions; /* into policy.versions */
 };
 
+enum health_probe { HEALTH_PROBE_NONE, HEALTH_PROBE_TCP, HEALTH_PROBE_HTTP, HEALTH_PROBE_HTTPS, HEALTH_PROBES };
+
 struct health {
-	bool enabled;
+	enum health_probe probe;
 	uint32_t interval_ms, timeout_ms;
 	uint32_t rise, fall;
+	uint32_t jitter;  /* thousandths of the interval, 0..500 */
+	uint16_t port;	  /* 0: the backend's */
+	bool verify;	  /* the certificate, of https */
+	const char *path; /* of http and https, or NULL */
+	const char *host; /* the same; NULL: the address */
+	uint16_t *status; /* codes that are good, of http and https; count 0: 200 to 299 */
+	size_t status_count;
+};
+
+/*
+ * Whose metrics they are: X(name, word, port that they are served at, 0: the backend's own; path). What the series are called
+ * is in edge/telemetry_presets.c.
+ */
+#define LOAD_SERVERS(X)                                                                                                \
+	X(NOT_SCRAPED, NULL, 0, NULL)                                                                                  \
+	X(AUTO, "auto", 0, "/metrics") /* whichever of those below it is */                                            \
+	X(OWN, NULL, 0, "/metrics")    /* the policy names the series */                                               \
+	X(VLLM, "vllm", 0, "/metrics")                                                                                 \
+	X(SGLANG, "sglang", 0, "/metrics")                                                                             \
+	X(TENSORRT_LLM, "tensorrt-llm", 0, "/prometheus/metrics")                                                      \
+	X(TRITON, "triton", 8002, "/metrics")                                                                          \
+	X(TRITON_TENSORRT_LLM, "triton-tensorrt-llm", 8002, "/metrics")                                                \
+	X(TGI, "tgi", 0, "/metrics")                                                                                   \
+	X(LLAMA_CPP, "llama.cpp", 0, "/metrics")                                                                       \
+	X(DCGM, "dcgm", 9400, "/metrics")
+
+enum load_server {
+#define X(name, word, port, path) LOAD_##name,
+	LOAD_SERVERS(X)
+#undef X
+		LOAD_SERVERS_COUNT
+};
+extern const char *const load_server_words[LOAD_SERVERS_COUNT];
+
+/* Where a backend's load is read from. */
+struct load_source {
+	enum load_server server;
+	uint16_t port; /* 0: the backend's */
+	bool tls, verify;
+	const char *path, *host; /* host NULL: the address */
+	uint32_t every_ms, timeout_ms, stale_after_ms;
+	const char *waiting, *running, *use; /* of LOAD_OWN: names of series, or NULL */
+	bool use_percent;		     /* `use` is 0 to 100 */
 };
 
 extern const char *const forward_names[]; /* by enum usher_forward */
@@ -143,6 +188,7 @@ struct backend {
 	uint32_t capacity; /* 1..USHER_WEIGHT_MAX; its weight in a ring */
 	enum usher_forward forward;
 	struct health health;
+	struct load_source load;
 };
 
 struct service_address {

@@ -26,10 +26,18 @@ void suspect(struct document *document, const struct policy *policy, int64_t now
 void document_digest(const struct document *document, const struct policy *policy, char hex[65]);
 
 /* "every-flow" or "required". */
+void read_load(struct document *document, struct node node, struct load_source *load);
+/* What an HTTP request asks for: at most USHER_HEALTH_PATH_MAX characters that need no escaping, from "/" on. */
+void read_path(struct document *document, struct node node, const char **ret_path);
+/* By which name it does. */
+void read_host_name(struct document *document, struct node node, const char **ret_host);
+
 void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode);
 /* An address with a port that a host can have; `what`: "a backend". */
 int read_endpoint(struct document *document, struct node node, const char *what, struct usher_address *ret_address,
 		  uint16_t *ret_port);
+/* How a backend is probed; what is not given stays as it is in `health`. */
+void read_health(struct document *document, struct node node, struct health *health);
 int read_host_address(struct document *document, struct node node, const char *what, struct usher_address *ret_address);
 
 #endif

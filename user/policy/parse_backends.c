@@ -8,11 +8,14 @@
 #include "policy/parse.h"
 
 #define CAPACITY_DEFAULT 100
-#define HEALTH_INTERVAL_MS 2000
-#define HEALTH_TIMEOUT_MS 1000
-#define HEALTH_RISE 2
-#define HEALTH_FALL 3
 
+static const struct health health_default = {.probe = HEALTH_PROBE_TCP,
+					     .interval_ms = 2000,
+					     .timeout_ms = 1000,
+					     .rise = 2,
+					     .fall = 3,
+					     .jitter = 100,
+					     .verify = true};
 static const struct naming backend_naming = {"backend", NAME_FORM, is_name};
 const char *const forward_names[] = {
 #define X(number, name, word) [USHER_FORWARD_##name] = (word),
@@ -80,43 +83,17 @@ int read_endpoint(struct document *document, struct node node, const char *what,
 	return judge_address(document, node, what, &address);
 }
 
-static void read_health(struct document *document, struct node node, struct health *health)
-{
-	enum { INTERVAL, TIMEOUT, RISE, FALL, FIELDS };
-	struct field fields[FIELDS] = {{.key = "interval"}, {.key = "timeout"}, {.key = "rise"}, {.key = "fall"}};
-
-	if (node_type(node) == json_type_boolean && !node_is_bad(document, node)) {
-		if (json_object_get_boolean(node.json))
-			node_error(document, node, "expected false or an object; probes are made unless it says false");
-		health->enabled = false;
-		return;
-	}
-	if (read_object(document, node, fields, FIELDS))
-		return;
-	if (fields[INTERVAL].given)
-		read_duration(document, fields[INTERVAL].value, 100, 3600000, &health->interval_ms);
-	if (fields[TIMEOUT].given)
-		read_duration(document, fields[TIMEOUT].value, 50, 60000, &health->timeout_ms);
-	if (fields[RISE].given)
-		read_count(document, fields[RISE].value, 1, 100, &health->rise);
-	if (fields[FALL].given)
-		read_count(document, fields[FALL].value, 1, 100, &health->fall);
-	if (health->timeout_ms > health->interval_ms)
-		node_error(document, fields[TIMEOUT].given ? fields[TIMEOUT].value : fields[INTERVAL].value,
-			   "the timeout (%u ms) is longer than the interval (%u ms)", health->timeout_ms,
-			   health->interval_ms);
-}
-
 static void read_backend(struct document *document, struct node node, const struct policy *policy,
 			 struct backend *backend)
 {
-	enum { ADDRESS, SERVES, REGION, CAPACITY, FORWARD, HEALTH, FIELDS };
+	enum { ADDRESS, SERVES, REGION, CAPACITY, FORWARD, HEALTH, TELEMETRY, FIELDS };
 	struct field fields[FIELDS] = {{.key = "address", .required = true},
 				       {.key = "serves", .required = true},
 				       {.key = "region", .required = true},
 				       {.key = "capacity"},
 				       {.key = "forward"},
-				       {.key = "health"}};
+				       {.key = "health"},
+				       {.key = "telemetry"}};
 	size_t forward;
 
 	backend->place = node_place(document, node);
@@ -135,6 +112,8 @@ static void read_backend(struct document *document, struct node node, const stru
 		backend->forward = (enum usher_forward)forward;
 	if (fields[HEALTH].given)
 		read_health(document, fields[HEALTH].value, &backend->health);
+	if (fields[TELEMETRY].given)
+		read_load(document, fields[TELEMETRY].value, &backend->load);
 }
 
 void parse_backends(struct document *document, struct node node, struct policy *policy)
@@ -151,7 +130,7 @@ void parse_backends(struct document *document, struct node node, struct policy *
 			.name = arena_strndup(document->arena, members[i].key, strlen(members[i].key)),
 			.version = POLICY_NONE,
 			.capacity = CAPACITY_DEFAULT,
-			.health = {true, HEALTH_INTERVAL_MS, HEALTH_TIMEOUT_MS, HEALTH_RISE, HEALTH_FALL},
+			.health = health_default,
 		};
 		read_backend(document, members[i].value, policy, &policy->backends[i]);
 	}

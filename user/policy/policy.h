@@ -30,4 +30,10 @@ int region_compare(const void *left, const void *right);
 /* "DE-HE", "DE", or "unknown". */
 void region_print(const struct region *region, char text[8]);
 
+#define VERSION_TEXT (2 * USHER_NAME_MAX + 2)
+/* "MODEL@VERSION", as backends name what they serve. */
+const char *version_print(const struct policy *policy, size_t version, char text[VERSION_TEXT]);
+/* The index of what is called so, or POLICY_NONE. */
+size_t version_find(const struct policy *policy, const char *text);
+
 #endif

@@ -255,22 +255,27 @@ int read_count(struct document *document, struct node node, uint32_t min, uint32
 	return error;
 }
 
-int read_score(struct document *document, struct node node, double *ret_score)
+int read_number(struct document *document, struct node node, double min, double max, double *ret_number)
 {
 	enum json_type type = node_type(node);
-	double score;
+	double number;
 
 	if (node_is_bad(document, node))
 		return -EINVAL;
 	if (type == json_type_int || type == json_type_double) {
-		score = json_object_get_double(node.json);
-		if (score >= 0 && score <= 1) {
-			*ret_score = score;
+		number = json_object_get_double(node.json);
+		if (number >= min && number <= max) {
+			*ret_number = number;
 			return 0;
 		}
 	}
-	node_error(document, node, "expected a number from 0 to 1, got %s", node_describe(document, node));
+	node_error(document, node, "expected a number from %g to %g, got %s", min, max, node_describe(document, node));
 	return -EINVAL;
+}
+
+int read_score(struct document *document, struct node node, double *ret_score)
+{
+	return read_number(document, node, 0, 1, ret_score);
 }
 
 int read_choice(struct document *document, struct node node, const char *const *words, size_t count, size_t *ret_choice)

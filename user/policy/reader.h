@@ -48,6 +48,7 @@ int read_boolean(struct document *document, struct node node, bool *ret_boolean)
 int read_true(struct document *document, struct node node, const char *why);
 int read_integer(struct document *document, struct node node, int64_t min, int64_t max, int64_t *ret_integer);
 int read_count(struct document *document, struct node node, uint32_t min, uint32_t max, uint32_t *ret_count);
+int read_number(struct document *document, struct node node, double min, double max, double *ret_number);
 /* A number from 0 to 1. */
 int read_score(struct document *document, struct node node, double *ret_score);
 /* One of `count` words: its index. */

@@ -2,6 +2,7 @@
 #include "policy/reference.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,34 @@ struct named versions_of(const struct policy *policy, size_t model)
 	/* Versions are sorted by model, so those of one model are next to each other. */
 	return (struct named){"version", list->count ? &policy->versions[list->items[0]] : NULL, list->count,
 			      sizeof(struct version)};
+}
+
+const char *version_print(const struct policy *policy, size_t version, char text[VERSION_TEXT])
+{
+	const struct version *of = &policy->versions[version];
+
+	snprintf(text, VERSION_TEXT, "%s@%s", policy->models[of->model].name, of->name);
+	return text;
+}
+
+size_t version_find(const struct policy *policy, const char *text)
+{
+	const struct named models = NAMED("model", policy->models, policy->model_count);
+	const char *at = strchr(text, '@');
+	size_t length = at ? (size_t)(at - text) : 0, model, version;
+	char name[USHER_NAME_MAX + 1];
+	struct named versions;
+
+	if (!length || length > USHER_NAME_MAX)
+		return POLICY_NONE;
+	memcpy(name, text, length);
+	name[length] = '\0';
+	model = named_find(&models, name);
+	if (model == POLICY_NONE)
+		return POLICY_NONE;
+	versions = versions_of(policy, model);
+	version = named_find(&versions, at + 1);
+	return version == POLICY_NONE ? POLICY_NONE : policy->models[model].versions.items[version];
 }
 
 int read_version_reference(struct document *document, struct node node, const struct policy *policy,

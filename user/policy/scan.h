@@ -42,9 +42,4 @@ int scan_string(struct scan *scan, uint32_t mark, bool *ret_bad);
 /* A number, true, false or null. Returns 0, or -EINVAL if there is nothing of the kind. */
 int scan_word(struct scan *scan, uint32_t mark, bool *ret_bad);
 
-/* Length of the UTF-8 sequence (RFC 3629) that begins here; 0: none does. */
-size_t utf8_sequence(const char *bytes, size_t left, uint32_t *ret_code_point);
-/* C0, DEL and C1: nothing that a person wrote on purpose, and what terminals obey. */
-bool is_control(uint32_t code_point);
-
 #endif

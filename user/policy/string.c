@@ -6,37 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define QUOTED_MAX 64 /* bytes of a string that a message repeats */
-
-bool is_control(uint32_t code_point)
-{
-	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
-}
-
-size_t utf8_sequence(const char *bytes, size_t left, uint32_t *ret_code_point)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char first = (unsigned char)bytes[0];
-	size_t length = first < 0x80   ? 1
-			: first < 0xc2 ? 0
-			: first < 0xe0 ? 2
-			: first < 0xf0 ? 3
-			: first < 0xf5 ? 4
-				       : 0;
-	uint32_t code_point = length == 1 ? first : first & (0xffu >> (length + 1));
-
-	if (!length || length > left)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if (((unsigned char)bytes[i] & 0xc0) != 0x80)
-			return 0;
-		code_point = code_point << 6 | ((unsigned char)bytes[i] & 0x3f);
-	}
-	if (code_point < smallest[length] || code_point > 0x10ffff || (code_point >= 0xd800 && code_point < 0xe000))
-		return 0;
-	*ret_code_point = code_point;
-	return length;
-}
 
 static size_t utf8_write(uint32_t code_point, char *to)
 {
@@ -140,7 +112,7 @@ static void scan_character(struct scan *scan, uint32_t mark, bool *bad)
 		length = 1;
 		mend(scan, mark, length, bad,
 		     arena_printf(&scan->scratch, "byte 0x%02x is not UTF-8", (unsigned char)*bytes));
-	} else if (is_control(code_point)) {
+	} else if (utf8_is_control(code_point)) {
 		mend(scan, mark, length, bad,
 		     arena_printf(&scan->scratch, "control character U+%04X in a string", code_point));
 	}
@@ -214,7 +186,7 @@ char *text_quote(struct arena *arena, const char *bytes, size_t length)
 			to += sprintf(to, "\\x%02x", (unsigned char)bytes[shown++]);
 			continue;
 		}
-		if (is_control(code_point)) {
+		if (utf8_is_control(code_point)) {
 			to += sprintf(to, "\\u%04x", code_point);
 		} else {
 			if (code_point == '"' || code_point == '\\')

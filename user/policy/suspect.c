@@ -107,7 +107,7 @@ static void suspect_backends(struct document *document, const struct policy *pol
 		if (!found)
 			mark_report(document, SEVERITY_WARNING, backend->place.mark, "no service serves model \"%s\"",
 				    policy->models[model].name);
-		else if (found == 2 && backend->health.enabled)
+		else if (found == 2 && backend->health.probe == HEALTH_PROBE_TCP && !backend->health.port)
 			mark_report(document, SEVERITY_WARNING, backend->place.mark,
 				    "probed by TCP, while its services are UDP; say \"health\": false if it has no TCP "
 				    "port");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/utf8.h"
 
 static int scan_value(struct scan *scan, uint32_t parent, uint32_t key);
 
@@ -34,7 +35,7 @@ const char *scan_describe(struct scan *scan)
 	length = utf8_sequence(bytes, left, &code_point);
 	if (!length)
 		return arena_printf(&scan->scratch, "byte 0x%02x, which is not UTF-8", (unsigned char)*bytes);
-	if (length > 1 || is_control(code_point))
+	if (length > 1 || utf8_is_control(code_point))
 		return arena_printf(&scan->scratch, "U+%04X", code_point);
 	return arena_printf(&scan->scratch, *bytes == '"' ? "a string" : "'%c'", *bytes);
 }

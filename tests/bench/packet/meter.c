@@ -70,7 +70,6 @@ void meter_open(const struct gateway *gateway, struct meter *ret_meter)
 	ret_meter->verdicts = program_map(&gateway->program, "verdicts");
 	must(mapping_open(bpf_map__fd(skeleton->maps.traffics), sizeof(struct traffic), true, &ret_meter->traffic),
 	     "traffics");
-	((struct traffic *)ret_meter->traffic.bytes)->lines = (__u32)gateway->flows.entries;
 }
 
 void meter_close(struct meter *meter)
@@ -133,6 +132,7 @@ static void prepare(const struct meter *meter, const struct flood *flood)
 	traffic->flows = flood->flows;
 	traffic->prefixes = flood->prefixes;
 	traffic->is_random = flood->is_random;
+	traffic->lines = flood->lines;
 	traffic->is_ipv6 = flood->way.is_ipv6;
 	traffic->length = flood->way.is_ipv6 ? TRAFFIC_FRAME6 : TRAFFIC_FRAME4;
 	traffic->grows_in_front =

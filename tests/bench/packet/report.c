@@ -62,7 +62,7 @@ unsigned int report_way(FILE *to, const struct way_samples *samples)
 	for (int i = 0; i < ROW_COUNT; i++) {
 		bool is_first = !samples->way.is_udp && !samples->way.is_ipv6;
 
-		if (i == ROW_RESET ? !samples->way.is_udp : is_first || (i < ROW_LINE && i != ROW_EPOCH_SOURCES))
+		if (i == ROW_RESET ? !samples->way.is_udp : is_first || (i < ROW_LINE_1M && i != ROW_EPOCH_SOURCES))
 			missed += report_row(to, samples, i);
 	}
 	return missed;

@@ -28,7 +28,8 @@
 	X(EPOCH_SOURCES, "the same, a source has moved", 0.6, NEW_FLOW)                                                \
 	X(RESET, "refusal by reset", 0, NONE)                                                                          \
 	X(STRANGER, "stranger dropped", 0, NONE)                                                                       \
-	X(LINE, "random line of the flow table read", 0, NONE)                                                         \
+	X(LINE_1M, "random line of the flow table read", 0, LRU_1M)                                                    \
+	X(LINE_100K, "random one of 100,000 lines side by side read", 0, LRU_100K)                                     \
 	X(REWRITE, "parsed, MAC addresses exchanged, transmitted", 0, NONE)
 
 enum floor {

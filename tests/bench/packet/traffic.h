@@ -24,7 +24,7 @@ struct traffic {
 	__u32 length;	      /* of the frame */
 	__u32 grows_in_front; /* the target encapsulates */
 	__u64 source;	      /* first prefix: an address, or the upper half of one; host byte order */
-	__u32 lines;	      /* of the flow table */
+	__u32 lines;	      /* of the flow table that `line` reads one of */
 	__u32 is_measured; /* each block of packets goes to one after the other; otherwise all of them to the target */
 	__u32 has_floor;
 	__u32 floor_ahead; /* the floor gets the packets that come so much later */

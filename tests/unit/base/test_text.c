@@ -19,6 +19,7 @@
 #include "base/diagnostics.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "base/utf8.h"
 
 static void test_addresses(void **state)
 {
@@ -182,6 +183,38 @@ static void test_sha256(void **state)
 	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+static void test_a_line_is_what_it_shows(void **state)
+{
+	static const char *const good[] = {"x", "biased against \"women\": ticket 4711", "nicht geprüft", "未验证",
+					   " x "};
+	static const char *const bad[] = {"",
+					  "   ",
+					  "two\nlines",
+					  "a\rb",
+					  "tab\t",
+					  "\033[31m",
+					  "\177",
+					  "c1 \302\233",
+					  "\377",
+					  "cut \303",
+					  "\300\200",
+					  "\355\240\200",
+					  "\342\200\250",
+					  "\342\200\256x",
+					  "\342\201\246x",
+					  "123456789012345678901234567890123"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(good); i++)
+		if (!utf8_is_line(good[i], 38))
+			fail_msg("not taken: '%s'", good[i]);
+	for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+		if (utf8_is_line(bad[i], 32))
+			fail_msg("taken: %zu", i);
+	assert_true(utf8_is_line("1234", 4));
+	assert_false(utf8_is_line("12345", 4));
+}
+
 static void test_diagnostics_come_in_order(void **state)
 {
 	struct diagnostics all = {.file = "f"};
@@ -212,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_json_text_can_be_read_back),
 		cmocka_unit_test(test_what_is_not_utf8_becomes_a_sign),
 		cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_a_line_is_what_it_shows),
 		cmocka_unit_test(test_diagnostics_come_in_order),
 	};
 

@@ -21,8 +21,9 @@ with open(os.path.join(HERE, "answers.json"), encoding="utf-8") as file:
 
 OK, NO, MISUSE, REFUSED, UNREACHABLE, SYSTEM, UNCONFIRMED = range(7)
 EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "services"], ["explain", "198.18.0.10", "credit"],
-                  ["drain", "fra-1"], ["undrain", "fra-1"], ["apply", GOOD], ["diff", GOOD]]
-SHOWN = ["services", "tenants", "models", "backends", "routes", "flows", "stats", "generation"]
+                  ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
+                  ["release", "--backend", "fra-1", "--why", "mended"], ["apply", GOOD], ["diff", GOOD]]
+SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "flows", "facts", "stats", "generation"]
 
 tests = []
 scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
@@ -120,7 +121,8 @@ def expected(name, text):
 def help_lists_every_verb_and_explains_each():
     ended = run("help")
     equal(ended.status, OK, "exit status")
-    for verb in ["check", "diff", "apply", "confirm", "rollback", "history", "show", "explain", "drain", "undrain", "audit"]:
+    for verb in ["check", "diff", "apply", "confirm", "rollback", "history", "show", "explain", "drain", "undrain",
+                 "quarantine", "release", "audit"]:
         holds(f"\n  {verb} " in ended.out, f"{verb} in the list")
         for arguments in (["help", verb], [verb, "--help"], [verb, "-h"]):
             one = run(*arguments)
@@ -148,6 +150,15 @@ def wrong_command_lines_are_usage_errors():
     misused("history", "all")
     misused("drain", words=["BACKEND"])
     misused("undrain", "a", "b", words=["BACKEND"])
+    for verb in ("quarantine", "release"):
+        misused(verb, "--why", "x", words=["MODEL@VERSION", "--backend"])
+        misused(verb, "m@1", "m@2", "--why", "x", words=["MODEL@VERSION"])
+        misused(verb, "m@1", "--backend", "fra-1", "--why", "x", words=["not both"])
+        misused(verb, "m@1", words=["--why"])
+        misused(verb, "--backend", "fra-1", words=["--why"])
+        misused(verb, "m@1", "--why", words=["--why"])
+        for why in ("", "  ", "x" * 257, "two\nlines", "\x1b[31m", "\u202e", b"\xff"):
+            misused(verb, "m@1", "--why", why, words=["--why", "256"])
     misused("rollback", "1", "2", words=["REVISION"])
     misused("explain", "198.18.0.10", words=["SERVICE"])
     misused("explain", "198.18.0.10", "credit", "tcp")
@@ -249,8 +260,8 @@ def a_body_of_another_shape_prints_dashes_and_does_not_crash():
 def what_the_daemon_refuses_is_said_in_its_words_and_keeps_its_status():
     for status in range(1, 7):
         refusal = {"frame": {"status": status, "error": "because I say so"}}
-        answers = {verb: refusal for verb in ("confirm", "rollback", "history", "explain", "drain", "undrain", "apply", "policy",
-                                              "status", "show_services")}
+        answers = {verb: refusal for verb in ("confirm", "rollback", "history", "explain", "drain", "undrain", "quarantine",
+                                              "release", "apply", "policy", "status", "show_services")}
         with Daemon(**answers) as daemon:
             for question in EVERY_QUESTION:
                 if question[0] == "diff" and status == NO:
@@ -281,10 +292,28 @@ def bare_usher_is_show():
 
 
 @test
+def doctor_says_what_is_odd_about_metrics():
+    with Daemon() as daemon:
+        ended = daemon.run("doctor", "telemetry")
+        equal(ended.status, NO, "exit status")
+        equal(ended.err, "", "standard error")
+        expected("doctor_telemetry", ended.out)
+        equal(daemon.run("-j", "doctor", "telemetry").status, NO, "exit status with -j")
+        equal(daemon.run("doctor").status, MISUSE, "without a word")
+        equal(daemon.run("doctor", "weather").status, MISUSE, "of something else")
+    good = ANSWERS["show facts"]["body"]["facts"][:1] + ANSWERS["show facts"]["body"]["facts"][3:]
+    with Daemon(show_facts={"frame": {"status": 0}, "body": {"facts": good}}) as daemon:
+        ended = daemon.run("doctor", "telemetry")
+        equal(ended.status, OK, "exit status where nothing is")
+        expected("doctor_nothing", ended.out)
+
+
+@test
 def nothing_to_show_is_said():
-    answers = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in SHOWN[:6]}
+    lists = SHOWN[:SHOWN.index("stats")]
+    answers = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in lists}
     with Daemon(**answers, history={"frame": {"status": 0}, "body": {"history": []}}) as daemon:
-        for word in SHOWN[:6]:
+        for word in lists:
             equal(daemon.run("show", word).out, f"no {word}\n", word)
         equal(daemon.run("history").out, "no policy was ever applied\n", "history")
 
@@ -297,12 +326,13 @@ def json_is_what_the_daemon_said():
         equal(json.loads(daemon.run("-j", "history").out), ANSWERS["history"]["body"], "history")
         ended = daemon.run("-j", "explain", "198.18.0.10", "credit")
         equal((ended.status, json.loads(ended.out)), (NO, ANSWERS["explain"]["body"]), "explain")
-        for verb, operands in [("confirm", []), ("drain", ["fra-1"]), ("undrain", ["fra-1"])]:
+        for verb, operands in [("confirm", []), ("drain", ["fra-1"]), ("undrain", ["fra-1"]), ("quarantine", ["m@1", "--why", "x"]),
+                               ("release", ["m@1", "--why", "x"])]:
             equal(json.loads(daemon.run("-j", verb, *operands).out), ANSWERS[verb]["frame"], verb)
         rollback = json.loads(daemon.run("-j", "rollback").out)
         equal(rollback, {**ANSWERS["rollback"]["frame"], **ANSWERS["rollback"]["body"]}, "rollback")
         overview = json.loads(daemon.run("-j").out)
-        equal(sorted(overview), ["backends", "daemon", "services", "stats"], "keys of the overview")
+        equal(sorted(overview), ["backends", "daemon", "quarantines", "services", "stats"], "keys of the overview")
         holds("status" not in overview["daemon"], "the state of the exchange is no state of the daemon")
 
 
@@ -316,6 +346,55 @@ def the_other_verbs_print_a_line():
         equal(ended.out, "edge-fra revision 41, digest 001122334455: in force as generation 10, epoch 4\n", "rollback")
         equal(ended.err, "41:7:3: .rules[0]: warning: never matches\n", "its warnings")
         expected("history", daemon.run("history").out)
+
+
+@test
+def a_quarantine_is_asked_for_by_name_with_its_why():
+    why = "biased against women: ticket 4711, geprüft"
+    with Daemon() as daemon:
+        ended = daemon.run("quarantine", "credit-scorer@3.1.0", "--why", why)
+        equal((ended.status, ended.out), (OK, "credit-scorer@3.1.0 is in quarantine, 2 backends: generation 9, epoch 4\n"), "quarantine")
+        daemon.run("quarantine", "--why", why, "--backend", "fra-1")
+        ended = daemon.run("release", "credit-scorer@3.1.0", f"--why={why}")
+        equal((ended.status, ended.out), (OK, "credit-scorer@3.1.0 is released, 1 backend: generation 10, epoch 5\n"
+                                              "it was in quarantine by uid 1234 since 2026-11-22T10:30:00.000Z: biased\n"), "release")
+        equal(daemon.run("release", "--backend", "fra-1", "--why", "x" * 256).out.split(" is ")[0], "fra-1", "release of a backend")
+        equal(daemon.asked(), [{"verb": "quarantine", "version": "credit-scorer@3.1.0", "why": why},
+                               {"verb": "quarantine", "backend": "fra-1", "why": why},
+                               {"verb": "release", "version": "credit-scorer@3.1.0", "why": why},
+                               {"verb": "release", "backend": "fra-1", "why": "x" * 256}], "the requests")
+
+
+@test
+def a_quarantine_that_changes_nothing_says_so_and_who_had_said_it():
+    there = {**ANSWERS["quarantine"]["frame"], "changed": False}
+    nothing = {"status": 0, "generation": 9, "epoch": 4, "changed": False}
+    with Daemon(quarantine={"frame": there}, release={"frame": nothing}) as daemon:
+        ended = daemon.run("quarantine", "m@1", "--why", "another reason")
+        equal((ended.status, ended.out), (OK, "m@1 was in quarantine already, by root since 2026-11-22T10:30:00.000Z: biased; "
+                                              "nothing changes\n"), "quarantine")
+        ended = daemon.run("release", "m@1", "--why", "x")
+        equal((ended.status, ended.out), (OK, "m@1 was in no quarantine; nothing changes\n"), "release")
+    with Daemon(quarantine={"frame": {**ANSWERS["quarantine"]["frame"], "pending": True}}) as daemon:
+        answer = daemon.run("quarantine", "m@1", "--why", "x").out
+        holds("as soon as the daemon" in answer and "generation" not in answer, f"no generation is promised: {answer}")
+
+
+@test
+def audit_tail_says_why():
+    actor = {"uid": 0, "user": "root", "pid": 7}
+    records = [{"time": "2026-11-22T09:00:00.123Z", "type": "operation", "activity": "quarantine", "actor": actor, "model": "credit-scorer",
+                "version": "3.1.0", "why": "biased\x1b[31m", "generation": 9, "epoch": 4},
+               {"time": "2026-11-22T09:00:01.123Z", "type": "operation", "activity": "release", "actor": actor, "backend": "fra-1",
+                "why": "mended", "generation": None, "epoch": None}]
+    folder = os.path.join(scratch.name, "audit-operations")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
+        for record in records:
+            log.write(json.dumps(record, separators=(",", ":")) + "\n")
+    equal(run("audit", "tail", "--dir", folder).out.splitlines(), [
+        "2026-11-22T09:00:00.123Z quarantine credit-scorer@3.1.0 by root (uid 0), generation 9: biased?[31m",
+        "2026-11-22T09:00:01.123Z release fra-1 by root (uid 0): mended"], "lines")
 
 
 @test
@@ -363,11 +442,13 @@ def control_characters_never_reach_the_terminal():
                "explain": {"frame": {"status": 0}, "body": {key: nasty for key in ("client", "service", "verdict", "reason",
                            "sentence", "tenant", "backend", "rule")}},
                "drain": {"frame": {"status": 5, "error": nasty}},
+               "quarantine": {"frame": {"status": 0, "changed": False, "user": nasty, "why": nasty, "since": nasty}},
+               "show_quarantines": {"frame": {"status": 0}, "body": {"quarantines": [{"backend": nasty, "why": nasty}]}},
                "apply": {"frame": {"status": 0, "name": nasty, "confirm_by": nasty},
                          "body": {"diagnostics": [{"severity": "warning", "path": nasty, "text": nasty}]}}}
     with Daemon(**answers) as daemon:
         for question in [["history"], ["show"], ["show", "backends"], ["explain", "a", "b"], ["drain", "x\x1b"], ["apply", GOOD],
-                         ["undrain", "x\x1b"]]:
+                         ["undrain", "x\x1b"], ["quarantine", "x\x1b", "--why", "y"], ["show", "quarantines"]]:
             ended = daemon.run(*question)
             for character in "\x1b\x07\r":
                 holds(character not in ended.out + ended.err, f"{character!r} in the output of {question}")

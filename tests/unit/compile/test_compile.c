@@ -87,7 +87,7 @@ static void test_only_what_open_flows_are_judged_by_raises_the_epoch(void **stat
 	struct backend_facts backends[3] = {[0] = {.health = HEALTH_DOWN, .next_hop.resolved = true},
 					    [1] = {.health = HEALTH_UP, .draining = true, .next_hop.resolved = true},
 					    [2] = {.health = HEALTH_UP}};
-	const struct facts facts = {backends, 3};
+	const struct facts facts = {.backends = backends, .backend_count = 3};
 	struct compiled before;
 
 	(void)state;

@@ -289,7 +289,7 @@ static void test_facts_do_not_raise_it(void **state)
 	for (int round = 0; round < ROUNDS; round++) {
 		struct draft draft = random_draft(&random);
 		struct backend_facts backends[BACKENDS] = {{0}};
-		const struct facts facts = {backends, BACKENDS};
+		const struct facts facts = {.backends = backends, .backend_count = BACKENDS};
 
 		for (size_t b = 0; b < BACKENDS; b++) {
 			backends[b].health = (enum health_state)below(&random, 3);
@@ -300,6 +300,29 @@ static void test_facts_do_not_raise_it(void **state)
 		}
 		assert_false(risen(&draft, &draft, &facts));
 	}
+}
+
+/* Who has health or a next hop has no say here, who is in quarantine has. */
+static void test_quarantines_raise_it_when_they_change_a_set(void **state)
+{
+	uint64_t random = 5;
+	int raised = 0;
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct draft draft = random_draft(&random);
+		struct backend_facts backends[BACKENDS] = {{0}};
+		struct version_facts versions[VERSIONS] = {{0}};
+		const struct facts facts = {backends, BACKENDS, versions, VERSIONS};
+
+		backends[below(&random, BACKENDS)].quarantined = below(&random, 4) != 0;
+		versions[below(&random, VERSIONS)].quarantined = below(&random, 4) == 0;
+		for (size_t b = 0; b < BACKENDS; b++)
+			backends[b].next_hop.resolved = below(&random, 3) != 0;
+		raised += risen(&draft, &draft, &facts);
+	}
+	print_message("# %d of %d quarantines raised the epoch, rightly\n", raised, ROUNDS);
+	assert_true(raised > ROUNDS / 8 && raised < ROUNDS - ROUNDS / 8);
 }
 
 /* A split says who gets how much of what is allowed, and allows nothing. */
@@ -375,6 +398,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_capacities_do_not_raise_it),
 		cmocka_unit_test(test_facts_do_not_raise_it),
+		cmocka_unit_test(test_quarantines_raise_it_when_they_change_a_set),
 		cmocka_unit_test(test_splits_do_not_raise_it),
 		cmocka_unit_test(test_a_split_for_one_tenant_does_not_raise_it),
 		cmocka_unit_test(test_rules_raise_it_when_they_change_a_set),

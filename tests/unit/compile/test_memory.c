@@ -246,6 +246,7 @@ static void test_memory_changes_nothing(void **state)
 
 		one->health = next_random(&random) % 3 ? HEALTH_UP : HEALTH_DOWN;
 		one->draining = next_random(&random) % 4 == 0;
+		one->quarantined = next_random(&random) % 8 == 0;
 		one->able_since = next_random(&random) % 2 ? now - (int64_t)(next_random(&random) % 900) : 0;
 
 		struct tables *next_with = compile_with(policy, &facts, now, with, &memory);
@@ -272,6 +273,7 @@ static void change(struct backend_facts *one, uint64_t *random, int64_t now)
 {
 	one->health = next_random(random) % 3 ? HEALTH_UP : HEALTH_DOWN;
 	one->draining = next_random(random) % 4 == 0;
+	one->quarantined = next_random(random) % 8 == 0;
 	one->next_hop.resolved = next_random(random) % 5 != 0;
 	one->next_hop.mac[5] = (uint8_t)next_random(random);
 	one->able_since = next_random(random) % 2 ? now - (int64_t)(next_random(random) % 900) : 0;

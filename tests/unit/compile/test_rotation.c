@@ -127,7 +127,7 @@ static void test_who_fails_moves_few_and_finds_the_same_ring(void **state)
 	(void)state;
 	for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++) {
 		struct backend_facts backends[MOST] = {{0}};
-		const struct facts facts = {backends, counts[c]};
+		const struct facts facts = {.backends = backends, .backend_count = counts[c]};
 		struct compiled first;
 		double worst = 0, sum = 0;
 		size_t tried = 0;

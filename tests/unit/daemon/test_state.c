@@ -98,6 +98,17 @@ static void push(struct state *state, const char *text, uint64_t revision)
 	state_push(state, &entry);
 }
 
+static void quarantine(struct state *state, const char *name, const char *why, const char *user)
+{
+	struct state_quarantine quarantine = {.name = strdup(name),
+					      .why = strdup(why),
+					      .since = 1700000000123456789,
+					      .uid = 1000,
+					      .user = user ? strdup(user) : NULL};
+
+	state_begin_quarantine(state, &quarantine);
+}
+
 static void fill(struct state *state)
 {
 	state->generation = 41;
@@ -108,6 +119,9 @@ static void fill(struct state *state)
 	push(state, "{\"first\": 1}", 1);
 	push(state, "{\"second\": 2}", 2);
 	state_set_drained(state, "fra-1", true);
+	quarantine(state, "credit@3.1.0", "biased \"gegen\" Über-60-Jährige", "root");
+	quarantine(state, "credit@3.2.0", "x", NULL);
+	quarantine(state, "fra-1", "y", "olga");
 	state->able_since[0] = 1700000000;
 	state->able_since[USHER_BACKENDS_MAX - 1] = 7;
 	state->added = array_grow(state->added, 0, &state->added_capacity, sizeof(*state->added));
@@ -146,6 +160,15 @@ static void test_all_of_it_comes_back(void **unused)
 	assert_null(state->history[0].user);
 	assert_true(state_is_drained(state, "fra-1"));
 	assert_false(state_is_drained(state, "fra"));
+	assert_int_equal(state->quarantine_count, 3);
+	assert_string_equal(state_quarantine(state, "credit@3.1.0")->why, "biased \"gegen\" Über-60-Jährige");
+	assert_string_equal(state_quarantine(state, "credit@3.1.0")->user, "root");
+	assert_int_equal(state_quarantine(state, "credit@3.1.0")->uid, 1000);
+	assert_true(state_quarantine(state, "credit@3.1.0")->since == 1700000000123456789);
+	assert_null(state_quarantine(state, "credit@3.2.0")->user);
+	assert_non_null(state_quarantine(state, "fra-1"));
+	assert_null(state_quarantine(state, "fra"));
+	assert_null(state_quarantine(state, "credit@3.1"));
 	assert_int_equal(state->able_since[0], 1700000000);
 	assert_int_equal(state->able_since[1], 0);
 	assert_int_equal(state->able_since[USHER_BACKENDS_MAX - 1], 7);
@@ -168,6 +191,7 @@ static void expect_nothing_taken(void)
 	assert_int_equal(state->generation, 0);
 	assert_int_equal(state->history_count, 0);
 	assert_int_equal(state->drain_count, 0);
+	assert_int_equal(state->quarantine_count, 0);
 	assert_null(state->identities);
 	state_close(state);
 	path_of("state.json.damaged", path);
@@ -219,6 +243,65 @@ static void test_a_sealed_lie_is_refused(void **unused)
 		write_file("state.json", file, (size_t)length);
 		expect_nothing_taken();
 	}
+}
+
+static void write_sealed(const char *text)
+{
+	char digest[SHA256_HEX], *file;
+	int length;
+
+	sha256_hex(text, strlen(text), digest);
+	length = asprintf(&file, "usher-state 1 %s\n%s", digest, text);
+	assert_true(length > 0);
+	write_file("state.json", file, (size_t)length);
+	free(file);
+}
+
+/* An earlier daemon knew of no quarantines; and what is written of one must be all of it. */
+static void test_quarantines_may_be_missing_and_not_wrong(void **unused)
+{
+	static const char format[] = "{\"generation\": 5, \"epoch\": 1, \"start_digest\": \"\", \"confirm_by\": 0, "
+				     "\"history\": [], \"drains\": [], \"added\": [], \"services\": []%s}";
+	static const char *const wrong[] = {
+		", \"quarantines\": {}", ", \"quarantines\": null", ", \"quarantines\": [\"credit@1\"]",
+		", \"quarantines\": [{\"name\": \"credit@1\", \"since\": 1, \"uid\": 0}]",
+		", \"quarantines\": [{\"name\": \"credit@1\", \"why\": \"w\", \"since\": \"1\", \"uid\": 0}]"};
+	struct state *state;
+	char text[512];
+
+	(void)unused;
+	snprintf(text, sizeof(text), format, "");
+	write_sealed(text);
+	state = opened();
+	assert_int_equal(damages, 0);
+	assert_int_equal(state->generation, 5);
+	assert_int_equal(state->quarantine_count, 0);
+	state_close(state);
+	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+		snprintf(text, sizeof(text), format, wrong[i]);
+		write_sealed(text);
+		expect_nothing_taken();
+	}
+}
+
+static void test_quarantines_end_one_by_one_and_stay_in_order(void **unused)
+{
+	struct state *state = opened();
+	struct state_quarantine ended = {0};
+
+	(void)unused;
+	fill(state);
+	assert_false(state_end_quarantine(state, "credit@3.1", &ended));
+	assert_null(ended.name);
+	assert_true(state_end_quarantine(state, "credit@3.1.0", &ended));
+	assert_string_equal(ended.name, "credit@3.1.0");
+	assert_string_equal(ended.user, "root");
+	state_quarantine_free(&ended);
+	assert_int_equal(state->quarantine_count, 2);
+	assert_string_equal(state->quarantines[0].name, "credit@3.2.0");
+	assert_string_equal(state->quarantines[1].name, "fra-1");
+	assert_false(state_end_quarantine(state, "credit@3.1.0", &ended));
+	state_close(state);
 }
 
 static void test_a_damaged_policy_is_set_aside(void **unused)
@@ -304,6 +387,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_of_it_comes_back, begin, end),
 		cmocka_unit_test_setup_teardown(test_any_changed_byte_is_seen, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_sealed_lie_is_refused, begin, end),
+		cmocka_unit_test_setup_teardown(test_quarantines_may_be_missing_and_not_wrong, begin, end),
+		cmocka_unit_test_setup_teardown(test_quarantines_end_one_by_one_and_stay_in_order, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_damaged_policy_is_set_aside, begin, end),
 		cmocka_unit_test_setup_teardown(test_history_forgets_the_oldest_and_its_text, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_text_stays_as_long_as_an_entry_names_it, begin, end),

@@ -20,6 +20,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "govern/facts.h"
+#include "served.h"
 
 /* Listens on 127.0.0.1; port 0: any. */
 static int listen_on(uint16_t port, uint16_t *ret_port)
@@ -48,15 +49,18 @@ static uint16_t free_port(void)
 
 static struct edge_target target_at(uint16_t port)
 {
-	struct edge_target target = {.port = port, .interval_ms = 50, .timeout_ms = 500, .rise = 2, .fall = 3};
+	struct edge_target target = {
+		.port = port, .probe = HEALTH_PROBE_TCP, .interval_ms = 50, .timeout_ms = 500, .rise = 2, .fall = 3};
 
 	assert_int_equal(address_parse("127.0.0.1", &target.address), 0);
 	return target;
 }
 
+static const char *ca_file; /* NULL: the host's */
+
 static struct edge *started(uint16_t metrics)
 {
-	struct edge_options options = {.address = "127.0.0.1", .port = metrics};
+	struct edge_options options = {.address = "127.0.0.1", .port = metrics, .ca_file = ca_file};
 	struct problem problem = {0};
 	struct edge *edge = NULL;
 
@@ -105,7 +109,7 @@ static void test_health_rises_and_falls(void **state)
 	(void)state;
 	targets[0] = target_at(dead);
 	targets[1] = target_at(alive);
-	assert_int_equal(edge_watch(edge, targets, 2, 7), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = targets, .target_count = 2}, 7), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 		assert_int_equal(fact.round, 7);
@@ -125,15 +129,68 @@ static void test_health_rises_and_falls(void **state)
 	assert_int_equal(fact.up, 1);
 
 	/* Another list: what is known is said again, under the new round and position. */
-	assert_int_equal(edge_watch(edge, &targets[1], 1, 8), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &targets[1], .target_count = 1}, 8), 0);
 	assert_int_equal(wait_for_fact(edge, 1000, &fact), 0);
 	assert_int_equal(fact.round, 8);
 	assert_int_equal(fact.target, 0);
 	assert_int_equal(fact.up, 1);
-	assert_int_equal(edge_watch(edge, NULL, 0, 9), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){0}, 9), 0);
 	assert_int_equal(wait_for_fact(edge, 300, &fact), -ETIME);
 	close(server);
 	edge_close(edge);
+}
+
+/* With the filter of system calls on, in a process that has never asked by HTTP before. */
+static void test_health_by_http_and_https(void **state)
+{
+	enum { GOOD, BUSY, TLS, STRANGE, OPEN, TARGETS };
+	static const struct cause wanted[TARGETS] = {
+		[BUSY] = {CAUSE_STATUS, 503}, [STRANGE] = {CAUSE_CERTIFICATE, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT}};
+	struct identity known = identity_make("DNS:scorer.example.com", 100),
+			strange = identity_make("IP:127.0.0.1", 100);
+	struct served served[TARGETS] = {served_begin(behave_good, NULL), served_begin(behave_busy, NULL),
+					 served_begin(behave_good, &known), served_begin(behave_good, &strange),
+					 served_begin(behave_good, &strange)};
+	struct edge_target targets[TARGETS];
+	struct edge_fact fact;
+	struct edge *edge;
+	char path[64];
+	int seen = 0;
+
+	(void)state;
+	identities_save(&known, 1, path);
+	ca_file = path;
+	edge = started(0);
+	for (int i = 0; i < TARGETS; i++) {
+		targets[i] = target_at(served[i].port);
+		targets[i].probe = i >= TLS ? HEALTH_PROBE_HTTPS : HEALTH_PROBE_HTTP;
+		targets[i].verify = i != OPEN;
+		targets[i].timeout_ms = 2000;
+		strcpy(targets[i].path, "/ready");
+	}
+	strcpy(targets[TLS].host, "scorer.example.com");
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = targets, .target_count = TARGETS}, 1), 0);
+	for (int i = 0; i < TARGETS; i++) {
+		assert_int_equal(wait_for_fact(edge, 5000, &fact), 0);
+		if (fact.cause != wanted[fact.target].kind || fact.number != wanted[fact.target].number)
+			fail_msg("target %u: %s %d", fact.target, cause_words[fact.cause], fact.number);
+		assert_int_equal(fact.up, fact.cause == CAUSE_NONE);
+		seen |= 1 << fact.target;
+	}
+	assert_int_equal(seen, (1 << TARGETS) - 1);
+	assert_int_equal(wait_for_fact(edge, 500, &fact), -ETIME);
+	served_end(&served[TLS]);
+	assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
+	assert_int_equal(fact.target, TLS);
+	assert_int_equal(fact.cause, CAUSE_REFUSED);
+	edge_close(edge);
+	ca_file = NULL;
+	unlink(path);
+	for (int i = 0; i < TARGETS; i++)
+		if (i != TLS)
+			served_end(&served[i]);
+	identity_free(&known);
+	identity_free(&strange);
 }
 
 static void status_of(pid_t pid, const char *key, char value[64])
@@ -190,7 +247,7 @@ static void test_a_dead_edge_is_replaced(void **state)
 	(void)state;
 	edge = started(0);
 	target = target_at(port);
-	assert_int_equal(edge_watch(edge, &target, 1, 1), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &target, .target_count = 1}, 1), 0);
 	assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 	first = edge_pid(edge);
 	assert_int_equal(kill(first, SIGKILL), 0);
@@ -229,7 +286,7 @@ static void test_frames_that_are_none_are_refused(void **state)
 {
 	static const char garbage[100] = "garbage";
 	struct edge *edge = started(0);
-	struct edge_order order = {.round = 1, .count = USHER_BACKENDS_MAX + 1};
+	struct edge_order order = {.round = 1, .target_count = USHER_BACKENDS_MAX + 1};
 	pid_t first;
 
 	(void)state;
@@ -242,11 +299,14 @@ static void test_frames_that_are_none_are_refused(void **state)
 	assert_int_equal(send(edge_fd(edge), &order, sizeof(order), 0), sizeof(order)); /* without its file */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
-	send_order(edge, order, (off_t)(order.count * sizeof(struct edge_target))); /* too many */
+	send_order(edge, order, (off_t)(order.target_count * sizeof(struct edge_target))); /* too many */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
-	order.count = 3;
+	order.target_count = 3;
 	send_order(edge, order, 2 * sizeof(struct edge_target)); /* fewer than it says */
+	wait_for_worker(edge, first);
+	first = edge_pid(edge);
+	send_order(edge, order, 3 * sizeof(struct edge_target)); /* that nobody can be asked by: zeroes */
 	wait_for_worker(edge, first);
 	edge_close(edge);
 }
@@ -340,7 +400,7 @@ static void test_a_taken_port_does_not_stop_the_probes(void **state)
 	(void)state;
 	edge = started(port);
 	target = target_at(port);
-	assert_int_equal(edge_watch(edge, &target, 1, 1), 0);
+	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &target, .target_count = 1}, 1), 0);
 	assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 	assert_int_equal(fact.up, 1);
 	close(server);
@@ -351,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_health_rises_and_falls),
+		cmocka_unit_test(test_health_by_http_and_https),
 		cmocka_unit_test(test_it_holds_no_right),
 		cmocka_unit_test(test_a_dead_edge_is_replaced),
 		cmocka_unit_test(test_frames_that_are_none_are_refused),

@@ -3,6 +3,7 @@
 #include "edge/probe.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,17 +23,19 @@
 
 static struct probes *probes;
 static int epoll, reports, last_target, last_up;
+static struct cause last;
 static bool deaf; /* the core does not listen */
 static int64_t now;
 
-static bool report(void *context, uint32_t target, bool up)
+static bool report(void *context, uint32_t target, struct cause cause)
 {
 	(void)context;
 	if (deaf)
 		return false;
 	reports++;
 	last_target = (int)target;
-	last_up = up;
+	last_up = cause.kind == CAUSE_NONE;
+	last = cause;
 	return true;
 }
 
@@ -43,7 +46,7 @@ static int begin(void **state)
 	reports = 0;
 	deaf = false;
 	now = 1000 * CLOCK_SECOND;
-	return probes_new(epoll, report, NULL, &probes);
+	return probes_new(epoll, NULL, report, NULL, &probes);
 }
 
 static int end(void **state)
@@ -72,7 +75,8 @@ static int listen_at(uint16_t port, int backlog, uint16_t *ret_port)
 
 static struct edge_target target_at(uint16_t port)
 {
-	struct edge_target target = {.port = port, .interval_ms = 1000, .timeout_ms = 300, .rise = 2, .fall = 3};
+	struct edge_target target = {
+		.port = port, .probe = HEALTH_PROBE_TCP, .interval_ms = 1000, .timeout_ms = 300, .rise = 2, .fall = 3};
 
 	address_parse("127.0.0.1", &target.address);
 	return target;
@@ -201,7 +205,8 @@ static void test_one_that_hangs_is_given_up(void **state)
 	later(1);
 	probe_once();
 	assert_int_equal(reports, 1);
-	assert_int_equal(last_up, 0);
+	assert_int_equal(last.kind, CAUSE_TIMEOUT);
+	assert_int_equal(last.number, 300);
 	let_go(&hung);
 }
 
@@ -324,6 +329,156 @@ static void test_many_targets_take_turns(void **state)
 	let_go(&hung);
 }
 
+/* However many hang, one that answers is asked in time, and is found out when it does not answer any more. */
+static void test_those_that_hang_keep_nobody(void **state)
+{
+	static struct edge_target targets[2001];
+	struct hung hung = hang_at(htonl(INADDR_ANY));
+	uint16_t port;
+	int server = listen_at(0, 8, &port);
+	int64_t until;
+
+	(void)state;
+	for (size_t i = 0; i < 2000; i++) {
+		targets[i] = target_at(hung.port);
+		targets[i].address.words[3] = htonl((uint32_t)(0x7f010000 + i));
+		targets[i].interval_ms = 300;
+	}
+	targets[2000] = target_at(port);
+	targets[2000].interval_ms = 300;
+	assert_int_equal(probes_watch(probes, targets, 2001, now), 0);
+	for (until = now + 10 * CLOCK_SECOND; reports < 2001 && now < until; later(20))
+		probe_once();
+	assert_int_equal(reports, 2001);
+	close(server);
+	for (until = now + 3 * (300 + 50) * MS; reports < 2002 && now < until; later(10))
+		probe_once();
+	assert_int_equal(reports, 2002);
+	assert_int_equal(last_target, 2000);
+	assert_int_equal(last.kind, CAUSE_REFUSED);
+	let_go(&hung);
+}
+
+/* And of those that hang each gets its turn: one that answers again is found, wherever it stands in the list. */
+static void test_those_that_hang_take_turns(void **state)
+{
+	static struct edge_target targets[1001];
+	struct hung hung = hang_at(htonl(INADDR_ANY));
+	uint16_t port;
+	int server = listen_at(0, 8, &port);
+	int64_t until;
+
+	(void)state;
+	close(server);
+	for (size_t i = 0; i < 1001; i++) {
+		targets[i] = target_at(hung.port);
+		targets[i].address.words[3] = htonl((uint32_t)(0x7f010000 + i));
+		targets[i].interval_ms = 100;
+		targets[i].timeout_ms = 100;
+	}
+	targets[1000] = target_at(port);
+	targets[1000].interval_ms = 100;
+	assert_int_equal(probes_watch(probes, targets, 1001, now), 0);
+	for (until = now + 10 * CLOCK_SECOND; reports < 1001 && now < until; later(20))
+		probe_once();
+	assert_int_equal(reports, 1001);
+	server = listen_at(port, 8, &port);
+	/* 1,000 by 128, each for 100 ms: a round of 0.8 s, and it takes two. */
+	for (until = now + 2 * CLOCK_SECOND; reports < 1002 && now < until; later(10))
+		probe_once();
+	assert_int_equal(reports, 1002);
+	assert_int_equal(last_target, 1000);
+	assert_int_equal(last_up, 1);
+	close(server);
+	let_go(&hung);
+}
+
+/* How long the only target waits between the last probe and the next one, which is made: ms. */
+static int64_t next_wait(int server)
+{
+	int64_t began = now;
+	int client;
+
+	do {
+		struct epoll_event event;
+		int64_t next = probes_run(probes, now);
+
+		if (epoll_wait(epoll, &event, 1, 0) > 0)
+			probes_ready(probes, (uint32_t)event.data.u64, now);
+		client = accept4(server, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (client < 0)
+			now = next > now ? next : now + MS;
+	} while (client < 0 && now - began < 10 * CLOCK_SECOND);
+	close(client);
+	return (now - began) / MS;
+}
+
+static void test_jitter_is_bounded(void **state)
+{
+	struct edge_target target;
+	int64_t least = INT64_MAX, most = 0, sum = 0;
+	uint16_t port;
+	int server = listen_at(0, 8, &port);
+
+	(void)state;
+	fcntl(server, F_SETFL, O_NONBLOCK);
+	target = target_at(port);
+	target.jitter = 500;
+	probes_watch(probes, &target, 1, now);
+	next_wait(server);
+	assert_in_range(next_wait(server), 500, 1001); /* the first wait: earlier, if anything */
+	for (int i = 0; i < 300; i++) {
+		int64_t wait = next_wait(server);
+
+		least = wait < least ? wait : least;
+		most = wait > most ? wait : most;
+		sum += wait;
+	}
+	assert_in_range(least, 500, 550);
+	assert_in_range(most, 1450, 1501);
+	assert_in_range(sum / 300, 930, 1070); /* four standard deviations */
+	/* Without jitter they are all the same. */
+	target.jitter = 0;
+	probes_watch(probes, &target, 1, now);
+	next_wait(server);
+	for (int i = 0; i < 5; i++)
+		assert_in_range(next_wait(server), 1000, 1001);
+	close(server);
+}
+
+/* Always the same for one, and not the same for all. */
+static void test_first_waits_are_the_targets_own(void **state)
+{
+	int64_t waits[2][4];
+	uint16_t port;
+	int server = listen_at(0, 8, &port);
+	int different = 0;
+
+	(void)state;
+	close(server);
+	server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+	assert_int_equal(bind(server, (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(listen(server, 8), 0);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < 4; i++) {
+			struct edge_target target = target_at(port);
+
+			target.jitter = 500;
+			target.address.words[3] = htonl(0x7f010000 + i);
+			probes_watch(probes, NULL, 0, now);
+			probes_watch(probes, &target, 1, now);
+			next_wait(server);
+			waits[round][i] = next_wait(server);
+		}
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(waits[0][i], waits[1][i]);
+		different += waits[0][i] != waits[0][0];
+	}
+	assert_true(different >= 2);
+	close(server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +489,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_verdict_is_kept_until_it_is_heard, begin, end),
 		cmocka_unit_test_setup_teardown(test_without_descriptors_nobody_is_called_dead, begin, end),
 		cmocka_unit_test_setup_teardown(test_many_targets_take_turns, begin, end),
+		cmocka_unit_test_setup_teardown(test_those_that_hang_keep_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(test_those_that_hang_take_turns, begin, end),
+		cmocka_unit_test_setup_teardown(test_jitter_is_bounded, begin, end),
+		cmocka_unit_test_setup_teardown(test_first_waits_are_the_targets_own, begin, end),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

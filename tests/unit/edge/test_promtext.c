@@ -53,6 +53,7 @@ static void fill(void)
 	page->epoch = 7;
 	page->policy_revision = 3;
 	page->flows = 11;
+	page->quarantines = 2;
 	page->audit_written = 100;
 	page->audit_lost = 5;
 	strcpy(page->services[0], "credit");
@@ -82,6 +83,7 @@ static void fill(void)
 		(struct usher_latency){.units = 1000000, .bucket = {[0] = 7, [2] = 2, [USHER_LATENCY_BUCKETS - 1] = 1}};
 	strcpy(page->backends[6].name, "iad1");
 	page->backends[6].health = HEALTH_DOWN;
+	page->backends[6].quarantined = 1;
 	page->backends[6].path_mtu = 1400;
 	strcpy(page->backends[4095].name, "last");
 	page->backends[4095].health = EDGE_UNCHECKED;
@@ -94,6 +96,7 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_generation 42");
 	expect_line("usher_epoch 7");
 	expect_line("usher_flows 11");
+	expect_line("usher_quarantines 2");
 	expect_line("usher_received_packets_total{service=\"credit\"} 1000");
 	expect_line("usher_received_bytes_total{service=\"credit\"} 64000");
 	expect_line("usher_received_packets_total{service=\"\"} 77");
@@ -118,6 +121,8 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_backend_up{backend=\"iad1\"} 0");
 	assert_null(strstr(printed(), "usher_backend_up{backend=\"last\"}")); /* nobody checks it */
 	expect_line("usher_backend_starts{backend=\"last\"} 0");
+	expect_line("usher_backend_quarantined{backend=\"iad1\"} 1");
+	expect_line("usher_backend_quarantined{backend=\"fra1\"} 0");
 	expect_line("usher_backend_path_mtu_bytes{backend=\"iad1\"} 1400");
 	assert_null(strstr(printed(), "usher_backend_path_mtu_bytes{backend=\"fra1\"}")); /* no tunnel */
 	expect_line("usher_backend_refused_total{backend=\"fra1\"} 1");

@@ -167,7 +167,7 @@ static void test_facts_change_no_date_and_dates_no_start(void **state)
 	for (int round = 0; round < 200; round++) {
 		struct policy *policy = random_policy(&random);
 		struct backend_facts backends[BACKENDS] = {{0}};
-		const struct facts facts = {backends, BACKENDS};
+		const struct facts facts = {.backends = backends, .backend_count = BACKENDS};
 		struct outcome alone = outcome_at(policy, START);
 		struct effective *effective = NULL;
 

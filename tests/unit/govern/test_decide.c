@@ -71,7 +71,7 @@ static void test_without_facts_everybody_may_start(void **state)
 static uint8_t start_of(size_t backend, struct backend_facts facts)
 {
 	struct backend_facts all[3] = {{0}};
-	const struct facts known = {all, 3};
+	const struct facts known = {.backends = all, .backend_count = 3};
 	struct effective *effective;
 	uint8_t reason;
 
@@ -86,23 +86,35 @@ static uint8_t start_of(size_t backend, struct backend_facts facts)
 static void test_facts_decide_who_may_start_and_never_who_may_stay(void **state)
 {
 	const struct next_hop there = {.resolved = true};
+	const struct backend_facts good = {.health = HEALTH_UP, .next_hop = there};
+	struct backend_facts facts;
 
 	(void)state;
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, false, there, 0}), 0);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_DOWN, false, there, 0}), USHER_REASON_UNHEALTHY);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UNKNOWN, false, there, 0}), USHER_REASON_UNHEALTHY);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, true, there, 0}), USHER_REASON_DRAINING);
-	assert_int_equal(start_of(0, (struct backend_facts){HEALTH_UP, false, {0}, 0}), USHER_REASON_UNREACHABLE);
+	assert_int_equal(start_of(0, good), 0);
+	facts = good;
+	facts.health = HEALTH_DOWN;
+	assert_int_equal(start_of(0, facts), USHER_REASON_UNHEALTHY);
+	facts.health = HEALTH_UNKNOWN;
+	assert_int_equal(start_of(0, facts), USHER_REASON_UNHEALTHY);
+	facts = good;
+	facts.draining = true;
+	assert_int_equal(start_of(0, facts), USHER_REASON_DRAINING);
+	facts = good;
+	facts.next_hop.resolved = false;
+	assert_int_equal(start_of(0, facts), USHER_REASON_UNREACHABLE);
 	/* Without a probe nobody is unhealthy. */
-	assert_int_equal(start_of(1, (struct backend_facts){HEALTH_UNKNOWN, false, there, 0}), 0);
-	assert_int_equal(start_of(1, (struct backend_facts){HEALTH_DOWN, false, there, 0}), 0);
+	facts = good;
+	facts.health = HEALTH_UNKNOWN;
+	assert_int_equal(start_of(1, facts), 0);
+	facts.health = HEALTH_DOWN;
+	assert_int_equal(start_of(1, facts), 0);
 }
 
 /* A backend that the facts do not reach is one that nothing is known of. */
 static void test_no_fact_is_no_good_fact(void **state)
 {
-	struct backend_facts first = {HEALTH_UP, false, {.resolved = true}, 0};
-	const struct facts facts = {&first, 1};
+	struct backend_facts first = {.health = HEALTH_UP, .next_hop.resolved = true};
+	const struct facts facts = {.backends = &first, .backend_count = 1};
 	struct effective *effective = decided(&facts, NOW);
 
 	(void)state;
@@ -143,6 +155,48 @@ static void test_dates_take_labels_and_validation_away(void **state)
 	effective_free(effective);
 }
 
+static struct effective *with_quarantine(size_t backend, size_t version, int64_t now)
+{
+	struct backend_facts backends[3];
+	struct version_facts versions[2] = {{0}};
+	const struct facts facts = {backends, 3, versions, 2};
+
+	for (size_t b = 0; b < 3; b++)
+		backends[b] = (struct backend_facts){
+			.health = HEALTH_UP, .quarantined = b == backend, .next_hop.resolved = true, .able_since = 7};
+	if (version < 2)
+		versions[version].quarantined = true;
+	for (size_t b = 0; b < 3; b++)
+		assert_int_equal(facts_quarantined(&facts, policy, b),
+				 b == backend || policy->backends[b].version == version);
+	return decided(&facts, now);
+}
+
+/* What a quarantine takes out may not stay either; in the design's order it comes after what has lapsed. */
+static void test_a_quarantine_takes_out_a_version_or_a_backend(void **state)
+{
+	size_t version = policy->backends[0].version; /* of the first and the third */
+	struct effective *effective = with_quarantine(POLICY_NONE, version, NOW);
+
+	(void)state;
+	assert_int_equal(policy->version_count, 2);
+	assert_int_equal(effective->backends[0].constraint_reason, USHER_REASON_QUARANTINED);
+	assert_int_equal(effective->backends[1].constraint_reason, 0);
+	assert_int_equal(effective->backends[2].constraint_reason, USHER_REASON_QUARANTINED);
+	assert_int_equal(effective->backends[0].start_reason, 0);
+	assert_int_equal(effective->backends[0].able_since, 0); /* when it comes back it is new */
+	assert_int_equal(effective->backends[1].able_since, 7);
+	effective_free(effective);
+	effective = with_quarantine(2, POLICY_NONE, NOW);
+	assert_int_equal(effective->backends[0].constraint_reason, 0);
+	assert_int_equal(effective->backends[2].constraint_reason, USHER_REASON_QUARANTINED);
+	effective_free(effective);
+	effective = with_quarantine(0, version, NOW + 4 * DAY);
+	assert_int_equal(effective->backends[0].constraint_reason, USHER_REASON_EVIDENCE_EXPIRED);
+	assert_int_equal(effective->next_change, NOW + 7 * DAY);
+	effective_free(effective);
+}
+
 static void test_backends_are_grouped_by_model(void **state)
 {
 	struct effective *effective = decided(NULL, NOW);
@@ -164,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_facts_decide_who_may_start_and_never_who_may_stay),
 		cmocka_unit_test(test_no_fact_is_no_good_fact),
 		cmocka_unit_test(test_dates_take_labels_and_validation_away),
+		cmocka_unit_test(test_a_quarantine_takes_out_a_version_or_a_backend),
 		cmocka_unit_test(test_backends_are_grouped_by_model),
 	};
 

@@ -121,7 +121,7 @@ static void all_well(struct backend_facts facts[BACKENDS])
 
 static struct effective *decided(struct backend_facts *backends, int64_t now)
 {
-	const struct facts facts = {backends, BACKENDS};
+	const struct facts facts = {.backends = backends, .backend_count = BACKENDS};
 	struct effective *effective = NULL;
 
 	assert_int_equal(decide(policy, &facts, now, &effective), 0);
@@ -224,7 +224,7 @@ static void compiled_at(const struct backend_facts *backends, int64_t now, const
 			struct compiled *to)
 {
 	static const __u64 hash_key[USHER_HASH_KEYS] = {1, 2, 3, 4, 5};
-	const struct facts facts = {(struct backend_facts *)backends, BACKENDS};
+	const struct facts facts = {.backends = (struct backend_facts *)backends, .backend_count = BACKENDS};
 	struct compile_input input = {.generation = 1, .hash_key = hash_key};
 
 	*to = (struct compiled){.diagnostics = {.file = "test.json"}};

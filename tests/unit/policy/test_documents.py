@@ -20,7 +20,7 @@ POLICIES = ROOT / "policies"
 # Faults between parts of a document, or of its bytes after they have been read: the schema takes these documents.
 BEYOND_SCHEMA = {
     "backend-address-is-service", "backend-address-loopback", "backend-address-multicast", "backend-capacity-exponent",
-    "backend-health-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
+    "backend-health-timeout", "backend-telemetry-every-short", "backend-telemetry-stale", "backend-telemetry-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
     "json-byte-order-mark", "metadata-date", "nat-is-backend", "nat-is-service", "nat-missing",
     "nat-other-family", "region-country-uk", "region-country-unknown", "region-set-cycle", "region-set-includes-itself",
     "region-set-unresolved", "rule-id-twice", "rule-require-backend-unresolved", "rule-require-version-unresolved",

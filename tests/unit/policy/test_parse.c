@@ -210,6 +210,35 @@ static void test_regions(void **state)
 	assert_string_equal(text, "unknown");
 }
 
+static void test_versions_are_found_by_their_full_name(void **state)
+{
+	static const char text[] =
+		"{\"apiVersion\": \"usher/v1\", \"backends\": {}, \"services\": {}, \"rules\": [], \"models\": {"
+		"\"b\": {\"versions\": {\"1\": {\"stage\": \"production\"}, \"2\": {\"stage\": \"production\"}}}, "
+		"\"a\": {\"versions\": {\"2\": {\"stage\": \"production\"}}}}}";
+	static const char *const none[] = {"",	  "@",	   "a",	  "2",	 "a@",	 "@2",	 "a@1",
+					   "b@3", "b@1@2", "c@1", "d@1", "bb@1", "b@11", "A@2"};
+	struct diagnostics diagnostics = {.file = "test.json"};
+	struct policy *policy = NULL;
+	char name[VERSION_TEXT], longest[3 * VERSION_TEXT];
+
+	(void)state;
+	assert_int_equal(policy_parse("test.json", text, strlen(text), NOW, &diagnostics, &policy), 0);
+	assert_int_equal(policy->version_count, 3);
+	for (size_t v = 0; v < policy->version_count; v++)
+		assert_int_equal(version_find(policy, version_print(policy, v, name)), v);
+	assert_string_equal(version_print(policy, 0, name), "a@2");
+	assert_string_equal(version_print(policy, 2, name), "b@2");
+	for (size_t i = 0; i < ARRAY_COUNT(none); i++)
+		assert_true(version_find(policy, none[i]) == POLICY_NONE);
+	memset(longest, 'a', sizeof(longest));
+	longest[VERSION_TEXT] = '@';
+	longest[sizeof(longest) - 1] = '\0';
+	assert_true(version_find(policy, longest) == POLICY_NONE);
+	policy_free(policy);
+	diagnostics_free(&diagnostics);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_changed_bytes_make_a_policy_or_an_error),
 		cmocka_unit_test(test_the_digest_is_of_what_is_said),
 		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_versions_are_found_by_their_full_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* usher doctor: what in the fleet keeps usher from knowing what it should. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/field.h"
+#include "cli/ink.h"
+#include "cli/verbs.h"
+
+/* One line: who, what. Text of a daemon and of a policy. */
+static void say(const char *backend, const char *subject, const char *text)
+{
+	printf("%s", ink(INK_DOUBTFUL));
+	ink_text(stdout, backend);
+	printf("%s: ", ink(INK_PLAIN));
+	if (*subject) {
+		ink_text(stdout, subject);
+		putchar(' ');
+	}
+	ink_text(stdout, text);
+	putchar('\n');
+}
+
+/* Returns how many things are wrong with it. */
+static size_t examine(struct json_object *backend)
+{
+	struct json_object *telemetry = field(backend, "telemetry");
+	const char *name = field_text(backend, "backend"), *state = field_text(telemetry, "state");
+	size_t count = field_count(telemetry, "findings"), said = 0;
+
+	if (!telemetry)
+		return 0;
+	if (field(telemetry, "cause_text")) {
+		say(name, "", field_text(telemetry, "cause_text"));
+		said++;
+	} else if (!strcmp(state, "stale")) {
+		say(name, "", "nothing has been heard for too long");
+		said++;
+	}
+	/* Of a page that cannot be read any more, what was odd about the last one is no help. */
+	for (size_t i = 0; !said && i < count; i++) {
+		struct json_object *finding = field_at(telemetry, "findings", i);
+
+		say(name, field(finding, "series") ? field_text(finding, "series") : "", field_text(finding, "text"));
+	}
+	return said ? said : count;
+}
+
+static size_t examine_all(struct json_object *body)
+{
+	size_t found = 0, asked = 0;
+
+	for (size_t i = 0; i < field_count(body, "facts"); i++) {
+		struct json_object *backend = field_at(body, "facts", i);
+
+		found += examine(backend);
+		asked += field(backend, "telemetry") &&
+			 strcmp(field_text(field(backend, "telemetry"), "state"), "unasked");
+	}
+	if (!found)
+		printf("nothing odd about the metrics of %zu backends; of %zu none are read, or not yet\n", asked,
+		       field_count(body, "facts") - asked);
+	return found;
+}
+
+/* With -j the same as `show facts`: a program sees what is wrong by the exit status. */
+static size_t count_all(struct json_object *body)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < field_count(body, "facts"); i++) {
+		struct json_object *telemetry = field(field_at(body, "facts", i), "telemetry");
+
+		found += field(telemetry, "cause_text") || !strcmp(field_text(telemetry, "state"), "stale") ||
+			 field_count(telemetry, "findings");
+	}
+	return found;
+}
+
+int cli_doctor(int argc, char **argv)
+{
+	struct json_object *request, *body;
+	size_t found;
+	int status;
+
+	if (cli_option(argc, argv, NULL) != -1)
+		return CLI_USAGE;
+	status = cli_operands(argc, 1, "telemetry");
+	if (status)
+		return status;
+	if (strcmp(argv[optind], "telemetry") != 0)
+		return cli_misuse("it examines telemetry, and not %s", argv[optind]);
+	request = client_request("show");
+	json_object_object_add(request, "what", json_object_new_string("facts"));
+	status = client_read(request, &body);
+	if (status)
+		return status;
+	found = cli_json ? count_all(body) : examine_all(body);
+	if (cli_json)
+		tree_print(body);
+	json_object_put(body);
+	return found ? CLI_NO : CLI_OK;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Why an endpoint did not answer as it should: a word for programs and a number that goes with it, both of fixed size. */
+#ifndef USHER_GOVERN_CAUSE_H
+#define USHER_GOVERN_CAUSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* name, word, what the number is */
+#define CAUSES(X)                                                                                                      \
+	X(NONE, "none", "0: it did")                                                                                   \
+	X(OURS, "ours", "0: we ourselves lack something; says nothing of the endpoint")                                \
+	X(REFUSED, "refused", "errno")                                                                                 \
+	X(UNREACHABLE, "unreachable", "errno")                                                                         \
+	X(TIMEOUT, "timeout", "milliseconds that it was given")                                                        \
+	X(TLS, "tls", "libcurl's code")                                                                                \
+	X(CERTIFICATE, "certificate", "X509_V_ERR_... of OpenSSL")                                                     \
+	X(CLOSED, "closed", "0: before the answer was complete")                                                       \
+	X(HEAD, "head", "bytes that a head may have")                                                                  \
+	X(BODY, "body", "bytes that a body may have")                                                                  \
+	X(GARBAGE, "garbage", "libcurl's code: what came is no HTTP/1.1")                                              \
+	X(STATUS, "status", "the status of the answer, which is not one that was asked for")                           \
+	X(TYPE, "type", "0: by its Content-Type the answer is no page of metrics")                                     \
+	X(PAGE, "page", "the line of a page of metrics that is none")
+
+enum cause_kind {
+#define X(name, word, number) CAUSE_##name,
+	CAUSES(X)
+#undef X
+		CAUSE_KINDS
+};
+
+extern const char *const cause_words[CAUSE_KINDS];
+
+struct cause {
+	enum cause_kind kind;
+	int32_t number;
+};
+
+bool cause_equal(struct cause a, struct cause b);
+
+#define CAUSE_TEXT 384
+/* "status 503 from /ready"; path: what was asked for, or NULL. */
+const char *cause_print(struct cause cause, const char *path, char text[CAUSE_TEXT]);
+
+#endif
