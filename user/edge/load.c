@@ -23,7 +23,7 @@ const char *load_finding_word(uint8_t code)
 
 static const struct telemetry_preset *preset_of(enum load_server server)
 {
-	return server > LOAD_OWN ? telemetry_preset(load_server_words[server]) : NULL;
+	return server > LOAD_OWN && server < LOAD_SERVERS_COUNT ? telemetry_preset(load_server_words[server]) : NULL;
 }
 
 /* Those that are named, in the order of `names`. */
