@@ -146,12 +146,12 @@ test-kernels: ## kernels (Debian's 6.1 and 6.12 in QEMU, the host's) x compilers
 	@tests/run vm
 
 # The parser that packets meet, and the one that the model has of its own. Packets are not aligned, and need not be.
-$(B)/tests/fuzz/%.fuzz: tests/fuzz/%.c tests/model/wire.c tests/model/frame.c $(wildcard bpf/*.h include/usher/*.h tests/model/*.h)
+$(B)/tests/fuzz/%.fuzz: tests/fuzz/%.c tests/model/wire.c tests/model/frame.c $(wildcard bpf/*.h include/usher/*.h tests/model/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) -Iinclude -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@
 
 # What the edge reads. The files of the tree that it takes, and no library.
-$(B)/tests/fuzz/exposition.fuzz: tests/fuzz/exposition.c $(patsubst %,user/edge/%.c,exposition sample_line families decimal telemetry telemetry_presets) $(wildcard user/edge/*.h user/base/array.h)
+$(B)/tests/fuzz/exposition.fuzz: tests/fuzz/exposition.c $(patsubst %,user/edge/%.c,exposition sample_line families decimal telemetry telemetry_presets) $(wildcard user/edge/*.h user/base/array.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) -Iinclude -Iuser -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -lm -o $@
 
@@ -162,7 +162,7 @@ test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, M
 	@$(MAKE) --no-print-directory -s $(B)/tests/model.test
 	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
-fuzz: ## the parsers of packets and metrics pages, and checksums, under libFuzzer and sanitizers, 10^8 executions each (FUZZ_SECONDS=60: a minute each)
+fuzz: ## the parsers of packets and metrics pages, and checksums, under libFuzzer and sanitizers: 10^8 executions, ten minutes of pages (FUZZ_SECONDS=60: a minute each)
 	@scripts/packages build fuzz
 	@$(MAKE) --no-print-directory -s fuzzers
 	@tests/fuzz/run

@@ -7,22 +7,11 @@
  * 1. After the change the receiver's sum is what it was: a right checksum stays right, a wrong one is wrong by as much.
  * 2. A checksum that is built from nothing is right.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../bpf/checksum.h"
 #include "../model/frame.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLDS(what)                                                                                                    \
-	do {                                                                                                           \
-		if (!(what)) {                                                                                         \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #what);                      \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
+#include "holds.h"
 
 struct ends {
 	struct usher_address source, destination;

@@ -14,25 +14,15 @@
  */
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "edge/decimal.h"
 #include "edge/telemetry.h"
+#include "holds.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* As in <sanitizer/allocator_interface.h>, which gcc does not have. */
 int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t),
 					      void (*free_hook)(const volatile void *));
-
-#define HOLDS(what)                                                                                                    \
-	do {                                                                                                           \
-		if (!(what)) {                                                                                         \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #what);                      \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
 
 /* All that came of a page. */
 struct outcome {

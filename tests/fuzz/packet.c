@@ -7,22 +7,11 @@
  * 3. What lies behind the IP packet (padding) changes nothing.
  * 4. What later stages rely on holds: headers lie inside the frame, and the padding of a key is 0, since it is hashed.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../bpf/parse.h"
 #include "../model/wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLDS(what)                                                                                                    \
-	do {                                                                                                           \
-		if (!(what)) {                                                                                         \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #what);                      \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
+#include "holds.h"
 
 /* -1: no destination. Otherwise what parse_packet() says. */
 static int parse(const uint8_t *data, size_t size, struct packet *ret_packet)

@@ -17,6 +17,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "edge/transfer_cause.h"
 
 #define URL_MAX 1024
 
@@ -32,7 +33,7 @@ struct transfer {
 	bool whole;	    /* the head of the answer is complete */
 	bool stopped;	    /* by us, for `cause` */
 	struct cause cause; /* CAUSE_NONE: there was enough of it */
-	int lack;	    /* errno of a socket that was not to be had, or 0 */
+	bool lacks_socket;  /* none was to be had */
 };
 
 struct transfers {
@@ -81,7 +82,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 
 	(void)purpose;
 	if (file < 0) {
-		transfer->lack = errno;
+		transfer->lacks_socket = true;
 		return CURL_SOCKET_BAD;
 	}
 	setsockopt(file, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -351,70 +352,12 @@ void transfer_end(struct transfer *transfer)
 	release(transfer);
 }
 
-/* ---- how it ended ------------------------------------------------------------------------------------------------ */
-
-static struct cause connect_cause(const struct transfer *transfer)
-{
-	long error = 0;
-
-	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &error);
-	if (transfer->lack || error == EADDRNOTAVAIL || error == EAGAIN)
-		return (struct cause){CAUSE_OURS, 0};
-	if (error == ETIMEDOUT)
-		return (struct cause){CAUSE_TIMEOUT, (int32_t)transfer->timeout_ms};
-	return (struct cause){error == ECONNREFUSED ? CAUSE_REFUSED : CAUSE_UNREACHABLE, (int32_t)error};
-}
-
-/* The chain is verified by OpenSSL, and the name compared by libcurl: then no result of a verification is there yet. */
-static struct cause certificate_cause(const struct transfer *transfer)
-{
-	long error = X509_V_OK;
-
-	curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &error);
-	if (error == X509_V_OK || error == X509_V_ERR_UNSPECIFIED)
-		error = X509_V_ERR_HOSTNAME_MISMATCH;
-	return (struct cause){CAUSE_CERTIFICATE, (int32_t)error};
-}
-
-/* A line of a head that is too long for libcurl's own memory ends like a want of it. */
-static struct cause memory_cause(const struct transfer *transfer)
-{
-	curl_off_t first_byte = 0;
-
-	curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
-	return first_byte ? (struct cause){CAUSE_HEAD, TRANSFER_HEAD_MAX} : (struct cause){CAUSE_OURS, 0};
-}
-
 static struct cause cause_of(const struct transfer *transfer, CURLcode code)
 {
-	if (transfer->stopped)
-		return transfer->cause;
-	switch ((int)code) {
-	case CURLE_OK: /* also when it is closed in the middle of a head */
-		return (struct cause){transfer->whole ? CAUSE_NONE : CAUSE_CLOSED, 0};
-	case CURLE_COULDNT_CONNECT:
-		return connect_cause(transfer);
-	case CURLE_OPERATION_TIMEDOUT:
-		return (struct cause){CAUSE_TIMEOUT, (int32_t)transfer->timeout_ms};
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return certificate_cause(transfer);
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_ISSUER_ERROR:
-		return (struct cause){CAUSE_TLS, (int32_t)code};
-	case CURLE_GOT_NOTHING:
-	case CURLE_PARTIAL_FILE:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-		return (struct cause){CAUSE_CLOSED, 0};
-	case CURLE_OUT_OF_MEMORY:
-		return memory_cause(transfer);
-	case CURLE_FAILED_INIT:
-		return (struct cause){CAUSE_OURS, 0};
-	default:
-		return (struct cause){CAUSE_GARBAGE, (int32_t)code};
-	}
+	const struct transfer_end end = {
+		.timeout_ms = transfer->timeout_ms, .whole = transfer->whole, .lacks_socket = transfer->lacks_socket};
+
+	return transfer->stopped ? transfer->cause : transfer_cause(transfer->easy, code, &end);
 }
 
 static void finish(CURL *easy, CURLcode code)

@@ -501,25 +501,39 @@ static size_t sockets_in(uint16_t port, unsigned int state)
 	return count;
 }
 
+/* Says all there is, and leaves it to the other end to hang up. */
+static void behave_waiting(struct peer *peer)
+{
+	char rest[16];
+
+	peer_listen(peer);
+	peer_say(peer, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	while (recv(peer->socket, rest, sizeof(rest), 0) > 0)
+		;
+}
+
 static void test_nothing_stays_behind(void **state)
 {
 	struct served plain = served_begin(behave_huge, NULL), tls = served_begin(behave_good, &known);
-	struct edge_target targets[2] = {target_at(plain.port), tls_target_at(tls.port)};
+	struct served waiting = served_begin(behave_waiting, NULL);
+	struct edge_target targets[3] = {target_at(plain.port), tls_target_at(tls.port), target_at(waiting.port)};
 	int64_t until = clock_monotonic() + 2 * CLOCK_SECOND;
 	size_t before = open_descriptors();
 
 	(void)state;
-	assert_int_equal(probes_watch(probes, targets, 2, clock_monotonic()), 0);
+	assert_int_equal(probes_watch(probes, targets, 3, clock_monotonic()), 0);
 	while (clock_monotonic() < until)
 		turn();
-	assert_int_equal(reports, 2);
+	assert_int_equal(reports, 3);
 	assert_int_equal(last.kind, CAUSE_NONE);
 	assert_int_equal(probes_watch(probes, NULL, 0, clock_monotonic()), 0);
 	assert_int_equal(open_descriptors(), before);
 	assert_int_equal(sockets_in(plain.port, 6), 0); /* TIME_WAIT, at either end */
 	assert_int_equal(sockets_in(tls.port, 6), 0);
+	assert_int_equal(sockets_in(waiting.port, 6), 0);
 	served_end(&plain);
 	served_end(&tls);
+	served_end(&waiting);
 }
 
 static void test_those_that_hang_keep_nobody(void **state)
