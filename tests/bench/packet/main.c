@@ -2,7 +2,7 @@
 /*
  * What a packet costs, by what it is and how it is sent on, against floors measured in the same run; README.md says how.
  *
- *   packet.bench [--quick] [--ipv4] [--mode MODE | --growth | --steps] [--results FOLDER]
+ *   packet.bench [--quick] [--ipv4] [--growth | --steps] [--mode MODE] [--results FOLDER]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,6 +28,7 @@ static const struct {
 	uint32_t lines;
 	bool in_quick;
 } modes[] = {{"l2", 1, true}, {"ipip", 1, false}, {"nat", 2, true}, {"gue", 1, false}};
+#define MODES (sizeof(modes) / sizeof(*modes))
 
 struct options {
 	bool quick, ipv4, growth, steps; /* ipv4: not IPv6; growth, steps: nothing else */
@@ -134,6 +135,11 @@ static void read_options(int count, char **arguments, struct options *ret_option
 	}
 }
 
+static bool is_wanted(const struct options *options, size_t mode)
+{
+	return options->mode ? !strcmp(options->mode, modes[mode].mode) : !options->quick || modes[mode].in_quick;
+}
+
 static FILE *open_table(const struct options *options)
 {
 	char path[4096];
@@ -161,8 +167,8 @@ int main(int count, char **arguments)
 		100u, ROWS_PREFIXES, ROWS_PREFIXES_LARGEST);
 	meter_begin();
 	bool is_all = !options.growth && !options.steps;
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes) && is_all; i++) {
-		if (options.mode ? strcmp(options.mode, modes[i].mode) : options.quick && !modes[i].in_quick)
+	for (size_t i = 0; i < MODES && is_all; i++) {
+		if (!is_wanted(&options, i))
 			continue;
 		missed += measure_mode(&options, modes[i].mode, modes[i].lines, to);
 		if (options.results)
@@ -171,8 +177,9 @@ int main(int count, char **arguments)
 	if (is_all)
 		fprintf(to, "\n%u bars not met, or not measured\n", missed);
 	is_all = is_all && !options.quick && !options.mode;
-	if (options.steps || is_all)
-		steps_measure(to);
+	for (size_t i = 0; i < MODES && (options.steps || is_all); i++)
+		if (is_wanted(&options, i))
+			steps_measure(modes[i].mode, modes[i].lines, LINES_MIN * modes[i].lines, to);
 	if (options.growth || is_all)
 		growth_measure(to, options.results);
 	if (options.results)

@@ -14,7 +14,6 @@
 #include "rows.h"
 #include "sample.h"
 
-#define LINES (1u << 21)
 #define FLOWS_1M 1000000u
 #define ROUNDS 5
 #define AHEAD (1u << 21) /* the floor has not fetched the target's lines */
@@ -46,6 +45,8 @@ static const char *const texts[STEP_COUNT] = {
 };
 
 struct bench {
+	struct way way;
+	uint32_t lines; /* of the table that a flow takes */
 	struct gateway gateway;
 	struct meter meter;
 	struct steps_bpf *programs[STEP_ALL];
@@ -94,14 +95,16 @@ static enum step step_before(enum scene scene, enum step step)
 /* The flow table as the scene needs it. */
 static struct flood prepare(struct bench *bench, enum scene scene, uint64_t seed)
 {
-	struct flood flood = {.way = {"l2", false, false},
+	struct flood flood = {.way = bench->way,
 			      .flows = TRAFFIC_FLOWS_MAX,
 			      .prefixes = ROWS_PREFIXES,
 			      .tcp_flags = TCP_SYN,
 			      .floor_ahead = AHEAD};
 	uint32_t flows = scene == FILLING ? 0
-			 : scene == RATED ? (uint32_t)USHER_FLOW_LINES_RATED(LINES) - METER_REPEAT / 2
-					  : FLOWS_1M;
+			 : scene == RATED
+				 ? (uint32_t)USHER_FLOW_LINES_RATED(bench->gateway.flows.entries) / bench->lines -
+					   METER_REPEAT / 2
+				 : FLOWS_1M;
 
 	gateway_forget(&bench->gateway);
 	if (flows)
@@ -141,16 +144,17 @@ static void measure_steps(struct bench *bench, enum scene scene, uint64_t seed, 
 		ret_ns[STEP_ALL] -= ret_ns[STEP_INSERTED];
 }
 
-void steps_measure(FILE *to)
+void steps_measure(const char *mode, uint32_t flow_lines, uint32_t table_lines, FILE *to)
 {
-	static struct bench bench;
-	static struct sample samples[SCENES][STEP_COUNT];
+	struct bench bench = {.way = {mode, false, false}, .lines = flow_lines};
+	struct sample samples[SCENES][STEP_COUNT] = {0};
 	const struct gateway_policy policy = {
-		.way = {"l2", false, false}, .prefixes = ROWS_PREFIXES, .backends = 100, .tenants = 16};
+		.way = bench.way, .prefixes = ROWS_PREFIXES, .backends = 100, .tenants = 16};
 	struct tables *tables;
 	double ns[STEP_COUNT];
+	char title[64];
 
-	gateway_open(LINES, &gateway_unlimited, &bench.gateway);
+	gateway_open(table_lines, &gateway_unlimited, &bench.gateway);
 	meter_open(&bench.gateway, &bench.meter);
 	tables = gateway_compile(&bench.gateway, &policy);
 	must(publish(bench.gateway.publisher, tables), "publish");
@@ -163,7 +167,8 @@ void steps_measure(FILE *to)
 			for (enum step s = 0; s < STEP_COUNT; s++)
 				sample_add(&samples[scene][s], ns[s]);
 		}
-	fprintf(to, "\n%-32s %22s %22s %22s\n", "steps (l2 TCP IPv4), ns", "new flow, filling", "new flow, rated load",
+	snprintf(title, sizeof(title), "steps (%s TCP IPv4), ns", mode);
+	fprintf(to, "\n%-32s %22s %22s %22s\n", title, "new flow, filling", "new flow, rated load",
 		"established, a million");
 	for (enum step s = 0; s < STEP_COUNT; s++) {
 		fprintf(to, "%-32s", texts[s]);

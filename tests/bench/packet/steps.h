@@ -20,8 +20,8 @@ enum step {
 
 #include "gateway.h"
 
-/* l2, TCP over IPv4. */
-void steps_measure(FILE *to);
+/* TCP over IPv4 in this mode, whose flows take `flow_lines` of a table of `table_lines`. */
+void steps_measure(const char *mode, uint32_t flow_lines, uint32_t table_lines, FILE *to);
 #endif
 
 #endif
