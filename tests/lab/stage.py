@@ -175,10 +175,12 @@ class Stage:
         lines = (self.run / "log" / f"{node}.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    def overflowed(self, *nodes):
-        """Frames that the links of the gateway and of these nodes had no room for: a veth holds 256."""
-        count = "cat /sys/class/net/*/statistics/rx_dropped"
-        return sum(int(line) for node in ("net", "gw", *nodes) for line in self.in_node(node, "sh", "-c", count).stdout.split())
+    def overflowed(self):
+        """Frames that the lab's links had no room for, in both directions: a veth holds 256. Seen from the switch, where each counts once:
+        what a node sent too fast is `rx_dropped` of its port (also what the gateway's program sent back), what it took too slowly
+        `tx_dropped`."""
+        count = "cat /sys/class/net/*/statistics/[rt]x_dropped"
+        return sum(int(line) for line in self.in_node("net", "sh", "-c", count).stdout.split())
 
     # ---- the record --------------------------------------------------------------------------------------
 
