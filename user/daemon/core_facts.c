@@ -234,7 +234,7 @@ void core_watch(struct core *core)
 	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
 	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
 	size_t *scraped = calloc(policy->backend_count + 1, sizeof(*scraped));
-	struct edge_list list = {.targets = targets, .sources = sources};
+	struct edge_list list = {.items = {[EDGE_TARGETS] = targets, [EDGE_SOURCES] = sources}};
 
 	if (!targets || !sources || !addresses || !watched || !scraped)
 		abort();
@@ -243,20 +243,20 @@ void core_watch(struct core *core)
 
 		addresses[b] = backend->address;
 		if (backend->health.probe != HEALTH_PROBE_NONE) {
-			watched[list.target_count] = b;
-			targets[list.target_count++] = target_of(backend);
+			watched[list.counts[EDGE_TARGETS]] = b;
+			targets[list.counts[EDGE_TARGETS]++] = target_of(backend);
 		}
 		if (backend->load.server != LOAD_NOT_SCRAPED) {
-			scraped[list.source_count] = b;
-			sources[list.source_count++] = core_source(backend);
+			scraped[list.counts[EDGE_SOURCES]] = b;
+			sources[list.counts[EDGE_SOURCES]++] = core_source(backend);
 		}
 	}
 	free(core->watched);
 	free(core->scraped);
 	core->watched = watched;
-	core->watched_count = list.target_count;
+	core->watched_count = list.counts[EDGE_TARGETS];
 	core->scraped = scraped;
-	core->scraped_count = list.source_count;
+	core->scraped_count = list.counts[EDGE_SOURCES];
 	int error = neighbours_watch(core->neighbours, addresses, policy->backend_count);
 
 	if (error)

@@ -17,6 +17,11 @@
 
 #define READS_IN_A_ROW 1024 /* then others get their turn, whatever the edge has to say */
 
+const struct edge_list_bounds edge_list_bounds[EDGE_LISTS] = {
+	[EDGE_TARGETS] = {sizeof(struct edge_target), USHER_BACKENDS_MAX},
+	[EDGE_SOURCES] = {sizeof(struct edge_source), USHER_BACKENDS_MAX},
+};
+
 struct edge {
 	int socket;
 	uint32_t reads;
@@ -135,11 +140,11 @@ static int list_file(const struct edge_list *list, int *ret_file)
 
 	if (file < 0)
 		return -errno;
-	error = write_all(file, list->targets, list->target_count * sizeof(*list->targets));
-	if (!error)
-		error = write_all(file, list->sources, list->source_count * sizeof(*list->sources));
-	if (error)
-		return error;
+	for (size_t i = 0; i < EDGE_LISTS; i++) {
+		error = write_all(file, list->items[i], list->counts[i] * edge_list_bounds[i].size);
+		if (error)
+			return error;
+	}
 	if (fcntl(file, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE | F_SEAL_SEAL))
 		return -errno;
 	*ret_file = TAKE_FD(file);
@@ -174,7 +179,8 @@ int edge_watch(struct edge *edge, const struct edge_list *list, uint32_t round)
 	if (edge->targets >= 0)
 		close(edge->targets);
 	edge->targets = file;
-	edge->order = (struct edge_order){round, list->target_count, list->source_count};
+	edge->order.round = round;
+	memcpy(edge->order.counts, list->counts, sizeof(edge->order.counts));
 	/* The first edge gets it when it has said that it is there. */
 	return edge->worker ? hand_over(edge) : 0;
 }
@@ -199,9 +205,9 @@ static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 		return false;
 	if (fact->kind == EDGE_FACT_LOAD)
 		return load_makes_sense(&fact->load) &&
-		       (fact->round != edge->order.round || fact->target < edge->order.source_count);
+		       (fact->round != edge->order.round || fact->target < edge->order.counts[EDGE_SOURCES]);
 	return fact->kind == EDGE_FACT_HEALTH &&
-	       (fact->round != edge->order.round || fact->target < edge->order.target_count);
+	       (fact->round != edge->order.round || fact->target < edge->order.counts[EDGE_TARGETS]);
 }
 
 int edge_read(struct edge *edge, struct edge_fact *ret_fact)

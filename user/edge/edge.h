@@ -52,17 +52,29 @@ struct edge_source {
 };
 USHER_ASSERT_SIZE(struct edge_source, 928);
 
-/* What the edge is to do; the lists lie one after the other in a memory file. */
-struct edge_list {
-	const struct edge_target *targets;
-	const struct edge_source *sources;
-	uint32_t target_count, source_count;
+/* What the edge is to do: lists that lie one after the other in a memory file, in this order. */
+enum edge_list_kind {
+	EDGE_TARGETS, /* struct edge_target */
+	EDGE_SOURCES, /* struct edge_source */
+	EDGE_LISTS,
 };
+
+struct edge_list {
+	const void *items[EDGE_LISTS];
+	uint32_t counts[EDGE_LISTS];
+};
+
+/* Bytes of an item, and how many there may be. */
+struct edge_list_bounds {
+	size_t size;
+	uint32_t most;
+};
+extern const struct edge_list_bounds edge_list_bounds[EDGE_LISTS];
 
 /* Core to edge, with that memory file beside it. */
 struct edge_order {
 	uint32_t round; /* comes back in the facts: those of an older list are void */
-	uint32_t target_count, source_count;
+	uint32_t counts[EDGE_LISTS];
 };
 
 /* Edge to core. */

@@ -206,14 +206,31 @@ static bool sources_make_sense(const struct edge_source *sources, uint32_t count
 
 static int watch(struct worker *worker, const struct edge_list *list)
 {
+	const struct edge_target *targets = list->items[EDGE_TARGETS];
+	const struct edge_source *sources = list->items[EDGE_SOURCES];
 	int64_t now = clock_monotonic();
 	int error;
 
-	if (!targets_make_sense(list->targets, list->target_count) ||
-	    !sources_make_sense(list->sources, list->source_count))
+	if (!targets_make_sense(targets, list->counts[EDGE_TARGETS]) ||
+	    !sources_make_sense(sources, list->counts[EDGE_SOURCES]))
 		return -EPROTO;
-	error = probes_watch(worker->probes, list->targets, list->target_count, now);
-	return error ? error : scrapes_watch(worker->scrapes, list->sources, list->source_count, now);
+	error = probes_watch(worker->probes, targets, list->counts[EDGE_TARGETS], now);
+	return error ? error : scrapes_watch(worker->scrapes, sources, list->counts[EDGE_SOURCES], now);
+}
+
+/* Where each list begins, and how long all of them are. Returns false if one is too long. */
+static bool lay_out(const struct edge_order *order, size_t offsets[EDGE_LISTS], size_t *ret_length)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < EDGE_LISTS; i++) {
+		if (order->counts[i] > edge_list_bounds[i].most)
+			return false;
+		offsets[i] = length;
+		length += order->counts[i] * edge_list_bounds[i].size;
+	}
+	*ret_length = length;
+	return true;
 }
 
 static int follow_order(struct worker *worker)
@@ -221,16 +238,14 @@ static int follow_order(struct worker *worker)
 	_cleanup_close_ int file = -1;
 	struct edge_order order = {0};
 	struct edge_list list = {0};
+	size_t offsets[EDGE_LISTS], length;
 	struct stat status;
-	int error = receive_order(worker, &order, &file);
-	size_t length;
 	char *bytes = NULL;
+	int error = receive_order(worker, &order, &file);
 
 	if (error)
 		return error;
-	length = order.target_count * sizeof(struct edge_target) + order.source_count * sizeof(struct edge_source);
-	if (order.target_count > USHER_BACKENDS_MAX || order.source_count > USHER_BACKENDS_MAX ||
-	    fstat(file, &status) || (size_t)status.st_size != length)
+	if (!lay_out(&order, offsets, &length) || fstat(file, &status) || (size_t)status.st_size != length)
 		return -EPROTO;
 	if (length) {
 		bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0);
@@ -238,13 +253,10 @@ static int follow_order(struct worker *worker)
 			return -errno;
 	}
 	worker->round = order.round;
-	if (bytes)
-		list = (struct edge_list){
-			.targets = (void *)bytes,
-			.target_count = order.target_count,
-			.sources = (void *)(bytes + order.target_count * sizeof(struct edge_target)),
-			.source_count = order.source_count,
-		};
+	for (size_t i = 0; bytes && i < EDGE_LISTS; i++) {
+		list.items[i] = bytes + offsets[i];
+		list.counts[i] = order.counts[i];
+	}
 	error = watch(worker, &list);
 	if (bytes)
 		munmap(bytes, length);

@@ -70,6 +70,13 @@ static struct edge *started(uint16_t metrics)
 	return edge;
 }
 
+static int watch(struct edge *edge, const struct edge_target *targets, uint32_t count, uint32_t round)
+{
+	const struct edge_list list = {.items[EDGE_TARGETS] = targets, .counts[EDGE_TARGETS] = count};
+
+	return edge_watch(edge, &list, round);
+}
+
 /* Waits for a fact. Returns what edge_read does; -ETIME after `milliseconds`. */
 static int wait_for_fact(struct edge *edge, int milliseconds, struct edge_fact *ret_fact)
 {
@@ -109,7 +116,7 @@ static void test_health_rises_and_falls(void **state)
 	(void)state;
 	targets[0] = target_at(dead);
 	targets[1] = target_at(alive);
-	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = targets, .target_count = 2}, 7), 0);
+	assert_int_equal(watch(edge, targets, 2, 7), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 		assert_int_equal(fact.round, 7);
@@ -129,7 +136,7 @@ static void test_health_rises_and_falls(void **state)
 	assert_int_equal(fact.up, 1);
 
 	/* Another list: what is known is said again, under the new round and position. */
-	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &targets[1], .target_count = 1}, 8), 0);
+	assert_int_equal(watch(edge, &targets[1], 1, 8), 0);
 	assert_int_equal(wait_for_fact(edge, 1000, &fact), 0);
 	assert_int_equal(fact.round, 8);
 	assert_int_equal(fact.target, 0);
@@ -169,7 +176,7 @@ static void test_health_by_http_and_https(void **state)
 		strcpy(targets[i].path, "/ready");
 	}
 	strcpy(targets[TLS].host, "scorer.example.com");
-	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = targets, .target_count = TARGETS}, 1), 0);
+	assert_int_equal(watch(edge, targets, TARGETS, 1), 0);
 	for (int i = 0; i < TARGETS; i++) {
 		assert_int_equal(wait_for_fact(edge, 5000, &fact), 0);
 		if (fact.cause != wanted[fact.target].kind || fact.number != wanted[fact.target].number)
@@ -247,7 +254,7 @@ static void test_a_dead_edge_is_replaced(void **state)
 	(void)state;
 	edge = started(0);
 	target = target_at(port);
-	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &target, .target_count = 1}, 1), 0);
+	assert_int_equal(watch(edge, &target, 1, 1), 0);
 	assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 	first = edge_pid(edge);
 	assert_int_equal(kill(first, SIGKILL), 0);
@@ -286,7 +293,7 @@ static void test_frames_that_are_none_are_refused(void **state)
 {
 	static const char garbage[100] = "garbage";
 	struct edge *edge = started(0);
-	struct edge_order order = {.round = 1, .target_count = USHER_BACKENDS_MAX + 1};
+	struct edge_order order = {.round = 1, .counts[EDGE_TARGETS] = USHER_BACKENDS_MAX + 1};
 	pid_t first;
 
 	(void)state;
@@ -299,10 +306,10 @@ static void test_frames_that_are_none_are_refused(void **state)
 	assert_int_equal(send(edge_fd(edge), &order, sizeof(order), 0), sizeof(order)); /* without its file */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
-	send_order(edge, order, (off_t)(order.target_count * sizeof(struct edge_target))); /* too many */
+	send_order(edge, order, (off_t)(order.counts[EDGE_TARGETS] * sizeof(struct edge_target))); /* too many */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
-	order.target_count = 3;
+	order.counts[EDGE_TARGETS] = 3;
 	send_order(edge, order, 2 * sizeof(struct edge_target)); /* fewer than it says */
 	wait_for_worker(edge, first);
 	first = edge_pid(edge);
@@ -400,7 +407,7 @@ static void test_a_taken_port_does_not_stop_the_probes(void **state)
 	(void)state;
 	edge = started(port);
 	target = target_at(port);
-	assert_int_equal(edge_watch(edge, &(struct edge_list){.targets = &target, .target_count = 1}, 1), 0);
+	assert_int_equal(watch(edge, &target, 1, 1), 0);
 	assert_int_equal(wait_for_fact(edge, 3000, &fact), 0);
 	assert_int_equal(fact.up, 1);
 	close(server);
