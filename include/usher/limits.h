@@ -29,12 +29,19 @@
 #define USHER_LABELS_MAX 64 /* on one version, or in one require */
 #define USHER_ARMS_MAX 16   /* versions that one split may name */
 #define USHER_NAT_ADDRESSES_MAX 32
-#define USHER_REGIONS_MAX 1024	   /* in one region set or list, includes resolved */
-#define USHER_HEALTH_PATH_MAX 255  /* bytes of what a probe asks for */
-#define USHER_HEALTH_HOST_MAX 253  /* bytes of the name that it asks by */
-#define USHER_METRIC_NAME_MAX 127  /* bytes of the name of a series */
-#define USHER_HEALTH_STATUS_MAX 16 /* codes that it may be answered with */
-#define USHER_WEIGHT_MAX 10000	   /* of a backend's capacity and of a split's share */
+#define USHER_REGIONS_MAX 1024	  /* in one region set or list, includes resolved */
+#define USHER_HEALTH_PATH_MAX 255 /* bytes of what a probe asks for */
+#define USHER_HEALTH_HOST_MAX 253 /* bytes of the name that it asks by */
+#define USHER_METRIC_NAME_MAX 127 /* bytes of the name of a series */
+#define USHER_LABEL_VALUE_MAX 127 /* bytes of what a label of a series is to be */
+#define USHER_SERIES_LABELS_MAX 4 /* that a series is chosen by */
+#define USHER_EVALUATORS_MAX 64
+#define USHER_GATES_MAX 64
+#define USHER_GATE_SUBJECTS_MAX 4096 /* versions, backends and services, of all gates together */
+#define USHER_SERIES_MAX 16384	     /* that all gates together read */
+#define USHER_BUCKETS_MAX 64	     /* of a histogram that is compared */
+#define USHER_HEALTH_STATUS_MAX 16   /* codes that it may be answered with */
+#define USHER_WEIGHT_MAX 10000	     /* of a backend's capacity and of a split's share */
 
 /* What a document may be. */
 #define USHER_POLICY_BYTES_MAX (32u << 20)

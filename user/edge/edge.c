@@ -20,6 +20,8 @@
 const struct edge_list_bounds edge_list_bounds[EDGE_LISTS] = {
 	[EDGE_TARGETS] = {sizeof(struct edge_target), USHER_BACKENDS_MAX},
 	[EDGE_SOURCES] = {sizeof(struct edge_source), USHER_BACKENDS_MAX},
+	[EDGE_EVALUATORS] = {sizeof(struct edge_evaluator), USHER_EVALUATORS_MAX},
+	[EDGE_SERIES] = {sizeof(struct edge_series), USHER_SERIES_MAX},
 };
 
 struct edge {

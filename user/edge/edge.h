@@ -52,10 +52,39 @@ struct edge_source {
 };
 USHER_ASSERT_SIZE(struct edge_source, 928);
 
+/* Where figures are to be read that gates judge. */
+struct edge_evaluator {
+	struct usher_address address;
+	uint16_t port; /* host order */
+	uint8_t tls, verify;
+	uint8_t protocol; /* enum evaluator_protocol */
+	uint8_t padding[3];
+	uint32_t every_ms, timeout_ms, stale_after_ms;
+	uint32_t first, count;		      /* of the list of series */
+	char host[USHER_HEALTH_HOST_MAX + 1]; /* "": the address */
+	char path[USHER_HEALTH_PATH_MAX + 1];
+	char padding2[6];
+};
+USHER_ASSERT_SIZE(struct edge_evaluator, 560);
+
+/* The samples that make up one figure, which is their sum: those of this name that have all of these labels, whatever
+ * others they have. */
+struct edge_series {
+	char name[USHER_METRIC_NAME_MAX + 1];
+	double le; /* only samples whose label `le` is this number, +Inf among them; NAN: any */
+	uint32_t label_count, padding;
+	struct {
+		char name[USHER_NAME_MAX + 1], value[USHER_LABEL_VALUE_MAX + 1];
+	} labels[USHER_SERIES_LABELS_MAX];
+};
+USHER_ASSERT_SIZE(struct edge_series, 912);
+
 /* What the edge is to do: lists that lie one after the other in a memory file, in this order. */
 enum edge_list_kind {
-	EDGE_TARGETS, /* struct edge_target */
-	EDGE_SOURCES, /* struct edge_source */
+	EDGE_TARGETS,	 /* struct edge_target */
+	EDGE_SOURCES,	 /* struct edge_source */
+	EDGE_EVALUATORS, /* struct edge_evaluator */
+	EDGE_SERIES,	 /* struct edge_series: of the first evaluator, then of the second, ... */
 	EDGE_LISTS,
 };
 
@@ -82,6 +111,10 @@ enum edge_fact_kind {
 	EDGE_FACT_HEALTH,
 	EDGE_FACT_BORN, /* a new edge, that knows nothing yet; `target` is its process id */
 	EDGE_FACT_LOAD, /* of the source at `target` */
+	/* Of the evaluator at `target`: some of its series, from the one at `number`, as its next EVALUATED confirms them. Facts of both
+	 * kinds come in order: every series once, then EVALUATED. */
+	EDGE_FACT_VALUES,
+	EDGE_FACT_EVALUATED, /* it has been asked; without a cause: the values before this fact are what it says */
 };
 
 #define EDGE_FIGURES 4 /* enum telemetry_quantity: waiting, running, use, start time */
@@ -107,14 +140,28 @@ struct edge_load {
 };
 USHER_ASSERT_SIZE(struct edge_load, 64);
 
+#define EDGE_VALUES 4 /* in one fact; of the last one of an evaluator only as many as it has series */
+
+struct edge_value {
+	double value;	  /* NAN: no sample matches, or one that does is no number */
+	uint32_t age_ms;  /* since it was measured, as its timestamp says, or since it was read */
+	uint16_t samples; /* that it is the sum of, at most 65,535 */
+	uint8_t type;	  /* enum exposition_type */
+	uint8_t padding;
+};
+USHER_ASSERT_SIZE(struct edge_value, 16);
+
 struct edge_fact {
 	uint32_t round;
-	uint32_t target;       /* position in the list */
-	uint32_t up;	       /* 0, 1 */
-	uint32_t kind;	       /* callers of edge_read do not see EDGE_FACT_BORN */
-	uint32_t cause;	       /* enum cause_kind: why it is not up, or cannot be read, or CAUSE_NONE */
-	int32_t number;	       /* that goes with it */
-	struct edge_load load; /* of a source with CAUSE_NONE */
+	uint32_t target; /* position in the list */
+	uint32_t up;	 /* 0, 1 */
+	uint32_t kind;	 /* callers of edge_read do not see EDGE_FACT_BORN */
+	uint32_t cause;	 /* enum cause_kind: why it is not up, or cannot be read, or CAUSE_NONE */
+	int32_t number;	 /* that goes with it */
+	union {
+		struct edge_load load; /* of a source with CAUSE_NONE */
+		struct edge_value values[EDGE_VALUES];
+	};
 };
 USHER_ASSERT_SIZE(struct edge_fact, 88);
 

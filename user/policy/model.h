@@ -176,6 +176,24 @@ struct load_source {
 	bool use_percent;		     /* `use` is 0 to 100 */
 };
 
+enum evaluator_protocol {
+	EVALUATOR_PAGE,	      /* a page of metrics */
+	EVALUATOR_PROMETHEUS, /* the query API of a Prometheus server, below `path` */
+	EVALUATOR_PROTOCOLS,
+};
+
+/* Where figures are read that gates judge. */
+struct evaluator {
+	const char *name;
+	struct place place;
+	enum evaluator_protocol protocol;
+	struct usher_address address;
+	uint16_t port;
+	bool tls, verify;
+	const char *path, *host; /* host NULL: the address */
+	uint32_t every_ms, timeout_ms, stale_after_ms;
+};
+
 extern const char *const forward_names[]; /* by enum usher_forward */
 
 struct backend {
