@@ -5,19 +5,6 @@
 #include <stddef.h>
 #include <string.h>
 
-const char *const gate_then_names[GATE_THENS] = {
-	[GATE_THEN_QUARANTINE] = "quarantine",
-	[GATE_THEN_KEEP] = "keep",
-	[GATE_THEN_ALERT] = "alert",
-};
-
-const char *const gate_bound_names[GATE_BOUNDS] = {
-	[GATE_BOUND_INTERVAL] = "interval",
-	[GATE_BOUND_LOWER] = "lower",
-	[GATE_BOUND_UPPER] = "upper",
-	[GATE_BOUND_POINT] = "point",
-};
-
 const char *const gate_state_names[GATE_STATES] = {
 	[GATE_OK] = "ok",
 	[GATE_BREACHED] = "breached",
@@ -35,30 +22,6 @@ const char *const gate_signal_names[GATE_SIGNALS] = {
 	[GATE_SIGNAL_FRESH] = "fresh", [GATE_SIGNAL_MISSING] = "missing",	  [GATE_SIGNAL_INVALID] = "invalid",
 	[GATE_SIGNAL_STALE] = "stale", [GATE_SIGNAL_FEW_SAMPLES] = "few-samples",
 };
-
-const char *gate_fault(const struct gate_settings *settings)
-{
-	if (isnan(settings->breach_below) || isnan(settings->breach_above) || isnan(settings->recover_from) ||
-	    isnan(settings->recover_to))
-		return "a limit is no number";
-	if (settings->breach_below == -INFINITY && settings->breach_above == INFINITY)
-		return "nothing is a breach";
-	if (settings->breach_below > settings->breach_above)
-		return "everything is a breach";
-	if (settings->recover_from < settings->breach_below || settings->recover_to > settings->breach_above)
-		return "recovers where it breaches";
-	if (settings->recover_from > settings->recover_to)
-		return "nothing is a recovery";
-	if (!(settings->min_samples >= 0) || isinf(settings->min_samples))
-		return "min_samples is no count";
-	if (settings->stale_after == 0)
-		return "stale_after is 0";
-	if (settings->transitions_per_hour > GATE_TRANSITIONS_MAX)
-		return "more transitions per hour than are kept";
-	if (settings->bound >= GATE_BOUNDS || settings->then >= GATE_THENS)
-		return "no such choice";
-	return NULL;
-}
 
 /* ---- time ---------------------------------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include "usher/abi.h"
 
 #include "base/arena.h"
+#include "policy/gate_settings.h"
 
 #define POLICY_NONE SIZE_MAX
 
@@ -271,6 +272,55 @@ struct rule {
 	size_t reroute; /* service */
 };
 
+enum gate_subject { GATE_ON_VERSION, GATE_ON_BACKEND, GATE_ON_SERVICE, GATE_SUBJECTS };
+extern const char *const gate_subject_names[GATE_SUBJECTS];
+
+enum gate_figure {
+	GATE_METRIC,	 /* a gauge, as it is */
+	GATE_PROPORTION, /* successes over trials */
+	GATE_DIFFERENCE, /* of two groups' proportions: the first less the second */
+	GATE_RATIO,	 /* the first over the second */
+	GATE_STABILITY,	 /* population stability index of two histograms */
+	GATE_FIGURES,
+};
+extern const char *const gate_figure_names[GATE_FIGURES];
+
+enum gate_action {
+	GATE_QUARANTINE, /* out of every constraint set */
+	GATE_SHARE,	 /* so many per cent of its weight */
+	GATE_REROUTE,	 /* new connections of the service go where a reroute rule sends them */
+	GATE_ALERT,	 /* nothing but words: what it would have done */
+	GATE_ACTIONS,
+};
+extern const char *const gate_action_names[GATE_ACTIONS];
+
+/* The label that a series has to have. {model}, {version}, {backend} and {service} in the value stand for the subject's. */
+struct gate_label {
+	const char *name, *value;
+};
+
+struct gate_policy {
+	const char *name;
+	struct place place;
+	enum gate_subject on;
+	struct index_list subjects; /* versions, backends or services */
+	size_t evaluator;
+	enum gate_figure figure;
+	/* GATE_METRIC: the gauge, and how many samples it rests on (or NULL); proportions: successes and trials; GATE_STABILITY:
+	 * actual, and expected unless it is in the policy (NULL then). */
+	const char *series[2];
+	uint32_t window_s; /* over which counters are looked at; 0: since ever, of GATE_METRIC */
+	const char *group_label, *groups[2];
+	const double *buckets;	/* upper bounds, rising, the last one INFINITY */
+	const double *expected; /* a count for each */
+	size_t bucket_count;
+	struct gate_label labels[USHER_SERIES_LABELS_MAX];
+	size_t label_count;
+	struct gate_settings settings;
+	enum gate_action action;
+	uint32_t share; /* per cent, of GATE_SHARE */
+};
+
 struct policy {
 	struct arena arena;
 	const char *file;
@@ -293,6 +343,10 @@ struct policy {
 
 	struct geo geos[USHER_GEO_FILES_MAX]; /* in document order of their tenants' names */
 	size_t geo_count;
+
+	struct evaluator *evaluators; /* these two sorted by name */
+	struct gate_policy *gates;
+	size_t evaluator_count, gate_count;
 
 	const struct usher_address *nat_addresses;
 	size_t nat_address_count;

@@ -105,7 +105,22 @@ static void parse_controller_loss(struct document *document, struct node node, s
 /* Every section in the order in which they need each other, whatever theirs is in the document. */
 static void parse_sections(struct document *document, struct policy *policy)
 {
-	enum { VERSION, METADATA, AUDIT, REGIONS, TENANTS, MODELS, BACKENDS, SERVICES, RULES, NAT, LOSS, FIELDS };
+	enum {
+		VERSION,
+		METADATA,
+		AUDIT,
+		REGIONS,
+		TENANTS,
+		MODELS,
+		BACKENDS,
+		SERVICES,
+		RULES,
+		NAT,
+		LOSS,
+		TELEMETRY,
+		GATES,
+		FIELDS
+	};
 	struct field fields[FIELDS] = {{.key = "apiVersion", .required = true},
 				       {.key = "metadata"},
 				       {.key = "audit"},
@@ -116,12 +131,14 @@ static void parse_sections(struct document *document, struct policy *policy)
 				       {.key = "services", .required = true},
 				       {.key = "rules", .required = true},
 				       {.key = "nat"},
-				       {.key = "controller_loss"}};
+				       {.key = "controller_loss"},
+				       {.key = "telemetry"},
+				       {.key = "gates"}};
 	static void (*const sections[FIELDS])(struct document *, struct node, struct policy *) = {
-		[METADATA] = parse_metadata,   [AUDIT] = parse_audit,	[REGIONS] = parse_regions,
-		[TENANTS] = parse_tenants,     [MODELS] = parse_models, [BACKENDS] = parse_backends,
-		[SERVICES] = parse_services,   [RULES] = parse_rules,	[NAT] = parse_nat,
-		[LOSS] = parse_controller_loss};
+		[METADATA] = parse_metadata,	[AUDIT] = parse_audit,		[REGIONS] = parse_regions,
+		[TENANTS] = parse_tenants,	[MODELS] = parse_models,	[BACKENDS] = parse_backends,
+		[SERVICES] = parse_services,	[RULES] = parse_rules,		[NAT] = parse_nat,
+		[LOSS] = parse_controller_loss, [TELEMETRY] = parse_evaluators, [GATES] = parse_gates};
 
 	if (read_object(document, document_root(document), fields, FIELDS))
 		return;

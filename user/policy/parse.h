@@ -16,6 +16,8 @@ void parse_models(struct document *document, struct node node, struct policy *po
 void parse_backends(struct document *document, struct node node, struct policy *policy);
 void parse_services(struct document *document, struct node node, struct policy *policy);
 void parse_rules(struct document *document, struct node node, struct policy *policy);
+void parse_evaluators(struct document *document, struct node node, struct policy *policy);
+void parse_gates(struct document *document, struct node node, struct policy *policy);
 
 /* What no section can judge alone: addresses that clash, circles, versions that a rule cannot mean. */
 void validate(struct document *document, const struct policy *policy);
@@ -25,13 +27,16 @@ void suspect(struct document *document, const struct policy *policy, int64_t now
 /* SHA-256 of the document as it would be printed with sorted keys and without blanks, and of the digests of its files. */
 void document_digest(const struct document *document, const struct policy *policy, char hex[65]);
 
-/* "every-flow" or "required". */
+/* The name of a series: at most USHER_METRIC_NAME_MAX characters. Returns 0 or -EINVAL. */
+int read_metric_name(struct document *document, struct node node, const char **ret_name);
 void read_load(struct document *document, struct node node, struct load_source *load);
 /* What an HTTP request asks for: at most USHER_HEALTH_PATH_MAX characters that need no escaping, from "/" on. */
 void read_path(struct document *document, struct node node, const char **ret_path);
+bool is_path(const char *text);
 /* By which name it does. */
 void read_host_name(struct document *document, struct node node, const char **ret_host);
 
+/* "every-flow" or "required". */
 void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode);
 /* An address with a port that a host can have; `what`: "a backend". */
 int read_endpoint(struct document *document, struct node node, const char *what, struct usher_address *ret_address,

@@ -27,7 +27,7 @@ enum {
 };
 
 /* What may stand in a path and a query (RFC 3986), percent signs included. */
-static bool is_path(const char *text)
+bool is_path(const char *text)
 {
 	static const char allowed[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@%/?";

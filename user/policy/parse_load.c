@@ -69,19 +69,27 @@ static bool is_metric(const char *text)
 	return length <= USHER_METRIC_NAME_MAX && strspn(text, allowed) == length && !strchr("0123456789", *text);
 }
 
-static void read_metric(struct document *document, struct field *field, const char **ret_name)
+int read_metric_name(struct document *document, struct node node, const char **ret_name)
 {
 	const char *name;
 
-	if (!field->given || read_string(document, field->value, &name))
-		return;
-	if (is_metric(name))
-		*ret_name = name;
-	else
-		node_error(document, field->value,
+	if (read_string(document, node, &name))
+		return -EINVAL;
+	if (!is_metric(name)) {
+		node_error(document, node,
 			   "expected the name of a series such as \"vllm:num_requests_waiting\", of at most %d "
 			   "characters, got %s",
-			   USHER_METRIC_NAME_MAX, node_describe(document, field->value));
+			   USHER_METRIC_NAME_MAX, node_describe(document, node));
+		return -EINVAL;
+	}
+	*ret_name = name;
+	return 0;
+}
+
+static void read_metric(struct document *document, const struct field *field, const char **ret_name)
+{
+	if (field->given)
+		read_metric_name(document, field->value, ret_name);
 }
 
 /* A preset, or the names of series. */

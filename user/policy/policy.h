@@ -30,6 +30,10 @@ int region_compare(const void *left, const void *right);
 /* "DE-HE", "DE", or "unknown". */
 void region_print(const struct region *region, char text[8]);
 
+/* How many series each subject of the gate is judged by, in the order of struct gate_policy: series[0] of the first group,
+ * series[1] of it, then of the second group; of each bucket of the actual histogram, then of the expected one. */
+size_t gate_series_count(const struct gate_policy *gate);
+
 #define VERSION_TEXT (2 * USHER_NAME_MAX + 2)
 /* "MODEL@VERSION", as backends name what they serve. */
 const char *version_print(const struct policy *policy, size_t version, char text[VERSION_TEXT]);
