@@ -19,7 +19,7 @@ static const struct {
 	{"services", show_services},	 {"tenants", show_tenants}, {"models", show_models},
 	{"backends", show_backends},	 {"routes", show_routes},   {"quarantines", show_quarantines},
 	{"flows", show_flows},		 {"facts", show_facts},	    {"stats", show_stats},
-	{"generation", show_generation},
+	{"generation", show_generation}, {"gates", show_gates},	    {"evaluators", show_evaluators},
 };
 
 #define WORDS ARRAY_COUNT(words)
@@ -178,6 +178,7 @@ static void print_overview(struct json_object *overview)
 		fact("unconfirmed", "goes back at %s unless `usher confirm` comes before",
 		     field_text(daemon, "confirm_by"));
 	quarantine_facts(overview);
+	gate_facts(overview);
 	flow_facts(field(field(overview, "stats"), "flows"));
 	audit_facts(field(field(overview, "stats"), "audit"));
 	for (size_t i = 0; i < field_count(daemon, "problems"); i++) {
@@ -193,7 +194,7 @@ static void print_overview(struct json_object *overview)
 
 static int show_overview(void)
 {
-	static const char *const parts[] = {"stats", "services", "backends", "quarantines"};
+	static const char *const parts[] = {"stats", "services", "backends", "quarantines", "gates"};
 	struct json_object *overview = json_object_new_object();
 	int status = read_status(overview);
 

@@ -12,6 +12,8 @@ void show_backends(struct json_object *body);
 void show_routes(struct json_object *body);
 void show_quarantines(struct json_object *body);
 void show_facts(struct json_object *body);
+void show_gates(struct json_object *body);
+void show_evaluators(struct json_object *body);
 void show_flows(struct json_object *body);
 void show_stats(struct json_object *body);
 void show_generation(struct json_object *body);
@@ -20,6 +22,9 @@ void show_generation(struct json_object *body);
 char *quarantine_text(struct json_object *quarantine);
 /* Lines of the overview, if there are quarantines. */
 void quarantine_facts(struct json_object *body);
+
+/* The same, if there are gates that are not ok. */
+void gate_facts(struct json_object *body);
 
 /* Packets of a {VERDICT: {REASON: counter}} under one verdict. */
 long long verdict_packets(struct json_object *verdicts, const char *verdict);

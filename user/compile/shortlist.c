@@ -79,6 +79,7 @@ struct question {
 	const struct criteria *criteria;
 	size_t takers;
 	const struct rule *split; /* or NULL */
+	bool rerouted;		  /* the service, by a gate */
 };
 
 static uint32_t share_of(const struct rule *split, size_t version)
@@ -114,7 +115,9 @@ static void judge_start(const struct question *question, struct candidate *candi
 	const struct effective *effective = question->effective;
 	size_t version = effective->policy->backends[candidate->backend].version;
 
-	if (question->split && !share_of(question->split, version)) {
+	if (question->rerouted) {
+		candidate->start_reason = USHER_REASON_GATE_BREACHED;
+	} else if (question->split && !share_of(question->split, version)) {
 		candidate->start_reason = USHER_REASON_NO_SHARE;
 		candidate->rule = question->criteria->split;
 	} else {
@@ -137,8 +140,8 @@ static unsigned int step_of(uint8_t reason)
 {
 	static const uint8_t steps[] = {
 		USHER_REASON_REQUIRE_RULE, USHER_REASON_EVIDENCE_EXPIRED, USHER_REASON_ADDRESS_FAMILY,
-		USHER_REASON_QUARANTINED,  USHER_REASON_NO_SHARE,	  USHER_REASON_DRAINING,
-		USHER_REASON_UNHEALTHY,	   USHER_REASON_UNREACHABLE,
+		USHER_REASON_QUARANTINED,  USHER_REASON_GATE_BREACHED,	  USHER_REASON_NO_SHARE,
+		USHER_REASON_DRAINING,	   USHER_REASON_UNHEALTHY,	  USHER_REASON_UNREACHABLE,
 	};
 
 	for (unsigned int i = 0; i < ARRAY_COUNT(steps); i++)
@@ -231,7 +234,9 @@ static void make_arms(const struct question *question, struct arena *arena, stru
 	if (!split && !list->reason)
 		list->arms[list->arm_count++] = (struct decision_arm){POLICY_NONE, 1};
 	for (size_t i = 0; split && i < split->share_count; i++) {
-		const struct decision_arm arm = {split->shares[i].version, split->shares[i].weight};
+		const struct decision_arm arm = {split->shares[i].version,
+						 split->shares[i].weight *
+							 question->effective->version_shares[split->shares[i].version]};
 
 		if (arm.weight && has_starts(list, question->effective->policy, &arm))
 			list->arms[list->arm_count++] = arm;
@@ -249,13 +254,13 @@ static void judge_all(const struct question *question, bool keep, struct arena *
 	arena_free(&scratch);
 }
 
-static struct shortlist *make(const struct shortlists *lists, size_t model, size_t criteria, struct arena *arena)
+static struct shortlist *make(const struct shortlists *lists, size_t service, size_t criteria, struct arena *arena)
 {
 	const struct effective *effective = lists->effective;
-	const size_t *first = &effective->serving_first[model];
+	const size_t *first = &effective->serving_first[effective->policy->services[service].model];
 	size_t words = (first[1] - first[0] + 63) / 64;
 	struct shortlist *list = arena_alloc(arena, sizeof(*list));
-	struct question question = {.effective = effective};
+	struct question question = {.effective = effective, .rerouted = effective->rerouted[service]};
 
 	question.criteria = criteria_at(lists->rulings, criteria, &question.takers);
 	if (question.criteria->split != CRITERIA_NO_SPLIT)
@@ -275,7 +280,7 @@ static struct shortlist *make(const struct shortlists *lists, size_t model, size
 const struct shortlist *shortlists_find(struct shortlists *lists, size_t service, size_t criteria)
 {
 	const struct service *served = &lists->effective->policy->services[service];
-	const size_t key[] = {served->model, served->slow_start_ms, criteria};
+	const size_t key[] = {served->model, served->slow_start_ms, lists->effective->rerouted[service], criteria};
 	size_t before = lists->keys.count, number;
 	struct shortlist *list;
 
@@ -284,7 +289,7 @@ const struct shortlist *shortlists_find(struct shortlists *lists, size_t service
 	number = intern(&lists->keys, key, sizeof(key));
 	if (number < before)
 		return lists->items[number];
-	list = make(lists, served->model, criteria, &lists->arena);
+	list = make(lists, service, criteria, &lists->arena);
 	list->number = (uint32_t)number;
 	lists->items = array_grow(lists->items, number, &lists->capacity, sizeof(*lists->items));
 	lists->items[number] = list;

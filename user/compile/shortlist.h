@@ -5,8 +5,8 @@
  * Candidates fall step by step, and the step that takes the last one gives the refusal its reason and its rule:
  *   rules that take away, in the order of the document (EVIDENCE_EXPIRED if a require asks for labels that are there but
  *   lapsed, otherwise REQUIRE_RULE or DENY_BACKENDS; if one rule takes the last ones for both, REQUIRE_RULE);
- *   an expired validation; the address family; quarantine; a split without a share for them; draining; health; reachability.
- * The first four make the constraint set, all of them the start set.
+ *   an expired validation; the address family; quarantine; a gate; a split without a share for them; draining; health; reachability.
+ * Those up to the gate make the constraint set, all of them the start set.
  */
 #ifndef USHER_COMPILE_SHORTLIST_H
 #define USHER_COMPILE_SHORTLIST_H
@@ -50,7 +50,7 @@ struct shortlists {
 	const struct rulings *rulings;
 	bool keep_candidates;
 	struct arena arena;
-	struct intern keys;	  /* model, slow start, criteria */
+	struct intern keys;	  /* model, slow start, rerouted, criteria */
 	struct shortlist **items; /* by number */
 	size_t capacity;
 };

@@ -147,8 +147,14 @@ static void free_tables(struct tables **tables)
 	tables_free(*tables);
 }
 
+static void free_gates(struct gates **gates)
+{
+	gates_free(*gates);
+}
+
 static void release_facts(const struct facts *facts)
 {
+	free(facts->services);
 	free(facts->backends);
 	free(facts->versions);
 }
@@ -210,6 +216,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	_cleanup_(free_effective) struct effective *effective = NULL;
 	_cleanup_(free_tables) struct tables *tables = NULL;
 	_cleanup_(release_facts) struct facts facts = {0};
+	_cleanup_(free_gates) struct gates *gates = NULL;
 	_cleanup_free_ char *copy = NULL;
 	char digest[SHA256_HEX];
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
@@ -221,7 +228,11 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 		return error;
 	error = core_carry_facts(core, policy, &facts);
 	if (!error)
+		error = gates_new(policy, core->gates, &gates);
+	if (!error) {
+		gates_fill(gates, policy, &facts);
 		error = decide(policy, &facts, now, &effective);
+	}
 	if (!error)
 		error = make_tables(core, effective, diagnostics, &tables);
 	copy = malloc(length + 1);
@@ -256,6 +267,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	if (error)
 		return error;
 	core_free_policy(core);
+	gates_free(core->gates);
+	core->gates = TAKE_PTR(gates);
 	core->policy = TAKE_PTR(policy);
 	core->effective = TAKE_PTR(effective);
 	core->facts = facts;
@@ -287,6 +300,7 @@ int core_refresh(struct core *core)
 	if (!core->policy || core->patience)
 		return 0;
 	core_recall_orders(core, core->policy, &core->facts);
+	gates_fill(core->gates, core->policy, &core->facts);
 	error = core_recall_able(core, core->policy, &core->facts);
 	if (!error)
 		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);

@@ -19,6 +19,7 @@
 #include "kernel/publish.h"
 #include "audit/journal.h"
 #include "edge/edge.h"
+#include "daemon/gates.h"
 #include "daemon/options.h"
 #include "daemon/quota.h"
 #include "daemon/state.h"
@@ -44,7 +45,7 @@ struct core {
 	struct edge *edge;
 	char *problems[PROBLEMS_MAX]; /* what an operator should know */
 	size_t problem_count;
-	int64_t started; /* CLOCK_REALTIME */
+	int64_t started, started_monotonic; /* CLOCK_REALTIME, CLOCK_MONOTONIC */
 
 	struct policy *policy; /* in force; NULL: none */
 	char *text;	       /* of it, as it was given */
@@ -66,6 +67,10 @@ struct core {
 	size_t watched_count;
 	size_t *scraped; /* the same of each source */
 	size_t scraped_count;
+	struct gates *gates; /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	int64_t gates_saved; /* CLOCK_MONOTONIC */
+	bool gates_taken;    /* readings since then */
+	bool gates_unsaved;  /* a transition since then */
 };
 
 /* What a change of policy has led to. */
@@ -119,6 +124,15 @@ void core_load_fact(struct core *core, const struct edge_fact *fact);
 bool core_load_is_fresh(const struct load_source *source, const struct load_facts *facts, int64_t now);
 /* Where the edge reads it. */
 struct edge_source core_source(const struct backend *backend);
+/* The clock of gates: milliseconds since the epoch, at its own pace while the daemon runs. */
+int64_t core_gate_clock(const struct core *core);
+/* What an earlier daemon knew of gates. Returns 0, or -errno with a sentence. */
+int core_gates_open(struct core *core, struct problem *problem);
+void core_gates_save(struct core *core);
+/* Every second. */
+void core_gates_tick(struct core *core);
+/* A fact from the edge, of an evaluator. */
+void core_gates_fact(struct core *core, const struct edge_fact *fact);
 /* Tells the edge whom to probe, and has the backends' neighbours watched. */
 void core_watch(struct core *core);
 

@@ -166,13 +166,17 @@ int core_carry_facts(const struct core *core, const struct policy *policy, struc
 	struct facts facts = {.backends = calloc(policy->backend_count + 1, sizeof(*facts.backends)),
 			      .backend_count = policy->backend_count,
 			      .versions = calloc(policy->version_count + 1, sizeof(*facts.versions)),
-			      .version_count = policy->version_count};
+			      .version_count = policy->version_count,
+			      .services = calloc(policy->service_count + 1, sizeof(*facts.services)),
+			      .service_count = policy->service_count};
 	size_t before;
-	int error = facts.backends && facts.versions ? core_recall_able(core, policy, &facts) : -ENOMEM;
+	int error =
+		facts.backends && facts.versions && facts.services ? core_recall_able(core, policy, &facts) : -ENOMEM;
 
 	if (error) {
 		free(facts.backends);
 		free(facts.versions);
+		free(facts.services);
 		return error;
 	}
 	core_recall_orders(core, policy, &facts);
@@ -231,12 +235,18 @@ void core_watch(struct core *core)
 	const struct policy *policy = core->policy;
 	struct edge_target *targets = calloc(policy->backend_count + 1, sizeof(*targets));
 	struct edge_source *sources = calloc(policy->backend_count + 1, sizeof(*sources));
+	struct edge_evaluator *evaluators = calloc(policy->evaluator_count + 1, sizeof(*evaluators));
 	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
 	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
 	size_t *scraped = calloc(policy->backend_count + 1, sizeof(*scraped));
-	struct edge_list list = {.items = {[EDGE_TARGETS] = targets, [EDGE_SOURCES] = sources}};
+	struct edge_list list = {.items = {[EDGE_TARGETS] = targets,
+					   [EDGE_SOURCES] = sources,
+					   [EDGE_EVALUATORS] = evaluators,
+					   [EDGE_SERIES] = core->gates->series},
+				 .counts[EDGE_EVALUATORS] = (uint32_t)policy->evaluator_count,
+				 .counts[EDGE_SERIES] = (uint32_t)core->gates->series_count};
 
-	if (!targets || !sources || !addresses || !watched || !scraped)
+	if (!targets || !sources || !evaluators || !addresses || !watched || !scraped)
 		abort();
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct backend *backend = &policy->backends[b];
@@ -251,6 +261,8 @@ void core_watch(struct core *core)
 			sources[list.counts[EDGE_SOURCES]++] = core_source(backend);
 		}
 	}
+	for (size_t e = 0; e < policy->evaluator_count; e++)
+		evaluators[e] = gates_evaluator(core->gates, policy, e);
 	free(core->watched);
 	free(core->scraped);
 	core->watched = watched;
@@ -268,6 +280,7 @@ void core_watch(struct core *core)
 		core_problem(core, "the edge does not take its list of backends: %s", strerror(-error));
 	free(targets);
 	free(sources);
+	free(evaluators);
 	free(addresses);
 }
 

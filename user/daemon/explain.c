@@ -10,26 +10,14 @@
 #include "base/address.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "kernel/explain.h"
 #include "kernel/flows.h"
 #include "policy/policy.h"
-#include "compile/decision.h"
+#include "daemon/inquiry.h"
 #include "daemon/quarantine.h"
-#include "daemon/request.h"
 
 #define CLIENT_PORT 40000 /* if none is named */
 #define STEP_TEXT 1024
 #define NAMES_MAX 4 /* of backends in a sentence */
-
-struct inquiry {
-	struct core *core;
-	struct json *to;
-	struct explain_question question;
-	struct usher_explanation answer;
-	const struct policy *policy;
-	size_t service;		   /* policy index */
-	struct decision *decision; /* NULL: the service is not in the policy */
-};
 
 static const char *const sentences[USHER_REASON_MAX] = {
 #define X(number, name, verdict, label, text) [number] = text,
@@ -108,10 +96,7 @@ static const char *rule_name(const struct inquiry *inquiry, size_t rule)
 	return rule == POLICY_NONE ? NULL : inquiry->policy->rules[rule].id;
 }
 
-static void add_step(struct inquiry *inquiry, const char *step, const char *rule, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static void add_step(struct inquiry *inquiry, const char *step, const char *rule, const char *format, ...)
+void inquiry_step(struct inquiry *inquiry, const char *step, const char *rule, const char *format, ...)
 {
 	char text[STEP_TEXT];
 	va_list arguments;
@@ -162,29 +147,43 @@ static size_t count_bits(const uint64_t *bits, size_t count)
 	return found;
 }
 
+size_t inquiry_names(const struct inquiry *inquiry, const struct shortlist *list,
+		     bool (*takes)(const struct inquiry *inquiry, const struct candidate *candidate, const void *what),
+		     const void *what, char names[INQUIRY_NAMES])
+{
+	size_t count = 0, length = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; list && i < list->count; i++) {
+		if (!takes(inquiry, &list->candidates[i], what))
+			continue;
+		if (count++ < NAMES_MAX)
+			length += (size_t)snprintf(names + length, INQUIRY_NAMES - length, "%s%s", length ? ", " : "",
+						   inquiry->policy->backends[list->candidates[i].backend].name);
+	}
+	if (count > NAMES_MAX)
+		snprintf(names + length, INQUIRY_NAMES - length, " and %zu more", count - NAMES_MAX);
+	return count;
+}
+
+/* Did it fall to this quarantine, and to nothing before? */
+static bool is_quarantined(const struct inquiry *inquiry, const struct candidate *candidate, const void *quarantine)
+{
+	return candidate->constraint_reason == USHER_REASON_QUARANTINED &&
+	       quarantine_covers(quarantine, inquiry->policy, candidate->backend);
+}
+
 /* Who has quarantined it, when and why, with those of the list that nothing else took out before; nothing if there are none. */
 static void add_quarantine_step(struct inquiry *inquiry, const struct state_quarantine *quarantine,
 				const struct shortlist *list)
 {
-	char names[NAMES_MAX * (USHER_NAME_MAX + 2) + 32] = "", who[QUARANTINE_WHO], time[CLOCK_TEXT];
-	size_t count = 0, length = 0;
+	char names[INQUIRY_NAMES], who[QUARANTINE_WHO], time[CLOCK_TEXT];
 
-	for (size_t i = 0; list && i < list->count; i++) {
-		const struct candidate *candidate = &list->candidates[i];
-
-		if (candidate->constraint_reason != USHER_REASON_QUARANTINED ||
-		    !quarantine_covers(quarantine, inquiry->policy, candidate->backend))
-			continue;
-		if (count++ < NAMES_MAX)
-			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s", length ? ", " : "",
-						   inquiry->policy->backends[candidate->backend].name);
-	}
-	if (count > NAMES_MAX)
-		snprintf(names + length, sizeof(names) - length, " and %zu more", count - NAMES_MAX);
-	if (count)
-		add_step(inquiry, "who-may-answer", NULL, "%s is in quarantine, by %s since %s, which takes out %s: %s",
-			 quarantine->name, quarantine_who(quarantine, who), clock_print(quarantine->since, time), names,
-			 quarantine->why);
+	if (inquiry_names(inquiry, list, is_quarantined, quarantine, names))
+		inquiry_step(inquiry, "who-may-answer", NULL,
+			     "%s is in quarantine, by %s since %s, which takes out %s: %s", quarantine->name,
+			     quarantine_who(quarantine, who), clock_print(quarantine->since, time), names,
+			     quarantine->why);
 }
 
 static void add_quarantine_steps(struct inquiry *inquiry, const struct shortlist *list)
@@ -204,22 +203,27 @@ static void add_decision_steps(struct inquiry *inquiry)
 	     nobody = decision->reason == USHER_REASON_NO_ALLOW_RULE;
 
 	if (denied || nobody) {
-		add_step(inquiry, "may-ask", rule_name(inquiry, decision->rule), "no: %s", sentences[decision->reason]);
+		inquiry_step(inquiry, "may-ask", rule_name(inquiry, decision->rule), "no: %s",
+			     sentences[decision->reason]);
 		return;
 	}
-	add_step(inquiry, "may-ask", rule_name(inquiry, decision->allow_rule), "yes, by an allow rule");
-	add_step(inquiry, "who-may-answer",
-		 decision->reason < USHER_REASON_DENY_RULE ? NULL : rule_name(inquiry, decision->rule),
-		 "%zu of %zu backends of model %s are in the constraint set, %zu in the start set",
-		 count_bits(own->may_continue, own->count), own->count,
-		 policy->models[policy->services[inquiry->service].model].name, count_bits(own->may_start, own->count));
+	inquiry_step(inquiry, "may-ask", rule_name(inquiry, decision->allow_rule), "yes, by an allow rule");
+	inquiry_step(inquiry, "who-may-answer",
+		     decision->reason < USHER_REASON_DENY_RULE ? NULL : rule_name(inquiry, decision->rule),
+		     "%zu of %zu backends of model %s are in the constraint set, %zu in the start set",
+		     count_bits(own->may_continue, own->count), own->count,
+		     policy->models[policy->services[inquiry->service].model].name,
+		     count_bits(own->may_start, own->count));
 	add_quarantine_steps(inquiry, own);
+	explain_gates(inquiry, own, inquiry->service);
 	if (decision->reason == USHER_REASON_REROUTED)
-		add_step(inquiry, "who-may-answer", rule_name(inquiry, decision->reroute_rule),
-			 "none of them: rerouted to service %s, where %zu backends may start",
-			 policy->services[decision->target].name, count_bits(rerouted->may_start, rerouted->count));
-	if (decision->reroute_rule != POLICY_NONE)
+		inquiry_step(inquiry, "who-may-answer", rule_name(inquiry, decision->reroute_rule),
+			     "none of them: rerouted to service %s, where %zu backends may start",
+			     policy->services[decision->target].name, count_bits(rerouted->may_start, rerouted->count));
+	if (decision->reroute_rule != POLICY_NONE) {
 		add_quarantine_steps(inquiry, rerouted);
+		explain_gates(inquiry, rerouted, policy->rules[decision->reroute_rule].reroute);
+	}
 }
 
 static void add_choice_steps(struct inquiry *inquiry)
@@ -232,13 +236,13 @@ static void add_choice_steps(struct inquiry *inquiry)
 	if (!backend || inquiry->answer.reason >= USHER_REASON_DENY_RULE)
 		return;
 	if (list && list->split != POLICY_NONE && inquiry->answer.arm < list->arm_count)
-		add_step(inquiry, "which-arm", rule_name(inquiry, list->split),
-			 "version %s, one of %zu arms, drawn by the %s", backend->version, list->arm_count,
-			 sticky ? "client's address, so it stays" : "flow's addresses and ports");
+		inquiry_step(inquiry, "which-arm", rule_name(inquiry, list->split),
+			     "version %s, one of %zu arms, drawn by the %s", backend->version, list->arm_count,
+			     sticky ? "client's address, so it stays" : "flow's addresses and ports");
 	else
-		add_step(inquiry, "which-arm", NULL, "all versions together: no split applies");
-	add_step(inquiry, "which-backend", NULL, "%s (%s@%s in %s), slot %u of its ring", backend->name, backend->model,
-		 backend->version, backend->region, inquiry->answer.ring_slot);
+		inquiry_step(inquiry, "which-arm", NULL, "all versions together: no split applies");
+	inquiry_step(inquiry, "which-backend", NULL, "%s (%s@%s in %s), slot %u of its ring", backend->name,
+		     backend->model, backend->version, backend->region, inquiry->answer.ring_slot);
 }
 
 static const struct tenant_limits *limits_of(const struct inquiry *inquiry)
@@ -262,8 +266,8 @@ static void add_limit_steps(struct inquiry *inquiry)
 	if (inquiry->answer.reason >= USHER_REASON_DENY_RULE)
 		return;
 	if (limits->new_flows_per_second)
-		add_step(inquiry, "within-limits", NULL, "%llu new flows a second, in bursts of up to %llu",
-			 (unsigned long long)limits->new_flows_per_second, (unsigned long long)limits->burst);
+		inquiry_step(inquiry, "within-limits", NULL, "%llu new flows a second, in bursts of up to %llu",
+			     (unsigned long long)limits->new_flows_per_second, (unsigned long long)limits->burst);
 	if (limits->active_flows) {
 		states = calloc(USHER_TENANT_IDS, sizeof(*states));
 		if (!states)
@@ -271,13 +275,13 @@ static void add_limit_steps(struct inquiry *inquiry)
 		flows_tenants(inquiry->core->program, states);
 		state = &states[inquiry->answer.tenant % USHER_TENANT_IDS];
 		active = state->half_open + state->live;
-		add_step(inquiry, "within-limits", NULL, "%llu active flows, %lld now%s",
-			 (unsigned long long)limits->active_flows, active,
-			 active >= (long long)limits->active_flows ? ": a new one is refused until one ends" : "");
+		inquiry_step(inquiry, "within-limits", NULL, "%llu active flows, %lld now%s",
+			     (unsigned long long)limits->active_flows, active,
+			     active >= (long long)limits->active_flows ? ": a new one is refused until one ends" : "");
 	}
 	if (limits->bits_per_second)
-		add_step(inquiry, "within-limits", NULL, "%llu bits a second in all flows together",
-			 (unsigned long long)limits->bits_per_second);
+		inquiry_step(inquiry, "within-limits", NULL, "%llu bits a second in all flows together",
+			     (unsigned long long)limits->bits_per_second);
 }
 
 static void add_steps(struct inquiry *inquiry)
@@ -286,14 +290,14 @@ static void add_steps(struct inquiry *inquiry)
 	bool owned = inquiry->policy->services[inquiry->service].tenant != POLICY_NONE;
 
 	json_array_begin(inquiry->to, "steps");
-	add_step(inquiry, "who", NULL, "tenant %s%s, client region %s", tenant_of(inquiry),
-		 owned ? " (who owns the service)" : "", class ? class->region : "unknown");
+	inquiry_step(inquiry, "who", NULL, "tenant %s%s, client region %s", tenant_of(inquiry),
+		     owned ? " (who owns the service)" : "", class ? class->region : "unknown");
 	if (inquiry->decision) {
 		add_decision_steps(inquiry);
 		add_choice_steps(inquiry);
 		add_limit_steps(inquiry);
 	}
-	add_step(
+	inquiry_step(
 		inquiry, "verdict",
 		rule_name(inquiry, inquiry->answer.route.rule == USHER_NONE ? POLICY_NONE : inquiry->answer.route.rule),
 		"%s: %s", record_reason(inquiry->answer.reason),
@@ -330,25 +334,16 @@ static void add_candidates(struct inquiry *inquiry, const struct shortlist *list
 	}
 }
 
-static bool takes_out(const struct inquiry *inquiry, const struct state_quarantine *quarantine,
-		      const struct shortlist *list)
-{
-	for (size_t i = 0; list && i < list->count; i++)
-		if (list->candidates[i].constraint_reason == USHER_REASON_QUARANTINED &&
-		    quarantine_covers(quarantine, inquiry->policy, list->candidates[i].backend))
-			return true;
-	return false;
-}
-
 static void add_quarantines(struct inquiry *inquiry)
 {
 	const struct state *state = inquiry->core->state;
 	const struct decision *decision = inquiry->decision;
+	char names[INQUIRY_NAMES];
 
 	json_array_begin(inquiry->to, "quarantines");
 	for (size_t q = 0; q < state->quarantine_count; q++)
-		if (takes_out(inquiry, &state->quarantines[q], decision->own) ||
-		    takes_out(inquiry, &state->quarantines[q], decision->rerouted))
+		if (inquiry_names(inquiry, decision->own, is_quarantined, &state->quarantines[q], names) ||
+		    inquiry_names(inquiry, decision->rerouted, is_quarantined, &state->quarantines[q], names))
 			quarantine_add(inquiry->to, NULL, &state->quarantines[q]);
 	json_array_end(inquiry->to);
 }
@@ -439,6 +434,7 @@ int request_explain(struct core *core, const struct request *request, struct ans
 			       inquiry.policy->rules[inquiry.decision->reroute_rule].reroute);
 	json_array_end(inquiry.to);
 	add_quarantines(&inquiry);
+	explain_gate_list(&inquiry);
 	json_object_end(inquiry.to);
 	decision_free(inquiry.decision);
 	return strcmp(record_verdict(inquiry.answer.reason), "forward") ? PROTOCOL_NEGATIVE : PROTOCOL_OK;

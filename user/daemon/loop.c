@@ -91,6 +91,7 @@ static void every_second(struct loop *loop, int64_t now)
 	server_tick(loop->server, now);
 	metrics_update(core);
 	core_verdicts_unsaid(core);
+	core_gates_tick(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);
 	if (core->effective && core->effective->next_change <= realtime / CLOCK_SECOND)
@@ -114,12 +115,18 @@ static void tick(struct loop *loop)
 
 static void listen_to_edge(struct loop *loop)
 {
+	static void (*const takers[])(struct core * core, const struct edge_fact *fact) = {
+		[EDGE_FACT_HEALTH] = core_fact,
+		[EDGE_FACT_LOAD] = core_load_fact,
+		[EDGE_FACT_VALUES] = core_gates_fact,
+		[EDGE_FACT_EVALUATED] = core_gates_fact,
+	};
 	struct edge_fact fact;
 	int error;
 
 	while (!(error = edge_read(loop->core->edge, &fact)) || error == -EPROTO)
 		if (!error)
-			(fact.kind == EDGE_FACT_LOAD ? core_load_fact : core_fact)(loop->core, &fact);
+			takers[fact.kind](loop->core, &fact);
 	if (error == -EAGAIN)
 		return;
 	if (error == -ENOTCONN) {

@@ -68,6 +68,8 @@ static int start_records(struct core *core, struct problem *problem)
 
 	if (!error)
 		error = journal_open(core->program, core->publisher, core->options->audit_dir, problem, &core->journal);
+	if (!error)
+		error = core_gates_open(core, problem);
 	return error;
 }
 
@@ -246,6 +248,7 @@ static int run(struct core *core, struct loop *loop)
 	}
 	notify_ready();
 	loop_run(loop);
+	core_gates_save(core);
 	notify_manager("STOPPING=1");
 	record_life(core, "stop");
 	log_info("ends; traffic goes on as the policy in force says");
@@ -256,6 +259,7 @@ static void let_go(struct core *core)
 {
 	journal_close(core->journal);
 	core_free_policy(core);
+	gates_free(core->gates);
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	free(core->scraped);
@@ -285,7 +289,7 @@ static int detach(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct core core = {.started = clock_realtime()};
+	struct core core = {.started = clock_realtime(), .started_monotonic = clock_monotonic()};
 	struct loop loop = {.epoll = -1, .timer = -1, .signals = -1};
 	struct options options;
 	int status, error;

@@ -33,7 +33,8 @@
  *            answer   file, digest, name|null, revision
  *            body     the active policy's text
  *            PROTOCOL_NEGATIVE if none is loaded.
- * show       request  what: services, tenants, models, backends, routes, quarantines, flows, facts, stats or generation;
+ * show       request  what: services, tenants, models, backends, routes, quarantines, gates, evaluators, flows, facts, stats or
+ *                     generation;
  *                     limit?: int (flows, routes; 1000 unless given); service?: name (flows, routes)
  *            body     {WHAT: ...}, see below
  * explain    request  client: address, or address:port (IPv6 in brackets); service: name, or address:port;
@@ -69,6 +70,12 @@
  *     "generation", "active": bool, "confirmed": bool}
  * C  counter {"packets", "bytes"}
  * Q  quarantine {"model"|null, "version"|null, "backend"|null, "why", "since", "uid", "user"|null}: of a version, or of a backend
+ * G  gate {"gate", "on": "version"|"backend"|"service", "model" and "version", or "backend", or "service",
+ *     "state": "ok"|"breached"|"no-data", "was": the one before, "verdict": "unknown"|"bad"|"between"|"good",
+ *     "signal": "fresh"|"missing"|"invalid"|"stale"|"few-samples", "figure": "metric"|"proportion"|"difference"|"ratio"|"stability",
+ *     "value"|null, "low"|null, "high"|null, "samples"|null, "age"|null (these five of the last estimate there was), "state_for",
+ *     "bad_for", "good_for", "unknown_for", "latched": bool, "alert": bool, "action": "quarantine"|"share"|"reroute"|"alert",
+ *     "acts": bool}; times in seconds
  * L  latencies {"count", "mean_seconds"|null, "p50_seconds"|null, "p99_seconds"|null}
  *
  * services    [{"name", "model", "protocol", "tenant"|null, "sticky": bool, "announce": bool, "addresses": ["A:P"...],
@@ -97,6 +104,10 @@
  *               govern/cause.h), "cause_text"|null, "age_seconds"|null, "waiting"|null, "running"|null, "use"|null (0 to 1),
  *               "since"|null (time: start of its process; figures are null unless fresh),
  *               "findings": [{"code", "series", "text"}...]}|null (the policy has none)}]
+ * gates       [G with "source": evaluator, "breach_below"|null, "breach_above"|null, "min_samples", "sentence",
+ *               "gap": {"code", "series", "text"}|null (why the last reading did not count)]
+ * evaluators  [{"evaluator", "protocol": "page"|"prometheus", "address": "A:P", "path", "series": int, "state": as of facts,
+ *               "cause"|null, "cause_text"|null, "age_seconds"|null}]
  * stats       {"received": C, "not_for_service": C, "verdicts": {VERDICT: {REASON: C}}, "flows": {"alive", "lines",
  *              "inserted", "expired", "evicted", "replaced", "deleted", "replies", "replies_suppressed"},
  *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors"}}
@@ -110,7 +121,7 @@
  *                         "text", "rule"|null}...],
  *              "candidates": [{"backend", "version", "region", "state": "start"|"continue"|"out", "reason"|null,
  *                              "rule"|null, "service"}],
- *              "quarantines": [Q...] (that take out one of them)}
+ *              "quarantines": [Q...] (that take out one of them), "gates": [G...] (that take out or lessen one of them)}
  *             The verdict and all that goes with it come from the running program; steps and candidates say why.
  */
 /* clang-format on */

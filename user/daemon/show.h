@@ -23,6 +23,10 @@ void show_backends(struct question *question);
 void show_routes(struct question *question);
 /* Of the world. */
 void show_facts(struct question *question);
+void show_gates(struct question *question);
+void show_evaluators(struct question *question);
+/* "cause" and "cause_text": null, or why something could not be read. */
+void show_cause(struct json *to, struct cause cause, const char *path);
 /* "up", "down", "unknown", or "unchecked" where nobody asks. */
 const char *show_health(const struct backend *backend, enum health_state state);
 

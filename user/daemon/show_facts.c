@@ -6,7 +6,7 @@
 #include "edge/load.h"
 #include "daemon/show.h"
 
-static void add_cause(struct json *to, struct cause cause, const char *path)
+void show_cause(struct json *to, struct cause cause, const char *path)
 {
 	char text[CAUSE_TEXT];
 
@@ -65,7 +65,7 @@ static void add_load(struct json *to, const struct load_source *source, const st
 		    : !facts->observed_at ? "missing"
 		    : fresh		  ? "fresh"
 					  : "stale");
-	add_cause(to, facts->cause, source->path);
+	show_cause(to, facts->cause, source->path);
 	if (facts->observed_at)
 		json_number(to, "age_seconds", (double)(now - facts->observed_at) / CLOCK_SECOND);
 	else

@@ -84,14 +84,72 @@ static const char *sealed_text(const char *bytes, size_t length, size_t *ret_len
 	return bytes + line;
 }
 
+int state_read_sealed(const struct state *state, const char *name, char **ret_bytes, const char **ret_text,
+		      size_t *ret_length)
+{
+	_cleanup_free_ char *bytes = NULL;
+	char path[PATH_ROOM];
+	const char *text;
+	size_t length = 0;
+	int error;
+
+	state_path(state, name, path);
+	error = file_read(path, STATE_BYTES_MAX, &bytes, &length);
+	if (error)
+		return error;
+	text = sealed_text(bytes, length, ret_length);
+	if (!text)
+		return -EBADMSG;
+	*ret_text = text;
+	*ret_bytes = TAKE_PTR(bytes);
+	return 0;
+}
+
+void state_set_aside(const struct state *state, const char *name)
+{
+	char path[PATH_ROOM];
+
+	state_path(state, name, path);
+	set_aside(path);
+}
+
+int state_write_sealed(const struct state *state, const char *name, const struct json *text)
+{
+	char path[PATH_ROOM], digest[SHA256_HEX];
+	struct json file = {0};
+	int error;
+
+	sha256_hex(text->bytes, text->length, digest);
+	json_raw(&file, HEADER, sizeof(HEADER) - 1);
+	json_raw(&file, digest, strlen(digest));
+	json_raw(&file, "\n", 1);
+	json_raw(&file, text->bytes, text->length);
+	state_path(state, name, path);
+	error = file_replace(path, file.bytes, file.length);
+	json_free(&file);
+	return error;
+}
+
+/* Nothing is taken over from a file that is damaged, not even what came before the damage. */
+static void begin_anew(struct state **state)
+{
+	struct state *empty = calloc(1, sizeof(*empty));
+
+	if (!empty)
+		abort();
+	empty->folder = TAKE_PTR((*state)->folder);
+	state_close(*state);
+	*state = empty;
+}
+
 int state_open(const char *folder, void (*damage)(void *context, const char *sentence), void *context,
 	       struct problem *problem, struct state **ret_state)
 {
 	_cleanup_(cleanup_state) struct state *state = calloc(1, sizeof(*state));
 	_cleanup_free_ char *bytes = NULL;
-	char path[PATH_ROOM], sentence[PATH_ROOM + 128];
+	char sentence[PATH_ROOM + 128];
+	const char *text = NULL;
 	size_t length = 0;
-	const char *text;
 	int error;
 
 	if (!state)
@@ -101,28 +159,17 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 		return problem_set(problem, -ENOMEM, "no memory");
 	if (mkdir(folder, 0700) && errno != EEXIST)
 		return problem_set(problem, -errno, "cannot make the state folder %s: %s", folder, strerror(errno));
-	state_path(state, "state.json", path);
-	error = file_read(path, STATE_BYTES_MAX, &bytes, &length);
-	if (error && error != -ENOENT)
-		return problem_set(problem, error, "cannot read %s: %s", path, strerror(-error));
-	if (!error) {
-		text = sealed_text(bytes, length, &length);
-		if (!text || state_text_parse(text, length, state)) {
-			set_aside(path);
-			snprintf(sentence, sizeof(sentence),
-				 "%s is damaged; it was renamed to state.json.damaged, and the drains and quarantines "
-				 "in it are lost",
-				 path);
-			damage(context, sentence);
-			/* Nothing is taken over from it, not even what came before the damage. */
-			char *kept = TAKE_PTR(state->folder);
-
-			state_close(TAKE_PTR(state));
-			state = calloc(1, sizeof(*state));
-			if (!state)
-				abort();
-			state->folder = kept;
-		}
+	error = state_read_sealed(state, "state.json", &bytes, &text, &length);
+	if (error && error != -ENOENT && error != -EBADMSG)
+		return problem_set(problem, error, "cannot read %s/state.json: %s", folder, strerror(-error));
+	if (error == -EBADMSG || (!error && state_text_parse(text, length, state))) {
+		state_set_aside(state, "state.json");
+		snprintf(sentence, sizeof(sentence),
+			 "%s/state.json is damaged; it was renamed to state.json.damaged, and the drains and "
+			 "quarantines in it are lost",
+			 folder);
+		damage(context, sentence);
+		begin_anew(&state);
 	}
 	*ret_state = TAKE_PTR(state);
 	return 0;
@@ -130,20 +177,12 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 
 int state_save(const struct state *state)
 {
-	struct json text = {0}, file = {0};
-	char path[PATH_ROOM], digest[SHA256_HEX];
+	struct json text = {0};
 	int error;
 
 	state_text_print(&text, state);
-	sha256_hex(text.bytes, text.length, digest);
-	json_raw(&file, HEADER, sizeof(HEADER) - 1);
-	json_raw(&file, digest, strlen(digest));
-	json_raw(&file, "\n", 1);
-	json_raw(&file, text.bytes, text.length);
-	state_path(state, "state.json", path);
-	error = file_replace(path, file.bytes, file.length);
+	error = state_write_sealed(state, "state.json", &text);
 	json_free(&text);
-	json_free(&file);
 	return error;
 }
 

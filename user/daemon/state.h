@@ -2,6 +2,7 @@
 /*
  * What survives a reboot, in one folder:
  *   state.json            numbers, drains, quarantines, history; its first line holds the SHA-256 of the rest
+ *   gates.json            what gates are and have measured; sealed in the same way (gates_text.h)
  *   policy-DIGEST.json    each policy of the history as it was given, under the SHA-256 of its bytes
  *
  * Files are replaced whole (written beside, synced, renamed). One that is not what it should be is renamed to NAME.damaged and
@@ -12,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "base/json.h"
 #include "base/problem.h"
 #include "base/sha256.h"
 #include "compile/identities.h"
@@ -78,6 +80,14 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 void state_close(struct state *state);
 /* Writes state.json. Returns 0 or -errno. */
 int state_save(const struct state *state);
+
+/* Another file of the folder whose first line holds the SHA-256 of the rest. Returns 0, or -errno. */
+int state_write_sealed(const struct state *state, const char *name, const struct json *text);
+/* Reads it: 0, and the rest within `bytes`, which is to be freed; -ENOENT; -EBADMSG: it is damaged; or -errno. */
+int state_read_sealed(const struct state *state, const char *name, char **ret_bytes, const char **ret_text,
+		      size_t *ret_length);
+/* It is damaged: renamed to NAME.damaged. */
+void state_set_aside(const struct state *state, const char *name);
 
 /* Keeps the text of a policy. Returns 0 or -errno. */
 int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX]);

@@ -20,6 +20,8 @@ void effective_free(struct effective *effective)
 		return;
 	free(effective->backends);
 	free(effective->lapsed_labels);
+	free(effective->version_shares);
+	free(effective->rerouted);
 	free(effective->serving);
 	free(effective->serving_first);
 	free(effective);
@@ -60,6 +62,31 @@ bool facts_quarantined(const struct facts *facts, const struct policy *policy, s
 	       (version < facts->version_count && facts->versions[version].quarantined);
 }
 
+static bool is_gated(const struct facts *facts, const struct policy *policy, size_t backend)
+{
+	size_t version = policy->backends[backend].version;
+
+	return (backend < facts->backend_count && facts->backends[backend].gated) ||
+	       (version < facts->version_count && facts->versions[version].gated);
+}
+
+static uint32_t whole_or(uint32_t share)
+{
+	return share ? share : 100;
+}
+
+/* Shares of versions and services; facts that do not reach them leave them whole. */
+static void decide_gates(struct effective *effective, const struct facts *facts)
+{
+	const struct policy *policy = effective->policy;
+
+	for (size_t v = 0; v < policy->version_count; v++)
+		effective->version_shares[v] =
+			whole_or(facts && v < facts->version_count ? facts->versions[v].share : 0);
+	for (size_t s = 0; s < policy->service_count; s++)
+		effective->rerouted[s] = facts && s < facts->service_count && facts->services[s].rerouted;
+}
+
 static uint8_t start_reason(const struct backend *backend, const struct backend_facts *facts,
 			    const struct next_hop *next_hop)
 {
@@ -93,12 +120,16 @@ static void decide_backends(struct effective *effective, const struct facts *fac
 
 		if (version->validated && lapsed(effective, version->validation_expires, now))
 			to->constraint_reason = USHER_REASON_EVIDENCE_EXPIRED;
+		to->share = effective->version_shares[backend->version];
 		if (!facts)
 			continue;
 		if (!to->constraint_reason && facts_quarantined(facts, effective->policy, b))
 			to->constraint_reason = USHER_REASON_QUARANTINED;
+		if (!to->constraint_reason && is_gated(facts, effective->policy, b))
+			to->constraint_reason = USHER_REASON_GATE_BREACHED;
 		if (b < facts->backend_count)
 			known = &facts->backends[b];
+		to->share = to->share * whole_or(known->share) / 100;
 		to->next_hop = known->next_hop;
 		drop_sourceless(backend, &to->next_hop);
 		to->start_reason = start_reason(backend, known, &to->next_hop);
@@ -135,10 +166,14 @@ static void group_by_model(struct effective *effective)
 
 uint32_t effective_part(const struct effective *effective, size_t service, size_t backend)
 {
+	uint32_t part;
+
 	if (effective->all_warm)
 		return SLOW_START_WHOLE;
-	return slow_start_part(effective->policy->services[service].slow_start_ms,
-			       effective->backends[backend].able_since, effective->now);
+	part = slow_start_part(effective->policy->services[service].slow_start_ms,
+			       effective->backends[backend].able_since, effective->now) *
+	       effective->backends[backend].share / 100;
+	return part ? part : 1;
 }
 
 double effective_percent(const struct effective *effective, size_t service, size_t backend)
@@ -180,11 +215,15 @@ int decide(const struct policy *policy, const struct facts *facts, int64_t now, 
 	effective->all_warm = !facts;
 	effective->backends = allocate(policy->backend_count, sizeof(*effective->backends));
 	effective->lapsed_labels = allocate(policy->version_count, sizeof(*effective->lapsed_labels));
+	effective->version_shares = allocate(policy->version_count, sizeof(*effective->version_shares));
+	effective->rerouted = allocate(policy->service_count, sizeof(*effective->rerouted));
 	effective->serving = allocate(policy->backend_count, sizeof(*effective->serving));
 	effective->serving_first = allocate(policy->model_count + 1, sizeof(*effective->serving_first));
-	if (!effective->backends || !effective->lapsed_labels || !effective->serving || !effective->serving_first)
+	if (!effective->backends || !effective->lapsed_labels || !effective->version_shares || !effective->rerouted ||
+	    !effective->serving || !effective->serving_first)
 		return -ENOMEM;
 	decide_labels(effective, now);
+	decide_gates(effective, facts);
 	decide_backends(effective, facts, now);
 	group_by_model(effective);
 	for (size_t s = 0; facts && s < policy->service_count; s++)

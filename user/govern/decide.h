@@ -8,8 +8,9 @@
 
 struct effective_backend {
 	/* 0: may continue / may start; otherwise the reason that takes it out (enum usher_reason). */
-	uint8_t constraint_reason; /* the first that holds of EVIDENCE_EXPIRED, QUARANTINED */
+	uint8_t constraint_reason; /* the first that holds of EVIDENCE_EXPIRED, QUARANTINED, GATE_BREACHED */
 	uint8_t start_reason;	   /* the first that holds of DRAINING, UNHEALTHY, UNREACHABLE */
+	uint32_t share;		   /* per cent of its weight that gates leave it */
 	struct next_hop next_hop;
 	int64_t able_since; /* what the facts are to say next time; 0: it may not start */
 };
@@ -18,7 +19,9 @@ struct effective {
 	const struct policy *policy;
 	struct effective_backend *backends; /* by policy backend index; malloc */
 	/* By policy version index: has the version's label number n lapsed? A lapsed label is no label. */
-	uint64_t *lapsed_labels; /* bit n: labels[n] of that version */
+	uint64_t *lapsed_labels;  /* bit n: labels[n] of that version */
+	uint32_t *version_shares; /* by policy version index: per cent of its weight in a split that gates leave it */
+	bool *rerouted;		  /* by policy service index: nobody may start there (GATE_BREACHED), whoever could */
 	/* Who serves model m: backends serving[serving_first[m]] up to serving[serving_first[m + 1]], by index. */
 	size_t *serving, *serving_first;
 	int64_t now;	     /* that this was decided for */
@@ -34,7 +37,8 @@ void effective_free(struct effective *effective);
 /* Has an operator put the backend, or the version that it serves, into quarantine? */
 bool facts_quarantined(const struct facts *facts, const struct policy *policy, size_t backend);
 
-/* The part of its weight, of SLOW_START_WHOLE, that a backend which may start gets in this service at this moment. */
+/* The part of its weight, of SLOW_START_WHOLE and at least 1, that a backend which may start gets in this service at this
+ * moment: what slow start gives it, less what gates take. */
 uint32_t effective_part(const struct effective *effective, size_t service, size_t backend);
 /* The same in per cent. */
 double effective_percent(const struct effective *effective, size_t service, size_t backend);

@@ -52,6 +52,8 @@ struct backend_facts {
 	struct cause cause; /* of HEALTH_DOWN; otherwise CAUSE_NONE */
 	bool draining;	    /* by an operator */
 	bool quarantined;   /* by an operator; whatever its version is */
+	bool gated;	    /* by a gate; the same */
+	uint32_t share;	    /* per cent of its weight that gates leave it; 0: all */
 	struct next_hop next_hop;
 	struct load_facts load;
 	/* Since when it has been able to start flows, as decided last, in seconds since the epoch; 0: it was not. */
@@ -60,6 +62,12 @@ struct backend_facts {
 
 struct version_facts {
 	bool quarantined; /* by an operator: with every backend that serves it */
+	bool gated;	  /* by a gate: the same */
+	uint32_t share;	  /* per cent of its backends' weight, and of its own in a split, that gates leave it; 0: all */
+};
+
+struct service_facts {
+	bool rerouted; /* by a gate: its new connections go elsewhere, or nowhere */
 };
 
 struct facts {
@@ -67,6 +75,8 @@ struct facts {
 	size_t backend_count;
 	struct version_facts *versions; /* by policy version index; those beyond are in no quarantine */
 	size_t version_count;
+	struct service_facts *services; /* by policy service index; those beyond are not rerouted */
+	size_t service_count;
 };
 
 #endif

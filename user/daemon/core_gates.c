@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Gates: from what the edge has read to facts, once a second and whenever something has been read. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/core.h"
+#include "daemon/gate_report.h"
+#include "daemon/gates_text.h"
+
+#define GATES_FILE "gates.json"
+#define SAVE_APART (60 * CLOCK_SECOND) /* of what was measured; transitions are saved at once */
+
+int64_t core_gate_clock(const struct core *core)
+{
+	/* Keeps its pace whatever becomes of the wall clock; only a restart of the daemon looks at that again. */
+	return (core->started + clock_monotonic() - core->started_monotonic) / CLOCK_MILLISECOND;
+}
+
+int core_gates_open(struct core *core, struct problem *problem)
+{
+	_cleanup_free_ char *bytes = NULL;
+	const char *text = NULL;
+	size_t length = 0;
+	int error = state_read_sealed(core->state, GATES_FILE, &bytes, &text, &length);
+
+	if (!error)
+		error = gates_text_parse(text, length, &core->gates);
+	if (error == -EBADMSG || error == -EINVAL) {
+		state_set_aside(core->state, GATES_FILE);
+		core_problem(
+			core,
+			"%s/%s is damaged; it was renamed to %s.damaged: gates begin anew, and what they denied is "
+			"no longer denied",
+			core->options->state_dir, GATES_FILE, GATES_FILE);
+		error = 0;
+	}
+	if (error && error != -ENOENT)
+		return problem_set(problem, error, "cannot read %s/%s: %s", core->options->state_dir, GATES_FILE,
+				   strerror(-error));
+	gates_resume(core->gates, core_gate_clock(core) / 1000);
+	return 0;
+}
+
+void core_gates_save(struct core *core)
+{
+	struct json text = {0};
+	int error;
+
+	if (!core->policy || !core->gates)
+		return;
+	core->gates_saved = clock_monotonic();
+	core->gates_unsaved = false;
+	gates_text_print(&text, core->gates);
+	error = state_write_sealed(core->state, GATES_FILE, &text);
+	json_free(&text);
+	if (error)
+		core_problem(core, "cannot write %s/%s: %s", core->options->state_dir, GATES_FILE, strerror(-error));
+}
+
+/* ---- transitions --------------------------------------------------------------------------------------------- */
+
+static void note_transition(void *context, const struct gate_instance *instance)
+{
+	struct core *core = context;
+	const struct gate_policy *gate = &core->policy->gates[instance->gate];
+	char text[GATE_SENTENCE];
+	struct json *record = journal_operation(core->journal, "gate", NULL);
+
+	log_warning("gate %s", gate_sentence(core->policy, instance, text));
+	gate_report_subject(record, core->policy, instance);
+	gate_report_state(record, gate, instance);
+	if (journal_operation_end(core->journal))
+		core_problem(core, "the audit log in %s cannot be written", core->options->audit_dir);
+	core->gates_unsaved = true;
+	core->dirty = true;
+}
+
+static void step(struct core *core)
+{
+	gates_step(core->gates, core->policy, core_gate_clock(core) / 1000, note_transition, core);
+	if (core->gates_unsaved)
+		core_gates_save(core);
+}
+
+void core_gates_tick(struct core *core)
+{
+	if (!core->policy)
+		return;
+	step(core);
+	if (core->gates_taken && clock_monotonic() - core->gates_saved >= SAVE_APART) {
+		core->gates_taken = false;
+		core_gates_save(core);
+	}
+}
+
+/* ---- readings ------------------------------------------------------------------------------------------------ */
+
+/* A line when an evaluator that could be read no longer can, and when it can again. */
+static void say(struct core *core, size_t number, bool asked, struct cause before, struct cause cause)
+{
+	const struct evaluator *evaluator = &core->policy->evaluators[number];
+	char text[CAUSE_TEXT];
+
+	if (asked && (before.kind == CAUSE_NONE) == (cause.kind == CAUSE_NONE))
+		return;
+	if (!quota_take(&core->verdict_lines, clock_monotonic()))
+		return;
+	if (cause.kind == CAUSE_NONE)
+		log_info("evaluator %s can be read", evaluator->name);
+	else
+		log_warning("evaluator %s cannot be read: %s", evaluator->name,
+			    cause_print(cause, evaluator->path, text));
+}
+
+void core_gates_fact(struct core *core, const struct edge_fact *fact)
+{
+	struct gate_feed before;
+
+	if (fact->round != core->watch_round || !core->policy || fact->target >= core->gates->feed_count)
+		return;
+	before = core->gates->feeds[fact->target];
+	if (gates_take(core->gates, core->policy, fact, core_gate_clock(core))) {
+		core->gates_taken = true;
+		step(core);
+	}
+	if (fact->kind == EDGE_FACT_EVALUATED)
+		say(core, fact->target, before.asked, before.cause, core->gates->feeds[fact->target].cause);
+}
