@@ -17,6 +17,7 @@ static const struct {
 	{"apply", request_apply},     {"confirm", request_confirm},	  {"rollback", request_rollback},
 	{"history", request_history}, {"policy", request_policy},	  {"drain", request_drain},
 	{"undrain", request_undrain}, {"quarantine", request_quarantine}, {"release", request_release},
+	{"rollout", request_rollout},
 	{"show", request_show},	      {"explain", request_explain},	  {"status", request_status},
 };
 

@@ -60,7 +60,7 @@ static const struct {
 	{"services", true, show_services}, {"tenants", true, show_tenants},
 	{"models", true, show_models},	   {"backends", true, show_backends},
 	{"routes", true, show_routes},	   {"quarantines", true, quarantine_list},
-	{"gates", true, show_gates},	   {"evaluators", true, show_evaluators},
+	{"gates", true, show_gates},	   {"evaluators", true, show_evaluators}, {"rollouts", true, show_rollouts},
 	{"flows", true, show_flows},	   {"facts", true, show_facts},
 	{"stats", false, show_stats},	   {"generation", false, show_generation},
 };
