@@ -64,7 +64,7 @@ static size_t examine_all(struct json_object *body)
 	return found;
 }
 
-/* With -j the same as `show facts`: a program sees what is wrong by the exit status. */
+/* With -j the same as `show facts`, `gates` and `evaluators`: a program sees what is wrong by the exit status. */
 static size_t count_all(struct json_object *body)
 {
 	size_t found = 0;
@@ -78,10 +78,47 @@ static size_t count_all(struct json_object *body)
 	return found;
 }
 
+/* Evaluators that cannot be read, and gates whose series are not what they should be. */
+static size_t examine_gates(struct json_object *gates, struct json_object *evaluators, bool quiet)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < field_count(evaluators, "evaluators"); i++) {
+		struct json_object *evaluator = field_at(evaluators, "evaluators", i);
+		bool stale = !strcmp(field_text(evaluator, "state"), "stale");
+
+		if (!field(evaluator, "cause_text") && !stale)
+			continue;
+		found++;
+		if (!quiet)
+			say(field_text(evaluator, "evaluator"), "evaluator:",
+			    field(evaluator, "cause_text") ? field_text(evaluator, "cause_text")
+							   : "nothing has been heard for too long");
+	}
+	for (size_t i = 0; i < field_count(gates, "gates"); i++) {
+		struct json_object *gate = field_at(gates, "gates", i), *gap = field(gate, "gap");
+
+		if (!gap)
+			continue;
+		found++;
+		if (!quiet)
+			say(field_text(gate, "gate"), field_text(gap, "series"), field_text(gap, "text"));
+	}
+	return found;
+}
+
+static int ask_for(const char *what, struct json_object **ret_body)
+{
+	struct json_object *request = client_request("show");
+
+	json_object_object_add(request, "what", json_object_new_string(what));
+	return client_read(request, ret_body);
+}
+
 int cli_doctor(int argc, char **argv)
 {
-	struct json_object *request, *body;
-	size_t found;
+	struct json_object *body = NULL, *gates = NULL, *evaluators = NULL;
+	size_t found = 0;
 	int status;
 
 	if (cli_option(argc, argv, NULL) != -1)
@@ -91,14 +128,24 @@ int cli_doctor(int argc, char **argv)
 		return status;
 	if (strcmp(argv[optind], "telemetry") != 0)
 		return cli_misuse("it examines telemetry, and not %s", argv[optind]);
-	request = client_request("show");
-	json_object_object_add(request, "what", json_object_new_string("facts"));
-	status = client_read(request, &body);
+	status = ask_for("facts", &body);
+	if (!status)
+		status = ask_for("gates", &gates);
+	if (!status)
+		status = ask_for("evaluators", &evaluators);
+	if (!status) {
+		found = cli_json ? count_all(body) : examine_all(body);
+		found += examine_gates(gates, evaluators, cli_json);
+		if (cli_json) {
+			json_object_object_add(body, "gates", json_object_get(field(gates, "gates")));
+			json_object_object_add(body, "evaluators", json_object_get(field(evaluators, "evaluators")));
+			tree_print(body);
+		}
+	}
+	json_object_put(body);
+	json_object_put(gates);
+	json_object_put(evaluators);
 	if (status)
 		return status;
-	found = cli_json ? count_all(body) : examine_all(body);
-	if (cli_json)
-		tree_print(body);
-	json_object_put(body);
 	return found ? CLI_NO : CLI_OK;
 }

@@ -2,6 +2,7 @@
 /* usher quarantine, usher release: a version, or a backend, answers nobody at once, or is judged like all others again. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/utf8.h"
 #include "cli/client.h"
@@ -10,9 +11,10 @@
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-/* What is asked for: one of the two, and why. */
+/* What is asked for: one of the three, and why; a gate lets go of one of these, and not a quarantine. */
 struct order {
-	const char *version, *backend, *why;
+	const char *version, *backend, *service, *why;
+	const char *gate;
 };
 
 static int read_order(int argc, char **argv, struct order *order)
@@ -20,6 +22,8 @@ static int read_order(int argc, char **argv, struct order *order)
 	static const struct option options[] = {
 		{"backend", required_argument, NULL, 'b'},
 		{"why", required_argument, NULL, 'w'},
+		{"gate", required_argument, NULL, 'g'},
+		{"service", required_argument, NULL, 's'},
 		{0},
 	};
 	int letter, status;
@@ -32,16 +36,27 @@ static int read_order(int argc, char **argv, struct order *order)
 		case 'w':
 			order->why = optarg;
 			break;
+		case 'g':
+			order->gate = optarg;
+			break;
+		case 's':
+			order->service = optarg;
+			break;
 		default:
 			return CLI_USAGE;
 		}
 	}
-	if (order->backend && optind < argc)
-		return cli_misuse("takes MODEL@VERSION or --backend NAME, not both");
-	status = order->backend ? CLI_OK : cli_operands(argc, 1, "MODEL@VERSION, or --backend NAME");
+	if (order->gate && strcmp(argv[0], "release") != 0)
+		return cli_misuse("--gate is for release");
+	if (order->service && !order->gate)
+		return cli_misuse("--service is for release --gate");
+	if ((order->backend || order->service) && (optind < argc || (order->backend && order->service)))
+		return cli_misuse("takes one of MODEL@VERSION, --backend NAME%s",
+				  order->gate ? " and --service NAME" : "");
+	status = order->backend || order->service ? CLI_OK : cli_operands(argc, 1, "MODEL@VERSION, or --backend NAME");
 	if (status)
 		return status;
-	order->version = argv[optind]; /* NULL beside --backend */
+	order->version = argv[optind]; /* NULL beside --backend and --service */
 	if (!order->why)
 		return cli_misuse("needs --why TEXT: the record says why");
 	if (!utf8_is_line(order->why, PROTOCOL_WHY_MAX))
@@ -54,8 +69,12 @@ static int ask(const char *verb, const struct order *order, struct answer *ret_a
 {
 	struct json_object *request = client_request(verb);
 
+	if (order->gate)
+		json_object_object_add(request, "gate", json_object_new_string(order->gate));
 	if (order->backend)
 		json_object_object_add(request, "backend", json_object_new_string(order->backend));
+	else if (order->service)
+		json_object_object_add(request, "service", json_object_new_string(order->service));
 	else
 		json_object_object_add(request, "version", json_object_new_string(order->version));
 	json_object_object_add(request, "why", json_object_new_string(order->why));
@@ -106,6 +125,18 @@ static void print_release(struct json_object *frame)
 	print_text("it was in quarantine by ", frame, "\n");
 }
 
+static void print_gate_release(struct json_object *frame)
+{
+	if (!field_true(frame, "changed")) {
+		puts(": the gate denies it nothing; nothing changes");
+		return;
+	}
+	printf(" is let go by the gate, which was %s: generation %lld, epoch %lld; what it measures from now on "
+	       "counts\n",
+	       field_text(frame, "was"), (long long)field_integer(frame, "generation"),
+	       (long long)field_integer(frame, "epoch"));
+}
+
 static int carry_out(int argc, char **argv, void (*print)(struct json_object *frame))
 {
 	struct order order = {0};
@@ -121,8 +152,8 @@ static int carry_out(int argc, char **argv, void (*print)(struct json_object *fr
 	} else if (cli_json) {
 		tree_print(answer.frame);
 	} else {
-		ink_text(stdout, order.backend ? order.backend : order.version);
-		print(answer.frame);
+		ink_text(stdout, order.backend ? order.backend : order.service ? order.service : order.version);
+		(order.gate ? print_gate_release : print)(answer.frame);
 	}
 	answer_release(&answer);
 	return status;

@@ -131,7 +131,8 @@ struct edge_source core_source(const struct backend *backend);
 int64_t core_gate_clock(const struct core *core);
 /* What an earlier daemon knew of gates. Returns 0, or -errno with a sentence. */
 int core_gates_open(struct core *core, struct problem *problem);
-void core_gates_save(struct core *core);
+/* Returns 0, or -errno, said. */
+int core_gates_save(struct core *core);
 /* Every second. */
 void core_gates_tick(struct core *core);
 /* A fact from the edge, of an evaluator. */

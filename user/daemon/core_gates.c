@@ -46,13 +46,13 @@ int core_gates_open(struct core *core, struct problem *problem)
 	return 0;
 }
 
-void core_gates_save(struct core *core)
+int core_gates_save(struct core *core)
 {
 	struct json text = {0};
 	int error;
 
 	if (!core->policy || !core->gates)
-		return;
+		return 0;
 	core->gates_saved = clock_monotonic();
 	core->gates_unsaved = false;
 	gates_text_print(&text, core->gates);
@@ -60,6 +60,7 @@ void core_gates_save(struct core *core)
 	json_free(&text);
 	if (error)
 		core_problem(core, "cannot write %s/%s: %s", core->options->state_dir, GATES_FILE, strerror(-error));
+	return error;
 }
 
 /* ---- transitions --------------------------------------------------------------------------------------------- */

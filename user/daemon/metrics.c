@@ -83,6 +83,44 @@ static void name_rollouts(const struct core *core, struct edge_page *page)
 	}
 }
 
+static void name_gates(const struct core *core, struct edge_page *page)
+{
+	page->gate_count = core->policy ? (uint32_t)core->gates->count : 0;
+	for (size_t i = 0; i < page->gate_count; i++) {
+		const struct gate_instance *instance = &core->gates->items[i];
+		const struct gate_outcome *outcome = &instance->outcome;
+		bool measured = outcome->age >= 0;
+		struct edge_gate *to = &page->gates[i];
+
+		*to = (struct edge_gate){.on = (uint8_t)core->policy->gates[instance->gate].on,
+					 .state = instance->state.state,
+					 .acts = gate_acts(core->policy, instance),
+					 .alert = outcome->alert || instance->state.state != GATE_OK,
+					 .value = measured ? outcome->last.point : NAN,
+					 .low = measured ? outcome->last.low : NAN,
+					 .high = measured ? outcome->last.high : NAN,
+					 .samples = measured ? outcome->last.samples : NAN,
+					 .age = measured ? (double)outcome->age : NAN};
+		snprintf(to->gate, sizeof(to->gate), "%s", instance->gate_name);
+		snprintf(to->subject, sizeof(to->subject), "%s", instance->subject_name);
+	}
+}
+
+static void name_evaluators(const struct core *core, struct edge_page *page)
+{
+	int64_t now = clock_monotonic();
+
+	page->evaluator_count = core->policy ? (uint32_t)core->policy->evaluator_count : 0;
+	for (size_t e = 0; e < page->evaluator_count; e++) {
+		const struct evaluator *evaluator = &core->policy->evaluators[e];
+		const struct gate_feed *feed = &core->gates->feeds[e];
+
+		snprintf(page->evaluators[e], EDGE_NAME, "%s", evaluator->name);
+		page->evaluators_fresh[e] =
+			feed->read_at && now - feed->read_at <= evaluator->stale_after_ms * CLOCK_MILLISECOND;
+	}
+}
+
 void metrics_update(struct core *core)
 {
 	const struct usher_generation *active = publisher_active(core->publisher);
@@ -113,6 +151,8 @@ void metrics_update(struct core *core)
 		name_tenants(core, page);
 		name_rollouts(core, page);
 		flows_tenants(core->program, page->tenant_states);
+		name_gates(core, page);
+		name_evaluators(core, page);
 		memset(page->backends, 0, sizeof(page->backends));
 		for (size_t b = 0; core->policy && core->catalog && b < USHER_BACKENDS_MAX; b++)
 			name_backend(core, b, &page->backends[b]);

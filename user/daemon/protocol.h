@@ -57,6 +57,8 @@
  * release    request  as quarantine
  *            answer   generation, epoch, changed: bool, pending?: bool; and unless `changed` is false, of the quarantine that is over:
  *                     backends: int, why, since, uid, user|null
+ *            or       gate; version, backend or service; why
+ *            answer   was: "ok"|"breached"|"no-data", generation, epoch, changed: bool
  *            Also of what the policy does not have any more. `changed` is false of what the policy has and is in no quarantine.
  * status     request  -
  *            answer   version, pid, since, interface, mode ("native"|"generic"), generation, epoch, digest|null, name|null,

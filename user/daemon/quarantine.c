@@ -257,7 +257,11 @@ int request_release(struct core *core, const struct request *request, struct ans
 {
 	struct state_quarantine quarantine;
 	struct target target;
-	int status = read_target(core, request, answer, &target);
+	int status;
+
+	if (json_object_object_get_ex(request->frame, "gate", NULL))
+		return request_release_gate(core, request, answer);
+	status = read_target(core, request, answer, &target);
 
 	if (status)
 		return status;

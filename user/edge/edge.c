@@ -31,6 +31,8 @@ struct edge {
 	struct edge_page *page;
 	struct edge_order order; /* the last one, for an edge that is born after it */
 	int targets;		 /* its file, or -1 */
+	/* Of each evaluator of it. */
+	uint32_t series_counts[USHER_EVALUATORS_MAX];
 };
 
 /* A memory file of this size; it can be mapped read-only by whoever gets `ret_reader`. */
@@ -183,6 +185,8 @@ int edge_watch(struct edge *edge, const struct edge_list *list, uint32_t round)
 	edge->targets = file;
 	edge->order.round = round;
 	memcpy(edge->order.counts, list->counts, sizeof(edge->order.counts));
+	for (uint32_t i = 0; i < list->counts[EDGE_EVALUATORS]; i++)
+		edge->series_counts[i] = ((const struct edge_evaluator *)list->items[EDGE_EVALUATORS])[i].count;
 	/* The first edge gets it when it has said that it is there. */
 	return edge->worker ? hand_over(edge) : 0;
 }
@@ -198,6 +202,16 @@ static bool load_makes_sense(const struct edge_load *load)
 	return load->server < LOAD_SERVERS_COUNT && load->finding_count <= EDGE_FINDINGS_MAX;
 }
 
+static bool values_make_sense(const struct edge *edge, const struct edge_fact *fact)
+{
+	if (fact->number < 0 || (uint32_t)fact->number >= edge->series_counts[fact->target])
+		return false;
+	for (size_t i = 0; i < EDGE_VALUES; i++)
+		if (!isnan(fact->values[i].value) && !isfinite(fact->values[i].value))
+			return false;
+	return true;
+}
+
 /* The edge is not trusted: of what it says, only what makes sense is taken. */
 static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 {
@@ -208,6 +222,10 @@ static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 	if (fact->kind == EDGE_FACT_LOAD)
 		return load_makes_sense(&fact->load) &&
 		       (fact->round != edge->order.round || fact->target < edge->order.counts[EDGE_SOURCES]);
+	if (fact->kind == EDGE_FACT_EVALUATED || fact->kind == EDGE_FACT_VALUES)
+		return fact->round != edge->order.round ||
+		       (fact->target < edge->order.counts[EDGE_EVALUATORS] &&
+			(fact->kind == EDGE_FACT_EVALUATED || values_make_sense(edge, fact)));
 	return fact->kind == EDGE_FACT_HEALTH &&
 	       (fact->round != edge->order.round || fact->target < edge->order.counts[EDGE_TARGETS]);
 }

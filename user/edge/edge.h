@@ -188,6 +188,16 @@ struct edge_backend {
 };
 #define EDGE_UNCHECKED 0xff
 
+/* One gate's judgement of one subject. */
+struct edge_gate {
+	char gate[EDGE_NAME], subject[2 * EDGE_NAME];
+	uint8_t on;    /* enum gate_subject */
+	uint8_t state; /* enum gate_state */
+	uint8_t acts, alert;
+	uint8_t padding[4];
+	double value, low, high, samples, age; /* NAN: nothing measured yet */
+};
+
 /* What /metrics serves. `sequence` is odd while the core writes. */
 struct edge_page {
 	uint64_t sequence;
@@ -202,6 +212,10 @@ struct edge_page {
 	char tenants[USHER_TENANT_IDS][EDGE_NAME];	  /* the same */
 	struct edge_rollout rollouts[USHER_ROLLOUTS_MAX];
 	struct usher_tenant_state tenant_states[USHER_TENANT_IDS];
+	uint32_t gate_count, evaluator_count;
+	struct edge_gate gates[USHER_GATE_SUBJECTS_MAX];
+	char evaluators[USHER_EVALUATORS_MAX][EDGE_NAME];
+	uint8_t evaluators_fresh[USHER_EVALUATORS_MAX];
 	struct counters counters;
 };
 

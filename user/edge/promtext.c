@@ -220,6 +220,46 @@ static void print_loads(struct json *to, const struct edge_page *page)
 	}
 }
 
+/* ---- gates --------------------------------------------------------------------------------------------------- */
+
+static void gate_line(struct json *to, const char *name, const struct edge_gate *gate, double value)
+{
+	if (!isnan(value))
+		line(to, "%s{gate=\"%s\",on=\"%s\",subject=\"%s\"} %.15g", name, gate->gate,
+		     gate_subject_names[gate->on], gate->subject, value);
+}
+
+static void print_gates(struct json *to, const struct edge_page *page)
+{
+	static const struct {
+		const char *name, *help;
+	} families[] = {
+		{"usher_gate_state", "0 ok, 1 breached, 2 without data for too long."},
+		{"usher_gate_acts", "Does it keep its subject from anything?"},
+		{"usher_gate_alert", "Is it not ok, or without data for too long?"},
+		{"usher_gate_value", "The figure last measured."},
+		{"usher_gate_low", "Lower end of its 95 % interval."},
+		{"usher_gate_high", "Upper end of its 95 % interval."},
+		{"usher_gate_samples", "Samples that it rests on."},
+		{"usher_gate_age_seconds", "How old it is."},
+	};
+
+	for (size_t f = 0; page->gate_count && f < ARRAY_COUNT(families); f++) {
+		family(to, families[f].name, "gauge", families[f].help);
+		for (size_t i = 0; i < page->gate_count && i < USHER_GATE_SUBJECTS_MAX; i++) {
+			const struct edge_gate *gate = &page->gates[i];
+			const double values[] = {gate->state, gate->acts, gate->alert,	 gate->value,
+						 gate->low,   gate->high, gate->samples, gate->age};
+
+			gate_line(to, families[f].name, gate, values[f]);
+		}
+	}
+	if (page->evaluator_count)
+		family(to, "usher_evaluator_fresh", "gauge", "Has it been read lately?");
+	for (size_t e = 0; e < page->evaluator_count && e < USHER_EVALUATORS_MAX; e++)
+		line(to, "usher_evaluator_fresh{evaluator=\"%s\"} %u", page->evaluators[e], page->evaluators_fresh[e]);
+}
+
 /* ---- what NAT shows of a backend ------------------------------------------------------------------------------ */
 
 static bool has_figures(const struct edge_backend *backend)
@@ -330,6 +370,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_tenants(to, page);
 	print_backends(to, page);
 	print_loads(to, page);
+	print_gates(to, page);
 	print_latencies(to, page);
 	print_failures(to, page);
 	print_rollouts(to, page);

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "edge/transfer_cause.h"
 
-#define URL_MAX 1024
+#define URL_MAX 4608 /* a query and where it goes */
 
 struct transfer {
 	struct transfers *transfers;

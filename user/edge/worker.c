@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "edge/evaluators.h"
 #include "edge/probe.h"
 #include "edge/promtext.h"
 #include "edge/rights.h"
@@ -39,6 +40,7 @@ struct worker {
 	struct transfers *transfers;
 	struct probes *probes;
 	struct scrapes *scrapes;
+	struct evaluators *evaluators;
 	struct MHD_Daemon *http;
 	uint32_t round;
 };
@@ -147,6 +149,11 @@ static bool report_load(void *context, uint32_t source, struct cause cause, cons
 	return tell(context, fact);
 }
 
+static bool report_evaluator(void *context, const struct edge_fact *fact)
+{
+	return tell(context, *fact);
+}
+
 /* Reads one order. 0, -EAGAIN, or an error that ends the edge. */
 static int receive_order(struct worker *worker, struct edge_order *ret_order, int *ret_file)
 {
@@ -204,6 +211,41 @@ static bool sources_make_sense(const struct edge_source *sources, uint32_t count
 	return true;
 }
 
+static bool ends_within(const char *text, size_t room)
+{
+	return memchr(text, '\0', room);
+}
+
+static bool series_makes_sense(const struct edge_series *series)
+{
+	if (series->label_count > USHER_SERIES_LABELS_MAX || !ends_within(series->name, sizeof(series->name)))
+		return false;
+	for (uint32_t i = 0; i < series->label_count; i++)
+		if (!ends_within(series->labels[i].name, sizeof(series->labels[i].name)) ||
+		    !ends_within(series->labels[i].value, sizeof(series->labels[i].value)))
+			return false;
+	return true;
+}
+
+static bool evaluators_make_sense(const struct edge_list *list)
+{
+	const struct edge_evaluator *evaluators = list->items[EDGE_EVALUATORS];
+	const struct edge_series *series = list->items[EDGE_SERIES];
+	uint32_t count = list->counts[EDGE_SERIES];
+
+	for (uint32_t i = 0; i < list->counts[EDGE_EVALUATORS]; i++)
+		if (evaluators[i].protocol >= EVALUATOR_PROTOCOLS || !evaluators[i].every_ms ||
+		    !evaluators[i].timeout_ms || evaluators[i].first > count ||
+		    evaluators[i].count > count - evaluators[i].first ||
+		    !ends_within(evaluators[i].host, sizeof(evaluators[i].host)) ||
+		    !ends_within(evaluators[i].path, sizeof(evaluators[i].path)))
+			return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (!series_makes_sense(&series[i]))
+			return false;
+	return true;
+}
+
 static int watch(struct worker *worker, const struct edge_list *list)
 {
 	const struct edge_target *targets = list->items[EDGE_TARGETS];
@@ -212,10 +254,14 @@ static int watch(struct worker *worker, const struct edge_list *list)
 	int error;
 
 	if (!targets_make_sense(targets, list->counts[EDGE_TARGETS]) ||
-	    !sources_make_sense(sources, list->counts[EDGE_SOURCES]))
+	    !sources_make_sense(sources, list->counts[EDGE_SOURCES]) || !evaluators_make_sense(list))
 		return -EPROTO;
 	error = probes_watch(worker->probes, targets, list->counts[EDGE_TARGETS], now);
-	return error ? error : scrapes_watch(worker->scrapes, sources, list->counts[EDGE_SOURCES], now);
+	if (!error)
+		error = scrapes_watch(worker->scrapes, sources, list->counts[EDGE_SOURCES], now);
+	return error ? error
+		     : evaluators_watch(worker->evaluators, list->items[EDGE_EVALUATORS], list->counts[EDGE_EVALUATORS],
+					list->items[EDGE_SERIES], now);
 }
 
 /* Where each list begins, and how long all of them are. Returns false if one is too long. */
@@ -271,11 +317,14 @@ static int turn(struct worker *worker)
 	struct epoll_event events[64];
 	int64_t now = clock_monotonic(), wait = probes_run(worker->probes, now) - now;
 	int64_t scrape_wait = scrapes_run(worker->scrapes, now) - now;
+	int64_t evaluator_wait = evaluators_run(worker->evaluators, now) - now;
 	int count, error = 0;
 	bool http = false, transfers = false;
 
 	if (scrape_wait < wait)
 		wait = scrape_wait;
+	if (evaluator_wait < wait)
+		wait = evaluator_wait;
 	if (transfers_due(worker->transfers) - now < wait) /* asked last: the others begin transfers */
 		wait = transfers_due(worker->transfers) - now;
 	wait = wait < 0 ? 0 : (wait + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
@@ -309,14 +358,17 @@ static int turn(struct worker *worker)
 static int make_askers(struct worker *worker, const char *ca_file)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = TRANSFERS_MARK};
-	int error = transfers_new(PROBES_OPEN_MAX + SCRAPES_OPEN_MAX, ca_file, &worker->transfers);
+	int error =
+		transfers_new(PROBES_OPEN_MAX + SCRAPES_OPEN_MAX + USHER_EVALUATORS_MAX, ca_file, &worker->transfers);
 
 	if (error)
 		return error;
 	if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, transfers_fd(worker->transfers), &event))
 		return -errno;
 	error = probes_new(worker->epoll, worker->transfers, report, worker, &worker->probes);
-	return error ? error : scrapes_new(worker->transfers, report_load, worker, &worker->scrapes);
+	if (!error)
+		error = scrapes_new(worker->transfers, report_load, worker, &worker->scrapes);
+	return error ? error : evaluators_new(worker->transfers, report_evaluator, worker, &worker->evaluators);
 }
 
 static int begin(struct worker *worker, int page, int listener, const char *ca_file)

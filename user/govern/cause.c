@@ -56,6 +56,9 @@ const char *cause_print(struct cause cause, const char *path, char text[CAUSE_TE
 	case CAUSE_TYPE:
 		snprintf(text, CAUSE_TEXT, "by its Content-Type the answer is no page of metrics");
 		break;
+	case CAUSE_REPLY:
+		snprintf(text, CAUSE_TEXT, "the answer is not what a Prometheus server replies to a query");
+		break;
 	case CAUSE_PAGE:
 		snprintf(text, CAUSE_TEXT, "line %d of the page is no metric", cause.number);
 		break;

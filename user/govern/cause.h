@@ -21,7 +21,8 @@
 	X(GARBAGE, "garbage", "libcurl's code: what came is no HTTP/1.1")                                              \
 	X(STATUS, "status", "the status of the answer, which is not one that was asked for")                           \
 	X(TYPE, "type", "0: by its Content-Type the answer is no page of metrics")                                     \
-	X(PAGE, "page", "the line of a page of metrics that is none")
+	X(PAGE, "page", "the line of a page of metrics that is none")                                                  \
+	X(REPLY, "reply", "0: the answer is not what a Prometheus server replies to a query")
 
 enum cause_kind {
 #define X(name, word, number) CAUSE_##name,
