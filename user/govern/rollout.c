@@ -88,9 +88,10 @@ static int64_t passed(struct rollout *rollout, int64_t now)
 
 static void gather(struct rollout *rollout, const struct rollout_evidence *evidence, int64_t now)
 {
+	bool looked = rollout->looked;
 	int64_t seconds = passed(rollout, now);
 
-	if (rollout->state != ROLLOUT_RUNNING || !evidence->in_force)
+	if (!looked || rollout->state != ROLLOUT_RUNNING || !evidence->in_force)
 		return;
 	if (__builtin_add_overflow(rollout->watched, seconds, &rollout->watched))
 		rollout->watched = INT64_MAX;
@@ -185,6 +186,7 @@ static enum rollout_answer resume(const struct rollout_settings *settings, struc
 		return ROLLOUT_BREACH;
 	else
 		go_on(settings, rollout);
+	rollout_wake(rollout); /* what came before it is no evidence */
 	rollout->breach = 0;
 	return ROLLOUT_OBEYED;
 }
@@ -216,6 +218,7 @@ enum rollout_answer rollout_obey(const struct rollout_settings *settings, struct
 			return ROLLOUT_OVER;
 		if (breached)
 			return ROLLOUT_BREACH;
+		rollout_wake(rollout);
 		take_step(settings, rollout);
 		return ROLLOUT_OBEYED;
 	case ROLLOUT_ORDERS:
