@@ -42,9 +42,9 @@
 #define USHER_ROLLOUTS_MAX 64
 #define USHER_ROLLOUT_STEPS_MAX 32
 #define USHER_ROLLOUT_NEEDS_MAX 16
-#define USHER_BUCKETS_MAX 64	     /* of a histogram that is compared */
-#define USHER_HEALTH_STATUS_MAX 16   /* codes that it may be answered with */
-#define USHER_WEIGHT_MAX 10000	     /* of a backend's capacity and of a split's share */
+#define USHER_BUCKETS_MAX 64	   /* of a histogram that is compared */
+#define USHER_HEALTH_STATUS_MAX 16 /* codes that it may be answered with */
+#define USHER_WEIGHT_MAX 10000	   /* of a backend's capacity and of a split's share */
 
 /* What a document may be. */
 #define USHER_POLICY_BYTES_MAX (32u << 20)

@@ -71,7 +71,8 @@ static const struct verb verbs[] = {
 	 "  abort        the new version gets nothing any more\n"
 	 "  --why TEXT   one line, for the record and for whoever asks\n"
 	 "`usher show rollouts` says where each stands and what it waits for.\n"
-	 "Exit status: 0 it is so, by this or already; 1 it cannot be: it is over, or a gate that it needs is breached.",
+	 "Exit status: 0 it is so, by this or already; 1 it cannot be: it is over, or a gate that it needs is "
+	 "breached.",
 	 cli_rollout},
 	{"doctor", "telemetry", "what keeps usher from knowing the load of backends",
 	 "Of each backend whose metrics the policy has read: pages that cannot be had, series that are missing or "

@@ -57,7 +57,8 @@ static void print(const struct order *order, struct json_object *frame)
 	       field_true(frame, "changed") ? "" : " already", field_text(frame, "version"),
 	       (long long)field_integer(frame, "share"));
 	if (field_true(frame, "pending"))
-		puts(" as soon as the daemon, which has just started, knows which backends can be used; in 5 s at most");
+		puts(" as soon as the daemon, which has just started, knows which backends can be used; in 5 s at "
+		     "most");
 	else
 		printf(", generation %lld\n", (long long)field_integer(frame, "generation"));
 }

@@ -36,9 +36,8 @@ static char *steps(struct json_object *rollout)
 
 void show_rollouts(struct json_object *body)
 {
-	static const char *const headings[] = {"ROLL-OUT", "SERVICE", "FROM", "TO",    ">SHARE",
-					       "STEPS",	   "STATE",   "FOR",  "FLOWS", "NOW",
-					       NULL};
+	static const char *const headings[] = {"ROLL-OUT", "SERVICE", "FROM",  "TO",  ">SHARE", "STEPS",
+					       "STATE",	   "FOR",     "FLOWS", "NOW", NULL};
 	struct table *table = table_new(headings);
 	char time[DURATION_TEXT], every[DURATION_TEXT], flows[NUMBER_TEXT];
 

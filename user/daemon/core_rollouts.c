@@ -53,7 +53,8 @@ int core_rollouts_save(struct core *core)
 
 /* ---- steps --------------------------------------------------------------------------------------------------- */
 
-void core_rollout_record(struct core *core, const struct rollout_instance *instance, const struct rollout_change *change)
+void core_rollout_record(struct core *core, const struct rollout_instance *instance,
+			 const struct rollout_change *change)
 {
 	const struct usher_generation *active = publisher_active(core->publisher);
 	struct json *to = journal_operation(core->journal, "rollout", change->actor);
@@ -63,7 +64,8 @@ void core_rollout_record(struct core *core, const struct rollout_instance *insta
 	json_string(to, "was", rollout_state_names[change->was]);
 	json_string(to, "state", rollout_state_names[instance->state.state]);
 	json_unsigned(to, "share_before", change->share_before);
-	json_unsigned(to, "share", rollout_share(&core->policy->rollouts[instance->rollout].settings, &instance->state));
+	json_unsigned(to, "share",
+		      rollout_share(&core->policy->rollouts[instance->rollout].settings, &instance->state));
 	json_integer(to, "watched", change->watched);
 	json_unsigned(to, "flows", change->flows);
 	rollout_report_needs(to, core, instance);
@@ -95,8 +97,8 @@ static void note_change(struct core *core, struct rollout_instance *instance)
 
 	if (forward)
 		log_info("roll-out %s: %s gets %u %% now, after %lld s and %llu flows at %u %%", instance->name,
-			 version_print(core->policy, rollout->to, version), outcome->share,
-			 (long long)outcome->watched, (unsigned long long)outcome->flows, outcome->share_before);
+			 version_print(core->policy, rollout->to, version), outcome->share, (long long)outcome->watched,
+			 (unsigned long long)outcome->flows, outcome->share_before);
 	else
 		log_warning("roll-out %s is %s: %s was breached; %s gets %u %%", instance->name,
 			    rollout_state_names[instance->state.state],

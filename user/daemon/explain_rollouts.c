@@ -11,13 +11,14 @@ void explain_rollout(struct inquiry *inquiry, const struct shortlist *list)
 	bool sticky = policy->services[rollout->service].sticky_client;
 	size_t version = list->arms[inquiry->answer.arm].version;
 
-	inquiry_step(inquiry, "which-arm", NULL,
-		     "version %s, one of %zu arms, drawn by the %s; roll-out %s (%s), which takes the place of any split, "
-		     "gives %u %% to %s and the rest to %s",
-		     policy->versions[version].name, list->arm_count,
-		     sticky ? "client's address, so it stays" : "flow's addresses and ports", rollout->name,
-		     rollout_state_names[instance->state.state], rollout_share(&rollout->settings, &instance->state),
-		     policy->versions[rollout->to].name, policy->versions[rollout->from].name);
+	inquiry_step(
+		inquiry, "which-arm", NULL,
+		"version %s, one of %zu arms, drawn by the %s; roll-out %s (%s), which takes the place of any split, "
+		"gives %u %% to %s and the rest to %s",
+		policy->versions[version].name, list->arm_count,
+		sticky ? "client's address, so it stays" : "flow's addresses and ports", rollout->name,
+		rollout_state_names[instance->state.state], rollout_share(&rollout->settings, &instance->state),
+		policy->versions[rollout->to].name, policy->versions[rollout->from].name);
 }
 
 void explain_rollout_field(struct inquiry *inquiry)

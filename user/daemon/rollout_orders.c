@@ -25,7 +25,8 @@ static int read_command(const struct request *request, struct answer *answer, st
 
 	if (protocol_string(request->frame, "rollout", &command->name) ||
 	    protocol_string(request->frame, "order", &word))
-		return answer_error(answer, PROTOCOL_USAGE, "the request does not say what is to become of which roll-out");
+		return answer_error(answer, PROTOCOL_USAGE,
+				    "the request does not say what is to become of which roll-out");
 	if (protocol_string(request->frame, "why", &command->why) || !utf8_is_line(command->why, PROTOCOL_WHY_MAX))
 		return answer_error(answer, PROTOCOL_USAGE,
 				    "why: one line of 1 to %d bytes of UTF-8 is expected, without control characters",
@@ -63,9 +64,10 @@ static int refuse(const struct core *core, const struct rollout_instance *instan
 				    again ? "; resume begins it anew" : "");
 	for (size_t i = 0; i < rollout->settings.need_count; i++)
 		if (needs[i].verdict == ROLLOUT_BAD)
-			return answer_error(answer, PROTOCOL_NEGATIVE,
-					    "gate %s is breached, which would take it back at once; nothing has changed",
-					    core->policy->gates[rollout->needs[i]].name);
+			return answer_error(
+				answer, PROTOCOL_NEGATIVE,
+				"gate %s is breached, which would take it back at once; nothing has changed",
+				core->policy->gates[rollout->needs[i]].name);
 	return PROTOCOL_NEGATIVE;
 }
 

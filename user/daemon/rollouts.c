@@ -162,8 +162,8 @@ const struct gate_instance *rollouts_gate(const struct policy *policy, const str
 					  const struct rollout_policy *rollout, size_t need)
 {
 	char text[VERSION_TEXT];
-	size_t at = gates_find(gates, policy->gates[rollout->needs[need]].name,
-			       version_print(policy, rollout->to, text));
+	size_t at =
+		gates_find(gates, policy->gates[rollout->needs[need]].name, version_print(policy, rollout->to, text));
 
 	return at == POLICY_NONE ? NULL : &gates->items[at];
 }

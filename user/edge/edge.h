@@ -169,8 +169,8 @@ USHER_ASSERT_SIZE(struct edge_fact, 88);
 
 struct edge_rollout {
 	char name[EDGE_NAME], service[EDGE_NAME], model[EDGE_NAME], version[EDGE_NAME]; /* name "": none */
-	uint8_t state; /* enum rollout_state */
-	uint8_t share; /* per cent */
+	uint8_t state;									/* enum rollout_state */
+	uint8_t share;									/* per cent */
 	uint8_t padding[2];
 };
 

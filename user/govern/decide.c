@@ -103,10 +103,9 @@ static void decide_rollouts(struct effective *effective, const struct facts *fac
 			share = rollout->service < facts->service_count
 					? facts->services[rollout->service].rollout_share
 					: 0;
-		effective->rollouts[rollout->service] =
-			(struct effective_rollout){r,
-						   {{.version = rollout->from, .weight = 100 - share},
-						    {.version = rollout->to, .weight = share}}};
+		effective->rollouts[rollout->service] = (struct effective_rollout){
+			r,
+			{{.version = rollout->from, .weight = 100 - share}, {.version = rollout->to, .weight = share}}};
 	}
 }
 

@@ -17,7 +17,7 @@ struct effective_backend {
 
 /* Of a service: the shares of its two versions, in the place of those of any split. */
 struct effective_rollout {
-	size_t rollout; /* of the policy; POLICY_NONE: the service has none */
+	size_t rollout;		/* of the policy; POLICY_NONE: the service has none */
 	struct share shares[2]; /* of the old version, of the new one; per cent */
 };
 
@@ -28,7 +28,7 @@ struct effective {
 	uint64_t *lapsed_labels;  /* bit n: labels[n] of that version */
 	uint32_t *version_shares; /* by policy version index: per cent of its weight in a split that gates leave it */
 	struct effective_rollout *rollouts; /* by policy service index */
-	bool *rerouted;		  /* by policy service index: nobody may start there (GATE_BREACHED), whoever could */
+	bool *rerouted; /* by policy service index: nobody may start there (GATE_BREACHED), whoever could */
 	/* Who serves model m: backends serving[serving_first[m]] up to serving[serving_first[m + 1]], by index. */
 	size_t *serving, *serving_first;
 	int64_t now;	     /* that this was decided for */

@@ -40,8 +40,8 @@ struct rollout_need {
 };
 
 struct rollout_evidence {
-	bool in_force;	/* are the shares that it has set those of new flows? */
-	uint64_t flows; /* that the new version was given since the last look */
+	bool in_force;			  /* are the shares that it has set those of new flows? */
+	uint64_t flows;			  /* that the new version was given since the last look */
 	const struct rollout_need *needs; /* settings.need_count of them */
 };
 

@@ -126,8 +126,7 @@ static void read_rollout(struct document *document, struct node node, const stru
 	rollout->service = rollout->from = rollout->to = POLICY_NONE;
 	if (read_object(document, node, fields, FIELDS))
 		return;
-	if (fields[SERVICE].given &&
-	    !read_reference(document, fields[SERVICE].value, &services, &rollout->service)) {
+	if (fields[SERVICE].given && !read_reference(document, fields[SERVICE].value, &services, &rollout->service)) {
 		check_alone(document, fields[SERVICE].value, policy, rollout);
 		if (policy->services[rollout->service].model != POLICY_NONE)
 			read_versions(document, fields, policy, rollout);

@@ -15,7 +15,8 @@ static char *text_of(const char *rollouts)
 	char *text;
 
 	if (asprintf(&text,
-		     "{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"},"
+		     "{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": "
+		     "\"production\"},"
 		     "\"2\": {\"stage\": \"canary\"}, \"3\": {\"stage\": \"canary\"}}}},"
 		     "\"backends\": {"
 		     "\"a\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"
@@ -34,7 +35,7 @@ static char *text_of(const char *rollouts)
 }
 
 #define ROLLOUT                                                                                                        \
-	", \"rollouts\": {\"r\": {\"service\": \"s\", \"from\": \"1\", \"to\": \"2\", \"steps\": [20, 100], "           \
+	", \"rollouts\": {\"r\": {\"service\": \"s\", \"from\": \"1\", \"to\": \"2\", \"steps\": [20, 100], "          \
 	"\"every\": \"1h\"}}"
 
 static struct compiled compiled_at(const struct tables *before, const char *rollouts, uint8_t share, bool able_b)
@@ -43,8 +44,7 @@ static struct compiled compiled_at(const struct tables *before, const char *roll
 					    {.health = able_b ? HEALTH_UP : HEALTH_DOWN, .next_hop.resolved = true},
 					    {.health = HEALTH_UP, .next_hop.resolved = true}};
 	struct service_facts services[2] = {{.rollout_share = share}};
-	const struct facts facts = {
-		.backends = backends, .backend_count = 3, .services = services, .service_count = 2};
+	const struct facts facts = {.backends = backends, .backend_count = 3, .services = services, .service_count = 2};
 	struct compiled compiled;
 	char *text = text_of(rollouts);
 
