@@ -93,6 +93,8 @@ static void test_it_takes_the_place_of_a_split_of_its_service_alone(void **state
 	compiled = compiled_at(NULL, ROLLOUT, 20, true);
 	expect(&compiled, 0, "1=80 2=20");
 	expect(&compiled, 1, "1=1 3=1"); /* the same model and rules, no roll-out */
+	/* The same in the tables, where services share what is the same: two arms of each. */
+	assert_int_equal(compiled.tables->arm_count, 4);
 	compiled_free(&compiled);
 }
 

@@ -73,6 +73,8 @@ static void check_look(const struct rollout_settings *settings, const struct rol
 		assert_true(all_good(settings, evidence->needs));
 		assert_true(before->state == ROLLOUT_WAITING || before->state == ROLLOUT_RUNNING);
 		assert_true(evidence->in_force);
+		for (size_t n = 0; before->step && n < settings->need_count; n++)
+			assert_true(evidence->needs[n].age <= truth->real);
 		assert_true(before->step == 0 ||
 			    (truth->real >= settings->every && truth->flows >= settings->min_flows));
 		assert_true(!after->watched && !after->flows);
