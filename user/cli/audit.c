@@ -87,6 +87,10 @@ static void print_operation(struct json_object *record)
 		printf(" %s", field_text(record, "service"));
 	else if (field(record, "backend"))
 		printf(" %s", field_text(record, "backend"));
+	else if (field(record, "rollout"))
+		printf(" %s %s: %s@%s from %lld to %lld %%", field_text(record, "rollout"),
+		       field_text(record, "change"), field_text(record, "model"), field_text(record, "to"),
+		       (long long)field_integer(record, "share_before"), (long long)field_integer(record, "share"));
 	else if (field(record, "version"))
 		printf(" %s@%s", field_text(record, "model"), field_text(record, "version"));
 	if (!strcmp(field_text(record, "activity"), "gate"))
