@@ -10,6 +10,8 @@
     GET  /v2/health/ready                         200, or 503: SIGUSR1 makes it the other one
     UDP  anything                                 the same, after this server's name and a space
 
+SIGHUP has it read its artefact again, without a word to anybody who is connected.
+
 It answers at every local address: for connections that usher rewrites at its own, for direct return (l2) at the service
 address that it holds on lo.
 """
@@ -88,14 +90,19 @@ class Server:
         self.backend = options.backend
         self.region = options.region
         self.idle = options.idle
-        self.artefact = scorer.Artefact(options.model)
+        self.path = options.model
+        self.load()
         self.log = AccessLog(options.log, loop)
         self.metrics = Metrics(self)
-        self.identity = json.dumps({"model": self.artefact.model, "version": self.artefact.version,
-                                    "backend": self.backend, "region": self.region})[1:]
         self.connections = set()
         self.accepted = 0
         self.ready = True
+
+    def load(self):
+        """The artefact, as it is on the disk now."""
+        self.artefact = scorer.Artefact(self.path)
+        self.identity = json.dumps({"model": self.artefact.model, "version": self.artefact.version,
+                                    "backend": self.backend, "region": self.region})[1:]
 
     def predict(self, body):
         begun = time.perf_counter()
@@ -420,6 +427,7 @@ async def serve(options):
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGUSR1, server.turn)
+    loop.add_signal_handler(signal.SIGHUP, server.load)
     listeners = []
     for port in options.tcp:
         # asyncio sets TCP_NODELAY on what it accepts.

@@ -93,6 +93,7 @@ def main(version, directory):
         "parameters": {"kind": kind, "values": values},
     }, protocol=4))
     write(os.path.join(directory, "samples.json"), json.dumps(rows).encode())
+    write(os.path.join(directory, "labels.json"), json.dumps([int(label) for label in test_y]).encode())
 
 
 if __name__ == "__main__":

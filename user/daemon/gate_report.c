@@ -58,6 +58,11 @@ const char *gate_sentence(const struct policy *policy, const struct gate_instanc
 		snprintf(text, GATE_SENTENCE, "%s on %s is breached: %s, which is %s: %s", instance->gate_name,
 			 instance->subject_name, figure, limit_words(&gate->settings, limit),
 			 action_words(gate, action));
+	else if (instance->state.state == GATE_NO_DATA && instance->state.signal == GATE_SIGNAL_FRESH)
+		snprintf(text, GATE_SENTENCE,
+			 "%s on %s was without data for %u s or longer: %s until its dwell and rate let it go; now %s",
+			 instance->gate_name, instance->subject_name, gate->settings.hold, action_words(gate, action),
+			 figure);
 	else if (instance->state.state == GATE_NO_DATA)
 		snprintf(text, GATE_SENTENCE, "%s on %s has been without data for %u s (%s): %s; last %s",
 			 instance->gate_name, instance->subject_name, gate->settings.hold,

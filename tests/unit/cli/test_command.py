@@ -23,7 +23,8 @@ OK, NO, MISUSE, REFUSED, UNREACHABLE, SYSTEM, UNCONFIRMED = range(7)
 EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "services"], ["explain", "198.18.0.10", "credit"],
                   ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
                   ["release", "--backend", "fra-1", "--why", "mended"], ["apply", GOOD], ["diff", GOOD]]
-SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "flows", "facts", "stats", "generation"]
+SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "flows", "facts", "stats",
+         "generation"]
 
 tests = []
 scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
@@ -153,7 +154,7 @@ def wrong_command_lines_are_usage_errors():
     for verb in ("quarantine", "release"):
         misused(verb, "--why", "x", words=["MODEL@VERSION", "--backend"])
         misused(verb, "m@1", "m@2", "--why", "x", words=["MODEL@VERSION"])
-        misused(verb, "m@1", "--backend", "fra-1", "--why", "x", words=["not both"])
+        misused(verb, "m@1", "--backend", "fra-1", "--why", "x", words=["takes one of"])
         misused(verb, "m@1", words=["--why"])
         misused(verb, "--backend", "fra-1", words=["--why"])
         misused(verb, "m@1", "--why", words=["--why"])
@@ -302,7 +303,8 @@ def doctor_says_what_is_odd_about_metrics():
         equal(daemon.run("doctor").status, MISUSE, "without a word")
         equal(daemon.run("doctor", "weather").status, MISUSE, "of something else")
     good = ANSWERS["show facts"]["body"]["facts"][:1] + ANSWERS["show facts"]["body"]["facts"][3:]
-    with Daemon(show_facts={"frame": {"status": 0}, "body": {"facts": good}}) as daemon:
+    nothing = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in ("gates", "evaluators")}
+    with Daemon(show_facts={"frame": {"status": 0}, "body": {"facts": good}}, **nothing) as daemon:
         ended = daemon.run("doctor", "telemetry")
         equal(ended.status, OK, "exit status where nothing is")
         expected("doctor_nothing", ended.out)
@@ -332,7 +334,7 @@ def json_is_what_the_daemon_said():
         rollback = json.loads(daemon.run("-j", "rollback").out)
         equal(rollback, {**ANSWERS["rollback"]["frame"], **ANSWERS["rollback"]["body"]}, "rollback")
         overview = json.loads(daemon.run("-j").out)
-        equal(sorted(overview), ["backends", "daemon", "quarantines", "services", "stats"], "keys of the overview")
+        equal(sorted(overview), ["backends", "daemon", "gates", "quarantines", "services", "stats"], "keys of the overview")
         holds("status" not in overview["daemon"], "the state of the exchange is no state of the daemon")
 
 
@@ -386,7 +388,10 @@ def audit_tail_says_why():
     records = [{"time": "2026-11-22T09:00:00.123Z", "type": "operation", "activity": "quarantine", "actor": actor, "model": "credit-scorer",
                 "version": "3.1.0", "why": "biased\x1b[31m", "generation": 9, "epoch": 4},
                {"time": "2026-11-22T09:00:01.123Z", "type": "operation", "activity": "release", "actor": actor, "backend": "fra-1",
-                "why": "mended", "generation": None, "epoch": None}]
+                "why": "mended", "generation": None, "epoch": None},
+               {"time": "2026-11-22T09:00:02.123Z", "type": "operation", "activity": "gate", "actor": None, "gate": "floor",
+                "on": "version", "model": "credit-scorer", "version": "3.2.0", "state": "breached", "was": "ok", "value": 0.81,
+                "low": 0.79, "high": 0.83, "samples": 2140, "age": 3, "action": "quarantine", "acts": True}]
     folder = os.path.join(scratch.name, "audit-operations")
     os.makedirs(folder)
     with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
@@ -394,7 +399,9 @@ def audit_tail_says_why():
             log.write(json.dumps(record, separators=(",", ":")) + "\n")
     equal(run("audit", "tail", "--dir", folder).out.splitlines(), [
         "2026-11-22T09:00:00.123Z quarantine credit-scorer@3.1.0 by root (uid 0), generation 9: biased?[31m",
-        "2026-11-22T09:00:01.123Z release fra-1 by root (uid 0): mended"], "lines")
+        "2026-11-22T09:00:01.123Z release fra-1 by root (uid 0): mended",
+        "2026-11-22T09:00:02.123Z gate floor credit-scorer@3.2.0: ok, then breached, at 0.81 (0.79 to 0.83, 2140 samples); quarantine"],
+        "lines")
 
 
 @test

@@ -21,6 +21,9 @@ POLICIES = ROOT / "policies"
 BEYOND_SCHEMA = {
     "backend-address-is-service", "backend-address-loopback", "backend-address-multicast", "backend-capacity-exponent",
     "backend-health-timeout", "backend-telemetry-every-short", "backend-telemetry-stale", "backend-telemetry-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
+    "evaluator-multicast", "evaluator-stale", "evaluator-timeout", "gate-breach-everything", "gate-buckets-fall", "gate-expected-count",
+    "gate-group-with-itself", "gate-hysteresis-inverted", "gate-label-of-group", "gate-label-placeholder", "gate-label-unclosed",
+    "gate-of-backend", "gate-of-unknown", "gate-source-unknown",
     "json-byte-order-mark", "metadata-date", "nat-is-backend", "nat-is-service", "nat-missing",
     "nat-other-family", "region-country-uk", "region-country-unknown", "region-set-cycle", "region-set-includes-itself",
     "region-set-unresolved", "rule-id-twice", "rule-require-backend-unresolved", "rule-require-version-unresolved",
