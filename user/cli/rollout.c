@@ -53,9 +53,11 @@ static int read_order(int argc, char **argv, struct order *order)
 static void print(const struct order *order, struct json_object *frame)
 {
 	ink_text(stdout, order->name);
-	printf(" is %s%s: %s is given %lld %% of new connections", field_text(frame, "state"),
-	       field_true(frame, "changed") ? "" : " already", field_text(frame, "version"),
-	       (long long)field_integer(frame, "share"));
+	fputs(" is ", stdout);
+	ink_text(stdout, field_text(frame, "state"));
+	fputs(field_true(frame, "changed") ? ": " : " already: ", stdout);
+	ink_text(stdout, field_text(frame, "version"));
+	printf(" is given %lld %% of new connections", (long long)field_integer(frame, "share"));
 	if (field_true(frame, "pending"))
 		puts(" as soon as the daemon, which has just started, knows which backends can be used; in 5 s at "
 		     "most");

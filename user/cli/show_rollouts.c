@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "cli/field.h"
 #include "cli/show.h"
@@ -34,6 +35,24 @@ static char *steps(struct json_object *rollout)
 	return text;
 }
 
+/* Of what takes hours and days. */
+static const char *time_text(int64_t seconds, char text[DURATION_TEXT])
+{
+	static const struct {
+		int64_t seconds;
+		const char *unit;
+	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}};
+
+	snprintf(text, DURATION_TEXT, "%lld s", (long long)seconds);
+	for (size_t i = 0; i < ARRAY_COUNT(units); i++)
+		if (seconds >= 2 * units[i].seconds) {
+			snprintf(text, DURATION_TEXT, "%.1f %s", (double)seconds / (double)units[i].seconds,
+				 units[i].unit);
+			break;
+		}
+	return text;
+}
+
 void show_rollouts(struct json_object *body)
 {
 	static const char *const headings[] = {"ROLL-OUT", "SERVICE", "FROM",  "TO",  ">SHARE", "STEPS",
@@ -53,13 +72,13 @@ void show_rollouts(struct json_object *body)
 		table_cell(table, "%s", all);
 		table_cell(table, "%s", field_text(rollout, "state"));
 		table_ink(table, colour(field_text(rollout, "state")));
-		table_cell(table, "%s of %s", duration_text(field_number(rollout, "watched"), time),
-			   duration_text(field_number(rollout, "every"), every));
+		table_cell(table, "%s of %s", time_text(field_integer(rollout, "watched"), time),
+			   time_text(field_integer(rollout, "every"), every));
 		table_cell(table, "%s of %lld", number_text(field_integer(rollout, "flows"), flows),
 			   (long long)field_integer(rollout, "min_flows"));
 		table_cell(table, "%s", *field_text(rollout, "sentence") ? field_text(rollout, "sentence") : "-");
 	}
-	table_finish(table, stdout, "no roll-outs");
+	table_finish(table, stdout, "no rollouts");
 }
 
 void rollout_facts(struct json_object *body)

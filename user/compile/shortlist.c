@@ -233,7 +233,7 @@ static void make_arms(const struct question *question, struct arena *arena, stru
 	list->arms = arena_array(arena, question->shares ? question->share_count : 1, sizeof(*list->arms));
 	if (!question->shares && !list->reason)
 		list->arms[list->arm_count++] = (struct decision_arm){POLICY_NONE, 1};
-	for (size_t i = 0; i < question->share_count; i++) {
+	for (size_t i = 0; question->shares && i < question->share_count; i++) {
 		const struct share *share = &question->shares[i];
 		const struct decision_arm arm = {share->version,
 						 share->weight * question->effective->version_shares[share->version]};

@@ -71,6 +71,17 @@ static void say_need(struct sentence *sentence, const struct core *core, const s
 	}
 }
 
+/* "4.5 h": nobody counts hours in seconds. */
+static void say_time(struct sentence *sentence, int64_t seconds)
+{
+	if (seconds >= 7200)
+		say(sentence, "%.1f h to go", (double)seconds / 3600);
+	else if (seconds >= 120)
+		say(sentence, "%.1f min to go", (double)seconds / 60);
+	else
+		say(sentence, "%lld s to go", (long long)seconds);
+}
+
 static void say_missing(struct sentence *sentence, const struct core *core, const struct rollout_instance *instance)
 {
 	const struct rollout_outcome *outcome = &instance->outcome;
@@ -80,7 +91,7 @@ static void say_missing(struct sentence *sentence, const struct core *core, cons
 		return;
 	}
 	if (outcome->time_left)
-		say(sentence, "%lld s to go", (long long)outcome->time_left);
+		say_time(sentence, outcome->time_left);
 	if (outcome->flows_left)
 		say(sentence, "%llu of %u flows", (unsigned long long)instance->state.flows,
 		    policy_of(core, instance)->settings.min_flows);

@@ -8,7 +8,7 @@
 
 #define ROLLOUT_SENTENCE 1024
 
-/* Why it stands where it does: "1.2 h until 25 %; accuracy-floor is unknown (few-samples)", "accuracy-floor was breached". */
+/* Why it stands where it does: "4.5 h to go; accuracy-floor is unknown (few-samples)", "accuracy-floor was breached". */
 const char *rollout_sentence(const struct core *core, const struct rollout_instance *instance,
 			     char text[ROLLOUT_SENTENCE]);
 /* "rollout", "service", "model", "from", "to". */

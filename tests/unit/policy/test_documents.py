@@ -30,7 +30,7 @@ BEYOND_SCHEMA = {
     "rule-reroute-cycle", "rule-reroute-other-protocol", "rule-reroute-to-itself", "rule-split-unknown-version",
     "rule-when-unresolved-region", "rule-when-unresolved-service", "rule-when-unresolved-tenant", "service-model",
     "service-same-address", "service-slow-start-long", "service-slow-start-short", "service-tenant",
-    "rollout-every-long", "rollout-every-short", "rollout-need-unknown", "rollout-service", "rollout-to-itself", "rollout-twice",
+    "rollout-every-long", "rollout-every-short", "rollout-need-not-judged", "rollout-need-on-backend", "rollout-need-unknown", "rollout-service", "rollout-to-itself", "rollout-twice",
     "rollout-version", "tenant-geo-database", "tenant-geo-empty", "tenant-geo-lines", "tenant-geo-tie", "tenant-geo-twice", "tenant-geo-unread",
     "tenant-prefix-host-bits", "tenant-prefix-tie",
 }
