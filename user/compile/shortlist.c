@@ -161,6 +161,9 @@ static bool fell_later(const struct candidate *a, const struct candidate *b)
 	uint8_t a_reason = a->constraint_reason ? a->constraint_reason : a->start_reason;
 	uint8_t b_reason = b->constraint_reason ? b->constraint_reason : b->start_reason;
 
+	/* A gate takes versions and backends out of the one set, and a service's new connections from the other. */
+	if (!a->constraint_reason != !b->constraint_reason)
+		return !a->constraint_reason;
 	if (a_by_rule != b_by_rule)
 		return b_by_rule;
 	if (!a_by_rule)
