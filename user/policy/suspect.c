@@ -126,6 +126,7 @@ void suspect(struct document *document, const struct policy *policy, int64_t now
 	suspect_tenants(document, policy);
 	suspect_backends(document, policy);
 	suspect_services(document, policy);
+	suspect_gates(document, policy);
 	suspect_rollouts(document, policy);
 	if (!policy->service_count)
 		mark_report(document, SEVERITY_WARNING, text_member(&document->text, 0, "services"),
