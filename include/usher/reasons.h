@@ -52,6 +52,7 @@
 	X(33, NO_FLOW, REFUSE, "no-flow", "TCP without SYN that belongs to no flow")                                   \
 	X(34, QUARANTINED, REFUSE, "quarantined", "quarantine removed the last backend")                               \
 	X(35, GATE_BREACHED, REFUSE, "gate-breached", "a gate removed the last backend")                               \
+	X(36, UNVERIFIED, REFUSE, "unverified", "verification removed the last backend")                               \
 	/* dropped: malformed */                                                                                       \
 	X(40, IP_HEADER, DROP, "ip-header", "IP version, header length or total length is wrong")                      \
 	X(41, FRAGMENT, DROP, "fragment", "fragments hide ports and are not served")                                   \

@@ -310,6 +310,7 @@ static void read_backends(struct ref_policy *policy, json_object *backends)
 		backend->version = find_version(policy, json_object_get_string(member(value, "serves")));
 		backend->region = read_region(json_object_get_string(member(value, "region")));
 		backend->capacity = (uint32_t)json_object_get_int(member(value, "capacity"));
+		backend->verify = member(value, "verify");
 	}
 }
 

@@ -66,8 +66,9 @@ struct ref_backend {
 	const struct ref_version *version;
 	struct ref_region region;
 	uint32_t capacity;
+	bool verify; /* it has to have said what it serves */
 	/* What the world does to it: set by the runner, not read from the document. */
-	bool draining, down, unreachable, quarantined, gated;
+	bool draining, down, unreachable, quarantined, gated, verified;
 	uint32_t share; /* as of a version */
 	uint8_t mac[6], own_mac[6];
 };

@@ -208,7 +208,7 @@ static void take_by_rule(const struct ref_policy *policy, struct candidates *can
 static void constrain(const struct ref_policy *policy, struct candidates *candidates, const struct ref_service *service,
 		      const struct ref_service *also, const struct ref_client *client)
 {
-	ref_backends lapsed = 0, quarantined = 0, gated = 0, other_family = 0;
+	ref_backends lapsed = 0, quarantined = 0, gated = 0, unverified = 0, other_family = 0;
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ref_rule *rule = &policy->rules[i];
@@ -225,6 +225,8 @@ static void constrain(const struct ref_policy *policy, struct candidates *candid
 			quarantined |= 1ULL << i;
 		if (policy->backends[i].gated || policy->backends[i].version->gated)
 			gated |= 1ULL << i;
+		if (policy->backends[i].verify && !policy->backends[i].verified)
+			unverified |= 1ULL << i;
 		if (policy->backends[i].ipv6 != client->ipv6 && !policy->backends[i].tunnel)
 			other_family |= 1ULL << i;
 	}
@@ -232,6 +234,7 @@ static void constrain(const struct ref_policy *policy, struct candidates *candid
 	take(candidates, other_family, USHER_REASON_ADDRESS_FAMILY, NULL);
 	take(candidates, quarantined, USHER_REASON_QUARANTINED, NULL);
 	take(candidates, gated, USHER_REASON_GATE_BREACHED, NULL);
+	take(candidates, unverified, USHER_REASON_UNVERIFIED, NULL);
 }
 
 static uint32_t share_of(const struct ref_rule *split, const struct ref_backend *backend)

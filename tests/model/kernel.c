@@ -161,6 +161,7 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 			to->draining = from->draining;
 			to->quarantined = from->quarantined;
 			to->gated = from->gated;
+			to->verification.state = from->verified ? VERIFICATION_VERIFIED : VERIFICATION_MISMATCHED;
 			to->share = from->share;
 			to->next_hop.resolved = !from->unreachable;
 			memcpy(to->next_hop.mac, from->mac, 6);

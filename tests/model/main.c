@@ -116,10 +116,20 @@ static void gate(const struct random *random, struct ref_policy *policy)
 		policy->services[i].rerouted = random_chance(&apart, 10);
 }
 
+/* And of who serves what it should. */
+static void verify(const struct random *random, struct ref_policy *policy)
+{
+	struct random apart = {.state = random->state ^ 0x766572696679ULL};
+
+	for (size_t i = 0; i < policy->backend_count; i++)
+		policy->backends[i].verified = random_chance(&apart, 80);
+}
+
 static void make_world(struct random *random, struct ref_policy *policy)
 {
 	quarantine(random, policy);
 	gate(random, policy);
+	verify(random, policy);
 	for (size_t i = 0; i < policy->backend_count; i++) {
 		struct ref_backend *backend = &policy->backends[i];
 

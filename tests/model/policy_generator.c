@@ -198,6 +198,18 @@ static void grow_backend(struct growing *growing, struct random *random, size_t 
 		add_text(backend, "forward", "nat");
 }
 
+/* Some are asked what they serve. Of numbers of their own, as what the world does to them. */
+static void grow_verify(struct random *apart, json_object *backend)
+{
+	json_object *verify;
+
+	if (!random_chance(apart, 30))
+		return;
+	verify = new_member(backend, "verify");
+	add_text(verify, "http", "/v1/models");
+	add_text(verify, "json", "/data/0/version");
+}
+
 void backend_name(size_t i, char name[NAME_SIZE])
 {
 	snprintf(name, NAME_SIZE, "backend-%zu", i);
@@ -206,7 +218,7 @@ void backend_name(size_t i, char name[NAME_SIZE])
 static void grow_backends(struct growing *growing)
 {
 	struct random random = section_random(growing, RECIPE_BACKENDS);
-	struct random shape = {growing->recipe->seed + 3};
+	struct random shape = {growing->recipe->seed + 3}, apart = {random.state ^ 0x766572696679ULL};
 	json_object *backends = new_member(growing->root, "backends");
 
 	growing->backend_count = random_chance(&shape, 5) ? 0 : random_between(&shape, 1, BACKENDS_MAX);
@@ -215,6 +227,7 @@ static void grow_backends(struct growing *growing)
 
 		backend_name(i, name);
 		grow_backend(growing, &random, i, new_member(backends, name));
+		grow_verify(&apart, json_object_object_get(backends, name));
 	}
 }
 

@@ -30,6 +30,7 @@ static int decide_with(const struct policy *policy, const struct quarantine *qua
 			.health = HEALTH_UP,
 			.quarantined = !quarantine->by_gate && quarantine->backends >> b % 64 & 1,
 			.gated = quarantine->by_gate && quarantine->backends >> b % 64 & 1,
+			.verification.state = VERIFICATION_VERIFIED,
 			.next_hop.resolved = true};
 	for (size_t v = 0; v < policy->version_count; v++)
 		*(quarantine->by_gate ? &facts.versions[v].gated : &facts.versions[v].quarantined) =

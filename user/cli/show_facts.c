@@ -36,10 +36,31 @@ static void state_cell(struct table *table, struct json_object *telemetry)
 		table_ink(table, INK_DOUBTFUL);
 }
 
+/* What it says it serves, where it is asked. */
+static void verification_cell(struct table *table, struct json_object *verification)
+{
+	const char *state = field_text(verification, "state");
+
+	if (!verification) {
+		table_cell(table, "-");
+		return;
+	}
+	if (!strcmp(state, "mismatched"))
+		table_cell(table, "%s, not %s", field_text(verification, "found"),
+			   field_text(verification, "expected"));
+	else if (!strcmp(state, "verified"))
+		table_cell(table, "%s", field_text(verification, "found"));
+	else if (field(verification, "cause_text"))
+		table_cell(table, "%s: %s", state, field_text(verification, "cause_text"));
+	else
+		table_cell(table, "%s", state);
+	table_ink(table, !strcmp(state, "verified") ? INK_GOOD : INK_BAD);
+}
+
 void show_facts(struct json_object *body)
 {
-	static const char *const headings[] = {"BACKEND", "HEALTH", "METRICS", ">WAITING", ">RUNNING",
-					       ">USE",	  ">AGE",   "STATE",   NULL};
+	static const char *const headings[] = {"BACKEND",  "HEALTH", "SERVES", "METRICS", ">WAITING",
+					       ">RUNNING", ">USE",   ">AGE",   "STATE",	  NULL};
 	struct table *table = table_new(headings);
 	char text[DURATION_TEXT];
 
@@ -48,6 +69,7 @@ void show_facts(struct json_object *body)
 
 		table_cell(table, "%s", field_text(backend, "backend"));
 		table_cell(table, "%s", field_text(backend, "health"));
+		verification_cell(table, field(backend, "verification"));
 		if (field(telemetry, "read_as"))
 			table_cell(table, "%s", field_text(telemetry, "read_as"));
 		else

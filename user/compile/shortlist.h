@@ -5,9 +5,9 @@
  * Candidates fall step by step, and the step that takes the last one gives the refusal its reason and its rule:
  *   rules that take away, in the order of the document (EVIDENCE_EXPIRED if a require asks for labels that are there but
  *   lapsed, otherwise REQUIRE_RULE or DENY_BACKENDS; if one rule takes the last ones for both, REQUIRE_RULE);
- *   an expired validation; the address family; quarantine; a gate; a split or roll-out without a share for them; draining; health;
+ *   an expired validation; the address family; quarantine; a gate; verification; a split or roll-out without a share for them; draining; health;
  *   reachability.
- * Those up to the gate make the constraint set, all of them the start set.
+ * Those up to verification make the constraint set, all of them the start set.
  */
 #ifndef USHER_COMPILE_SHORTLIST_H
 #define USHER_COMPILE_SHORTLIST_H

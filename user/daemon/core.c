@@ -290,6 +290,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->dirty = true;
 	ret_result->name = core->policy->name;
 	remember_services(core);
+	core_forget_verifications(core);
 	core_watch(core);
 	presence_apply(core);
 	error = state_save(core->state);

@@ -123,6 +123,20 @@ int core_recall_able(const struct core *core, const struct policy *policy, const
 int core_note_able(struct core *core, const struct effective *effective, const struct identities *after);
 /* A fact from the edge, of a backend's load. */
 void core_load_fact(struct core *core, const struct edge_fact *fact);
+/* The same, of what it says it serves. */
+void core_identity_fact(struct core *core, const struct edge_fact *fact);
+/* Its metrics have been read, which say since when its process runs. */
+void core_process_seen(struct core *core, size_t backend);
+/* Every second. */
+void core_verify_tick(struct core *core);
+/* What is kept of its verification; nothing: it has not been asked. */
+void core_recall_verification(const struct core *core, const struct backend *backend, struct verification *to);
+/* Is an answer of the one an answer of the other? */
+bool core_asks_the_same(const struct backend *a, const struct backend *b);
+/* Forgets what is kept of backends that the policy does not have. */
+void core_forget_verifications(struct core *core);
+/* Where the edge reads what it serves. */
+struct edge_source core_identity_source(const struct backend *backend);
 /* Is what the metrics said last still worth something? now: CLOCK_MONOTONIC. */
 bool core_load_is_fresh(const struct load_source *source, const struct load_facts *facts, int64_t now);
 /* Where the edge reads it. */

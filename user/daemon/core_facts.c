@@ -185,8 +185,11 @@ int core_carry_facts(const struct core *core, const struct policy *policy, struc
 		struct backend_facts *to = &facts.backends[b];
 
 		neighbours_next_hop(core->neighbours, &backend->address, &to->next_hop);
+		core_recall_verification(core, backend, &to->verification);
 		if (core_backend(core, backend->name, &before))
 			continue;
+		if (core_asks_the_same(backend, &core->policy->backends[before]))
+			to->verification = core->facts.backends[before].verification;
 		/* Also where it is probed in another way from now on: what is known holds until the first answer to that. */
 		if (address_equal(&core->policy->backends[before].address, &backend->address) &&
 		    core->policy->backends[before].port == backend->port) {
@@ -234,11 +237,11 @@ void core_watch(struct core *core)
 {
 	const struct policy *policy = core->policy;
 	struct edge_target *targets = calloc(policy->backend_count + 1, sizeof(*targets));
-	struct edge_source *sources = calloc(policy->backend_count + 1, sizeof(*sources));
+	struct edge_source *sources = calloc(2 * policy->backend_count + 1, sizeof(*sources));
 	struct edge_evaluator *evaluators = calloc(policy->evaluator_count + 1, sizeof(*evaluators));
 	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
 	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
-	size_t *scraped = calloc(policy->backend_count + 1, sizeof(*scraped));
+	size_t *scraped = calloc(2 * policy->backend_count + 1, sizeof(*scraped));
 	struct edge_list list = {.items = {[EDGE_TARGETS] = targets,
 					   [EDGE_SOURCES] = sources,
 					   [EDGE_EVALUATORS] = evaluators,
@@ -259,6 +262,10 @@ void core_watch(struct core *core)
 		if (backend->load.server != LOAD_NOT_SCRAPED) {
 			scraped[list.counts[EDGE_SOURCES]] = b;
 			sources[list.counts[EDGE_SOURCES]++] = core_source(backend);
+		}
+		if (backend->verify.given) {
+			scraped[list.counts[EDGE_SOURCES]] = b;
+			sources[list.counts[EDGE_SOURCES]++] = core_identity_source(backend);
 		}
 	}
 	for (size_t e = 0; e < policy->evaluator_count; e++)
@@ -290,6 +297,9 @@ bool core_settled(const struct core *core)
 		const struct backend *backend = &core->policy->backends[b];
 
 		if (backend->health.probe != HEALTH_PROBE_NONE && core->facts.backends[b].health == HEALTH_UNKNOWN)
+			return false;
+		if (backend->verify.given && !core->facts.backends[b].verification.asked &&
+		    core->facts.backends[b].verification.state == VERIFICATION_UNASKED)
 			return false;
 		if (!core->facts.backends[b].next_hop.resolved &&
 		    !neighbours_settled(core->neighbours, &backend->address))

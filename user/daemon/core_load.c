@@ -79,8 +79,10 @@ void core_load_fact(struct core *core, const struct edge_fact *fact)
 	say(core, &core->policy->backends[backend], facts->cause, cause);
 	facts->asked = true;
 	facts->cause = cause;
-	if (cause.kind == CAUSE_NONE)
+	if (cause.kind == CAUSE_NONE) {
 		take_page(facts, &fact->load);
+		core_process_seen(core, backend);
+	}
 }
 
 bool core_load_is_fresh(const struct load_source *source, const struct load_facts *facts, int64_t now)

@@ -216,6 +216,7 @@ static void add_decision_steps(struct inquiry *inquiry)
 		     count_bits(own->may_start, own->count));
 	add_quarantine_steps(inquiry, own);
 	explain_gates(inquiry, own, inquiry->service);
+	explain_verification(inquiry, own);
 	if (decision->reason == USHER_REASON_REROUTED)
 		inquiry_step(inquiry, "who-may-answer", rule_name(inquiry, decision->reroute_rule),
 			     "none of them: rerouted to service %s, where %zu backends may start",
@@ -223,6 +224,7 @@ static void add_decision_steps(struct inquiry *inquiry)
 	if (decision->reroute_rule != POLICY_NONE) {
 		add_quarantine_steps(inquiry, rerouted);
 		explain_gates(inquiry, rerouted, policy->rules[decision->reroute_rule].reroute);
+		explain_verification(inquiry, rerouted);
 	}
 }
 

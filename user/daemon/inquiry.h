@@ -27,6 +27,8 @@ size_t inquiry_names(const struct inquiry *inquiry, const struct shortlist *list
 		     bool (*takes)(const struct inquiry *inquiry, const struct candidate *candidate, const void *what),
 		     const void *what, char names[INQUIRY_NAMES]);
 
+/* Backends of the list that verification takes out: what they say that they serve. */
+void explain_verification(struct inquiry *inquiry, const struct shortlist *list);
 /* What gates have to do with the backends of the list: steps of who-may-answer. list may be NULL. */
 void explain_gates(struct inquiry *inquiry, const struct shortlist *list, size_t service);
 /* The gates that keep one of the candidates, or a service's new connections, from it: a list of its own. */

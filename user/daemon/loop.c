@@ -92,6 +92,7 @@ static void every_second(struct loop *loop, int64_t now)
 	metrics_update(core);
 	core_verdicts_unsaid(core);
 	core_gates_tick(core);
+	core_verify_tick(core);
 	core_rollouts_tick(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);
@@ -119,6 +120,7 @@ static void listen_to_edge(struct loop *loop)
 	static void (*const takers[])(struct core * core, const struct edge_fact *fact) = {
 		[EDGE_FACT_HEALTH] = core_fact,
 		[EDGE_FACT_LOAD] = core_load_fact,
+		[EDGE_FACT_IDENTITY] = core_identity_fact,
 		[EDGE_FACT_VALUES] = core_gates_fact,
 		[EDGE_FACT_EVALUATED] = core_gates_fact,
 	};

@@ -61,6 +61,8 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;
 	to->nat = backend->forward == USHER_FORWARD_NAT;
+	to->verifies = backend->verify.given;
+	to->verified = core->facts.backends[index].verification.state == VERIFICATION_VERIFIED;
 	name_load(core, index, to);
 	if (USHER_FORWARD_IS_TUNNEL(backend->forward))
 		to->path_mtu = effective->next_hop.mtu;

@@ -109,7 +109,9 @@
  *               "state": "unasked"|"missing" (never read)|"fresh"|"stale", "cause"|null (why the last page could not be read: word of
  *               govern/cause.h), "cause_text"|null, "age_seconds"|null, "waiting"|null, "running"|null, "use"|null (0 to 1),
  *               "since"|null (time: start of its process; figures are null unless fresh),
- *               "findings": [{"code", "series", "text"}...]}|null (the policy has none)}]
+ *               "findings": [{"code", "series", "text"}...]}|null (the policy has none),
+ *               "verification": {"state": "unasked"|"verified"|"mismatched"|"stale"|"restarted", "expected", "found"|null (what it
+ *               said last), "cause"|null (why it has not answered), "cause_text"|null, "age_seconds"|null}|null (the policy has none)}]
  * gates       [G with "source": evaluator, "breach_below"|null, "breach_above"|null, "min_samples", "sentence",
  *               "gap": {"code", "series", "text"}|null (why the last reading did not count)]
  * evaluators  [{"evaluator", "protocol": "page"|"prometheus", "address": "A:P", "path", "series": int, "state": as of facts,

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "edge/load.h"
 #include "daemon/show.h"
+#include "daemon/verify.h"
 
 void show_cause(struct json *to, struct cause cause, const char *path)
 {
@@ -88,6 +89,7 @@ void show_facts(struct question *question)
 		json_string(to, "backend", backend->name);
 		json_string(to, "health", show_health(backend, facts->health));
 		add_load(to, &backend->load, &facts->load, clock_monotonic());
+		verify_add(to, "verification", backend, &facts->verification, clock_monotonic());
 		json_object_end(to);
 	}
 }

@@ -37,6 +37,7 @@ void state_close(struct state *state)
 	for (size_t i = 0; i < state->quarantine_count; i++)
 		state_quarantine_free(&state->quarantines[i]);
 	free(state->quarantines);
+	free(state->verifications);
 	free(state->added);
 	free(state->services);
 	identities_free(state->identities);
@@ -351,4 +352,31 @@ bool state_end_quarantine(struct state *state, const char *name, struct state_qu
 	memmove(&state->quarantines[index], &state->quarantines[index + 1],
 		(state->quarantine_count - index) * sizeof(state->quarantines[0]));
 	return true;
+}
+
+/* ---- verifications ------------------------------------------------------------------------------------------- */
+
+static struct state_verification *find_verification(const struct state *state, const char *backend)
+{
+	for (size_t i = 0; i < state->verification_count; i++)
+		if (!strcmp(state->verifications[i].name, backend))
+			return &state->verifications[i];
+	return NULL;
+}
+
+const struct state_verification *state_verification(const struct state *state, const char *backend)
+{
+	return find_verification(state, backend);
+}
+
+void state_keep_verification(struct state *state, const struct state_verification *verification)
+{
+	struct state_verification *there = find_verification(state, verification->name);
+
+	if (!there) {
+		state->verifications = array_grow(state->verifications, state->verification_count,
+						  &state->verification_capacity, sizeof(*state->verifications));
+		there = &state->verifications[state->verification_count++];
+	}
+	*there = *verification;
 }

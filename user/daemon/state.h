@@ -17,6 +17,7 @@
 #include "base/problem.h"
 #include "base/sha256.h"
 #include "compile/identities.h"
+#include "govern/verification.h"
 
 #define STATE_HISTORY_MAX 64
 #define STATE_FILE_NAME 256
@@ -44,6 +45,15 @@ struct state_quarantine {
 	char *user; /* or NULL */
 };
 
+/* What is kept of a backend's verification. */
+struct state_verification {
+	char name[USHER_NAME_MAX + 1]; /* of the backend */
+	char expects[SHA256_HEX];      /* what it was asked, and where */
+	uint8_t state;		       /* enum verification_state */
+	double start_time;	       /* of its process; NAN: not known */
+	char found[VERIFICATION_FOUND];
+};
+
 struct state {
 	char *folder;
 	/* Of the generation that was published last; 0: none. */
@@ -62,6 +72,8 @@ struct state {
 	size_t drain_count, drain_capacity;
 	struct state_quarantine *quarantines; /* oldest first; of whatever the policy does not have any more as well */
 	size_t quarantine_count, quarantine_capacity;
+	struct state_verification *verifications;
+	size_t verification_count, verification_capacity;
 	struct usher_address *added; /* addresses that usher has put on the interface */
 	size_t added_count, added_capacity;
 	/* Where the services of the policy in force listen: what stays closed while there is no policy. */
@@ -112,6 +124,10 @@ const struct state_quarantine *state_quarantine(const struct state *state, const
 void state_begin_quarantine(struct state *state, const struct state_quarantine *quarantine);
 /* Ends one, whose strings are then the caller's: false if there was none. */
 bool state_end_quarantine(struct state *state, const char *name, struct state_quarantine *ret_quarantine);
+/* By the backend's name; NULL: nothing is kept. Valid until the next is. */
+const struct state_verification *state_verification(const struct state *state, const char *backend);
+/* In the place of what there was of that backend. */
+void state_keep_verification(struct state *state, const struct state_verification *verification);
 void state_quarantine_free(struct state_quarantine *quarantine);
 
 #endif

@@ -2,6 +2,7 @@
 #include "daemon/state_text.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,20 @@ static void print_quarantine(struct json *to, const struct state_quarantine *qua
 	json_object_end(to);
 }
 
+static void print_verification(struct json *to, const struct state_verification *verification)
+{
+	json_object_begin(to, NULL);
+	json_string(to, "backend", verification->name);
+	json_string(to, "expects", verification->expects);
+	json_string(to, "state", verification_state_names[verification->state]);
+	json_string(to, "found", verification->found);
+	if (isnan(verification->start_time))
+		json_null(to, "start_time");
+	else
+		json_format(to, "start_time", "%.17g", verification->start_time);
+	json_object_end(to);
+}
+
 static void print_judgement(struct json *to, const struct state *state)
 {
 	char hex[SHA256_HEX];
@@ -74,6 +89,10 @@ void state_text_print(struct json *to, const struct state *state)
 	json_array_begin(to, "quarantines");
 	for (size_t i = 0; i < state->quarantine_count; i++)
 		print_quarantine(to, &state->quarantines[i]);
+	json_array_end(to);
+	json_array_begin(to, "verifications");
+	for (size_t i = 0; i < state->verification_count; i++)
+		print_verification(to, &state->verifications[i]);
 	json_array_end(to);
 	json_object_begin(to, "able_since");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
@@ -243,6 +262,43 @@ static void parse_quarantines(struct json_object *root, struct state *state, int
 		parse_quarantine(json_object_array_get_idx(list, i), state, error);
 }
 
+static void parse_verification(struct json_object *object, struct state *state, int *error)
+{
+	struct state_verification verification = {.start_time = NAN};
+	_cleanup_free_ char *start_time = get_optional(object, "start_time");
+	const char *name = get_text(object, "state", error);
+	uint8_t number = 0;
+
+	while (number < VERIFICATION_STATES && strcmp(verification_state_names[number], name) != 0)
+		number++;
+	if (number == VERIFICATION_STATES) {
+		*error = -EINVAL;
+		return;
+	}
+	verification.state = number;
+	snprintf(verification.name, sizeof(verification.name), "%s", get_text(object, "backend", error));
+	snprintf(verification.found, sizeof(verification.found), "%s", get_text(object, "found", error));
+	copy_digest(verification.expects, get_text(object, "expects", error), error);
+	if (start_time)
+		verification.start_time = strtod(start_time, NULL);
+	state_keep_verification(state, &verification);
+}
+
+/* An earlier daemon did not write it: then everybody has to be asked. */
+static void parse_verifications(struct json_object *root, struct state *state, int *error)
+{
+	struct json_object *list = NULL;
+
+	if (!json_object_object_get_ex(root, "verifications", &list))
+		return;
+	if (!json_object_is_type(list, json_type_array)) {
+		*error = -EINVAL;
+		return;
+	}
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		parse_verification(json_object_array_get_idx(list, i), state, error);
+}
+
 static void parse_added(struct json_object *list, struct state *state, int *error)
 {
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
@@ -300,6 +356,7 @@ int state_text_parse(const char *text, size_t length, struct state *state)
 	parse_able_since(root, state);
 	parse_drains(get(root, "drains", json_type_array, &error), state);
 	parse_quarantines(root, state, &error);
+	parse_verifications(root, state, &error);
 	parse_added(get(root, "added", json_type_array, &error), state, &error);
 	parse_services(get(root, "services", json_type_array, &error), state, &error);
 	json_object_put(root);

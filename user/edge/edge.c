@@ -19,7 +19,7 @@
 
 const struct edge_list_bounds edge_list_bounds[EDGE_LISTS] = {
 	[EDGE_TARGETS] = {sizeof(struct edge_target), USHER_BACKENDS_MAX},
-	[EDGE_SOURCES] = {sizeof(struct edge_source), USHER_BACKENDS_MAX},
+	[EDGE_SOURCES] = {sizeof(struct edge_source), 2 * USHER_BACKENDS_MAX},
 	[EDGE_EVALUATORS] = {sizeof(struct edge_evaluator), USHER_EVALUATORS_MAX},
 	[EDGE_SERIES] = {sizeof(struct edge_series), USHER_SERIES_MAX},
 };
@@ -202,6 +202,16 @@ static bool load_makes_sense(const struct edge_load *load)
 	return load->server < LOAD_SERVERS_COUNT && load->finding_count <= EDGE_FINDINGS_MAX;
 }
 
+static bool identity_makes_sense(const struct edge_identity *identity)
+{
+	size_t length = strnlen(identity->found, sizeof(identity->found));
+
+	for (size_t i = 0; i < length; i++)
+		if (identity->found[i] < ' ' || identity->found[i] > '~')
+			return false;
+	return length < sizeof(identity->found) && identity->matches <= 1;
+}
+
 static bool values_make_sense(const struct edge *edge, const struct edge_fact *fact)
 {
 	if (fact->number < 0 || (uint32_t)fact->number >= edge->series_counts[fact->target])
@@ -221,6 +231,9 @@ static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 		return false;
 	if (fact->kind == EDGE_FACT_LOAD)
 		return load_makes_sense(&fact->load) &&
+		       (fact->round != edge->order.round || fact->target < edge->order.counts[EDGE_SOURCES]);
+	if (fact->kind == EDGE_FACT_IDENTITY)
+		return identity_makes_sense(&fact->identity) &&
 		       (fact->round != edge->order.round || fact->target < edge->order.counts[EDGE_SOURCES]);
 	if (fact->kind == EDGE_FACT_EVALUATED || fact->kind == EDGE_FACT_VALUES)
 		return fact->round != edge->order.round ||

@@ -34,23 +34,32 @@ struct edge_target {
 };
 USHER_ASSERT_SIZE(struct edge_target, 584);
 
-/* A backend whose load is to be read, and where. */
+enum edge_source_kind {
+	EDGE_SOURCE_LOAD,     /* its load, from a page of metrics */
+	EDGE_SOURCE_IDENTITY, /* what it serves, from a JSON document */
+	EDGE_SOURCE_KINDS,
+};
+
+/* A backend of which something is to be read, and where. */
 struct edge_source {
 	struct usher_address address;
 	uint16_t port; /* host order */
 	uint8_t tls, verify;
-	uint8_t server; /* enum load_server, not LOAD_NOT_SCRAPED */
+	uint8_t kind;	/* enum edge_source_kind */
+	uint8_t server; /* enum load_server, not LOAD_NOT_SCRAPED; this one and the next: of a load */
 	uint8_t use_percent;
-	uint16_t padding;
+	uint8_t padding;
 	uint32_t every_ms, timeout_ms;
 	char host[USHER_HEALTH_HOST_MAX + 1]; /* "": the address */
 	char path[USHER_HEALTH_PATH_MAX + 1];
 	char waiting[USHER_METRIC_NAME_MAX + 1]; /* these three: of LOAD_OWN; "": there is none */
 	char running[USHER_METRIC_NAME_MAX + 1];
 	char use[USHER_METRIC_NAME_MAX + 1];
+	char pointer[USHER_POINTER_MAX + 1]; /* these two: of an identity */
+	char equals[USHER_IDENTITY_MAX + 1];
 	char padding2[2];
 };
-USHER_ASSERT_SIZE(struct edge_source, 928);
+USHER_ASSERT_SIZE(struct edge_source, 1184);
 
 /* Where figures are to be read that gates judge. */
 struct edge_evaluator {
@@ -109,8 +118,9 @@ struct edge_order {
 /* Edge to core. */
 enum edge_fact_kind {
 	EDGE_FACT_HEALTH,
-	EDGE_FACT_BORN, /* a new edge, that knows nothing yet; `target` is its process id */
-	EDGE_FACT_LOAD, /* of the source at `target` */
+	EDGE_FACT_BORN,	    /* a new edge, that knows nothing yet; `target` is its process id */
+	EDGE_FACT_LOAD,	    /* of the source at `target` */
+	EDGE_FACT_IDENTITY, /* the same, of what it serves */
 	/* Of the evaluator at `target`: some of its series, from the one at `number`, as its next EVALUATED confirms them. Facts of both
 	 * kinds come in order: every series once, then EVALUATED. */
 	EDGE_FACT_VALUES,
@@ -140,6 +150,17 @@ struct edge_load {
 };
 USHER_ASSERT_SIZE(struct edge_load, 64);
 
+#define EDGE_FOUND_MAX 54
+
+/* What a backend says it serves. */
+struct edge_identity {
+	uint32_t age_ms; /* since it said so */
+	uint8_t matches;
+	char found[EDGE_FOUND_MAX + 1]; /* what it says: printable ASCII, cut short */
+	uint8_t padding[4];
+};
+USHER_ASSERT_SIZE(struct edge_identity, 64);
+
 #define EDGE_VALUES 4 /* in one fact; of the last one of an evaluator only as many as it has series */
 
 struct edge_value {
@@ -160,6 +181,7 @@ struct edge_fact {
 	int32_t number;	 /* that goes with it */
 	union {
 		struct edge_load load; /* of a source with CAUSE_NONE */
+		struct edge_identity identity;
 		struct edge_value values[EDGE_VALUES];
 	};
 };
@@ -183,7 +205,8 @@ struct edge_backend {
 	uint8_t quarantined; /* by itself, or with its version */
 	uint16_t path_mtu;   /* of a tunnel; 0: none, or not known */
 	uint8_t scraped, scrape_fresh;
-	uint8_t padding[6];
+	uint8_t verifies, verified;
+	uint8_t padding[4];
 	double load[EDGE_FIGURES]; /* NAN: missing, or stale */
 };
 #define EDGE_UNCHECKED 0xff

@@ -185,6 +185,12 @@ static void print_backends(struct json *to, const struct edge_page *page)
 		if (page->backends[b].name[0])
 			line(to, "usher_backend_quarantined{backend=\"%s\"} %u", page->backends[b].name,
 			     page->backends[b].quarantined);
+	family(to, "usher_backend_verified", "gauge",
+	       "Does it say that it serves what it should? Not there if it is not asked.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0] && page->backends[b].verifies)
+			line(to, "usher_backend_verified{backend=\"%s\"} %u", page->backends[b].name,
+			     page->backends[b].verified);
 	family(to, "usher_backend_path_mtu_bytes", "gauge", "What the path to the backend takes; forward ipip, gue.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].path_mtu)

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "edge/identity.h"
 #include "edge/load.h"
 
 #define LATER (100 * CLOCK_MILLISECOND) /* when we ourselves lack something */
@@ -16,10 +17,12 @@
 /* One whose last page could not be had may hang: such scrapes have room of their own. */
 enum standing { TRUSTED, DOUBTED, STANDINGS };
 
-/* What reads a page. Made when it is first needed, then kept. */
+/* What reads an answer: a page of metrics as it comes, or a document once it is there. Made when it is first needed, then kept. */
 struct reader {
 	struct exposition *exposition;
 	struct telemetry *telemetry;
+	char *document; /* IDENTITY_BODY_MAX bytes */
+	size_t length;
 	bool begun;
 };
 
@@ -33,14 +36,14 @@ struct scrape {
 	int64_t observed_at; /* the last page that was read */
 	bool known;	     /* there has been one, good or bad */
 	struct cause cause;
-	struct edge_load load;
+	struct scrape_result result;
 	bool told;
 };
 
 struct scrapes {
 	struct transfers *transfers;
 	struct transfer_owner owner;
-	bool (*report)(void *context, uint32_t source, struct cause cause, const struct edge_load *load);
+	scrape_report *report;
 	void *context;
 	struct scrape *items;
 	uint32_t count;
@@ -53,8 +56,13 @@ struct scrapes {
 
 /* ---- a page ------------------------------------------------------------------------------------------------------ */
 
-static int make_reader(struct reader *reader)
+static int make_reader(struct reader *reader, const struct edge_source *source)
 {
+	if (source->kind == EDGE_SOURCE_IDENTITY) {
+		if (!reader->document)
+			reader->document = malloc(IDENTITY_BODY_MAX);
+		return reader->document ? 0 : -ENOMEM;
+	}
 	if (!reader->exposition && exposition_new(&reader->exposition))
 		return -ENOMEM;
 	return reader->telemetry ? 0 : telemetry_new(&reader->telemetry);
@@ -74,46 +82,89 @@ static void begin_page(struct scrape *scrape, enum exposition_format format)
 static bool take_head(void *context, uint64_t mark, uint16_t status, const char *type)
 {
 	struct scrapes *scrapes = context;
+	struct scrape *scrape = &scrapes->items[mark];
 	enum exposition_format format;
 
-	if (status != STATUS_OK || exposition_format_of(type, &format))
+	if (status != STATUS_OK)
 		return false;
-	begin_page(&scrapes->items[mark], format);
+	if (scrape->source->kind == EDGE_SOURCE_IDENTITY) {
+		scrape->reader->begun = true;
+		return true;
+	}
+	if (exposition_format_of(type, &format))
+		return false;
+	begin_page(scrape, format);
+	return true;
+}
+
+static bool append(struct reader *reader, const char *bytes, size_t length)
+{
+	if (length > IDENTITY_BODY_MAX - reader->length)
+		return false;
+	memcpy(reader->document + reader->length, bytes, length);
+	reader->length += length;
 	return true;
 }
 
 static bool take_body(void *context, uint64_t mark, const char *bytes, size_t length)
 {
 	const struct scrapes *scrapes = context;
+	const struct scrape *scrape = &scrapes->items[mark];
 
-	return !exposition_feed(scrapes->items[mark].reader->exposition, bytes, length);
+	return scrape->source->kind == EDGE_SOURCE_IDENTITY
+		       ? append(scrape->reader, bytes, length)
+		       : !exposition_feed(scrape->reader->exposition, bytes, length);
 }
 
-/* How it ended. CAUSE_NONE: the page is in `ret_load`. */
-static struct cause judge(struct scrape *scrape, const struct transfer_result *result, struct edge_load *ret_load)
+static struct cause judge_page(const struct scrape *scrape, struct scrape_result *ret_result)
 {
-	struct reader *reader = scrape->reader;
+	const struct reader *reader = scrape->reader;
 
-	if (result->cause.kind != CAUSE_NONE)
-		return result->cause;
-	if (result->status != STATUS_OK)
-		return (struct cause){CAUSE_STATUS, result->status};
 	if (!reader->begun)
 		return (struct cause){CAUSE_TYPE, 0};
 	if (exposition_end(reader->exposition))
 		return (struct cause){CAUSE_PAGE, (int32_t)exposition_error(reader->exposition)->line};
-	load_end(reader->telemetry, scrape->source, ret_load);
+	load_end(reader->telemetry, scrape->source, &ret_result->load);
 	return (struct cause){CAUSE_NONE, 0};
+}
+
+static struct cause judge_document(const struct scrape *scrape, struct scrape_result *ret_result)
+{
+	const struct reader *reader = scrape->reader;
+	int error = identity_read(reader->document, reader->length, scrape->source->pointer, scrape->source->equals,
+				  &ret_result->identity);
+
+	return (struct cause){!error		 ? CAUSE_NONE
+			      : error == -ENOMEM ? CAUSE_OURS
+			      : error == -ENOENT ? CAUSE_POINTER
+						 : CAUSE_DOCUMENT,
+			      0};
+}
+
+/* How it ended. CAUSE_NONE: what was read is in `ret_result`. */
+static struct cause judge(const struct scrape *scrape, const struct transfer_result *result,
+			  struct scrape_result *ret_result)
+{
+	if (result->cause.kind != CAUSE_NONE)
+		return result->cause;
+	if (result->status != STATUS_OK)
+		return (struct cause){CAUSE_STATUS, result->status};
+	return (scrape->source->kind == EDGE_SOURCE_IDENTITY ? judge_document : judge_page)(scrape, ret_result);
 }
 
 static void tell(struct scrapes *scrapes, uint32_t source, int64_t now)
 {
 	struct scrape *scrape = &scrapes->items[source];
+	uint32_t age_ms = (uint32_t)((now - scrape->observed_at) / CLOCK_MILLISECOND);
 
 	if (!scrape->known || scrape->told)
 		return;
-	scrape->load.age_ms = (uint32_t)((now - scrape->observed_at) / CLOCK_MILLISECOND);
-	scrape->told = scrapes->report(scrapes->context, source, scrape->cause, &scrape->load);
+	if (scrape->source->kind == EDGE_SOURCE_IDENTITY)
+		scrape->result.identity.age_ms = age_ms;
+	else
+		scrape->result.load.age_ms = age_ms;
+	scrape->told = scrapes->report(scrapes->context, source, (enum edge_source_kind)scrape->source->kind,
+				       scrape->cause, &scrape->result);
 }
 
 static void let_go(struct scrapes *scrapes, struct scrape *scrape)
@@ -129,8 +180,8 @@ static void transfer_done(void *context, uint64_t mark, const struct transfer_re
 	struct scrapes *scrapes = context;
 	struct scrape *scrape = &scrapes->items[mark];
 	int64_t now = clock_monotonic();
-	struct edge_load load = {0};
-	struct cause cause = judge(scrape, result, &load);
+	struct scrape_result found = {0};
+	struct cause cause = judge(scrape, result, &found);
 
 	let_go(scrapes, scrape);
 	if (cause.kind == CAUSE_OURS) {
@@ -138,7 +189,7 @@ static void transfer_done(void *context, uint64_t mark, const struct transfer_re
 		return;
 	}
 	if (cause.kind == CAUSE_NONE) {
-		scrape->load = load;
+		scrape->result = found;
 		scrape->observed_at = now;
 	}
 	scrape->cause = cause;
@@ -149,9 +200,7 @@ static void transfer_done(void *context, uint64_t mark, const struct transfer_re
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-int scrapes_new(struct transfers *transfers,
-		bool (*report)(void *context, uint32_t source, struct cause cause, const struct edge_load *load),
-		void *context, struct scrapes **ret_scrapes)
+int scrapes_new(struct transfers *transfers, scrape_report *report, void *context, struct scrapes **ret_scrapes)
 {
 	struct scrapes *scrapes = calloc(1, sizeof(*scrapes));
 
@@ -186,6 +235,7 @@ void scrapes_free(struct scrapes *scrapes)
 	for (size_t i = 0; i < ARRAY_COUNT(scrapes->readers); i++) {
 		exposition_free(scrapes->readers[i].exposition);
 		telemetry_free(scrapes->readers[i].telemetry);
+		free(scrapes->readers[i].document);
 	}
 	free(scrapes->items);
 	free(scrapes);
@@ -286,11 +336,11 @@ static void begin(struct scrapes *scrapes, uint32_t number, int64_t now)
 		.host = source->host,
 		.path = source->path,
 		.timeout_ms = source->timeout_ms,
-		.body_max = EXPOSITION_PAGE_MAX,
+		.body_max = source->kind == EDGE_SOURCE_IDENTITY ? IDENTITY_BODY_MAX : EXPOSITION_PAGE_MAX,
 	};
 	struct reader *reader = scrapes->free_readers[scrapes->free_count - 1];
 
-	if (make_reader(reader) ||
+	if (make_reader(reader, source) ||
 	    transfers_begin(scrapes->transfers, &request, &scrapes->owner, number, &scrape->transfer)) {
 		scrape->transfer = NULL;
 		scrape->begin_at = now + LATER;
@@ -298,6 +348,7 @@ static void begin(struct scrapes *scrapes, uint32_t number, int64_t now)
 	}
 	scrapes->free_count--;
 	reader->begun = false;
+	reader->length = 0;
 	scrape->reader = reader;
 	scrape->begin_at = next_moment(scrape, now);
 	scrape->begun_as = standing_of(scrape);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The metrics of backends, fetched over and over: when each is asked, what its page says, and who is told.
+ * What backends say of themselves, metrics and identities, fetched over and over: when each is asked, what it says, and who is told.
  *
  * 1. Sources of one list are asked evenly spread over their intervals, each at its own moment; one that is late is not made up for.
  * 2. At most SCRAPES_OPEN_MAX are under way, and at most SCRAPES_DOUBTED_MAX of sources whose last page could not be had: however
@@ -18,14 +18,23 @@
 
 struct scrapes;
 
+/* What was read: by the kind of its source. */
+struct scrape_result {
+	union {
+		struct edge_load load;
+		struct edge_identity identity;
+	};
+};
+
+/* `result` means something if the cause is CAUSE_NONE. Where it returns false, again later. */
+typedef bool scrape_report(void *context, uint32_t source, enum edge_source_kind kind, struct cause cause,
+			   const struct scrape_result *result);
+
 /*
  * transfers: with room for SCRAPES_OPEN_MAX; whoever calls scrapes_run runs them as well, and frees them afterwards. report: called
- * after each scrape, and after each new list for what is known; `load` means something if the cause is CAUSE_NONE. Where it
- * returns false, again later. Returns 0 or -ENOMEM.
+ * after each scrape, and after each new list for what is known. Returns 0 or -ENOMEM.
  */
-int scrapes_new(struct transfers *transfers,
-		bool (*report)(void *context, uint32_t source, struct cause cause, const struct edge_load *load),
-		void *context, struct scrapes **ret_scrapes);
+int scrapes_new(struct transfers *transfers, scrape_report *report, void *context, struct scrapes **ret_scrapes);
 void scrapes_free(struct scrapes *scrapes);
 /* From now on these sources. One that was there before, at whatever position, keeps its moment, and its scrape under way.
  * 0 or -ENOMEM. */

@@ -136,16 +136,19 @@ static bool report(void *context, uint32_t target, struct cause cause)
 						.number = cause.number});
 }
 
-static bool report_load(void *context, uint32_t source, struct cause cause, const struct edge_load *load)
+static bool report_source(void *context, uint32_t source, enum edge_source_kind kind, struct cause cause,
+			  const struct scrape_result *result)
 {
-	struct edge_fact fact = {.kind = EDGE_FACT_LOAD,
+	struct edge_fact fact = {.kind = kind == EDGE_SOURCE_LOAD ? EDGE_FACT_LOAD : EDGE_FACT_IDENTITY,
 				 .target = source,
 				 .up = cause.kind == CAUSE_NONE,
 				 .cause = cause.kind,
 				 .number = cause.number};
 
-	if (fact.up)
-		fact.load = *load;
+	if (fact.up && kind == EDGE_SOURCE_LOAD)
+		fact.load = result->load;
+	else if (fact.up)
+		fact.identity = result->identity;
 	return tell(context, fact);
 }
 
@@ -197,23 +200,32 @@ static bool targets_make_sense(const struct edge_target *targets, uint32_t count
 	return true;
 }
 
+static bool ends_within(const char *text, size_t room)
+{
+	return memchr(text, '\0', room);
+}
+
+static bool load_makes_sense(const struct edge_source *source)
+{
+	return source->server > LOAD_NOT_SCRAPED && source->server < LOAD_SERVERS_COUNT &&
+	       ends_within(source->waiting, sizeof(source->waiting)) &&
+	       ends_within(source->running, sizeof(source->running)) && ends_within(source->use, sizeof(source->use));
+}
+
 static bool sources_make_sense(const struct edge_source *sources, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		const struct edge_source *source = &sources[i];
 
-		if (source->server <= LOAD_NOT_SCRAPED || source->server >= LOAD_SERVERS_COUNT || !source->every_ms ||
-		    source->host[USHER_HEALTH_HOST_MAX] || source->path[USHER_HEALTH_PATH_MAX] ||
-		    source->waiting[USHER_METRIC_NAME_MAX] || source->running[USHER_METRIC_NAME_MAX] ||
-		    source->use[USHER_METRIC_NAME_MAX])
+		if (source->kind >= EDGE_SOURCE_KINDS || !source->every_ms ||
+		    !ends_within(source->host, sizeof(source->host)) ||
+		    !ends_within(source->path, sizeof(source->path)) ||
+		    (source->kind == EDGE_SOURCE_LOAD && !load_makes_sense(source)) ||
+		    !ends_within(source->pointer, sizeof(source->pointer)) ||
+		    !ends_within(source->equals, sizeof(source->equals)))
 			return false;
 	}
 	return true;
-}
-
-static bool ends_within(const char *text, size_t room)
-{
-	return memchr(text, '\0', room);
 }
 
 static bool series_makes_sense(const struct edge_series *series)
@@ -367,7 +379,7 @@ static int make_askers(struct worker *worker, const char *ca_file)
 		return -errno;
 	error = probes_new(worker->epoll, worker->transfers, report, worker, &worker->probes);
 	if (!error)
-		error = scrapes_new(worker->transfers, report_load, worker, &worker->scrapes);
+		error = scrapes_new(worker->transfers, report_source, worker, &worker->scrapes);
 	return error ? error : evaluators_new(worker->transfers, report_evaluator, worker, &worker->evaluators);
 }
 

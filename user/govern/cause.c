@@ -56,6 +56,12 @@ const char *cause_print(struct cause cause, const char *path, char text[CAUSE_TE
 	case CAUSE_TYPE:
 		snprintf(text, CAUSE_TEXT, "by its Content-Type the answer is no page of metrics");
 		break;
+	case CAUSE_DOCUMENT:
+		snprintf(text, CAUSE_TEXT, "the answer is no JSON");
+		break;
+	case CAUSE_POINTER:
+		snprintf(text, CAUSE_TEXT, "the answer has nothing where it was looked for");
+		break;
 	case CAUSE_REPLY:
 		snprintf(text, CAUSE_TEXT, "the answer is not what a Prometheus server replies to a query");
 		break;

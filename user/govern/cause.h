@@ -22,6 +22,8 @@
 	X(STATUS, "status", "the status of the answer, which is not one that was asked for")                           \
 	X(TYPE, "type", "0: by its Content-Type the answer is no page of metrics")                                     \
 	X(PAGE, "page", "the line of a page of metrics that is none")                                                  \
+	X(DOCUMENT, "document", "0: the answer is no JSON")                                                            \
+	X(POINTER, "pointer", "0: the answer has nothing where it was looked for")                                     \
 	X(REPLY, "reply", "0: the answer is not what a Prometheus server replies to a query")
 
 enum cause_kind {

@@ -151,6 +151,9 @@ static void decide_backends(struct effective *effective, const struct facts *fac
 			to->constraint_reason = USHER_REASON_GATE_BREACHED;
 		if (b < facts->backend_count)
 			known = &facts->backends[b];
+		if (!to->constraint_reason && backend->verify.given &&
+		    known->verification.state != VERIFICATION_VERIFIED)
+			to->constraint_reason = USHER_REASON_UNVERIFIED;
 		to->share = to->share * whole_or(known->share) / 100;
 		to->next_hop = known->next_hop;
 		drop_sourceless(backend, &to->next_hop);

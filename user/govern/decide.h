@@ -8,7 +8,7 @@
 
 struct effective_backend {
 	/* 0: may continue / may start; otherwise the reason that takes it out (enum usher_reason). */
-	uint8_t constraint_reason; /* the first that holds of EVIDENCE_EXPIRED, QUARANTINED, GATE_BREACHED */
+	uint8_t constraint_reason; /* the first that holds of EVIDENCE_EXPIRED, QUARANTINED, GATE_BREACHED, UNVERIFIED */
 	uint8_t start_reason;	   /* the first that holds of DRAINING, UNHEALTHY, UNREACHABLE */
 	uint32_t share;		   /* per cent of its weight that gates leave it */
 	struct next_hop next_hop;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "govern/cause.h"
+#include "govern/verification.h"
 #include "policy/model.h"
 
 enum health_state {
@@ -56,6 +57,7 @@ struct backend_facts {
 	uint32_t share;	    /* per cent of its weight that gates leave it; 0: all */
 	struct next_hop next_hop;
 	struct load_facts load;
+	struct verification verification; /* means nothing where the policy asks for none */
 	/* Since when it has been able to start flows, as decided last, in seconds since the epoch; 0: it was not. */
 	int64_t able_since;
 };

@@ -196,6 +196,18 @@ struct evaluator {
 	uint32_t every_ms, timeout_ms, stale_after_ms;
 };
 
+/* How a backend says what it serves. */
+struct verify {
+	bool given;
+	uint16_t port; /* 0: the backend's */
+	bool tls, certificate;
+	const char *path, *host; /* host NULL: the address */
+	const char *pointer;	 /* RFC 6901, into the JSON that it answers */
+	const char *equals;	 /* what has to stand there */
+	uint32_t every_ms, timeout_ms;
+	uint32_t stale_after_ms; /* so long the last good answer is believed while there is none */
+};
+
 extern const char *const forward_names[]; /* by enum usher_forward */
 
 struct backend {
@@ -209,6 +221,7 @@ struct backend {
 	enum usher_forward forward;
 	struct health health;
 	struct load_source load;
+	struct verify verify;
 };
 
 struct service_address {

@@ -33,6 +33,9 @@ void document_digest(const struct document *document, const struct policy *polic
 /* The name of a series: at most USHER_METRIC_NAME_MAX characters. Returns 0 or -EINVAL. */
 int read_metric_name(struct document *document, struct node node, const char **ret_name);
 void read_load(struct document *document, struct node node, struct load_source *load);
+/* How a backend that serves this version says so; policy: its models are read. */
+void read_verify(struct document *document, struct node node, const struct policy *policy, size_t version,
+		 struct verify *verify);
 /* What an HTTP request asks for: at most USHER_HEALTH_PATH_MAX characters that need no escaping, from "/" on. */
 void read_path(struct document *document, struct node node, const char **ret_path);
 bool is_path(const char *text);

@@ -86,14 +86,15 @@ int read_endpoint(struct document *document, struct node node, const char *what,
 static void read_backend(struct document *document, struct node node, const struct policy *policy,
 			 struct backend *backend)
 {
-	enum { ADDRESS, SERVES, REGION, CAPACITY, FORWARD, HEALTH, TELEMETRY, FIELDS };
+	enum { ADDRESS, SERVES, REGION, CAPACITY, FORWARD, HEALTH, TELEMETRY, VERIFY, FIELDS };
 	struct field fields[FIELDS] = {{.key = "address", .required = true},
 				       {.key = "serves", .required = true},
 				       {.key = "region", .required = true},
 				       {.key = "capacity"},
 				       {.key = "forward"},
 				       {.key = "health"},
-				       {.key = "telemetry"}};
+				       {.key = "telemetry"},
+				       {.key = "verify"}};
 	size_t forward;
 
 	backend->place = node_place(document, node);
@@ -114,6 +115,8 @@ static void read_backend(struct document *document, struct node node, const stru
 		read_health(document, fields[HEALTH].value, &backend->health);
 	if (fields[TELEMETRY].given)
 		read_load(document, fields[TELEMETRY].value, &backend->load);
+	if (fields[VERIFY].given)
+		read_verify(document, fields[VERIFY].value, policy, backend->version, &backend->verify);
 }
 
 void parse_backends(struct document *document, struct node node, struct policy *policy)

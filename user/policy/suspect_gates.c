@@ -32,7 +32,8 @@ static void suspect_gate(struct document *document, const struct policy *policy,
 		mark_report(document, SEVERITY_WARNING, mark, "there is nothing that it judges");
 	if (gate->window_s && (uint64_t)gate->window_s * 1000 < 2ull * evaluator->every_ms)
 		mark_report(document, SEVERITY_WARNING, mark,
-			    "its window of %u s has hardly two readings of evaluator \"%s\", one in %u ms: it will know nothing",
+			    "its window of %u s has hardly two readings of evaluator \"%s\", one in %u ms: it will "
+			    "know nothing",
 			    gate->window_s, evaluator->name, evaluator->every_ms);
 	if (gate->figure != GATE_METRIC && !(gate->settings.min_samples > 0))
 		mark_report(document, SEVERITY_WARNING, mark,
@@ -40,7 +41,8 @@ static void suspect_gate(struct document *document, const struct policy *policy,
 	for (size_t i = 0; gate->action == GATE_REROUTE && i < gate->subjects.count; i++)
 		if (!has_reroute(policy, gate->subjects.items[i]))
 			mark_report(document, SEVERITY_WARNING, mark,
-				    "no rule reroutes service \"%s\": when the gate is breached its new connections are refused",
+				    "no rule reroutes service \"%s\": when the gate is breached its new connections "
+				    "are refused",
 				    policy->services[gate->subjects.items[i]].name);
 }
 

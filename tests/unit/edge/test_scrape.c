@@ -23,10 +23,12 @@ static struct told {
 	int times, good;
 	struct cause cause;
 	struct edge_load load;
+	struct edge_identity identity;
 } told[SOURCES_MAX];
 static bool deaf; /* the core takes nothing */
 
-static bool report(void *context, uint32_t source, struct cause cause, const struct edge_load *load)
+static bool report(void *context, uint32_t source, enum edge_source_kind kind, struct cause cause,
+		   const struct scrape_result *result)
 {
 	(void)context;
 	assert_true(source < SOURCES_MAX);
@@ -34,7 +36,10 @@ static bool report(void *context, uint32_t source, struct cause cause, const str
 		return false;
 	told[source].times++;
 	told[source].cause = cause;
-	told[source].load = *load;
+	if (kind == EDGE_SOURCE_LOAD)
+		told[source].load = result->load;
+	else
+		told[source].identity = result->identity;
 	told[source].good += cause.kind == CAUSE_NONE;
 	return true;
 }

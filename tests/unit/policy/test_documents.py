@@ -20,7 +20,8 @@ POLICIES = ROOT / "policies"
 # Faults between parts of a document, or of its bytes after they have been read: the schema takes these documents.
 BEYOND_SCHEMA = {
     "backend-address-is-service", "backend-address-loopback", "backend-address-multicast", "backend-capacity-exponent",
-    "backend-health-timeout", "backend-telemetry-every-short", "backend-telemetry-stale", "backend-telemetry-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
+    "backend-health-timeout", "backend-telemetry-every-short", "backend-telemetry-stale", "backend-telemetry-timeout",
+    "backend-verify-digest", "backend-verify-placeholder", "backend-verify-stale", "backend-verify-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
     "evaluator-multicast", "evaluator-stale", "evaluator-timeout", "gate-breach-everything", "gate-buckets-fall", "gate-expected-count",
     "gate-group-with-itself", "gate-hysteresis-inverted", "gate-label-of-group", "gate-label-placeholder", "gate-label-unclosed",
     "gate-of-backend", "gate-of-unknown", "gate-source-unknown",
