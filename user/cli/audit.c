@@ -76,6 +76,14 @@ static void print_gate(struct json_object *record)
 		printf("; %s", field_text(record, "action"));
 }
 
+/* Which change of a roll-out, and what the new version gets by it. */
+static void print_rollout(struct json_object *record)
+{
+	printf(" %s %s: %s@%s from %lld to %lld %%", field_text(record, "rollout"), field_text(record, "change"),
+	       field_text(record, "model"), field_text(record, "to"), (long long)field_integer(record, "share_before"),
+	       (long long)field_integer(record, "share"));
+}
+
 static void print_operation(struct json_object *record)
 {
 	struct json_object *actor = field(record, "actor");
@@ -83,14 +91,12 @@ static void print_operation(struct json_object *record)
 	printf(" %s", field_text(record, "activity"));
 	if (field(record, "gate"))
 		printf(" %s", field_text(record, "gate"));
-	if (field(record, "service"))
+	if (field(record, "rollout"))
+		print_rollout(record);
+	else if (field(record, "service"))
 		printf(" %s", field_text(record, "service"));
 	else if (field(record, "backend"))
 		printf(" %s", field_text(record, "backend"));
-	else if (field(record, "rollout"))
-		printf(" %s %s: %s@%s from %lld to %lld %%", field_text(record, "rollout"),
-		       field_text(record, "change"), field_text(record, "model"), field_text(record, "to"),
-		       (long long)field_integer(record, "share_before"), (long long)field_integer(record, "share"));
 	else if (field(record, "version"))
 		printf(" %s@%s", field_text(record, "model"), field_text(record, "version"));
 	if (!strcmp(field_text(record, "activity"), "gate"))

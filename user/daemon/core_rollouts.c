@@ -142,18 +142,39 @@ static void look(struct core *core, struct rollout_instance *instance)
 		note_change(core, instance);
 }
 
-void core_rollouts_tick(struct core *core)
+/* One that is over, or paused, gathers nothing. */
+static bool may_step(const struct rollouts *rollouts)
+{
+	for (size_t i = 0; i < rollouts->count; i++)
+		if (rollouts->items[i].state.state == ROLLOUT_WAITING ||
+		    rollouts->items[i].state.state == ROLLOUT_RUNNING)
+			return true;
+	return false;
+}
+
+/* Counters that cannot be read keep nobody from acting on a breach: there is no traffic that anybody knows of. */
+static void count_flows(struct core *core)
 {
 	_cleanup_free_ struct counters *counters = NULL;
 
-	if (!core->policy || !core->rollouts->count || !core->catalog)
+	if (!may_step(core->rollouts)) {
+		rollouts_count_nothing(core->rollouts);
 		return;
+	}
 	counters = malloc(sizeof(*counters));
 	if (!counters)
 		abort();
 	if (counters_read(core->program, counters))
+		rollouts_count_nothing(core->rollouts);
+	else
+		rollouts_count(core->rollouts, core->catalog, counters);
+}
+
+void core_rollouts_tick(struct core *core)
+{
+	if (!core->policy || !core->rollouts->count || !core->catalog)
 		return;
-	rollouts_count(core->rollouts, core->catalog, counters);
+	count_flows(core);
 	for (size_t i = 0; i < core->rollouts->count; i++)
 		look(core, &core->rollouts->items[i]);
 	if (clock_monotonic() - core->rollouts_saved >= SAVE_APART)

@@ -145,6 +145,11 @@ void rollouts_count(struct rollouts *rollouts, const struct catalog *catalog, co
 	}
 }
 
+void rollouts_count_nothing(struct rollouts *rollouts)
+{
+	memset(rollouts->seen, 0, USHER_BACKENDS_MAX * sizeof(*rollouts->seen));
+}
+
 uint64_t rollouts_flows(const struct rollouts *rollouts, const struct policy *policy, const struct catalog *catalog,
 			size_t version)
 {

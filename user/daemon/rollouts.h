@@ -62,6 +62,8 @@ void rollouts_fill(const struct rollouts *rollouts, const struct policy *policy,
 struct rollout_instance *rollouts_find(const struct rollouts *rollouts, const char *name);
 /* Takes note of what is counted now. */
 void rollouts_count(struct rollouts *rollouts, const struct catalog *catalog, const struct counters *counters);
+/* The same while nobody looks at them: what they come to meanwhile does not count. */
+void rollouts_count_nothing(struct rollouts *rollouts);
 /* The flows that backends of this version were given between the last two of those notes. */
 uint64_t rollouts_flows(const struct rollouts *rollouts, const struct policy *policy, const struct catalog *catalog,
 			size_t version);

@@ -143,7 +143,7 @@ void evidence_take(struct evidence *evidence, const struct gate_policy *gate, co
 {
 	int64_t at = INT64_MAX;
 
-	evidence->gap = gap_of(evidence, gate, readings, &evidence->gap_series);
+	evidence->gap = (uint8_t)gap_of(evidence, gate, readings, &evidence->gap_series);
 	if (evidence->gap != EVIDENCE_WHOLE)
 		return;
 	for (size_t i = 0; i < evidence->series; i++)

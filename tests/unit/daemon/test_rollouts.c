@@ -210,6 +210,10 @@ static void test_only_growth_between_two_looks_counts(void **state)
 	backends[7].incarnation = 2; /* another backend under the number */
 	assert_int_equal(counted(rollouts, policy, &catalog, counters, 100), 0);
 	assert_int_equal(counted(rollouts, policy, &catalog, counters, 103), 3);
+	rollouts_count_nothing(rollouts);
+	assert_int_equal(rollouts_flows(rollouts, policy, &catalog, 1), 0);
+	assert_int_equal(counted(rollouts, policy, &catalog, counters, 150), 0); /* of while nobody looked */
+	assert_int_equal(counted(rollouts, policy, &catalog, counters, 152), 2);
 	backends[7].name = NULL;
 	assert_int_equal(counted(rollouts, policy, &catalog, counters, 200), 0);
 	free(backends);
