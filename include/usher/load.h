@@ -10,12 +10,12 @@
 
 #include "abi.h"
 
-/* Share of its capacity that a backend has in use, in 2^-USHER_LOAD_SHIFT. Below 2^63. */
+/* Share of its capacity that a backend has in use, in 2^-USHER_LOAD_SHIFT. Counts wrap; the sum does not. */
 static inline __attribute__((always_inline)) __u64 usher_load_now(const struct usher_load *load)
 {
 	__u64 told = *(const volatile __u64 *)&load->told;
 
-	return (told >> 32) + (__u64)((*(const volatile __u32 *)&load->opened - (__u32)told) & 0x7fffffff) * load->cost;
+	return (told >> 32) + (__u64)(__u32)(*(const volatile __u32 *)&load->opened - (__u32)told) * load->cost;
 }
 
 #endif

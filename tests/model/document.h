@@ -80,7 +80,7 @@ struct ref_service {
 	const char *name, *model;
 	const char *tenant; /* that owns it, or NULL */
 	uint8_t protocol;
-	bool sticky;
+	bool sticky, least_load;
 	size_t address_count;
 	struct ref_endpoint *addresses;
 };
