@@ -19,8 +19,8 @@ struct moment {
 
 /* What is kept of a backend, by number. */
 struct kept {
-	int64_t observed_at;
-	uint32_t then, mark;
+	struct load_track track;
+	uint32_t mark;
 	enum load_basis basis;
 };
 
@@ -131,18 +131,21 @@ static struct load_view view_of(struct core *core, size_t index, uint16_t number
 	const struct load_facts *facts = &core->facts.backends[index].load;
 	const struct effective_backend *effective = &core->effective->backends[index];
 	struct kept *kept = &balance->kept[number];
-	bool fresh = backend->load.server != LOAD_NOT_SCRAPED && core_load_is_fresh(&backend->load, facts, now);
+	double share = least_load_share(facts, backend->capacity);
+	bool known = backend->load.server != LOAD_NOT_SCRAPED && core_load_is_fresh(&backend->load, facts, now) &&
+		     !isnan(share);
+	uint32_t opened = balance->history[balance->last].opened[number];
 
-	if (fresh && facts->observed_at != kept->observed_at) {
-		kept->observed_at = facts->observed_at;
-		kept->then = opened_at(balance, number, facts->observed_at);
-	}
+	if (known && facts->observed_at != kept->track.observed_at)
+		least_load_observe(&kept->track, share, opened_at(balance, number, facts->observed_at),
+				   facts->observed_at, backend->capacity);
+	if (known)
+		share = least_load_go_on(&kept->track, opened, now, backend->capacity);
 	return (struct load_view){.model = core->policy->versions[backend->version].model,
 				  .capacity = backend->capacity,
 				  .starts = !effective->constraint_reason && !effective->start_reason,
-				  .share = fresh ? least_load_share(facts, backend->capacity) : NAN,
-				  .then = kept->then,
-				  .opened = balance->history[balance->last].opened[number],
+				  .share = known ? share : NAN,
+				  .opened = opened,
 				  .mark = kept->mark};
 }
 

@@ -2,8 +2,8 @@
 /*
  * What services with "balance": "least-load" go by, told to the kernel several times a second.
  *
- * 1. To a scraped load belong the connections opened since it was observed, not since it came: how many had been opened then is looked
- *    up in a short history.
+ * 1. A scraped load goes on from when it was observed, not from when it came: how many connections had been opened then is looked up in
+ *    a short history. What is opened between two tellings the kernel adds by itself.
  * 2. A model of whose scraped backends none has been asked yet is left as it is: a daemon that takes over knows less than the one before.
  */
 #ifndef USHER_DAEMON_BALANCE_H
@@ -26,7 +26,7 @@ void balance_forget(struct balance *balance, uint16_t backend);
 /* What packets go by, as shares of the backend's capacity. */
 struct balance_view {
 	enum load_basis basis;
-	double told;	 /* as observed, or as the peers' median */
+	double told;	 /* as it goes on from what was observed, or as the peers' median */
 	uint32_t opened; /* connections since */
 	double now;	 /* both together */
 };

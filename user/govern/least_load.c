@@ -6,8 +6,11 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define ONE (1u << USHER_LOAD_SHIFT)
+#define KEPT 0.7	  /* of what earlier observations say of how long connections last */
+#define LIFETIME_MIN 0.05 /* s */
 
 const char *const load_basis_words[LOAD_BASES] = {
 	[LOAD_BASIS_UNTOLD] = "untold",
@@ -42,21 +45,49 @@ static uint32_t clamp(double share)
 	return places < (double)UINT32_MAX ? (uint32_t)places : UINT32_MAX;
 }
 
+/* ---- one backend ---------------------------------------------------------------------------------------------- */
+
+/* Seconds that a connection lasts; INFINITY: not known. */
+static double lifetime(const struct load_track *track)
+{
+	double lasts = track->opened_sum > 0 ? track->load_sum / track->opened_sum : INFINITY;
+
+	return lasts < LIFETIME_MIN ? LIFETIME_MIN : lasts;
+}
+
+void least_load_observe(struct load_track *track, double share, uint32_t then, int64_t observed_at, uint32_t capacity)
+{
+	double seconds = (double)(observed_at - track->observed_at) / CLOCK_SECOND;
+
+	if (track->observed_at && seconds > 0) {
+		track->load_sum = KEPT * track->load_sum + (track->observed + share) / 2 * seconds;
+		track->opened_sum = KEPT * track->opened_sum + (double)(uint32_t)(then - track->then) / capacity;
+	}
+	track->observed_at = track->at = observed_at;
+	track->observed = track->now = share;
+	track->then = track->opened = then;
+}
+
+double least_load_go_on(struct load_track *track, uint32_t opened, int64_t now, uint32_t capacity)
+{
+	double seconds = now > track->at ? (double)(now - track->at) / CLOCK_SECOND : 0;
+	double stays = exp(-seconds / lifetime(track));
+
+	/* Those that have come since did so half of that time ago, on average. */
+	track->now = track->now * stays + (double)(uint32_t)(opened - track->opened) / capacity * sqrt(stays);
+	track->opened = opened;
+	if (now > track->at)
+		track->at = now;
+	return track->now;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------------------------- */
+
 /* What a model's backends come to together. */
 struct median {
 	bool sought, known;
 	uint64_t share;
 };
-
-/* As the kernel would have it now. */
-static uint64_t estimate(const struct load_view *view)
-{
-	const struct usher_load load = {.told = USHER_LOAD_TELL(clamp(view->share), view->then),
-					.opened = view->opened,
-					.cost = least_load_cost(view->capacity)};
-
-	return usher_load_now(&load);
-}
 
 static int compare(const void *left, const void *right)
 {
@@ -73,7 +104,7 @@ static struct median median_of(const struct load_view *views, size_t count, size
 	for (int any = 0; !known && any < 2; any++)
 		for (size_t i = 0; i < count; i++)
 			if (views[i].model == model && !isnan(views[i].share) && (any || views[i].starts))
-				estimates[known++] = estimate(&views[i]);
+				estimates[known++] = clamp(views[i].share);
 	if (!known)
 		return (struct median){.sought = true};
 	qsort(estimates, known, sizeof(*estimates), compare);
@@ -108,7 +139,7 @@ int least_load_judge(const struct load_view *views, size_t count, struct load_te
 
 		if (!isnan(view->share)) {
 			ret_tellings[i] = (struct load_telling){
-				.basis = LOAD_BASIS_OWN, .share = clamp(view->share), .opened = view->then};
+				.basis = LOAD_BASIS_OWN, .share = clamp(view->share), .opened = view->opened};
 		} else {
 			if (!median->sought)
 				*median = median_of(views, count, view->model, estimates);

@@ -4,7 +4,10 @@
  *
  * 1. What is missing or stale counts as the median of the peers, as they are now: those backends of the same model that may start and
  *    whose load is known. It is neither idle nor busy.
- * 2. Where nothing is known of anybody, everybody's load is 0, and what has been opened since the last mark decides.
+ * 2. A figure that was observed some time ago is not what is there now: connections have been opened since, and others have ended. How
+ *    long one lasts follows from how many there are and how many come (Little, 1961). Were only those that came added, whoever was
+ *    scraped last would look idlest.
+ * 3. Where nothing is known of anybody, everybody's load is 0, and what has been opened since the last mark decides.
  */
 #ifndef USHER_GOVERN_LEAST_LOAD_H
 #define USHER_GOVERN_LEAST_LOAD_H
@@ -24,13 +27,25 @@ enum load_basis {
 #define LOAD_BASES 4
 extern const char *const load_basis_words[LOAD_BASES];
 
+/* How a backend's load goes on after it was observed. All 0: nothing was observed. Times are CLOCK_MONOTONIC ns, loads shares of capacity. */
+struct load_track {
+	int64_t observed_at, at;
+	double observed, now;	     /* load then, and as it should be at `at` */
+	uint32_t then, opened;	     /* counts at these times */
+	double load_sum, opened_sum; /* over the last observations: load times seconds, and share that was opened */
+};
+
+/* share, not NAN, was observed at a time when `then` had been opened. */
+void least_load_observe(struct load_track *track, double share, uint32_t then, int64_t observed_at, uint32_t capacity);
+/* Goes on to `now`, when `opened` have been opened; returns the load then. */
+double least_load_go_on(struct load_track *track, uint32_t opened, int64_t now, uint32_t capacity);
+
 /* One backend. Counts of opened connections are modulo 2^32. */
 struct load_view {
 	size_t model;
 	uint32_t capacity;
 	bool starts;	 /* it may be given new flows */
-	double share;	 /* of its capacity, when it was observed; NAN: not known, or too old */
-	uint32_t then;	 /* opened when it was observed */
+	double share;	 /* of its capacity, now; NAN: not known, or too old */
 	uint32_t opened; /* now */
 	uint32_t mark;	 /* opened at the last mark */
 };
