@@ -108,7 +108,8 @@ static struct median median_of(const struct load_view *views, size_t count, size
 	if (!known)
 		return (struct median){.sought = true};
 	qsort(estimates, known, sizeof(*estimates), compare);
-	return (struct median){true, true, estimates[(known - 1) / 2] / 2 + estimates[known / 2] / 2};
+	return (struct median){true, true,
+			       estimates[(known - 1) / 2] + (estimates[known / 2] - estimates[(known - 1) / 2]) / 2};
 }
 
 /* One whose own load is not known. */
