@@ -204,11 +204,12 @@ static bool try_packet(struct trial *trial, struct random *random, uint64_t numb
 	return true;
 }
 
-/* Loads near each other, so that what is opened matters; counts that are about to wrap; and backends of which nothing was told. */
+/* Loads near each other, so that what is opened matters; often the same ones; counts that are about to wrap; and backends of which nothing was told. */
 static void make_loads(struct trial *trial, uint64_t seed)
 {
 	struct random random = {.state = seed ^ 0x6c6f616473};
 	struct gateway *gateway = &trial->gateway;
+	bool coarse = random_chance(&random, 50);
 
 	for (size_t i = 0; i < gateway->policy->backend_count; i++) {
 		struct ref_load *load = &gateway->loads[i];
@@ -218,11 +219,13 @@ static void make_loads(struct trial *trial, uint64_t seed)
 			if (gateway->catalog->backends[n].name &&
 			    !strcmp(gateway->catalog->backends[n].name, gateway->policy->backends[i].name))
 				gateway->numbers[i] = n;
-		*load = (struct ref_load){.share = random_below(&random, 1u << 16),
+		*load = (struct ref_load){.share = coarse ? random_below(&random, 4) << 12
+							  : random_below(&random, 1u << 16),
 					  .opened = random_chance(&random, 30) ? UINT32_MAX - random_below(&random, 50)
 									       : random_below(&random, 1000),
-					  .cost = random_chance(&random, 10) ? 0
-									     : random_between(&random, 1, 1u << 12)};
+					  .cost = coarse ? 1u << 12 : random_between(&random, 1, 1u << 12)};
+		if (random_chance(&random, 10))
+			load->cost = 0;
 		load->then = load->opened - random_below(&random, 40);
 		kernel_tell(trial->kernel, gateway->numbers[i],
 			    &(struct usher_load){.told = USHER_LOAD_TELL(load->share, load->then),
