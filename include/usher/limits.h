@@ -39,9 +39,12 @@
 #define USHER_GATES_MAX 64
 #define USHER_GATE_SUBJECTS_MAX 4096 /* versions, backends and services, of all gates together */
 #define USHER_SERIES_MAX 16384	     /* that all gates together read */
-#define USHER_BUCKETS_MAX 64	     /* of a histogram that is compared */
-#define USHER_HEALTH_STATUS_MAX 16   /* codes that it may be answered with */
-#define USHER_WEIGHT_MAX 10000	     /* of a backend's capacity and of a split's share */
+#define USHER_ROLLOUTS_MAX 64
+#define USHER_ROLLOUT_STEPS_MAX 32
+#define USHER_ROLLOUT_NEEDS_MAX 16
+#define USHER_BUCKETS_MAX 64	   /* of a histogram that is compared */
+#define USHER_HEALTH_STATUS_MAX 16 /* codes that it may be answered with */
+#define USHER_WEIGHT_MAX 10000	   /* of a backend's capacity and of a split's share */
 
 /* What a document may be. */
 #define USHER_POLICY_BYTES_MAX (32u << 20)

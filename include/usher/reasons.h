@@ -43,7 +43,7 @@
 	X(24, DENY_BACKENDS, REFUSE, "deny-backends", "a deny rule removed the last backend")                          \
 	X(25, EVIDENCE_EXPIRED, REFUSE, "evidence-expired", "the last version's label or validation has lapsed")       \
 	X(26, ADDRESS_FAMILY, REFUSE, "address-family", "no allowed backend has the client's address family")          \
-	X(27, NO_SHARE, REFUSE, "no-share", "the split gives no version with a backend a share")                       \
+	X(27, NO_SHARE, REFUSE, "no-share", "neither split nor roll-out gives a version with a backend a share")       \
 	X(28, DRAINING, REFUSE, "draining", "every allowed backend is draining")                                       \
 	X(29, UNHEALTHY, REFUSE, "unhealthy", "every allowed backend fails its health check")                          \
 	X(30, UNREACHABLE, REFUSE, "unreachable", "no allowed backend has a next hop")                                 \

@@ -52,7 +52,8 @@ struct ref_version {
 	struct ref_label *labels;
 	bool validated, validation_lapsed;
 	double score;
-	bool quarantined; /* set by the runner */
+	bool quarantined, gated; /* these are set by the runner */
+	uint32_t share;		 /* per cent of its weight that gates leave it; 0: all */
 };
 
 struct ref_backend {
@@ -66,7 +67,8 @@ struct ref_backend {
 	struct ref_region region;
 	uint32_t capacity;
 	/* What the world does to it: set by the runner, not read from the document. */
-	bool draining, down, unreachable, quarantined;
+	bool draining, down, unreachable, quarantined, gated;
+	uint32_t share; /* as of a version */
 	uint8_t mac[6], own_mac[6];
 };
 
@@ -81,6 +83,7 @@ struct ref_service {
 	const char *tenant; /* that owns it, or NULL */
 	uint8_t protocol;
 	bool sticky, least_load;
+	bool rerouted; /* by a gate; set by the runner */
 	size_t address_count;
 	struct ref_endpoint *addresses;
 };

@@ -208,7 +208,7 @@ static void take_by_rule(const struct ref_policy *policy, struct candidates *can
 static void constrain(const struct ref_policy *policy, struct candidates *candidates, const struct ref_service *service,
 		      const struct ref_service *also, const struct ref_client *client)
 {
-	ref_backends lapsed = 0, quarantined = 0, other_family = 0;
+	ref_backends lapsed = 0, quarantined = 0, gated = 0, other_family = 0;
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ref_rule *rule = &policy->rules[i];
@@ -223,12 +223,15 @@ static void constrain(const struct ref_policy *policy, struct candidates *candid
 			lapsed |= 1ULL << i;
 		if (policy->backends[i].quarantined || policy->backends[i].version->quarantined)
 			quarantined |= 1ULL << i;
+		if (policy->backends[i].gated || policy->backends[i].version->gated)
+			gated |= 1ULL << i;
 		if (policy->backends[i].ipv6 != client->ipv6 && !policy->backends[i].tunnel)
 			other_family |= 1ULL << i;
 	}
 	take(candidates, lapsed, USHER_REASON_EVIDENCE_EXPIRED, NULL);
 	take(candidates, other_family, USHER_REASON_ADDRESS_FAMILY, NULL);
 	take(candidates, quarantined, USHER_REASON_QUARANTINED, NULL);
+	take(candidates, gated, USHER_REASON_GATE_BREACHED, NULL);
 }
 
 static uint32_t share_of(const struct ref_rule *split, const struct ref_backend *backend)
@@ -240,7 +243,8 @@ static uint32_t share_of(const struct ref_rule *split, const struct ref_backend 
 }
 
 /* Leaves the start set. */
-static void restrain(const struct ref_policy *policy, struct candidates *candidates, const struct ref_rule *split)
+static void restrain(const struct ref_policy *policy, struct candidates *candidates, const struct ref_service *service,
+		     const struct ref_rule *split)
 {
 	ref_backends no_share = 0, draining = 0, down = 0, unreachable = 0;
 
@@ -256,6 +260,8 @@ static void restrain(const struct ref_policy *policy, struct candidates *candida
 		if (backend->unreachable)
 			unreachable |= 1ULL << i;
 	}
+	if (service->rerouted)
+		take(candidates, candidates->left, USHER_REASON_GATE_BREACHED, NULL);
 	take(candidates, no_share, USHER_REASON_NO_SHARE, split);
 	take(candidates, draining, USHER_REASON_DRAINING, NULL);
 	take(candidates, down, USHER_REASON_UNHEALTHY, NULL);
@@ -269,10 +275,15 @@ static void fill_arms(const struct ref_policy *policy, ref_backends start, const
 		judgement->arms[judgement->arm_count++] = (struct ref_arm){.weight = 1, .backends = start};
 	for (size_t s = 0; split && s < split->share_count; s++) {
 		struct ref_arm arm = {.version = split->shares[s].version, .weight = split->shares[s].weight};
+		const struct ref_version *version = NULL;
 
 		for (size_t i = 0; i < policy->backend_count; i++)
-			if (start >> i & 1 && !strcmp(policy->backends[i].version->name, arm.version))
+			if (start >> i & 1 && !strcmp(policy->backends[i].version->name, arm.version)) {
 				arm.backends |= 1ULL << i;
+				version = policy->backends[i].version;
+			}
+		if (version)
+			arm.weight *= version->share ? version->share : 100;
 		if (arm.weight && arm.backends)
 			judgement->arms[judgement->arm_count++] = arm;
 	}
@@ -294,7 +305,7 @@ static void judge_reroute(const struct ref_policy *policy, const struct ref_serv
 
 	constrain(policy, &candidates, target, service, client);
 	judgement->may_continue |= candidates.left;
-	restrain(policy, &candidates, split);
+	restrain(policy, &candidates, target, split);
 	if (judgement->arm_count || !candidates.left)
 		return;
 	fill_arms(policy, candidates.left, split, judgement);
@@ -321,7 +332,7 @@ struct ref_judgement ref_judge(const struct ref_policy *policy, const struct ref
 
 	constrain(policy, &candidates, service, NULL, client);
 	judgement.may_continue = candidates.left;
-	restrain(policy, &candidates, split);
+	restrain(policy, &candidates, service, split);
 	fill_arms(policy, candidates.left, split, &judgement);
 	judgement.reason = candidates.left ? USHER_REASON_ADMITTED : candidates.reason;
 	judgement.rule = candidates.left ? allow : candidates.rule;

@@ -163,6 +163,8 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 			to->health = from->down ? HEALTH_DOWN : HEALTH_UP;
 			to->draining = from->draining;
 			to->quarantined = from->quarantined;
+			to->gated = from->gated;
+			to->share = from->share;
 			to->next_hop.resolved = !from->unreachable;
 			memcpy(to->next_hop.mac, from->mac, 6);
 			memcpy(to->next_hop.own_mac, from->own_mac, 6);
@@ -177,8 +179,13 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 
 			if (!strcmp(from->name, policy->versions[v].name) &&
 			    !strcmp(from->model, policy->models[policy->versions[v].model].name))
-				facts->versions[v].quarantined = from->quarantined;
+				facts->versions[v] = (struct version_facts){
+					.quarantined = from->quarantined, .gated = from->gated, .share = from->share};
 		}
+	for (size_t s = 0; s < policy->service_count; s++)
+		for (size_t i = 0; i < reference->service_count; i++)
+			if (!strcmp(reference->services[i].name, policy->services[s].name))
+				facts->services[s].rerouted = reference->services[i].rerouted;
 }
 
 static int compile_and_publish(struct kernel *kernel, const struct policy *policy, const struct facts *facts,
@@ -233,11 +240,14 @@ int kernel_publish(struct kernel *kernel, const char *text, size_t length, const
 		facts.backend_count = policy->backend_count;
 		facts.version_count = policy->version_count;
 		facts.versions = calloc(policy->version_count + 1, sizeof(*facts.versions));
-		if (!facts.versions)
+		facts.service_count = policy->service_count;
+		facts.services = calloc(policy->service_count + 1, sizeof(*facts.services));
+		if (!facts.versions || !facts.services)
 			abort();
 		fill_facts(policy, reference, &facts);
 		r = compile_and_publish(kernel, policy, &facts, &diagnostics);
 		free(facts.versions);
+		free(facts.services);
 		policy_free(policy);
 	}
 	if (r) {

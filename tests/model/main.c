@@ -92,9 +92,34 @@ static void quarantine(const struct random *random, struct ref_policy *policy)
 		policy->backends[i].quarantined = random_chance(&apart, 5);
 }
 
+static uint32_t random_share(struct random *random, uint32_t chance)
+{
+	return random_chance(random, chance) ? random_between(random, 1, 99) : 0;
+}
+
+/* The same of gates. */
+static void gate(const struct random *random, struct ref_policy *policy)
+{
+	struct random apart = {.state = random->state ^ 0x6761746573ULL};
+
+	if (!random_chance(&apart, 40))
+		return;
+	for (size_t i = 0; i < policy->version_count; i++) {
+		policy->versions[i].gated = random_chance(&apart, 10);
+		policy->versions[i].share = random_share(&apart, 25);
+	}
+	for (size_t i = 0; i < policy->backend_count; i++) {
+		policy->backends[i].gated = random_chance(&apart, 5);
+		policy->backends[i].share = random_share(&apart, 15);
+	}
+	for (size_t i = 0; i < policy->service_count; i++)
+		policy->services[i].rerouted = random_chance(&apart, 10);
+}
+
 static void make_world(struct random *random, struct ref_policy *policy)
 {
 	quarantine(random, policy);
+	gate(random, policy);
 	for (size_t i = 0; i < policy->backend_count; i++) {
 		struct ref_backend *backend = &policy->backends[i];
 

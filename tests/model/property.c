@@ -10,6 +10,7 @@
 /* What is in quarantine: by number, bit n % 64; a version or a backend more is a bit more. */
 struct quarantine {
 	uint64_t versions, backends;
+	bool by_gate; /* the same, by gates */
 };
 
 /* Everybody healthy, and these in quarantine. */
@@ -25,11 +26,14 @@ static int decide_with(const struct policy *policy, const struct quarantine *qua
 	if (!facts.backends || !facts.versions)
 		abort();
 	for (size_t b = 0; b < policy->backend_count; b++)
-		facts.backends[b] = (struct backend_facts){.health = HEALTH_UP,
-							   .quarantined = quarantine->backends >> b % 64 & 1,
-							   .next_hop.resolved = true};
+		facts.backends[b] = (struct backend_facts){
+			.health = HEALTH_UP,
+			.quarantined = !quarantine->by_gate && quarantine->backends >> b % 64 & 1,
+			.gated = quarantine->by_gate && quarantine->backends >> b % 64 & 1,
+			.next_hop.resolved = true};
 	for (size_t v = 0; v < policy->version_count; v++)
-		facts.versions[v].quarantined = quarantine->versions >> v % 64 & 1;
+		*(quarantine->by_gate ? &facts.versions[v].gated : &facts.versions[v].quarantined) =
+			quarantine->versions >> v % 64 & 1;
 	error = decide(policy, &facts, GENERATED_NOW, ret_effective);
 	free(facts.backends);
 	free(facts.versions);
@@ -99,7 +103,7 @@ static bool narrows(struct tables *wide, struct tables *narrow, const char *what
 
 bool property_narrows(const struct recipe *recipe, struct random *random, char fault[160])
 {
-	const struct quarantine none = {0, 0};
+	const struct quarantine none = {0};
 	struct recipe more = *recipe;
 	struct tables *wide;
 
@@ -115,7 +119,7 @@ bool property_quarantine_narrows(const struct recipe *recipe, uint64_t seed, cha
 	struct random random = {.state = seed ^ 0x71756172616e7469ULL};
 	/* Few of them: where nobody is left, nothing can be lost. */
 	const struct quarantine some = {random_next(&random) & random_next(&random) & random_next(&random),
-					random_next(&random) & random_next(&random) & random_next(&random)};
+					random_next(&random) & random_next(&random) & random_next(&random), seed & 1};
 	struct quarantine more = some;
 	struct tables *wide = tables_of(recipe, &some);
 

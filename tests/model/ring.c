@@ -151,11 +151,21 @@ static int compare_names(const void *left, const void *right)
 		      (*(const struct ref_backend *const *)right)->name);
 }
 
-/* In each round, whoever's capacity adds up to one more of the greatest takes the next free slot of its own walk. */
+/* Its capacity, in 120 parts less what gates take; at least one of them. */
+static uint64_t weight_of(const struct ref_backend *backend)
+{
+	uint64_t version = backend->version->share ? backend->version->share : 100,
+		 own = backend->share ? backend->share : 100;
+	uint64_t part = 120 * (version * own / 100) / 100;
+
+	return backend->capacity * (part ? part : 1);
+}
+
+/* In each round, whoever's weight adds up to one more of the greatest takes the next free slot of its own walk. */
 static void deal(const struct ref_policy *policy, struct ring *ring)
 {
 	const struct ref_backend *members[REF_BACKENDS_MAX];
-	uint64_t position[REF_BACKENDS_MAX], stride[REF_BACKENDS_MAX], most = 0;
+	uint64_t position[REF_BACKENDS_MAX], stride[REF_BACKENDS_MAX], weight[REF_BACKENDS_MAX], most = 0;
 	uint32_t filled = 0;
 	size_t count = 0;
 
@@ -168,13 +178,14 @@ static void deal(const struct ref_policy *policy, struct ring *ring)
 
 		position[i] = (uint32_t)hash % ring->size;
 		stride[i] = (hash >> 32) % ring->size | 1;
-		if (members[i]->capacity > most)
-			most = members[i]->capacity;
+		weight[i] = weight_of(members[i]);
+		if (weight[i] > most)
+			most = weight[i];
 	}
 	memset(ring->slots, 0xff, ring->size);
 	for (uint64_t round = 1; filled < ring->size; round++)
 		for (size_t i = 0; i < count && filled < ring->size; i++) {
-			if (round * members[i]->capacity / most == (round - 1) * members[i]->capacity / most)
+			if (round * weight[i] / most == (round - 1) * weight[i] / most)
 				continue;
 			while (ring->slots[position[i]] != 0xff)
 				position[i] = (position[i] + stride[i]) % ring->size;

@@ -23,6 +23,9 @@
  * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", "quarantine", "release",
  *   ...), actor {uid, user, pid}, and what it is about. Without an actor it was usher itself. Of a quarantine and a release: model
  *   and version, or backend; why; generation and epoch that brought it, null if the daemon had just started and was to publish it soon.
+ *   Of a "rollout": rollout, service, model, from, to, change ("step", the state that it came to by itself, or the operator's order),
+ *   was, state, share_before, share (per cent), watched (seconds) and flows of the step before, needs [gate, says, knows, hold, value, low,
+ *   high, samples, age]; and of an order why, generation and epoch.
  * A position: next_events, next_required: arrays, by cpu, of the number that is due next.
  */
 #ifndef USHER_AUDIT_RECORD_H

@@ -65,15 +65,36 @@ static void print_decision(struct json_object *record)
 	printf(", generation %lld", (long long)field_integer(record, "generation"));
 }
 
+/* What a gate has come to, and on which figure. */
+static void print_gate(struct json_object *record)
+{
+	printf(": %s, then %s", field_text(record, "was"), field_text(record, "state"));
+	if (field(record, "value"))
+		printf(", at %.4g (%.4g to %.4g, %.0f samples)", field_number(record, "value"),
+		       field_number(record, "low"), field_number(record, "high"), field_number(record, "samples"));
+	if (strcmp(field_text(record, "state"), "ok") != 0)
+		printf("; %s", field_text(record, "action"));
+}
+
 static void print_operation(struct json_object *record)
 {
 	struct json_object *actor = field(record, "actor");
 
 	printf(" %s", field_text(record, "activity"));
-	if (field(record, "backend"))
+	if (field(record, "gate"))
+		printf(" %s", field_text(record, "gate"));
+	if (field(record, "service"))
+		printf(" %s", field_text(record, "service"));
+	else if (field(record, "backend"))
 		printf(" %s", field_text(record, "backend"));
+	else if (field(record, "rollout"))
+		printf(" %s %s: %s@%s from %lld to %lld %%", field_text(record, "rollout"),
+		       field_text(record, "change"), field_text(record, "model"), field_text(record, "to"),
+		       (long long)field_integer(record, "share_before"), (long long)field_integer(record, "share"));
 	else if (field(record, "version"))
 		printf(" %s@%s", field_text(record, "model"), field_text(record, "version"));
+	if (!strcmp(field_text(record, "activity"), "gate"))
+		print_gate(record);
 	if (field(record, "policy_revision"))
 		printf(" revision %lld", (long long)field_integer(record, "policy_revision"));
 	if (actor)

@@ -36,7 +36,7 @@ static const struct verb verbs[] = {
 	{"rollback", "[REVISION]", "go back to the policy before, or to a revision of it",
 	 "REVISION is a number from `usher history`, or the first 4 or more digits of a digest.", cli_rollback},
 	{"history", "", "policies that were applied: when, by whom, how it ended", "", cli_history},
-	{"show", "[services|tenants|models|backends|routes|quarantines|flows|facts|stats|generation]",
+	{"show", "[services|tenants|models|backends|routes|quarantines|rollouts|flows|facts|stats|generation]",
 	 "what is in force, live",
 	 "Without a word: an overview.\n"
 	 "  --service NAME  of routes and flows, only those of this service\n"
@@ -64,6 +64,16 @@ static const struct verb verbs[] = {
 	 "  --why TEXT      one line, for the record\n"
 	 "Exit status: 0 it is in no quarantine, by this or before.",
 	 cli_release},
+	{"rollout", "pause|resume|promote|abort NAME --why TEXT", "stop a roll-out, take it on, or take it back",
+	 "  pause        it keeps the share that it has\n"
+	 "  resume       it goes on; one that was rolled back or aborted begins anew\n"
+	 "  promote      the next step at once, whatever is missing for it; a paused one stays paused\n"
+	 "  abort        the new version gets nothing any more\n"
+	 "  --why TEXT   one line, for the record and for whoever asks\n"
+	 "`usher show rollouts` says where each stands and what it waits for.\n"
+	 "Exit status: 0 it is so, by this or already; 1 it cannot be: it is over, or a gate that it needs is "
+	 "breached.",
+	 cli_rollout},
 	{"doctor", "telemetry", "what keeps usher from knowing the load of backends",
 	 "Of each backend whose metrics the policy has read: pages that cannot be had, series that are missing or "
 	 "have\n"

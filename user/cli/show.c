@@ -20,6 +20,7 @@ static const struct {
 	{"backends", show_backends},	 {"routes", show_routes},   {"quarantines", show_quarantines},
 	{"flows", show_flows},		 {"facts", show_facts},	    {"stats", show_stats},
 	{"generation", show_generation}, {"gates", show_gates},	    {"evaluators", show_evaluators},
+	{"rollouts", show_rollouts},
 };
 
 #define WORDS ARRAY_COUNT(words)
@@ -179,6 +180,7 @@ static void print_overview(struct json_object *overview)
 		     field_text(daemon, "confirm_by"));
 	quarantine_facts(overview);
 	gate_facts(overview);
+	rollout_facts(overview);
 	flow_facts(field(field(overview, "stats"), "flows"));
 	audit_facts(field(field(overview, "stats"), "audit"));
 	for (size_t i = 0; i < field_count(daemon, "problems"); i++) {
@@ -194,7 +196,7 @@ static void print_overview(struct json_object *overview)
 
 static int show_overview(void)
 {
-	static const char *const parts[] = {"stats", "services", "backends", "quarantines", "gates"};
+	static const char *const parts[] = {"stats", "services", "backends", "quarantines", "gates", "rollouts"};
 	struct json_object *overview = json_object_new_object();
 	int status = read_status(overview);
 

@@ -14,6 +14,7 @@ void show_quarantines(struct json_object *body);
 void show_facts(struct json_object *body);
 void show_gates(struct json_object *body);
 void show_evaluators(struct json_object *body);
+void show_rollouts(struct json_object *body);
 void show_flows(struct json_object *body);
 void show_stats(struct json_object *body);
 void show_generation(struct json_object *body);
@@ -25,6 +26,9 @@ void quarantine_facts(struct json_object *body);
 
 /* The same, if there are gates that are not ok. */
 void gate_facts(struct json_object *body);
+
+/* One of each roll-out. */
+void rollout_facts(struct json_object *body);
 
 /* Packets of a {VERDICT: {REASON: counter}} under one verdict. */
 long long verdict_packets(struct json_object *verdicts, const char *verdict);

@@ -35,6 +35,7 @@ int cli_history(int argc, char **argv);
 int cli_quarantine(int argc, char **argv);
 int cli_release(int argc, char **argv);
 int cli_rollback(int argc, char **argv);
+int cli_rollout(int argc, char **argv);
 int cli_show(int argc, char **argv);
 int cli_undrain(int argc, char **argv);
 

@@ -128,6 +128,22 @@ static void print_service(FILE *to, const struct policy *policy, size_t index)
 	}
 }
 
+/* Names, since numbers mean something else on the other side. */
+static void print_rollout(FILE *to, const struct policy *policy, size_t index)
+{
+	const struct rollout_policy *rollout = &policy->rollouts[index];
+	const struct rollout_settings *settings = &rollout->settings;
+	char from[VERSION_TEXT], name[VERSION_TEXT];
+
+	fprintf(to, "%s %s %s %u %u %d", policy->services[rollout->service].name,
+		version_print(policy, rollout->from, from), version_print(policy, rollout->to, name), settings->every,
+		settings->min_flows, settings->on_breach);
+	for (size_t i = 0; i < settings->step_count; i++)
+		fprintf(to, " %u", settings->steps[i]);
+	for (size_t i = 0; i < settings->need_count; i++)
+		fprintf(to, " %s", policy->gates[rollout->needs[i]].name);
+}
+
 /* ---- two lists, both sorted by name ------------------------------------------------------------------------- */
 
 static const char *name_of(const struct side *side, size_t stride, size_t index)
@@ -253,6 +269,7 @@ int diff_objects(struct diff *diff, const struct policy *before, const struct po
 	COMPARE("model", model, models, model_count, print_model);
 	COMPARE("backend", backend, backends, backend_count, print_backend);
 	COMPARE("service", service, services, service_count, print_service);
+	COMPARE("roll-out", rollout_policy, rollouts, rollout_count, print_rollout);
 #undef COMPARE
 	return error ? error : compare_rules(diff, before, after);
 }

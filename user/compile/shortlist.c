@@ -78,15 +78,17 @@ struct question {
 	const struct effective *effective;
 	const struct criteria *criteria;
 	size_t takers;
-	const struct rule *split; /* or NULL */
-	bool rerouted;		  /* the service, by a gate */
+	const struct share *shares; /* of its roll-out, or of a split; NULL: of neither */
+	size_t share_count;
+	size_t share_rule; /* that gives them, or POLICY_NONE */
+	bool rerouted;	   /* the service, by a gate */
 };
 
-static uint32_t share_of(const struct rule *split, size_t version)
+static uint32_t share_of(const struct question *question, size_t version)
 {
-	for (size_t i = 0; i < split->share_count; i++)
-		if (split->shares[i].version == version)
-			return split->shares[i].weight;
+	for (size_t i = 0; i < question->share_count; i++)
+		if (question->shares[i].version == version)
+			return question->shares[i].weight;
 	return 0;
 }
 
@@ -117,9 +119,9 @@ static void judge_start(const struct question *question, struct candidate *candi
 
 	if (question->rerouted) {
 		candidate->start_reason = USHER_REASON_GATE_BREACHED;
-	} else if (question->split && !share_of(question->split, version)) {
+	} else if (question->shares && !share_of(question, version)) {
 		candidate->start_reason = USHER_REASON_NO_SHARE;
-		candidate->rule = question->criteria->split;
+		candidate->rule = question->share_rule;
 	} else {
 		candidate->start_reason = effective->backends[candidate->backend].start_reason;
 	}
@@ -228,18 +230,34 @@ static bool has_starts(const struct shortlist *list, const struct policy *policy
 
 static void make_arms(const struct question *question, struct arena *arena, struct shortlist *list)
 {
-	const struct rule *split = question->split;
-
-	list->arms = arena_array(arena, split ? split->share_count : 1, sizeof(*list->arms));
-	if (!split && !list->reason)
+	list->arms = arena_array(arena, question->shares ? question->share_count : 1, sizeof(*list->arms));
+	if (!question->shares && !list->reason)
 		list->arms[list->arm_count++] = (struct decision_arm){POLICY_NONE, 1};
-	for (size_t i = 0; split && i < split->share_count; i++) {
-		const struct decision_arm arm = {split->shares[i].version,
-						 split->shares[i].weight *
-							 question->effective->version_shares[split->shares[i].version]};
+	for (size_t i = 0; question->shares && i < question->share_count; i++) {
+		const struct share *share = &question->shares[i];
+		const struct decision_arm arm = {share->version,
+						 share->weight * question->effective->version_shares[share->version]};
 
 		if (arm.weight && has_starts(list, question->effective->policy, &arm))
 			list->arms[list->arm_count++] = arm;
+	}
+}
+
+/* A roll-out takes the place of whatever split the rules have. */
+static void find_shares(struct question *question, size_t service)
+{
+	const struct effective_rollout *rollout = &question->effective->rollouts[service];
+	const struct rule *split;
+
+	question->share_rule = POLICY_NONE;
+	if (rollout->rollout != POLICY_NONE) {
+		question->shares = rollout->shares;
+		question->share_count = ARRAY_COUNT(rollout->shares);
+	} else if (question->criteria->split != CRITERIA_NO_SPLIT) {
+		split = &question->effective->policy->rules[question->criteria->split];
+		question->shares = split->shares;
+		question->share_count = split->share_count;
+		question->share_rule = question->criteria->split;
 	}
 }
 
@@ -263,13 +281,14 @@ static struct shortlist *make(const struct shortlists *lists, size_t service, si
 	struct question question = {.effective = effective, .rerouted = effective->rerouted[service]};
 
 	question.criteria = criteria_at(lists->rulings, criteria, &question.takers);
-	if (question.criteria->split != CRITERIA_NO_SPLIT)
-		question.split = &effective->policy->rules[question.criteria->split];
+	find_shares(&question, service);
 	*list = (struct shortlist){.backends = effective->serving + first[0],
 				   .count = first[1] - first[0],
 				   .may_continue = arena_array(arena, words, sizeof(uint64_t)),
 				   .may_start = arena_array(arena, words, sizeof(uint64_t)),
-				   .split = question.split ? question.criteria->split : POLICY_NONE};
+				   .split = question.criteria->split == CRITERIA_NO_SPLIT ? POLICY_NONE
+											  : question.criteria->split,
+				   .rollout = effective->rollouts[service].rollout};
 	judge_all(&question, lists->keep_candidates, arena, list);
 	make_arms(&question, arena, list);
 	return list;
@@ -280,7 +299,8 @@ static struct shortlist *make(const struct shortlists *lists, size_t service, si
 const struct shortlist *shortlists_find(struct shortlists *lists, size_t service, size_t criteria)
 {
 	const struct service *served = &lists->effective->policy->services[service];
-	const size_t key[] = {served->model, served->slow_start_ms, lists->effective->rerouted[service], criteria};
+	const size_t key[] = {served->model, served->slow_start_ms, lists->effective->rerouted[service],
+			      lists->effective->rollouts[service].rollout, criteria};
 	size_t before = lists->keys.count, number;
 	struct shortlist *list;
 

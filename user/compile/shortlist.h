@@ -5,7 +5,8 @@
  * Candidates fall step by step, and the step that takes the last one gives the refusal its reason and its rule:
  *   rules that take away, in the order of the document (EVIDENCE_EXPIRED if a require asks for labels that are there but
  *   lapsed, otherwise REQUIRE_RULE or DENY_BACKENDS; if one rule takes the last ones for both, REQUIRE_RULE);
- *   an expired validation; the address family; quarantine; a gate; a split without a share for them; draining; health; reachability.
+ *   an expired validation; the address family; quarantine; a gate; a split or roll-out without a share for them; draining; health;
+ *   reachability.
  * Those up to the gate make the constraint set, all of them the start set.
  */
 #ifndef USHER_COMPILE_SHORTLIST_H
@@ -33,7 +34,8 @@ struct shortlist {
 	uint64_t *may_continue, *may_start; /* bit i % 64 of word i / 64: backends[i] */
 	uint8_t reason;			    /* 0: somebody may start; otherwise what took the last one */
 	size_t rule;			    /* that did, or POLICY_NONE */
-	size_t split;			    /* or POLICY_NONE */
+	size_t split;			    /* or POLICY_NONE; without effect if there is a roll-out */
+	size_t rollout;			    /* of the policy, whose arms these are, or POLICY_NONE */
 	struct decision_arm *arms;	    /* with at least one backend in the start set */
 	size_t arm_count;
 	const struct candidate *candidates; /* how each backend was judged, or NULL: not kept */
@@ -50,7 +52,7 @@ struct shortlists {
 	const struct rulings *rulings;
 	bool keep_candidates;
 	struct arena arena;
-	struct intern keys;	  /* model, slow start, rerouted, criteria */
+	struct intern keys;	  /* model, slow start, rerouted, roll-out, criteria */
 	struct shortlist **items; /* by number */
 	size_t capacity;
 };

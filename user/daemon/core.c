@@ -154,6 +154,11 @@ static void free_gates(struct gates **gates)
 	gates_free(*gates);
 }
 
+static void free_rollouts(struct rollouts **rollouts)
+{
+	rollouts_free(*rollouts);
+}
+
 static void release_facts(const struct facts *facts)
 {
 	free(facts->services);
@@ -219,6 +224,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	_cleanup_(free_tables) struct tables *tables = NULL;
 	_cleanup_(release_facts) struct facts facts = {0};
 	_cleanup_(free_gates) struct gates *gates = NULL;
+	_cleanup_(free_rollouts) struct rollouts *rollouts = NULL;
 	_cleanup_free_ char *copy = NULL;
 	char digest[SHA256_HEX];
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
@@ -231,8 +237,11 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	error = core_carry_facts(core, policy, &facts);
 	if (!error)
 		error = gates_new(policy, core->gates, &gates);
+	if (!error)
+		error = rollouts_new(policy, core->rollouts, &rollouts);
 	if (!error) {
 		gates_fill(gates, policy, &facts);
+		rollouts_fill(rollouts, policy, &facts);
 		error = decide(policy, &facts, now, &effective);
 	}
 	if (!error)
@@ -271,6 +280,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core_free_policy(core);
 	gates_free(core->gates);
 	core->gates = TAKE_PTR(gates);
+	rollouts_free(core->rollouts);
+	core->rollouts = TAKE_PTR(rollouts);
 	core->policy = TAKE_PTR(policy);
 	core->effective = TAKE_PTR(effective);
 	core->facts = facts;
@@ -286,6 +297,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	error = state_save(core->state);
 	if (error)
 		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
+	core_rollouts_save(core); /* what this policy does not have must not come back with a later one */
 	return 0;
 }
 
@@ -303,6 +315,7 @@ int core_refresh(struct core *core)
 		return 0;
 	core_recall_orders(core, core->policy, &core->facts);
 	gates_fill(core->gates, core->policy, &core->facts);
+	rollouts_fill(core->rollouts, core->policy, &core->facts);
 	error = core_recall_able(core, core->policy, &core->facts);
 	if (!error)
 		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);

@@ -23,6 +23,7 @@
 #include "daemon/balance.h"
 #include "daemon/options.h"
 #include "daemon/quota.h"
+#include "daemon/rollouts.h"
 #include "daemon/state.h"
 
 #define START_PATIENCE (5 * CLOCK_SECOND)
@@ -69,10 +70,12 @@ struct core {
 	size_t watched_count;
 	size_t *scraped; /* the same of each source */
 	size_t scraped_count;
-	struct gates *gates; /* of the policy; without one, what an earlier daemon knew of them, or NULL */
-	int64_t gates_saved; /* CLOCK_MONOTONIC */
-	bool gates_taken;    /* readings since then */
-	bool gates_unsaved;  /* a transition since then */
+	struct gates *gates;	   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	int64_t gates_saved;	   /* CLOCK_MONOTONIC */
+	bool gates_taken;	   /* readings since then */
+	bool gates_unsaved;	   /* a transition since then */
+	struct rollouts *rollouts; /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	int64_t rollouts_saved;	   /* CLOCK_MONOTONIC */
 };
 
 /* What a change of policy has led to. */
@@ -136,6 +139,25 @@ int core_gates_save(struct core *core);
 void core_gates_tick(struct core *core);
 /* A fact from the edge, of an evaluator. */
 void core_gates_fact(struct core *core, const struct edge_fact *fact);
+/* What an earlier daemon knew of roll-outs. Returns 0, or -errno with a sentence. */
+int core_rollouts_open(struct core *core, struct problem *problem);
+/* 0, or -errno, said. */
+int core_rollouts_save(struct core *core);
+/* Every second, after the gates. */
+void core_rollouts_tick(struct core *core);
+/* What has become of a roll-out, and what that rests on. */
+struct rollout_change {
+	const char *what; /* "step", the state that it came to, or the operator's order */
+	enum rollout_state was;
+	uint8_t share_before;
+	int64_t watched; /* of the step before: seconds, flows */
+	uint64_t flows;
+	const struct record_actor *actor; /* NULL: nobody, it went by itself */
+	const char *why;		  /* the actor's; NULL without one */
+};
+/* A record of the audit log. */
+void core_rollout_record(struct core *core, const struct rollout_instance *instance,
+			 const struct rollout_change *change);
 /* Tells the edge whom to probe, and has the backends' neighbours watched. */
 void core_watch(struct core *core);
 

@@ -235,7 +235,9 @@ static void add_choice_steps(struct inquiry *inquiry)
 
 	if (!backend || inquiry->answer.reason >= USHER_REASON_DENY_RULE)
 		return;
-	if (list && list->split != POLICY_NONE && inquiry->answer.arm < list->arm_count)
+	if (list && list->rollout != POLICY_NONE && inquiry->answer.arm < list->arm_count)
+		explain_rollout(inquiry, list);
+	else if (list && list->split != POLICY_NONE && inquiry->answer.arm < list->arm_count)
 		inquiry_step(inquiry, "which-arm", rule_name(inquiry, list->split),
 			     "version %s, one of %zu arms, drawn by the %s", backend->version, list->arm_count,
 			     sticky ? "client's address, so it stays" : "flow's addresses and ports");
@@ -381,6 +383,7 @@ static void add_verdict(struct inquiry *inquiry)
 		json_string(to, "arm", inquiry->policy->versions[list->arms[answer->arm].version].name);
 	else
 		json_null(to, "arm");
+	explain_rollout_field(inquiry);
 	json_string(to, "version", backend ? backend->version : NULL);
 	json_string(to, "backend", backend ? backend->name : NULL);
 	json_string(to, "backend_address", backend ? endpoint_print(&backend->address, backend->port, text) : NULL);

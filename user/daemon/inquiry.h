@@ -35,4 +35,9 @@ void explain_balance(struct inquiry *inquiry);
 /* The gates that keep one of the candidates, or a service's new connections, from it: a list of its own. */
 void explain_gate_list(struct inquiry *inquiry);
 
+/* The roll-out that sets the shares of the service which answers: a step of which-arm. */
+void explain_rollout(struct inquiry *inquiry, const struct shortlist *list);
+/* The same as "rollout", or null. */
+void explain_rollout_field(struct inquiry *inquiry);
+
 #endif

@@ -92,6 +92,7 @@ static void every_second(struct loop *loop, int64_t now)
 	metrics_update(core);
 	core_verdicts_unsaid(core);
 	core_gates_tick(core);
+	core_rollouts_tick(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);
 	if (core->effective && core->effective->next_change <= realtime / CLOCK_SECOND)

@@ -72,6 +72,8 @@ static int start_records(struct core *core, struct problem *problem)
 		error = journal_open(core->program, core->publisher, core->options->audit_dir, problem, &core->journal);
 	if (!error)
 		error = core_gates_open(core, problem);
+	if (!error)
+		error = core_rollouts_open(core, problem);
 	return error;
 }
 
@@ -251,6 +253,7 @@ static int run(struct core *core, struct loop *loop)
 	notify_ready();
 	loop_run(loop);
 	core_gates_save(core);
+	core_rollouts_save(core);
 	notify_manager("STOPPING=1");
 	record_life(core, "stop");
 	log_info("ends; traffic goes on as the policy in force says");
@@ -262,6 +265,7 @@ static void let_go(struct core *core)
 	journal_close(core->journal);
 	core_free_policy(core);
 	gates_free(core->gates);
+	rollouts_free(core->rollouts);
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	free(core->scraped);

@@ -69,6 +69,23 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 		to->path_mtu = effective->next_hop.mtu;
 }
 
+static void name_rollouts(const struct core *core, struct edge_page *page)
+{
+	memset(page->rollouts, 0, sizeof(page->rollouts));
+	for (size_t r = 0; core->policy && r < core->policy->rollout_count; r++) {
+		const struct rollout_policy *rollout = &core->policy->rollouts[r];
+		const struct version *version = &core->policy->versions[rollout->to];
+		struct edge_rollout *to = &page->rollouts[r];
+
+		snprintf(to->name, EDGE_NAME, "%s", rollout->name);
+		snprintf(to->service, EDGE_NAME, "%s", core->policy->services[rollout->service].name);
+		snprintf(to->model, EDGE_NAME, "%s", core->policy->models[version->model].name);
+		snprintf(to->version, EDGE_NAME, "%s", version->name);
+		to->state = core->rollouts->items[r].state.state;
+		to->share = rollout_share(&rollout->settings, &core->rollouts->items[r].state);
+	}
+}
+
 static void name_gates(const struct core *core, struct edge_page *page)
 {
 	page->gate_count = core->policy ? (uint32_t)core->gates->count : 0;
@@ -135,6 +152,7 @@ void metrics_update(struct core *core)
 		page->counters = *counters;
 		name_services(core, page);
 		name_tenants(core, page);
+		name_rollouts(core, page);
 		flows_tenants(core->program, page->tenant_states);
 		name_gates(core, page);
 		name_evaluators(core, page);

@@ -33,7 +33,7 @@
  *            answer   file, digest, name|null, revision
  *            body     the active policy's text
  *            PROTOCOL_NEGATIVE if none is loaded.
- * show       request  what: services, tenants, models, backends, routes, quarantines, gates, evaluators, flows, facts, stats or
+ * show       request  what: services, tenants, models, backends, routes, quarantines, gates, evaluators, rollouts, flows, facts, stats or
  *                     generation;
  *                     limit?: int (flows, routes; 1000 unless given); service?: name (flows, routes)
  *            body     {WHAT: ...}, see below
@@ -60,6 +60,10 @@
  *            or       gate; version, backend or service; why
  *            answer   was: "ok"|"breached"|"no-data", generation, epoch, changed: bool
  *            Also of what the policy does not have any more. `changed` is false of what the policy has and is in no quarantine.
+ * rollout    request  order: "pause"|"resume"|"promote"|"abort", rollout: name; why: as of quarantine
+ *            answer   generation, epoch, changed: bool, pending?: bool, state, version: "MODEL@VERSION", share: int, per cent
+ *            `changed` is false of what is so already. PROTOCOL_NEGATIVE if it is over, or a gate that it needs is breached; PROTOCOL_USAGE if the
+ *            policy does not have it; PROTOCOL_FAILED: it could not be saved or published, and nothing has changed.
  * status     request  -
  *            answer   version, pid, since, interface, mode ("native"|"generic"), generation, epoch, digest|null, name|null,
  *                     revision, closed: bool, pin_dir, audit_file, edge_pid, problems: [string...], confirm_by?: time
@@ -110,6 +114,12 @@
  *               "gap": {"code", "series", "text"}|null (why the last reading did not count)]
  * evaluators  [{"evaluator", "protocol": "page"|"prometheus", "address": "A:P", "path", "series": int, "state": as of facts,
  *               "cause"|null, "cause_text"|null, "age_seconds"|null}]
+ * rollouts    [{"rollout", "service", "model", "from", "to", "state": "waiting"|"running"|"paused"|"rolled-back"|"aborted"|"done",
+ *               "in_force": bool, "share": per cent of the new version, "steps": [int...], "step": int (of how many it has taken),
+ *               "since": time|null, "watched", "every" (seconds), "flows", "min_flows", "on_breach": "rollback"|"pause",
+ *               "needs": [{"gate", "says": "good"|"breached"|"unknown", "knows"|null, "hold": "good"|"unknown"|"earlier"|"breached",
+ *               "value"|null, "low"|null, "high"|null, "samples"|null, "age"|null}], "by": {"uid", "user"|null, "why"}|null (whose order
+ *               led to the state), "sentence" (what is missing, or why it stands still)}]
  * stats       {"received": C, "not_for_service": C, "verdicts": {VERDICT: {REASON: C}}, "flows": {"alive", "lines",
  *              "inserted", "expired", "evicted", "replaced", "deleted", "replies", "replies_suppressed"},
  *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors"}}
@@ -117,7 +127,7 @@
  *              "used": {"services", "tenants", "classes", "routes", "arms", "sets", "ring_slots", "backends",
  *                       "source4_keys", "source6_keys"}, "next_change": time|null}
  * E           {"client", "client_port", "service"|null, "service_address", "protocol", "generation",
- *              "verdict", "reason", "sentence", "tenant", "region", "rule"|null, "target"|null, "arm"|null,
+ *              "verdict", "reason", "sentence", "tenant", "region", "rule"|null, "target"|null, "arm"|null, "rollout"|null (that sets the arms),
  *              "version"|null, "backend"|null, "backend_address"|null, "route", "ring_slot",
  *              "steps": [{"step": "who"|"may-ask"|"who-may-answer"|"which-arm"|"which-backend"|"verdict",
  *                         "text", "rule"|null}...],

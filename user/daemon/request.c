@@ -14,10 +14,13 @@ static const struct {
 	const char *verb;
 	int (*answer)(struct core *core, const struct request *request, struct answer *answer);
 } verbs[] = {
-	{"apply", request_apply},     {"confirm", request_confirm},	  {"rollback", request_rollback},
-	{"history", request_history}, {"policy", request_policy},	  {"drain", request_drain},
-	{"undrain", request_undrain}, {"quarantine", request_quarantine}, {"release", request_release},
-	{"show", request_show},	      {"explain", request_explain},	  {"status", request_status},
+	{"apply", request_apply},	{"confirm", request_confirm},
+	{"rollback", request_rollback}, {"history", request_history},
+	{"policy", request_policy},	{"drain", request_drain},
+	{"undrain", request_undrain},	{"quarantine", request_quarantine},
+	{"release", request_release},	{"rollout", request_rollout},
+	{"show", request_show},		{"explain", request_explain},
+	{"status", request_status},
 };
 
 int answer_error(struct answer *answer, int status, const char *format, ...)

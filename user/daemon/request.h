@@ -33,6 +33,7 @@ int request_quarantine(struct core *core, const struct request *request, struct 
 int request_release(struct core *core, const struct request *request, struct answer *answer);
 /* The same with "gate". */
 int request_release_gate(struct core *core, const struct request *request, struct answer *answer);
+int request_rollout(struct core *core, const struct request *request, struct answer *answer);
 int request_show(struct core *core, const struct request *request, struct answer *answer);
 int request_explain(struct core *core, const struct request *request, struct answer *answer);
 int request_status(struct core *core, const struct request *request, struct answer *answer);

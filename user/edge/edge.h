@@ -167,6 +167,13 @@ USHER_ASSERT_SIZE(struct edge_fact, 88);
 
 #define EDGE_NAME (USHER_NAME_MAX + 1)
 
+struct edge_rollout {
+	char name[EDGE_NAME], service[EDGE_NAME], model[EDGE_NAME], version[EDGE_NAME]; /* name "": none */
+	uint8_t state;									/* enum rollout_state */
+	uint8_t share;									/* per cent */
+	uint8_t padding[2];
+};
+
 struct edge_backend {
 	char name[EDGE_NAME], model[EDGE_NAME], version[EDGE_NAME];
 	char region[8];
@@ -204,6 +211,7 @@ struct edge_page {
 	char services[USHER_SERVICES_MAX][EDGE_NAME];	  /* by number; "": none */
 	struct edge_backend backends[USHER_BACKENDS_MAX]; /* by number; name "": none */
 	char tenants[USHER_TENANT_IDS][EDGE_NAME];	  /* the same */
+	struct edge_rollout rollouts[USHER_ROLLOUTS_MAX];
 	struct usher_tenant_state tenant_states[USHER_TENANT_IDS];
 	uint32_t gate_count, evaluator_count;
 	struct edge_gate gates[USHER_GATE_SUBJECTS_MAX];

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "govern/facts.h"
+#include "govern/rollout.h"
 #include "kernel/latency.h"
 
 #define REASON(number, name, verdict, label, text) [number] = {label, USHER_VERDICT_##verdict},
@@ -334,6 +335,25 @@ static void print_failures(struct json *to, const struct edge_page *page)
 	}
 }
 
+/* ---- roll-outs ------------------------------------------------------------------------------------------------ */
+
+static void print_rollouts(struct json *to, const struct edge_page *page)
+{
+	family(to, "usher_rollout_share_ratio", "gauge",
+	       "What part of its service's new flows the new version of a roll-out is given, 0 to 1.");
+	for (size_t r = 0; r < USHER_ROLLOUTS_MAX && page->rollouts[r].name[0]; r++) {
+		const struct edge_rollout *rollout = &page->rollouts[r];
+
+		line(to, "usher_rollout_share_ratio{rollout=\"%s\",service=\"%s\",model=\"%s\",version=\"%s\"} %.2f",
+		     rollout->name, rollout->service, rollout->model, rollout->version, rollout->share / 100.0);
+	}
+	family(to, "usher_rollout_state", "gauge", "1 for the state that the roll-out is in, 0 for the others.");
+	for (size_t r = 0; r < USHER_ROLLOUTS_MAX && page->rollouts[r].name[0]; r++)
+		for (size_t s = 0; s < ROLLOUT_STATES; s++)
+			line(to, "usher_rollout_state{rollout=\"%s\",state=\"%s\"} %d", page->rollouts[r].name,
+			     rollout_state_names[s], page->rollouts[r].state == s);
+}
+
 void promtext_print(struct json *to, const struct edge_page *page)
 {
 	const struct usher_flow_counter *flows = &page->counters.flows;
@@ -364,4 +384,5 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_gates(to, page);
 	print_latencies(to, page);
 	print_failures(to, page);
+	print_rollouts(to, page);
 }

@@ -21,6 +21,7 @@ void effective_free(struct effective *effective)
 	free(effective->backends);
 	free(effective->lapsed_labels);
 	free(effective->version_shares);
+	free(effective->rollouts);
 	free(effective->rerouted);
 	free(effective->serving);
 	free(effective->serving_first);
@@ -85,6 +86,27 @@ static void decide_gates(struct effective *effective, const struct facts *facts)
 			whole_or(facts && v < facts->version_count ? facts->versions[v].share : 0);
 	for (size_t s = 0; s < policy->service_count; s++)
 		effective->rerouted[s] = facts && s < facts->service_count && facts->services[s].rerouted;
+}
+
+/* Facts that do not reach a service know nothing of its roll-out: the new version gets nothing. */
+static void decide_rollouts(struct effective *effective, const struct facts *facts)
+{
+	const struct policy *policy = effective->policy;
+
+	for (size_t s = 0; s < policy->service_count; s++)
+		effective->rollouts[s].rollout = POLICY_NONE;
+	for (size_t r = 0; r < policy->rollout_count; r++) {
+		const struct rollout_policy *rollout = &policy->rollouts[r];
+		uint32_t share = rollout->settings.steps[0];
+
+		if (facts)
+			share = rollout->service < facts->service_count
+					? facts->services[rollout->service].rollout_share
+					: 0;
+		effective->rollouts[rollout->service] = (struct effective_rollout){
+			r,
+			{{.version = rollout->from, .weight = 100 - share}, {.version = rollout->to, .weight = share}}};
+	}
 }
 
 static uint8_t start_reason(const struct backend *backend, const struct backend_facts *facts,
@@ -216,14 +238,16 @@ int decide(const struct policy *policy, const struct facts *facts, int64_t now, 
 	effective->backends = allocate(policy->backend_count, sizeof(*effective->backends));
 	effective->lapsed_labels = allocate(policy->version_count, sizeof(*effective->lapsed_labels));
 	effective->version_shares = allocate(policy->version_count, sizeof(*effective->version_shares));
+	effective->rollouts = allocate(policy->service_count, sizeof(*effective->rollouts));
 	effective->rerouted = allocate(policy->service_count, sizeof(*effective->rerouted));
 	effective->serving = allocate(policy->backend_count, sizeof(*effective->serving));
 	effective->serving_first = allocate(policy->model_count + 1, sizeof(*effective->serving_first));
-	if (!effective->backends || !effective->lapsed_labels || !effective->version_shares || !effective->rerouted ||
-	    !effective->serving || !effective->serving_first)
+	if (!effective->backends || !effective->lapsed_labels || !effective->version_shares || !effective->rollouts ||
+	    !effective->rerouted || !effective->serving || !effective->serving_first)
 		return -ENOMEM;
 	decide_labels(effective, now);
 	decide_gates(effective, facts);
+	decide_rollouts(effective, facts);
 	decide_backends(effective, facts, now);
 	group_by_model(effective);
 	for (size_t s = 0; facts && s < policy->service_count; s++)

@@ -15,13 +15,20 @@ struct effective_backend {
 	int64_t able_since; /* what the facts are to say next time; 0: it may not start */
 };
 
+/* Of a service: the shares of its two versions, in the place of those of any split. */
+struct effective_rollout {
+	size_t rollout;		/* of the policy; POLICY_NONE: the service has none */
+	struct share shares[2]; /* of the old version, of the new one; per cent */
+};
+
 struct effective {
 	const struct policy *policy;
 	struct effective_backend *backends; /* by policy backend index; malloc */
 	/* By policy version index: has the version's label number n lapsed? A lapsed label is no label. */
 	uint64_t *lapsed_labels;  /* bit n: labels[n] of that version */
 	uint32_t *version_shares; /* by policy version index: per cent of its weight in a split that gates leave it */
-	bool *rerouted;		  /* by policy service index: nobody may start there (GATE_BREACHED), whoever could */
+	struct effective_rollout *rollouts; /* by policy service index */
+	bool *rerouted; /* by policy service index: nobody may start there (GATE_BREACHED), whoever could */
 	/* Who serves model m: backends serving[serving_first[m]] up to serving[serving_first[m + 1]], by index. */
 	size_t *serving, *serving_first;
 	int64_t now;	     /* that this was decided for */
@@ -29,8 +36,8 @@ struct effective {
 	int64_t next_change; /* seconds since the epoch at which time alone changes this; INT64_MAX: never */
 };
 
-/* facts may be NULL: then every backend is healthy, reachable (no next hop) and neither draining nor in quarantine, as
- * `check` and `diff` assume. A backend that the facts do not reach is one that nothing is known of. now: seconds since the epoch.
+/* facts may be NULL: then every backend is healthy, reachable (no next hop) and neither draining nor in quarantine, and
+ * every roll-out is at its first step, as `check` and `diff` assume. A backend that the facts do not reach is one that nothing is known of. now: seconds since the epoch.
  * Returns 0 or -ENOMEM. */
 int decide(const struct policy *policy, const struct facts *facts, int64_t now, struct effective **ret_effective);
 void effective_free(struct effective *effective);

@@ -67,7 +67,8 @@ struct version_facts {
 };
 
 struct service_facts {
-	bool rerouted; /* by a gate: its new connections go elsewhere, or nowhere */
+	bool rerouted;	       /* by a gate: its new connections go elsewhere, or nowhere */
+	uint8_t rollout_share; /* per cent that the new version of its roll-out is given; nothing without a roll-out */
 };
 
 struct facts {

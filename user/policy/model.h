@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "policy/gate_settings.h"
+#include "policy/rollout_settings.h"
 
 #define POLICY_NONE SIZE_MAX
 
@@ -226,7 +227,7 @@ struct service {
 	size_t tenant; /* that owns it, or POLICY_NONE */
 	bool sticky_client;
 	bool announce;
-	bool least_load; /* of two candidates the less loaded; otherwise the first */
+	bool least_load;	/* of two candidates the less loaded; otherwise the first */
 	uint32_t slow_start_ms; /* 0: newcomers get their full weight at once */
 };
 
@@ -322,6 +323,15 @@ struct gate_policy {
 	uint32_t share; /* per cent, of GATE_SHARE */
 };
 
+/* One version takes over from another, step by step. While it is in the policy it takes the place of every split of its service. */
+struct rollout_policy {
+	const char *name;
+	struct place place;
+	size_t service, from, to; /* from, to: versions of the service's model */
+	struct rollout_settings settings;
+	const size_t *needs; /* gates on versions, in the order of the document; settings.need_count of them */
+};
+
 struct policy {
 	struct arena arena;
 	const char *file;
@@ -348,6 +358,8 @@ struct policy {
 	struct evaluator *evaluators; /* these two sorted by name */
 	struct gate_policy *gates;
 	size_t evaluator_count, gate_count;
+	struct rollout_policy *rollouts; /* sorted by name; one of a service at most */
+	size_t rollout_count;
 
 	const struct usher_address *nat_addresses;
 	size_t nat_address_count;

@@ -119,6 +119,7 @@ static void parse_sections(struct document *document, struct policy *policy)
 		LOSS,
 		TELEMETRY,
 		GATES,
+		ROLLOUTS,
 		FIELDS
 	};
 	struct field fields[FIELDS] = {{.key = "apiVersion", .required = true},
@@ -133,12 +134,14 @@ static void parse_sections(struct document *document, struct policy *policy)
 				       {.key = "nat"},
 				       {.key = "controller_loss"},
 				       {.key = "telemetry"},
-				       {.key = "gates"}};
+				       {.key = "gates"},
+				       {.key = "rollouts"}};
 	static void (*const sections[FIELDS])(struct document *, struct node, struct policy *) = {
 		[METADATA] = parse_metadata,	[AUDIT] = parse_audit,		[REGIONS] = parse_regions,
 		[TENANTS] = parse_tenants,	[MODELS] = parse_models,	[BACKENDS] = parse_backends,
 		[SERVICES] = parse_services,	[RULES] = parse_rules,		[NAT] = parse_nat,
-		[LOSS] = parse_controller_loss, [TELEMETRY] = parse_evaluators, [GATES] = parse_gates};
+		[LOSS] = parse_controller_loss, [TELEMETRY] = parse_evaluators, [GATES] = parse_gates,
+		[ROLLOUTS] = parse_rollouts};
 
 	if (read_object(document, document_root(document), fields, FIELDS))
 		return;

@@ -18,11 +18,14 @@ void parse_services(struct document *document, struct node node, struct policy *
 void parse_rules(struct document *document, struct node node, struct policy *policy);
 void parse_evaluators(struct document *document, struct node node, struct policy *policy);
 void parse_gates(struct document *document, struct node node, struct policy *policy);
+void parse_rollouts(struct document *document, struct node node, struct policy *policy);
 
 /* What no section can judge alone: addresses that clash, circles, versions that a rule cannot mean. */
 void validate(struct document *document, const struct policy *policy);
 /* What is legal and suspicious. now: seconds since the epoch. Asked only of a policy without errors. */
 void suspect(struct document *document, const struct policy *policy, int64_t now);
+void suspect_gates(struct document *document, const struct policy *policy);
+void suspect_rollouts(struct document *document, const struct policy *policy);
 
 /* SHA-256 of the document as it would be printed with sorted keys and without blanks, and of the digests of its files. */
 void document_digest(const struct document *document, const struct policy *policy, char hex[65]);

@@ -22,8 +22,10 @@ with open(os.path.join(HERE, "answers.json"), encoding="utf-8") as file:
 OK, NO, MISUSE, REFUSED, UNREACHABLE, SYSTEM, UNCONFIRMED = range(7)
 EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "services"], ["explain", "198.18.0.10", "credit"],
                   ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
-                  ["release", "--backend", "fra-1", "--why", "mended"], ["apply", GOOD], ["diff", GOOD]]
-SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "flows", "facts", "stats", "generation"]
+                  ["release", "--backend", "fra-1", "--why", "mended"], ["rollout", "pause", "r", "--why", "x"],
+                  ["apply", GOOD], ["diff", GOOD]]
+SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "rollouts", "flows", "facts",
+         "stats", "generation"]
 
 tests = []
 scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
@@ -122,7 +124,7 @@ def help_lists_every_verb_and_explains_each():
     ended = run("help")
     equal(ended.status, OK, "exit status")
     for verb in ["check", "diff", "apply", "confirm", "rollback", "history", "show", "explain", "drain", "undrain",
-                 "quarantine", "release", "audit"]:
+                 "quarantine", "release", "rollout", "audit"]:
         holds(f"\n  {verb} " in ended.out, f"{verb} in the list")
         for arguments in (["help", verb], [verb, "--help"], [verb, "-h"]):
             one = run(*arguments)
@@ -153,12 +155,17 @@ def wrong_command_lines_are_usage_errors():
     for verb in ("quarantine", "release"):
         misused(verb, "--why", "x", words=["MODEL@VERSION", "--backend"])
         misused(verb, "m@1", "m@2", "--why", "x", words=["MODEL@VERSION"])
-        misused(verb, "m@1", "--backend", "fra-1", "--why", "x", words=["not both"])
+        misused(verb, "m@1", "--backend", "fra-1", "--why", "x", words=["takes one of"])
         misused(verb, "m@1", words=["--why"])
         misused(verb, "--backend", "fra-1", words=["--why"])
         misused(verb, "m@1", "--why", words=["--why"])
         for why in ("", "  ", "x" * 257, "two\nlines", "\x1b[31m", "\u202e", b"\xff"):
             misused(verb, "m@1", "--why", why, words=["--why", "256"])
+    for order in ("pause", "resume", "promote", "abort"):
+        misused("rollout", order, "--why", "x", words=["pause, resume, promote or abort"])
+        misused("rollout", order, "r", words=["--why"])
+        misused("rollout", order, "r", "--why", "two\nlines", words=["--why", "256"])
+    misused("rollout", "stop", "r", "--why", "x", words=["pause, resume, promote or abort", "stop"])
     misused("rollback", "1", "2", words=["REVISION"])
     misused("explain", "198.18.0.10", words=["SERVICE"])
     misused("explain", "198.18.0.10", "credit", "tcp")
@@ -261,7 +268,7 @@ def what_the_daemon_refuses_is_said_in_its_words_and_keeps_its_status():
     for status in range(1, 7):
         refusal = {"frame": {"status": status, "error": "because I say so"}}
         answers = {verb: refusal for verb in ("confirm", "rollback", "history", "explain", "drain", "undrain", "quarantine",
-                                              "release", "apply", "policy", "status", "show_services")}
+                                              "release", "rollout", "apply", "policy", "status", "show_services")}
         with Daemon(**answers) as daemon:
             for question in EVERY_QUESTION:
                 if question[0] == "diff" and status == NO:
@@ -302,7 +309,8 @@ def doctor_says_what_is_odd_about_metrics():
         equal(daemon.run("doctor").status, MISUSE, "without a word")
         equal(daemon.run("doctor", "weather").status, MISUSE, "of something else")
     good = ANSWERS["show facts"]["body"]["facts"][:1] + ANSWERS["show facts"]["body"]["facts"][3:]
-    with Daemon(show_facts={"frame": {"status": 0}, "body": {"facts": good}}) as daemon:
+    nothing = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in ("gates", "evaluators", "rollouts")}
+    with Daemon(show_facts={"frame": {"status": 0}, "body": {"facts": good}}, **nothing) as daemon:
         ended = daemon.run("doctor", "telemetry")
         equal(ended.status, OK, "exit status where nothing is")
         expected("doctor_nothing", ended.out)
@@ -332,7 +340,7 @@ def json_is_what_the_daemon_said():
         rollback = json.loads(daemon.run("-j", "rollback").out)
         equal(rollback, {**ANSWERS["rollback"]["frame"], **ANSWERS["rollback"]["body"]}, "rollback")
         overview = json.loads(daemon.run("-j").out)
-        equal(sorted(overview), ["backends", "daemon", "quarantines", "services", "stats"], "keys of the overview")
+        equal(sorted(overview), ["backends", "daemon", "gates", "quarantines", "rollouts", "services", "stats"], "keys of the overview")
         holds("status" not in overview["daemon"], "the state of the exchange is no state of the daemon")
 
 
@@ -366,6 +374,21 @@ def a_quarantine_is_asked_for_by_name_with_its_why():
 
 
 @test
+def a_roll_out_is_told_what_to_do_with_its_why():
+    now = ANSWERS["rollout"]["frame"]
+    with Daemon() as daemon:
+        ended = daemon.run("rollout", "pause", "credit-3.2", "--why", "ticket 4712")
+        equal((ended.status, ended.out), (OK, "credit-3.2 is paused: credit-scorer@3.2.0 is given 5 % of new connections, generation 9\n"),
+              "rollout")
+        equal(daemon.asked(), [{"verb": "rollout", "order": "pause", "rollout": "credit-3.2", "why": "ticket 4712"}], "the request")
+    with Daemon(rollout={"frame": {**now, "changed": False}}) as daemon:
+        holds("is paused already" in daemon.run("rollout", "pause", "r", "--why", "x").out, "what is so already is said to be")
+    with Daemon(rollout={"frame": {**now, "pending": True}}) as daemon:
+        answer = daemon.run("rollout", "pause", "r", "--why", "x").out
+        holds("as soon as the daemon" in answer and "generation" not in answer, f"no generation is promised: {answer}")
+
+
+@test
 def a_quarantine_that_changes_nothing_says_so_and_who_had_said_it():
     there = {**ANSWERS["quarantine"]["frame"], "changed": False}
     nothing = {"status": 0, "generation": 9, "epoch": 4, "changed": False}
@@ -386,7 +409,10 @@ def audit_tail_says_why():
     records = [{"time": "2026-11-22T09:00:00.123Z", "type": "operation", "activity": "quarantine", "actor": actor, "model": "credit-scorer",
                 "version": "3.1.0", "why": "biased\x1b[31m", "generation": 9, "epoch": 4},
                {"time": "2026-11-22T09:00:01.123Z", "type": "operation", "activity": "release", "actor": actor, "backend": "fra-1",
-                "why": "mended", "generation": None, "epoch": None}]
+                "why": "mended", "generation": None, "epoch": None},
+               {"time": "2026-11-22T09:00:02.123Z", "type": "operation", "activity": "gate", "actor": None, "gate": "floor",
+                "on": "version", "model": "credit-scorer", "version": "3.2.0", "state": "breached", "was": "ok", "value": 0.81,
+                "low": 0.79, "high": 0.83, "samples": 2140, "age": 3, "action": "quarantine", "acts": True}]
     folder = os.path.join(scratch.name, "audit-operations")
     os.makedirs(folder)
     with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
@@ -394,7 +420,9 @@ def audit_tail_says_why():
             log.write(json.dumps(record, separators=(",", ":")) + "\n")
     equal(run("audit", "tail", "--dir", folder).out.splitlines(), [
         "2026-11-22T09:00:00.123Z quarantine credit-scorer@3.1.0 by root (uid 0), generation 9: biased?[31m",
-        "2026-11-22T09:00:01.123Z release fra-1 by root (uid 0): mended"], "lines")
+        "2026-11-22T09:00:01.123Z release fra-1 by root (uid 0): mended",
+        "2026-11-22T09:00:02.123Z gate floor credit-scorer@3.2.0: ok, then breached, at 0.81 (0.79 to 0.83, 2140 samples); quarantine"],
+        "lines")
 
 
 @test

@@ -313,7 +313,10 @@ static void test_quarantines_raise_it_when_they_change_a_set(void **state)
 		struct draft draft = random_draft(&random);
 		struct backend_facts backends[BACKENDS] = {{0}};
 		struct version_facts versions[VERSIONS] = {{0}};
-		const struct facts facts = {backends, BACKENDS, versions, VERSIONS};
+		const struct facts facts = {.backends = backends,
+					    .backend_count = BACKENDS,
+					    .versions = versions,
+					    .version_count = VERSIONS};
 
 		backends[below(&random, BACKENDS)].quarantined = below(&random, 4) != 0;
 		versions[below(&random, VERSIONS)].quarantined = below(&random, 4) == 0;

@@ -159,7 +159,7 @@ static struct effective *with_quarantine(size_t backend, size_t version, int64_t
 {
 	struct backend_facts backends[3];
 	struct version_facts versions[2] = {{0}};
-	const struct facts facts = {backends, 3, versions, 2};
+	const struct facts facts = {.backends = backends, .backend_count = 3, .versions = versions, .version_count = 2};
 
 	for (size_t b = 0; b < 3; b++)
 		backends[b] = (struct backend_facts){
@@ -197,6 +197,40 @@ static void test_a_quarantine_takes_out_a_version_or_a_backend(void **state)
 	effective_free(effective);
 }
 
+/* What a gate takes out is out as by a quarantine, which comes first; what it takes weight of is not. */
+static void test_gates_take_out_or_lessen(void **state)
+{
+	struct backend_facts backends[3];
+	struct version_facts versions[2] = {{0}};
+	const struct facts facts = {.backends = backends, .backend_count = 3, .versions = versions, .version_count = 2};
+	size_t version = policy->backends[0].version; /* of the first and the third */
+	struct effective *effective;
+
+	(void)state;
+	for (size_t b = 0; b < 3; b++)
+		backends[b] = (struct backend_facts){.health = HEALTH_UP, .next_hop.resolved = true};
+	versions[version].gated = true;
+	backends[1].share = 40;
+	backends[2].quarantined = true;
+	effective = decided(&facts, NOW);
+	assert_int_equal(effective->backends[0].constraint_reason, USHER_REASON_GATE_BREACHED);
+	assert_int_equal(effective->backends[1].constraint_reason, 0);
+	assert_int_equal(effective->backends[2].constraint_reason, USHER_REASON_QUARANTINED);
+	assert_int_equal(effective->backends[1].share, 40);
+	effective_free(effective);
+	versions[version] = (struct version_facts){.share = 30};
+	backends[0].share = 50;
+	effective = decided(&facts, NOW);
+	assert_int_equal(effective->backends[0].constraint_reason, 0);
+	assert_int_equal(effective->backends[0].share, 15);
+	assert_int_equal(effective->version_shares[version], 30);
+	assert_int_equal(effective->version_shares[1 - version], 100);
+	effective_free(effective);
+	effective = decided(NULL, NOW);
+	assert_int_equal(effective->backends[0].share, 100);
+	effective_free(effective);
+}
+
 static void test_backends_are_grouped_by_model(void **state)
 {
 	struct effective *effective = decided(NULL, NOW);
@@ -218,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_facts_decide_who_may_start_and_never_who_may_stay),
 		cmocka_unit_test(test_no_fact_is_no_good_fact),
 		cmocka_unit_test(test_dates_take_labels_and_validation_away),
+		cmocka_unit_test(test_gates_take_out_or_lessen),
 		cmocka_unit_test(test_a_quarantine_takes_out_a_version_or_a_backend),
 		cmocka_unit_test(test_backends_are_grouped_by_model),
 	};

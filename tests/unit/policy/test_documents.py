@@ -21,13 +21,17 @@ POLICIES = ROOT / "policies"
 BEYOND_SCHEMA = {
     "backend-address-is-service", "backend-address-loopback", "backend-address-multicast", "backend-capacity-exponent",
     "backend-health-timeout", "backend-telemetry-every-short", "backend-telemetry-stale", "backend-telemetry-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
+    "evaluator-multicast", "evaluator-stale", "evaluator-timeout", "gate-breach-everything", "gate-buckets-fall", "gate-expected-count",
+    "gate-group-with-itself", "gate-hysteresis-inverted", "gate-label-of-group", "gate-label-placeholder", "gate-label-unclosed",
+    "gate-of-backend", "gate-of-unknown", "gate-source-unknown",
     "json-byte-order-mark", "metadata-date", "nat-is-backend", "nat-is-service", "nat-missing",
     "nat-other-family", "region-country-uk", "region-country-unknown", "region-set-cycle", "region-set-includes-itself",
     "region-set-unresolved", "rule-id-twice", "rule-require-backend-unresolved", "rule-require-version-unresolved",
     "rule-reroute-cycle", "rule-reroute-other-protocol", "rule-reroute-to-itself", "rule-split-unknown-version",
     "rule-when-unresolved-region", "rule-when-unresolved-service", "rule-when-unresolved-tenant", "service-model",
     "service-same-address", "service-slow-start-long", "service-slow-start-short", "service-tenant",
-    "tenant-geo-database", "tenant-geo-empty", "tenant-geo-lines", "tenant-geo-tie", "tenant-geo-twice", "tenant-geo-unread",
+    "rollout-every-long", "rollout-every-short", "rollout-need-not-judged", "rollout-need-on-backend", "rollout-need-unknown", "rollout-service", "rollout-to-itself", "rollout-twice",
+    "rollout-version", "tenant-geo-database", "tenant-geo-empty", "tenant-geo-lines", "tenant-geo-tie", "tenant-geo-twice", "tenant-geo-unread",
     "tenant-prefix-host-bits", "tenant-prefix-tie",
 }
 
