@@ -61,7 +61,10 @@ static __always_inline int admit_decide(struct xdp_md *ctx, struct packet *packe
 	if (!admit_opens(packet)) {
 		if (decision->forward == USHER_FORWARD_NAT || packet->tcp_flags & TCP_SYN)
 			return USHER_REASON_NO_FLOW;
+		/* The first candidate: where it went when it began depends on a load that nobody remembers. */
 		reason = packet->tcp_flags & (TCP_FIN | TCP_RST) ? USHER_REASON_STRAY_END : USHER_REASON_ADOPTED;
+	} else if (decision->balanced) {
+		route_balance(packet, decision);
 	}
 	backend = route_backend(packet, decision->backend);
 	if (!backend)
@@ -91,6 +94,9 @@ static __always_inline void admit_explain(const struct packet *packet, const str
 	answer->backend = decision->backend;
 	answer->incarnation = decision->incarnation;
 	answer->reason = (__u8)reason;
+	answer->rival = decision->rival;
+	answer->load = decision->load;
+	answer->rival_load = decision->rival_load;
 }
 
 static __always_inline void admit_describe(struct desk *desk)
@@ -207,8 +213,10 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 		flood_count(packet, decision, reason);
 	if (result != FLOW_INSERTED)
 		return reason;
-	if (reason != USHER_REASON_STRAY_END)
+	if (reason != USHER_REASON_STRAY_END) {
 		account_backend_flow(decision->backend);
+		route_opened(decision);
+	}
 	return reason | FOLLOW_ON;
 }
 

@@ -70,6 +70,7 @@ USHER_TABLE(nat_addresses, struct usher_nat_address, USHER_NAT_ADDRESSES_MAX);
 USHER_PERCPU(received, struct usher_counter, USHER_SERVICES_MAX + 1);
 USHER_PERCPU(verdicts, struct usher_counter, USHER_VERDICT_SLOTS);
 USHER_PERCPU(backend_counters, struct usher_backend_counter, USHER_BACKENDS_MAX);
+USHER_ARRAY(loads, struct usher_load, USHER_BACKENDS_MAX);
 USHER_ARRAY(backend_figures, struct usher_backend_figures, USHER_BACKENDS_MAX);
 USHER_PERCPU(sequences, struct usher_sequence, USHER_RINGS);
 

@@ -82,6 +82,10 @@ struct decision {
 	__u8 metered;	 /* its tenant has a bit rate */
 	__u8 reason;	 /* what the policy has it come to */
 	__u8 classified; /* class_id is known before the source is looked up */
+	__u16 rival;	 /* see usher_explanation */
+	__u8 balanced;	 /* of a service with USHER_SERVICE_LEAST_LOAD */
+	__u8 padding[5];
+	__u64 load, rival_load;
 	__u64 flow_tag;
 };
 

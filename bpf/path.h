@@ -16,6 +16,7 @@ static __always_inline void decision_begin(struct decision *decision, const stru
 	decision->client = *client;
 	decision->service = (__u16)service;
 	decision->backend = USHER_NONE;
+	decision->rival = USHER_NONE;
 	decision->arm = USHER_NONE;
 	decision->route.rule = USHER_NONE;
 	decision->route.target = (__u16)service;

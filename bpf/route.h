@@ -8,6 +8,7 @@
 #ifndef USHER_BPF_ROUTE_H
 #define USHER_BPF_ROUTE_H
 
+#include "usher/load.h"
 #include "usher/ring_hash.h"
 
 #include "classify.h"
@@ -122,15 +123,95 @@ static __always_inline __u16 route_arm(const struct packet *packet, const struct
 	return (__u16)best;
 }
 
-/* A backend for a new flow on decision->route. Returns why it is forwarded, or why not. */
+static __always_inline __u64 route_flow_hash(const struct decision *decision, __u64 seed)
+{
+	return usher_ring_hash_flow(&decision->client.source, &decision->client.destination,
+				    USHER_FLOW_WORD(&decision->client), seed);
+}
+
+static __always_inline const struct usher_arm *route_drawn_arm(const struct packet *packet,
+							       const struct decision *decision)
+{
+	return GENERATION_ENTRY(arms, USHER_ROUTE_ARMS_MAX, packet->slot, decision->route.first_arm + decision->arm);
+}
+
+/* Who has this slot of the arm's ring, or USHER_NONE. */
+static __always_inline __u16 route_ring(const struct packet *packet, const struct usher_arm *arm, __u32 ring_slot)
+{
+	__u32 slot = arm->ring + ring_slot;
+	const struct usher_line16 *line = GENERATION_ENTRY(rings, USHER_RING_LINES, packet->slot, slot / 32);
+
+	return line ? line->value[slot % 32] : USHER_NONE;
+}
+
+/* Fills in what the flow must know of decision->backend. */
+static __always_inline bool route_take(const struct packet *packet, struct decision *decision)
+{
+	const struct usher_backend *backend = route_backend(packet, decision->backend);
+
+	if (!backend)
+		return false;
+	decision->incarnation = backend->incarnation;
+	decision->forward = backend->forward;
+	return true;
+}
+
+/*
+ * A second candidate from the ring of the same arm, in the place of the first one if its load is less. Where the load of either has not
+ * been told, the first one stays. A function of its own, so that what it adds is verified once.
+ */
+__noinline int route_balance(const struct packet *packet, struct decision *decision)
+{
+	const struct usher_service *service;
+	const struct usher_load *load, *rival_load;
+	const struct usher_arm *arm;
+	__u32 ring_slot, first, second;
+
+	if (!packet || !decision)
+		return false;
+	service = route_service(packet, decision->route.target);
+	arm = route_drawn_arm(packet, decision);
+	if (!service || !arm)
+		return false;
+	ring_slot = usher_ring_rival(route_flow_hash(decision, service->seed), arm->seed, arm->ring_size);
+	first = decision->backend;
+	second = route_ring(packet, arm, ring_slot);
+	load = bpf_map_lookup_elem(&loads, &first);
+	rival_load = bpf_map_lookup_elem(&loads, &second);
+	if (first == second || !load || !rival_load || !load->cost || !rival_load->cost)
+		return false;
+	decision->rival = (__u16)second;
+	decision->load = usher_load_now(load);
+	decision->rival_load = usher_load_now(rival_load);
+	if (decision->rival_load < decision->load) {
+		__u64 least = decision->rival_load;
+
+		decision->rival_load = decision->load;
+		decision->load = least;
+		decision->rival = (__u16)first;
+		decision->backend = (__u16)second;
+		decision->ring_slot = ring_slot;
+		route_take(packet, decision);
+	}
+	return true;
+}
+
+/* A flow has begun. Counted by who balances, so that it is part of the backend's load from now on. */
+static __always_inline void route_opened(const struct decision *decision)
+{
+	__u32 backend = decision->backend;
+	struct usher_load *load = decision->balanced ? bpf_map_lookup_elem(&loads, &backend) : NULL;
+
+	if (load)
+		__sync_fetch_and_add(&load->opened, 1);
+}
+
+/* The first candidate for a new flow on decision->route. Returns why it is forwarded, or why not. */
 static __always_inline int route_choose(const struct packet *packet, struct decision *decision)
 {
 	const struct usher_service *service;
-	const struct usher_backend *backend;
-	const struct usher_line16 *line;
 	const struct usher_arm *arm;
 	__u64 flow_hash, who;
-	__u32 slot;
 
 	if (!packet || !decision)
 		return USHER_REASON_NO_BACKEND;
@@ -139,26 +220,19 @@ static __always_inline int route_choose(const struct packet *packet, struct deci
 	service = route_service(packet, decision->route.target);
 	if (!service)
 		return USHER_REASON_NO_BACKEND;
-	flow_hash = usher_ring_hash_flow(&decision->client.source, &decision->client.destination,
-					 USHER_FLOW_WORD(&decision->client), service->seed);
+	decision->balanced = service->flags & USHER_SERVICE_LEAST_LOAD;
+	flow_hash = route_flow_hash(decision, service->seed);
 	who = service->flags & USHER_SERVICE_STICKY_CLIENT
 		      ? usher_ring_hash_client(&decision->client.source, packet->is_ipv6, service->seed)
 		      : flow_hash;
 	decision->arm = route_arm(packet, decision, who);
-	arm = GENERATION_ENTRY(arms, USHER_ROUTE_ARMS_MAX, packet->slot, decision->route.first_arm + decision->arm);
+	arm = route_drawn_arm(packet, decision);
 	if (!arm)
 		return USHER_REASON_NO_BACKEND;
 	decision->ring_slot = usher_ring_slot(flow_hash, arm->seed, arm->ring_size);
-	slot = arm->ring + decision->ring_slot;
-	line = GENERATION_ENTRY(rings, USHER_RING_LINES, packet->slot, slot / 32);
-	if (!line)
+	decision->backend = route_ring(packet, arm, decision->ring_slot);
+	if (!route_take(packet, decision))
 		return USHER_REASON_NO_BACKEND;
-	decision->backend = line->value[slot % 32];
-	backend = route_backend(packet, decision->backend);
-	if (!backend)
-		return USHER_REASON_NO_BACKEND;
-	decision->incarnation = backend->incarnation;
-	decision->forward = backend->forward;
 	return decision->route.reason;
 }
 

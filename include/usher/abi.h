@@ -19,7 +19,7 @@
 #include "reasons.h"
 
 /* Raised whenever a pinned map of an older program could be misread by a newer one. */
-#define USHER_ABI_VERSION 4
+#define USHER_ABI_VERSION 5
 
 #define USHER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
 
@@ -179,6 +179,7 @@ USHER_ASSERT_SIZE(struct usher_class, 8);
 
 #define USHER_SERVICE_STICKY_CLIENT 0x1
 #define USHER_SERVICE_AUDIT_REQUIRED 0x2 /* by the tenant that owns it */
+#define USHER_SERVICE_LEAST_LOAD 0x4	 /* of two backends the less loaded */
 
 struct usher_service {
 	__u64 seed;   /* of its name; the same on every gateway */
@@ -459,6 +460,20 @@ struct usher_latency {
 };
 USHER_ASSERT_SIZE(struct usher_latency, 208);
 
+/*
+ * Map `loads`, by backend. Packets add to `opened` and the daemon writes the rest, each word at once. A share is a part of the backend's
+ * capacity, with USHER_LOAD_SHIFT binary places.
+ */
+struct usher_load {
+	__u64 told;   /* share when it was observed << 32 | what `opened` was then */
+	__u32 opened; /* connections that services with USHER_SERVICE_LEAST_LOAD have opened; modulo 2^32 */
+	__u32 cost;   /* share that each of them takes, at least 1; 0: nothing has been told */
+};
+USHER_ASSERT_SIZE(struct usher_load, 16);
+
+#define USHER_LOAD_SHIFT 20
+#define USHER_LOAD_TELL(share, opened) ((__u64)(share) << 32 | (__u32)(opened))
+
 /* Map `backend_figures`, by backend; shared by all CPUs. Of TCP through NAT: in direct return nobody here sees its answers. */
 struct usher_backend_figures {
 	__u64 refused;		   /* resets that answered a SYN */
@@ -563,8 +578,11 @@ struct usher_explanation {
 	__u16 backend;
 	__u16 incarnation;
 	__u8 reason;
-	__u8 padding[3];
+	__u8 padding;
+	__u16 rival; /* the other candidate of least-load, or USHER_NONE: there was none to compare with */
+	__u64 load;  /* of the backend; with the rival's, as they were compared */
+	__u64 rival_load;
 };
-USHER_ASSERT_SIZE(struct usher_explanation, 48);
+USHER_ASSERT_SIZE(struct usher_explanation, 64);
 
 #endif

@@ -42,6 +42,12 @@ static inline __attribute__((always_inline)) __u32 usher_ring_slot(__u64 flow_ha
 	return usher_scale(usher_mix64(flow_hash + arm_seed), ring_size);
 }
 
+/* Slot of the second candidate: independent of the first one's. */
+static inline __attribute__((always_inline)) __u32 usher_ring_rival(__u64 flow_hash, __u32 arm_seed, __u32 ring_size)
+{
+	return usher_ring_slot(usher_mix64(flow_hash ^ 0xbe5466cf34e90c6cULL), arm_seed, ring_size);
+}
+
 /* Seed of a name: FNV-1a (Fowler, Noll, Vo), finished with mix64. For services all 64 bits, for versions the low 32. */
 static inline __u64 usher_name_seed(const char *name)
 {

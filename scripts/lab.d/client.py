@@ -143,9 +143,23 @@ class Answers:
         except (IndexError, ValueError):
             raise Unexpected("not an HTTP answer") from None
 
+    async def chunks(self):
+        """What is in the chunks of an answer."""
+        body = b""
+        while True:
+            while (end := self.buffer.find(b"\r\n")) < 0 or len(self.buffer) < end + 4 + int(self.buffer[:end], 16):
+                await self.more()
+            length = int(self.buffer[:end], 16)
+            body += self.buffer[end + 2:end + 2 + length]
+            self.buffer = self.buffer[end + 4 + length:]
+            if length == 0:
+                return body
+
     async def whole(self):
-        """(status, body) of an answer with a Content-Length."""
+        """(status, body) of an answer that says how long it is."""
         status, head = await self.head()
+        if "\r\ntransfer-encoding: chunked" in head:
+            return status, await self.chunks()
         _, found, rest = head.partition("\r\ncontent-length:")
         if not found:
             raise Unexpected("an answer without length")

@@ -10,6 +10,7 @@
     GET  /v2/health/ready                         200, or 503: SIGUSR1 makes it the other one
     UDP  anything                                 the same, after this server's name and a space
 
+SIGUSR2 has its streams take twice as long from then on, or as long as they should again, without a word to anybody.
 SIGHUP has it read its artefact again, without a word to anybody who is connected.
 
 It answers at every local address: for connections that usher rewrites at its own, for direct return (l2) at the service
@@ -97,6 +98,7 @@ class Server:
         self.connections = set()
         self.accepted = 0
         self.ready = True
+        self.pace = 1
 
     def load(self):
         """The artefact, as it is on the disk now."""
@@ -129,6 +131,10 @@ class Server:
     def turn(self):
         """Ready, or not: for new connections only; what is open goes on."""
         self.ready = not self.ready
+
+    def tire(self):
+        """Half the speed, or the whole again: of streams that begin."""
+        self.pace = 3 - self.pace
 
     def sweep(self):
         """Ends connections that neither asked nor were answered for too long."""
@@ -302,7 +308,7 @@ class Connection(asyncio.Protocol):
         self.record(200)
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
                              b"Transfer-Encoding: chunked\r\n" + (b"" if self.keep else b"Connection: close\r\n") + b"\r\n")
-        self.stream = Stream(self, tokens, interval / 1000.0)
+        self.stream = Stream(self, tokens, interval / 1000.0 * self.server.pace)
         self.stream.tick()
 
     def stream_done(self):
@@ -427,6 +433,7 @@ async def serve(options):
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGUSR1, server.turn)
+    loop.add_signal_handler(signal.SIGUSR2, server.tire)
     loop.add_signal_handler(signal.SIGHUP, server.load)
     listeners = []
     for port in options.tcp:

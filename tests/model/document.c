@@ -330,6 +330,7 @@ static void read_services(struct ref_policy *policy, json_object *services)
 		service->tenant = text_of(&policy->arena, member(value, "tenant"));
 		service->protocol = is_text(member(value, "protocol"), "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		service->sticky = is_text(member(value, "sticky"), "client");
+		service->least_load = is_text(member(value, "balance"), "least-load");
 		service->address_count = list ? item_count(address) : 1;
 		service->addresses = arena_array(&policy->arena, service->address_count, sizeof(*service->addresses));
 		for (size_t i = 0; i < service->address_count; i++)

@@ -83,7 +83,7 @@ struct ref_service {
 	const char *name, *model;
 	const char *tenant; /* that owns it, or NULL */
 	uint8_t protocol;
-	bool sticky;
+	bool sticky, least_load;
 	bool rerouted; /* by a gate; set by the runner */
 	size_t address_count;
 	struct ref_endpoint *addresses;

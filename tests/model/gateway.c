@@ -210,6 +210,28 @@ static void check_record(struct step *step, const struct usher_event *event, con
 		step_blame(step, "the record names another target");
 }
 
+static bool opens(const struct step *step)
+{
+	return step->wire.protocol == IPPROTO_UDP || (step->wire.flags & (FRAME_SYN | FRAME_ACK)) == FRAME_SYN;
+}
+
+/* Only who begins goes by loads: what the load was when an adopted flow began nobody remembers. */
+static ref_backends choices_of(const struct step *step, const struct ref_judgement *judgement)
+{
+	if (judgement->target->least_load && opens(step))
+		return ring_choose_least(step->gateway->rings, judgement, &step->wire, step->gateway->loads);
+	return ring_choose(step->gateway->rings, judgement, &step->wire);
+}
+
+static bool may_start(const struct ref_judgement *judgement, size_t backend)
+{
+	bool may = false;
+
+	for (size_t a = 0; a < judgement->arm_count; a++)
+		may |= judgement->arms[a].backends >> backend & 1;
+	return may;
+}
+
 /* The packet's flow, if it goes to this backend. */
 static struct ref_flow begin_flow(const struct step *step, uint16_t backend, uint16_t incarnation)
 {
@@ -230,7 +252,7 @@ static bool make_flow(struct step *step, const struct usher_event *event, const 
 		      struct ref_flow *ret_flow)
 {
 	const struct ref_backend *backend = gateway_backend(step->gateway, event->backend, event->incarnation);
-	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
+	ref_backends choices = choices_of(step, judgement);
 	struct ref_flow flow = begin_flow(step, event->backend, event->incarnation);
 
 	flow.nat_port = ntohs(event->nat_port_be);
@@ -240,6 +262,10 @@ static bool make_flow(struct step *step, const struct usher_event *event, const 
 		step_blame(step, "backend %u is not the one that policy and the flow's hash mean", event->backend);
 		return false;
 	}
+	if (!may_start(judgement, (size_t)(backend - step->gateway->policy->backends)))
+		step_blame(step, "backend %u may not start flows", event->backend);
+	if (judgement->target->least_load)
+		step->gateway->loads[backend - step->gateway->policy->backends].opened++;
 	flow.l2 = backend->l2;
 	flow.backend_address = backend->address;
 	flow.backend_port = backend->port;
@@ -270,7 +296,7 @@ static bool has_mode(const struct step *step, ref_backends choices, bool l2)
 /* The end of a flow that nobody knows goes to one of the backends that the flow could have had, and leaves nothing behind. */
 static void pass_stray_end(struct step *step, const struct ref_judgement *judgement)
 {
-	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
+	ref_backends choices = choices_of(step, judgement);
 
 	for (uint16_t number = 0; number < USHER_BACKENDS_MAX; number++) {
 		uint16_t incarnation = step->gateway->catalog->backends[number].incarnation;
@@ -292,13 +318,12 @@ static void pass_stray_end(struct step *step, const struct ref_judgement *judgem
 /* What a packet that cannot open a flow gets: only in direct return is it taken in. */
 static uint8_t expected_admission(struct step *step, const struct ref_judgement *judgement)
 {
-	bool opens = step->wire.protocol == IPPROTO_UDP || (step->wire.flags & (FRAME_SYN | FRAME_ACK)) == FRAME_SYN;
-	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
+	ref_backends choices = choices_of(step, judgement);
 	bool adoptable = !(step->wire.flags & FRAME_SYN) && has_mode(step, choices, true);
 	bool refusable = step->wire.flags & FRAME_SYN || has_mode(step, choices, false);
 	uint8_t taken = step->wire.flags & (FRAME_FIN | FRAME_RST) ? USHER_REASON_STRAY_END : USHER_REASON_ADOPTED;
 
-	if (opens)
+	if (opens(step))
 		return judgement->reason;
 	if (adoptable && refusable) { /* the draw of the arm is too close to call */
 		bool unseen = step->wire.hop_limit <= 1 && step->wire.flags & FRAME_RST;
@@ -363,7 +388,7 @@ static void admit(struct step *step, const struct ref_service *service, struct r
 		return;
 	}
 	event = event_of(step, reason);
-	if (!event && too_big_for_one(step, ring_choose(step->gateway->rings, &judgement, &step->wire)))
+	if (!event && too_big_for_one(step, choices_of(step, &judgement)))
 		return;
 	if (!event || step->gateway->flow_count == REF_FLOWS_MAX) {
 		step_blame(step, event ? "too many flows for this model" : "an admission without a record");

@@ -42,6 +42,8 @@ struct gateway {
 	uint64_t generation;
 	struct ring_cache *rings;
 	bool deadline_passed;
+	uint16_t numbers[REF_BACKENDS_MAX]; /* by position in policy->backends, as are the loads */
+	struct ref_load loads[REF_BACKENDS_MAX];
 	size_t flow_count;
 	struct ref_flow flows[REF_FLOWS_MAX];
 };

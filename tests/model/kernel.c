@@ -28,7 +28,7 @@ struct kernel {
 	struct program program;
 	struct publisher *publisher;
 	struct ring_buffer *rings;
-	struct mapping flows, tenants, explanation;
+	struct mapping flows, tenants, explanation, loads;
 	struct kernel_run *run; /* that takes the events */
 	struct identities *identities;
 	struct catalog *catalog;
@@ -92,6 +92,8 @@ static int open_maps(struct kernel *kernel)
 	if (!r)
 		r = mapping_open(program_map(program, "explanation"), sizeof(struct usher_explanation), false,
 				 &kernel->explanation);
+	if (!r)
+		r = mapping_open(program_map(program, "loads"), sizeof(struct usher_load), true, &kernel->loads);
 	if (r)
 		return r;
 	kernel->rings = ring_buffer__new(program_map(program, "events"), take_event, kernel, NULL);
@@ -130,6 +132,7 @@ void kernel_close(struct kernel *kernel)
 	mapping_close(&kernel->flows);
 	mapping_close(&kernel->tenants);
 	mapping_close(&kernel->explanation);
+	mapping_close(&kernel->loads);
 	usher_bpf__destroy(kernel->program.skeleton);
 	identities_free(kernel->identities);
 	catalog_free(kernel->catalog);
@@ -254,6 +257,16 @@ int kernel_publish(struct kernel *kernel, const char *text, size_t length, const
 	}
 	diagnostics_free(&diagnostics);
 	return r;
+}
+
+void kernel_tell(struct kernel *kernel, uint16_t backend, const struct usher_load *load)
+{
+	((struct usher_load *)kernel->loads.bytes)[backend] = *load;
+}
+
+uint32_t kernel_opened(const struct kernel *kernel, uint16_t backend)
+{
+	return ((const struct usher_load *)kernel->loads.bytes)[backend].opened;
 }
 
 void kernel_deadline(struct kernel *kernel, bool passed)

@@ -28,6 +28,10 @@ void kernel_close(struct kernel *kernel);
 int kernel_publish(struct kernel *kernel, const char *text, size_t length, const struct ref_policy *reference);
 /* No flow is open any more, and every counter is 0. */
 void kernel_forget(struct kernel *kernel);
+/* What a backend's load is from now on. */
+void kernel_tell(struct kernel *kernel, uint16_t backend, const struct usher_load *load);
+/* How many connections have been opened to it, as it counts them. */
+uint32_t kernel_opened(const struct kernel *kernel, uint16_t backend);
 /* Past the controller's deadline, or not. */
 void kernel_deadline(struct kernel *kernel, bool passed);
 

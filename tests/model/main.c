@@ -239,6 +239,51 @@ static bool try_packet(struct trial *trial, struct random *random, uint64_t numb
 	return true;
 }
 
+/* Loads near each other, so that what is opened matters; often the same ones; counts that are about to wrap; and backends of which nothing was told. */
+static void make_loads(struct trial *trial, uint64_t seed)
+{
+	struct random random = {.state = seed ^ 0x6c6f616473};
+	struct gateway *gateway = &trial->gateway;
+	bool coarse = random_chance(&random, 50);
+
+	for (size_t i = 0; i < gateway->policy->backend_count; i++) {
+		struct ref_load *load = &gateway->loads[i];
+
+		gateway->numbers[i] = USHER_NONE;
+		for (uint16_t n = 0; n < USHER_BACKENDS_MAX; n++)
+			if (gateway->catalog->backends[n].name &&
+			    !strcmp(gateway->catalog->backends[n].name, gateway->policy->backends[i].name))
+				gateway->numbers[i] = n;
+		*load = (struct ref_load){.share = coarse ? random_below(&random, 4) << 12
+							  : random_below(&random, 1u << 16),
+					  .opened = random_chance(&random, 30) ? UINT32_MAX - random_below(&random, 50)
+									       : random_below(&random, 1000),
+					  .cost = coarse ? 1u << 12 : random_between(&random, 1, 1u << 12)};
+		if (random_chance(&random, 10))
+			load->cost = 0;
+		load->then = load->opened - random_below(&random, 40);
+		kernel_tell(trial->kernel, gateway->numbers[i],
+			    &(struct usher_load){.told = USHER_LOAD_TELL(load->share, load->then),
+						 .opened = load->opened,
+						 .cost = load->cost});
+	}
+}
+
+/* What has been opened is what the model has seen begin on services that are balanced by load. */
+static bool check_opened(const struct trial *trial)
+{
+	const struct gateway *gateway = &trial->gateway;
+
+	for (size_t i = 0; i < gateway->policy->backend_count; i++)
+		if (kernel_opened(trial->kernel, gateway->numbers[i]) != gateway->loads[i].opened) {
+			printf("#   seed %" PRIu64 ": backend %s: %u opened, and not %u\n", trial->seed,
+			       gateway->policy->backends[i].name, kernel_opened(trial->kernel, gateway->numbers[i]),
+			       gateway->loads[i].opened);
+			return false;
+		}
+	return true;
+}
+
 /* Puts the recipe's policy in force, under a world of its own. */
 static bool publish_recipe(struct trial *trial, const struct recipe *recipe, struct random *random,
 			   struct ref_policy **policy)
@@ -266,6 +311,7 @@ static bool publish_recipe(struct trial *trial, const struct recipe *recipe, str
 		trial->known[s] |= kernel_catalog(trial->kernel)->services[s].name != NULL;
 	read_tally(trial, &trial->before); /* nothing has come since the last check */
 	trial->gateway.catalog = kernel_catalog(trial->kernel);
+	make_loads(trial, random->state);
 	trial->gateway.epoch = kernel_epoch(trial->kernel);
 	trial->gateway.generation = kernel_generation(trial->kernel);
 	ring_cache_begin(trial->gateway.rings, next, kernel_ring_max(trial->kernel));
@@ -298,7 +344,7 @@ static bool try_once(struct trial *trial, uint64_t seed, uint64_t packets)
 		for (uint64_t i = 0; good && i < packets / SEGMENTS; i++)
 			good = try_packet(trial, &random, (uint64_t)segment * (packets / SEGMENTS) + i);
 		if (good)
-			good = check_tally(trial);
+			good = check_tally(trial) && check_opened(trial);
 	}
 	ref_policy_free(policy);
 	return good;

@@ -266,8 +266,11 @@ static void grow_service(struct growing *growing, struct random *random, size_t 
 	add_text(service, "model", name);
 	if (random_chance(random, 40))
 		add_text(service, "sticky", "client");
-	if (random_chance(random, 30))
-		add_text(service, "balance", "maglev");
+	/* Of numbers of its own, so that a seed's policy is otherwise what it was before there was a choice. */
+	struct random apart = {random->state ^ 0x6c6f6164};
+
+	if (random_chance(random, 30) | random_chance(&apart, 40))
+		add_text(service, "balance", random_chance(&apart, 60) ? "least-load" : "maglev");
 	if (growing->service_owned[i]) {
 		tenant_name(random_below(random, growing->tenant_count), name);
 		add_text(service, "tenant", name);

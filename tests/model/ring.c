@@ -226,18 +226,36 @@ static double draw(uint64_t hash, const struct ref_arm *arm)
 	return (32 - log2((double)uniform + 1)) / arm->weight;
 }
 
+static size_t slot_of(const struct ring *ring, const struct ref_arm *arm, uint64_t hash)
+{
+	return (mix(hash + arm_seed(arm)) >> 32) * ring->size >> 32;
+}
+
+static bool has_less(const struct ref_load *a, const struct ref_load *b)
+{
+	unsigned __int128 one = (unsigned __int128)(uint32_t)(a->opened - a->then) * a->cost + a->share;
+	unsigned __int128 other = (unsigned __int128)(uint32_t)(b->opened - b->then) * b->cost + b->share;
+
+	return a->cost && b->cost && one < other;
+}
+
+/* loads: NULL: the first candidate whatever they are. */
 static ref_backends choose_in_arm(struct ring_cache *cache, const struct ref_judgement *judgement,
-				  const struct ref_arm *arm, uint64_t hash)
+				  const struct ref_arm *arm, uint64_t hash, const struct ref_load *loads)
 {
 	const struct ring *ring;
+	uint8_t first, second;
 
 	if (!(arm->backends & (arm->backends - 1)))
 		return arm->backends;
 	ring = ring_of(cache, arm->backends, size_for(cache, judgement->target->model));
-	return 1ULL << ring->slots[(mix(hash + arm_seed(arm)) >> 32) * ring->size >> 32];
+	first = ring->slots[slot_of(ring, arm, hash)];
+	second = ring->slots[slot_of(ring, arm, mix(hash ^ 0xbe5466cf34e90c6cULL))];
+	return 1ULL << (loads && has_less(&loads[second], &loads[first]) ? second : first);
 }
 
-ref_backends ring_choose(struct ring_cache *cache, const struct ref_judgement *judgement, const struct wire *wire)
+static ref_backends choose(struct ring_cache *cache, const struct ref_judgement *judgement, const struct wire *wire,
+			   const struct ref_load *loads)
 {
 	uint64_t seed = seed_of(judgement->target->name), hash = flow_hash(wire, seed);
 	uint64_t who = judgement->target->sticky ? client_hash(wire, seed) : hash;
@@ -251,6 +269,17 @@ ref_backends ring_choose(struct ring_cache *cache, const struct ref_judgement *j
 	}
 	for (size_t a = 0; a < judgement->arm_count; a++)
 		if (draws[a] <= least + DRAW_ERROR / judgement->arms[a].weight + DRAW_ERROR * least)
-			chosen |= choose_in_arm(cache, judgement, &judgement->arms[a], hash);
+			chosen |= choose_in_arm(cache, judgement, &judgement->arms[a], hash, loads);
 	return chosen;
+}
+
+ref_backends ring_choose(struct ring_cache *cache, const struct ref_judgement *judgement, const struct wire *wire)
+{
+	return choose(cache, judgement, wire, NULL);
+}
+
+ref_backends ring_choose_least(struct ring_cache *cache, const struct ref_judgement *judgement, const struct wire *wire,
+			       const struct ref_load *loads)
+{
+	return choose(cache, judgement, wire, loads);
 }

@@ -19,4 +19,17 @@ void ring_cache_begin(struct ring_cache *cache, const struct ref_policy *policy,
 /* The backend that the flow of this packet gets; two if the draw of its arm is too close for a table of logarithms. */
 ref_backends ring_choose(struct ring_cache *cache, const struct ref_judgement *judgement, const struct wire *wire);
 
+/* What a backend has in use, as it was told, and what has been opened since. */
+struct ref_load {
+	uint32_t share, then, opened;
+	uint32_t cost; /* 0: nothing was told */
+};
+
+/*
+ * The same for a flow that begins on a service that is balanced by load: of two candidates the one with less to do. loads: by position in
+ * policy->backends.
+ */
+ref_backends ring_choose_least(struct ring_cache *cache, const struct ref_judgement *judgement, const struct wire *wire,
+			       const struct ref_load *loads);
+
 #endif

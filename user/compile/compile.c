@@ -99,6 +99,7 @@ static void fill_services(const struct policy *policy, const struct numbers *num
 		to->seed = usher_name_seed(service->name);
 		to->protocol = service->protocol;
 		to->flags = service->sticky_client ? USHER_SERVICE_STICKY_CLIENT : 0;
+		to->flags |= service->least_load ? USHER_SERVICE_LEAST_LOAD : 0;
 		if (service->tenant == POLICY_NONE)
 			continue;
 		to->tenant = numbers->tenants[service->tenant];

@@ -117,9 +117,9 @@ static void print_service(FILE *to, const struct policy *policy, size_t index)
 {
 	const struct service *service = &policy->services[index];
 
-	fprintf(to, "%u %s %s %d %d %u", service->protocol, policy->models[service->model].name,
+	fprintf(to, "%u %s %s %d %d %u %d", service->protocol, policy->models[service->model].name,
 		service->tenant == POLICY_NONE ? "" : policy->tenants[service->tenant].name, service->sticky_client,
-		service->announce, service->slow_start_ms);
+		service->announce, service->slow_start_ms, service->least_load);
 	for (size_t i = 0; i < service->address_count; i++) {
 		char endpoint[ENDPOINT_TEXT];
 

@@ -88,8 +88,10 @@ static void reset_counters(const struct core *core, const struct identities *aft
 		if (before->services.items[i].incarnation != after->services.items[i].incarnation)
 			counters_reset_service(core->program, i);
 	for (uint16_t i = 0; before && i < USHER_BACKENDS_MAX; i++)
-		if (before->backends.items[i].incarnation != after->backends.items[i].incarnation)
+		if (before->backends.items[i].incarnation != after->backends.items[i].incarnation) {
 			counters_reset_backend(core->program, i);
+			balance_forget(core->balance, i);
+		}
 }
 
 /* Keeps what the next generation needs to know of this one. */

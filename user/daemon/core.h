@@ -20,6 +20,7 @@
 #include "audit/journal.h"
 #include "edge/edge.h"
 #include "daemon/gates.h"
+#include "daemon/balance.h"
 #include "daemon/options.h"
 #include "daemon/quota.h"
 #include "daemon/rollouts.h"
@@ -37,6 +38,7 @@ struct core {
 	struct state *state;
 	struct program *program;
 	struct publisher *publisher;
+	struct balance *balance;
 	struct injector *injector;
 	struct neighbours *neighbours;
 	struct addresses *addresses;

@@ -247,6 +247,7 @@ static void add_choice_steps(struct inquiry *inquiry)
 		inquiry_step(inquiry, "which-arm", NULL, "all versions together: no split applies");
 	inquiry_step(inquiry, "which-backend", NULL, "%s (%s@%s in %s), slot %u of its ring", backend->name,
 		     backend->model, backend->version, backend->region, inquiry->answer.ring_slot);
+	explain_balance_step(inquiry, backend->name);
 }
 
 static const struct tenant_limits *limits_of(const struct inquiry *inquiry)
@@ -390,6 +391,7 @@ static void add_verdict(struct inquiry *inquiry)
 	json_string(to, "backend_address", backend ? endpoint_print(&backend->address, backend->port, text) : NULL);
 	json_unsigned(to, "route", answer->route_id);
 	json_unsigned(to, "ring_slot", answer->ring_slot);
+	explain_balance(inquiry);
 }
 
 /* The steps are those of the compiler's own account of the rules, for the class that the program found. */

@@ -31,6 +31,9 @@ size_t inquiry_names(const struct inquiry *inquiry, const struct shortlist *list
 void explain_verification(struct inquiry *inquiry, const struct shortlist *list);
 /* What gates have to do with the backends of the list: steps of who-may-answer. list may be NULL. */
 void explain_gates(struct inquiry *inquiry, const struct shortlist *list, size_t service);
+/* Of two candidates, which and by which loads: a step, and the answer's own figures. */
+void explain_balance_step(struct inquiry *inquiry, const char *chosen);
+void explain_balance(struct inquiry *inquiry);
 /* The gates that keep one of the candidates, or a service's new connections, from it: a list of its own. */
 void explain_gate_list(struct inquiry *inquiry);
 

@@ -111,6 +111,8 @@ static void tick(struct loop *loop)
 	injector_run(loop->core->injector, now);
 	refresh_deadline(loop->core, now);
 	follow_paths(loop->core, now);
+	if (loop->ticks % (BALANCE_EVERY / TICK) == 0)
+		balance_tick(loop->core, now);
 	if (loop->ticks++ % SECOND_TICKS == 0)
 		every_second(loop, now);
 }

@@ -49,6 +49,8 @@ static int start_kernel(struct core *core, struct problem *problem)
 
 	if (!error)
 		error = publisher_open(core->program, problem, &core->publisher);
+	if (!error)
+		error = balance_open(core->program, problem, &core->balance);
 	if (error)
 		return error;
 	error = injector_open(core->program, &core->injector);
@@ -272,6 +274,7 @@ static void let_go(struct core *core)
 	addresses_close(core->addresses);
 	neighbours_close(core->neighbours);
 	injector_close(core->injector);
+	balance_close(core->balance);
 	publisher_close(core->publisher);
 	program_free(core->program);
 	edge_close(core->edge);

@@ -44,6 +44,7 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	const struct catalog_backend *from = &core->catalog->backends[number];
 	const struct effective_backend *effective;
 	const struct backend *backend;
+	struct balance_view balance;
 	size_t index;
 
 	if (!from->name || core_backend(core, from->name, &index))
@@ -64,6 +65,8 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	to->verifies = backend->verify.given;
 	to->verified = core->facts.backends[index].verification.state == VERIFICATION_VERIFIED;
 	name_load(core, index, to);
+	balance_view(core->balance, (uint16_t)number, &balance);
+	to->balance = balance.basis == LOAD_BASIS_UNTOLD ? NAN : balance.now;
 	if (USHER_FORWARD_IS_TUNNEL(backend->forward))
 		to->path_mtu = effective->next_hop.mtu;
 }

@@ -21,6 +21,8 @@ void show_tenants(struct question *question);
 void show_models(struct question *question);
 void show_backends(struct question *question);
 void show_routes(struct question *question);
+/* "balance": what services with least-load go by for the backend of this number, or null. */
+void show_balance(struct question *question, uint16_t number);
 /* Of the world. */
 void show_facts(struct question *question);
 void show_gates(struct question *question);

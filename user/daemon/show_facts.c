@@ -76,6 +76,24 @@ static void add_load(struct json *to, const struct load_source *source, const st
 	json_object_end(to);
 }
 
+void show_balance(struct question *question, uint16_t number)
+{
+	struct json *to = question->to;
+	struct balance_view view;
+
+	balance_view(question->core->balance, number, &view);
+	if (view.basis == LOAD_BASIS_UNTOLD) {
+		json_null(to, "balance");
+		return;
+	}
+	json_object_begin(to, "balance");
+	json_string(to, "basis", load_basis_words[view.basis]);
+	json_number(to, "told", view.told);
+	json_unsigned(to, "opened", view.opened);
+	json_number(to, "load", view.now);
+	json_object_end(to);
+}
+
 void show_facts(struct question *question)
 {
 	const struct core *core = question->core;

@@ -70,6 +70,7 @@ void show_services(struct question *question)
 			    service->tenant == POLICY_NONE ? NULL : policy->tenants[service->tenant].name);
 		json_boolean(to, "sticky", service->sticky_client);
 		json_boolean(to, "announce", service->announce);
+		json_string(to, "balance", service->least_load ? "least-load" : "maglev");
 		json_unsigned(to, "slow_start_ms", service->slow_start_ms);
 		json_array_begin(to, "addresses");
 		for (size_t a = 0; a < service->address_count; a++)
@@ -345,6 +346,7 @@ static void add_backend(struct question *question, size_t index)
 		json_unsigned(to, "packets_from", counter->packets_from);
 		json_unsigned(to, "bytes_from", counter->bytes_from);
 		add_figures(to, backend->forward == USHER_FORWARD_NAT ? &question->counters->figures[number] : NULL);
+		show_balance(question, number);
 	}
 	json_object_end(to);
 }

@@ -208,6 +208,7 @@ struct edge_backend {
 	uint8_t verifies, verified;
 	uint8_t padding[4];
 	double load[EDGE_FIGURES]; /* NAN: missing, or stale */
+	double balance;		   /* share of its capacity that least-load takes it to use; NAN: none */
 };
 #define EDGE_UNCHECKED 0xff
 

@@ -226,6 +226,16 @@ static void print_loads(struct json *to, const struct edge_page *page)
 	}
 }
 
+static void print_balance(struct json *to, const struct edge_page *page)
+{
+	family(to, "usher_backend_balance_load_ratio", "gauge",
+	       "Share of its capacity that least-load takes it to use; not there where no service is balanced so.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0] && !isnan(page->backends[b].balance))
+			line(to, "usher_backend_balance_load_ratio{backend=\"%s\"} %.15g", page->backends[b].name,
+			     page->backends[b].balance);
+}
+
 /* ---- gates --------------------------------------------------------------------------------------------------- */
 
 static void gate_line(struct json *to, const char *name, const struct edge_gate *gate, double value)
@@ -376,6 +386,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_tenants(to, page);
 	print_backends(to, page);
 	print_loads(to, page);
+	print_balance(to, page);
 	print_gates(to, page);
 	print_latencies(to, page);
 	print_failures(to, page);

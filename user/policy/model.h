@@ -240,6 +240,7 @@ struct service {
 	size_t tenant; /* that owns it, or POLICY_NONE */
 	bool sticky_client;
 	bool announce;
+	bool least_load;	/* of two candidates the less loaded; otherwise the first */
 	uint32_t slow_start_ms; /* 0: newcomers get their full weight at once */
 };
 

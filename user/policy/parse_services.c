@@ -47,7 +47,7 @@ static void read_service(struct document *document, struct node node, const stru
 				       {.key = "announce"},
 				       {.key = "balance"},
 				       {.key = "slow_start"}};
-	static const char *const balance_words[] = {"maglev"};
+	static const char *const balance_words[] = {"maglev", "least-load"};
 	const struct named models = NAMED("model", policy->models, policy->model_count);
 	const struct named tenants = NAMED("tenant", policy->tenants, policy->tenant_count);
 	size_t choice;
@@ -69,8 +69,9 @@ static void read_service(struct document *document, struct node node, const stru
 		service->sticky_client = true;
 	if (fields[ANNOUNCE].given)
 		read_boolean(document, fields[ANNOUNCE].value, &service->announce);
-	if (fields[BALANCE].given)
-		read_choice(document, fields[BALANCE].value, balance_words, ARRAY_COUNT(balance_words), &choice);
+	if (fields[BALANCE].given &&
+	    !read_choice(document, fields[BALANCE].value, balance_words, ARRAY_COUNT(balance_words), &choice))
+		service->least_load = choice == 1;
 	if (fields[SLOW_START].given)
 		read_duration(document, fields[SLOW_START].value, 1000, SLOW_START_MAX_MS, &service->slow_start_ms);
 }

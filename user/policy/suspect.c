@@ -62,6 +62,29 @@ static void suspect_services(struct document *document, const struct policy *pol
 	}
 }
 
+/* Its load counts as that of the others, which may be far from what it is. */
+static void suspect_balance(struct document *document, const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->service_count; i++) {
+		const struct service *service = &policy->services[i];
+		size_t silent = 0, first = 0;
+
+		for (size_t b = policy->backend_count; service->least_load && b-- > 0;)
+			if (policy->versions[policy->backends[b].version].model == service->model &&
+			    policy->backends[b].load.server == LOAD_NOT_SCRAPED) {
+				silent++;
+				first = b;
+			}
+		if (silent)
+			mark_report(document, SEVERITY_WARNING, service->place.mark,
+				    "balanced by load, and %zu backend%s of model \"%s\" without telemetry, \"%s\" the "
+				    "first: "
+				    "%s taken for as loaded as the median of the others",
+				    silent, silent == 1 ? " is" : "s are", policy->models[service->model].name,
+				    policy->backends[first].name, silent == 1 ? "it is" : "they are");
+	}
+}
+
 static bool owns_a_service(const struct policy *policy, size_t tenant)
 {
 	for (size_t i = 0; i < policy->service_count; i++)
@@ -126,6 +149,7 @@ void suspect(struct document *document, const struct policy *policy, int64_t now
 	suspect_tenants(document, policy);
 	suspect_backends(document, policy);
 	suspect_services(document, policy);
+	suspect_balance(document, policy);
 	suspect_gates(document, policy);
 	suspect_rollouts(document, policy);
 	if (!policy->service_count)
