@@ -64,6 +64,9 @@ static void who_is_not_known_has_the_median_of_the_others(void **state)
 	for (size_t t = 0; t < SURGE_TIERS_MAX; t++)
 		assert_true(isnan(measure.load[t]));
 	assert_int_equal(surge_measure(NULL, 0, &measure), 0);
+	/* Of an even number, what lies between the middle two. */
+	assert_int_equal(surge_measure((struct surge_backend[]){{0, 10, 2}, {0, 10, 4}, {1, 10, NAN}}, 3, &measure), 0);
+	assert_near(measure.load[1], 3);
 }
 
 static void it_climbs_rung_by_rung_each_after_its_hold(void **state)
@@ -160,6 +163,45 @@ static void a_pause_and_a_clock_that_is_set_back_take_no_time(void **state)
 	assert_false(outcome.changed);
 	surge_step(&two_tiers, &surge, &busy, NOW + 9 + SURGE_PAUSE, &outcome);
 	assert_true(outcome.changed);
+}
+
+static void a_way_up_begins_anew_after_less(void **state)
+{
+	const struct surge_measure busy = measure_of(100, 0), less = measure_of(99, 0);
+	struct surge surge = {0};
+	size_t changes;
+
+	(void)state;
+	hold(&surge, &busy, 0, 9, &changes);
+	hold(&surge, &less, 10, 10, &changes);
+	hold(&surge, &busy, 11, 20, &changes);
+	assert_int_equal(changes, 0);
+	hold(&surge, &busy, 21, 21, &changes);
+	assert_int_equal(changes, 1);
+}
+
+static void waits_that_have_doubled_do_not_stay_so(void **state)
+{
+	const struct surge_measure idle = measure_of(0, 0), busy = measure_of(150, 0);
+	struct surge surge = {.stepped = 1, .stepped_at = NOW, .rung = 3, .strikes = 3, .fell = 1};
+	struct surge_outcome outcome;
+	size_t changes;
+
+	(void)state;
+	outcome = hold(&surge, &idle, 0, 4 + (30 << 3), &changes);
+	assert_int_equal(changes, 0);
+	outcome = hold(&surge, &idle, 5 + (30 << 3), 6 + (30 << 3), &changes);
+	assert_int_equal(changes, 1);
+	assert_int_equal(outcome.close_after, 30 << 2);
+	hold(&surge, &idle, 7 + (30 << 3), 1000, &changes);
+	assert_int_equal(surge.rung, 0);
+	assert_int_equal(surge.strikes, 0);
+	/* Nor does a surge that comes long after the last one find them. */
+	surge = (struct surge){
+		.stepped = 1, .stepped_at = NOW, .strikes = 3, .fell = 1, .fall_for = 4 * (30 << 3) + 16};
+	hold(&surge, &busy, 1, 20, &changes);
+	assert_int_equal(changes, 1);
+	assert_int_equal(surge.strikes, 0);
 }
 
 static void fewer_rungs_end_on_the_last_one(void **state)
@@ -334,6 +376,8 @@ int main(void)
 		cmocka_unit_test(a_tier_stays_open_that_the_others_cannot_do_without),
 		cmocka_unit_test(unknown_changes_nothing),
 		cmocka_unit_test(a_pause_and_a_clock_that_is_set_back_take_no_time),
+		cmocka_unit_test(a_way_up_begins_anew_after_less),
+		cmocka_unit_test(waits_that_have_doubled_do_not_stay_so),
 		cmocka_unit_test(fewer_rungs_end_on_the_last_one),
 		cmocka_unit_test(the_highest_priority_is_never_shed),
 		cmocka_unit_test(settings_that_cannot_be_are_named),
