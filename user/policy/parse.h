@@ -43,6 +43,9 @@ bool is_path(const char *text);
 void read_host_name(struct document *document, struct node node, const char **ret_host);
 
 /* "every-flow" or "required". */
+/* Where a service turns when its backends are full; `surge`: at which load. */
+void read_overflow(struct document *document, const struct field *overflow, const struct field *surge,
+		   const struct policy *policy, struct service *service);
 void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode);
 /* An address with a port that a host can have; `what`: "a backend". */
 int read_endpoint(struct document *document, struct node node, const char *what, struct usher_address *ret_address,
