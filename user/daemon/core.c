@@ -255,6 +255,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	}
 	if (!error)
 		error = make_tables(core, effective, diagnostics, &tables);
+	if (!error)
+		surges_note_reach(surges, policy, tables);
 	copy = malloc(length + 1);
 	if (!copy)
 		error = -ENOMEM;
@@ -334,6 +336,8 @@ int core_refresh(struct core *core)
 		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);
 	if (!error)
 		error = make_tables(core, effective, &ignored, &tables);
+	if (!error)
+		surges_note_reach(core->surges, core->policy, tables);
 	diagnostics_free(&ignored);
 	if (error) {
 		problem_set(&problem, error, "cannot compile the policy again: %s", strerror(-error));

@@ -59,8 +59,9 @@ static double load_of(const struct core *core, size_t backend, int64_t now)
 	return facts->running + (isnan(facts->waiting) ? 0 : facts->waiting);
 }
 
-/* Of the service's backends those that may start flows, their tier aside. */
-static int measure(const struct core *core, size_t service, int64_t now, struct surge_measure *ret_measure)
+/* Of the backends that somebody may be answered by at the service those that may start flows, their tier aside. */
+static int measure(const struct core *core, const struct surge_instance *instance, int64_t now,
+		   struct surge_measure *ret_measure)
 {
 	const struct policy *policy = core->policy;
 	_cleanup_free_ struct surge_backend *backends = calloc(policy->backend_count + 1, sizeof(*backends));
@@ -71,10 +72,11 @@ static int measure(const struct core *core, size_t service, int64_t now, struct 
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct effective_backend *effective = &core->effective->backends[b];
 
-		if (policy->versions[policy->backends[b].version].model != policy->services[service].model ||
+		if (!(instance->reach[b / 64] >> b % 64 & 1) ||
+		    policy->versions[policy->backends[b].version].model != policy->services[instance->service].model ||
 		    effective->constraint_reason || effective->start_reason)
 			continue;
-		backends[count++] = (struct surge_backend){.tier = (uint32_t)service_tier(policy, service, b),
+		backends[count++] = (struct surge_backend){.tier = (uint32_t)service_tier(policy, instance->service, b),
 							   .capacity = policy->backends[b].capacity,
 							   .load = load_of(core, b, now)};
 	}
@@ -111,7 +113,7 @@ void core_surges_tick(struct core *core)
 	for (size_t i = 0; core->policy && core->effective && i < core->surges->count; i++) {
 		struct surge_instance *instance = &core->surges->items[i];
 
-		if (measure(core, instance->service, now, &instance->measure))
+		if (measure(core, instance, now, &instance->measure))
 			abort();
 		surge_step(&instance->settings, &instance->state, &instance->measure, core_gate_clock(core) / 1000,
 			   &instance->outcome);

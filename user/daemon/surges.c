@@ -80,6 +80,72 @@ const struct surge_instance *surges_find(const struct surges *surges, size_t ser
 	return NULL;
 }
 
+/* By their numbers. */
+static void collect_sets(const struct tables *tables, uint16_t service, struct usher_set *to)
+{
+	_cleanup_free_ bool *seen = calloc(USHER_ROUTES_MAX, sizeof(*seen));
+	size_t row = (size_t)service * tables->header.class_stride;
+
+	if (!seen)
+		abort();
+	for (size_t c = 0; c < tables->class_count; c++) {
+		uint16_t route = tables->route_index[(row + c) / 32].value[(row + c) % 32];
+		const struct usher_set *set = &tables->sets[tables->routes[route].set];
+
+		if (seen[route])
+			continue;
+		seen[route] = true;
+		for (size_t w = 0; w < sizeof(set->word) / sizeof(set->word[0]); w++)
+			to->word[w] |= set->word[w];
+	}
+}
+
+static size_t index_of(const struct policy *policy, const char *backend)
+{
+	size_t low = 0, high = policy->backend_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(backend, policy->backends[middle].name);
+
+		if (!order)
+			return middle;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return POLICY_NONE;
+}
+
+static void note_reach(struct surge_instance *instance, const struct policy *policy, const struct tables *tables)
+{
+	const struct catalog *catalog = tables->catalog;
+	struct usher_set set = {0};
+	uint16_t number = 0;
+
+	memset(instance->reach, 0, sizeof(instance->reach));
+	while (number < USHER_SERVICES_MAX &&
+	       (!catalog->services[number].name || strcmp(catalog->services[number].name, instance->name) != 0))
+		number++;
+	if (number == USHER_SERVICES_MAX)
+		return;
+	collect_sets(tables, number, &set);
+	for (size_t n = 0; n < USHER_BACKENDS_MAX; n++) {
+		const char *name = set.word[n / 64] >> n % 64 & 1 ? catalog->backends[n].name : NULL;
+		size_t index = name ? index_of(policy, name) : POLICY_NONE;
+
+		if (index != POLICY_NONE)
+			instance->reach[index / 64] |= 1ULL << index % 64;
+	}
+}
+
+void surges_note_reach(struct surges *surges, const struct policy *policy, const struct tables *tables)
+{
+	for (size_t i = 0; surges && i < surges->count; i++)
+		note_reach(&surges->items[i], policy, tables);
+}
+
 /* By its rung, which is what is kept. */
 static void fill(const struct surge_instance *instance, struct service_facts *facts)
 {

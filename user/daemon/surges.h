@@ -4,6 +4,7 @@
 #define USHER_DAEMON_SURGES_H
 
 #include "base/json.h"
+#include "compile/tables.h"
 #include "govern/facts.h"
 #include "govern/surge.h"
 
@@ -14,6 +15,8 @@ struct surge_instance {
 	struct surge state;
 	struct surge_measure measure; /* of the last step */
 	struct surge_outcome outcome;
+	/* Which backends somebody may be answered by there, as the tables in force have it: bit b % 64 of word b / 64. */
+	uint64_t reach[USHER_BACKENDS_MAX / 64];
 };
 
 struct surges {
@@ -25,6 +28,8 @@ struct surges {
 int surges_new(const struct policy *policy, const struct surges *before, struct surges **ret_surges);
 void surges_free(struct surges *surges);
 void surges_fill(const struct surges *surges, struct facts *facts);
+/* Notes whom the services reach: of tables that were made of this policy, as long as they have their catalog. */
+void surges_note_reach(struct surges *surges, const struct policy *policy, const struct tables *tables);
 /* NULL: the service has no overflow. */
 const struct surge_instance *surges_find(const struct surges *surges, size_t service);
 
