@@ -25,6 +25,7 @@ void validate(struct document *document, const struct policy *policy);
 /* What is legal and suspicious. now: seconds since the epoch. Asked only of a policy without errors. */
 void suspect(struct document *document, const struct policy *policy, int64_t now);
 void suspect_gates(struct document *document, const struct policy *policy);
+void suspect_overflow(struct document *document, const struct policy *policy);
 void suspect_rollouts(struct document *document, const struct policy *policy);
 
 /* SHA-256 of the document as it would be printed with sorted keys and without blanks, and of the digests of its files. */
