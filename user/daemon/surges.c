@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 
 #include "base/cleanup.h"
+#include "policy/reference.h"
 
 static void free_surges(struct surges **surges)
 {
@@ -100,27 +101,10 @@ static void collect_sets(const struct tables *tables, uint16_t service, struct u
 	}
 }
 
-static size_t index_of(const struct policy *policy, const char *backend)
-{
-	size_t low = 0, high = policy->backend_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = strcmp(backend, policy->backends[middle].name);
-
-		if (!order)
-			return middle;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return POLICY_NONE;
-}
-
 static void note_reach(struct surge_instance *instance, const struct policy *policy, const struct tables *tables)
 {
 	const struct catalog *catalog = tables->catalog;
+	const struct named backends = NAMED("backend", policy->backends, policy->backend_count);
 	struct usher_set set = {0};
 	uint16_t number = 0;
 
@@ -133,7 +117,7 @@ static void note_reach(struct surge_instance *instance, const struct policy *pol
 	collect_sets(tables, number, &set);
 	for (size_t n = 0; n < USHER_BACKENDS_MAX; n++) {
 		const char *name = set.word[n / 64] >> n % 64 & 1 ? catalog->backends[n].name : NULL;
-		size_t index = name ? index_of(policy, name) : POLICY_NONE;
+		size_t index = name ? named_find(&backends, name) : POLICY_NONE;
 
 		if (index != POLICY_NONE)
 			instance->reach[index / 64] |= 1ULL << index % 64;

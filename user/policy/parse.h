@@ -31,6 +31,16 @@ void suspect_rollouts(struct document *document, const struct policy *policy);
 /* SHA-256 of the document as it would be printed with sorted keys and without blanks, and of the digests of its files. */
 void document_digest(const struct document *document, const struct policy *policy, char hex[65]);
 
+/* How often something is asked, how long it may take, and how old what it said may become. */
+struct pace {
+	const struct field *every, *timeout, *stale_after;
+	uint32_t every_min, stale_min, stale_max; /* ms; an interval is an hour at most */
+	uint32_t every_ms, timeout_ms;		  /* unless given; the timeout is no longer than the interval */
+	uint32_t intervals;			  /* after so many it is stale, unless given */
+	const char *what;			  /* "scrape", for messages */
+};
+void read_pace(struct document *document, struct node node, const struct pace *pace, uint32_t *ret_every,
+	       uint32_t *ret_timeout, uint32_t *ret_stale_after);
 /* The name of a series: at most USHER_METRIC_NAME_MAX characters. Returns 0 or -EINVAL. */
 int read_metric_name(struct document *document, struct node node, const char **ret_name);
 void read_load(struct document *document, struct node node, struct load_source *load);
