@@ -389,8 +389,8 @@ static void test_hanging_ones_keep_nobody(void **state)
 	(void)state;
 	make_scores(series, 10);
 	for (size_t i = 0; i < MOST; i++) {
-		list[i] = evaluator_at(i % 8 == 7 ? good.port : hanging.port, (enum evaluator_protocol)(i % 2 == 0),
-				       "", 10);
+		list[i] = evaluator_at(i % 8 == 7 ? good.port : hanging.port, (enum evaluator_protocol)(i % 2 == 0), "",
+				       10);
 		if (list[i].protocol == EVALUATOR_PAGE)
 			strcpy(list[i].path, "/metrics");
 		list[i].timeout_ms = 5000;
@@ -509,5 +509,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing_wanted_is_nothing_asked, begin, end),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

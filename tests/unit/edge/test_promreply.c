@@ -128,11 +128,16 @@ static void test_buckets_are_told_apart(void **state)
 	(void)state;
 	assert_int_equal(
 		take(series, 3,
-		     REPLY(ROW(",\"le\":\"0.5\"", "[1700000001,\"1\"]") "," ROW(",\"le\":\"0.50\"", "[1700000001,"
-												    "\"2\"]") "," ROW(
-			     ",\"le\":\"+Inf\"",
-			     "[1700000001,\"4\"]") "," ROW("", "[1700000001,\"8\"]") "," ROW(",\"le\":\"x\"",
-											     "[1700000001,\"16\"]"))),
+		     REPLY(ROW(",\"le\":\"0.5\"", "[1700000001,\"1\"]") "," ROW(
+			     ",\"le\":\"0.50\"",
+			     "[1700000001,"
+			     "\"2\"]") "," ROW(",\"le\":\"+Inf\"",
+					       "[1700000001,\"4\"]") "," ROW("",
+									     "[1700000001,\"8\"]") "," ROW(",\"le\":"
+													   "\"x\"",
+													   "[1700000001"
+													   ",\"16\""
+													   "]"))),
 		0);
 	assert_true(values[0].value == 3);
 	assert_true(values[1].value == 4);
@@ -256,7 +261,7 @@ static void test_memory_is_bounded(void **state)
 	assert_int_equal(take_bytes(&series, 1, reply, PROMREPLY_MAX + 1), -EPROTO);
 	free(reply);
 	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
-	printf("%ld MB at most\n", usage.ru_maxrss >> 10);
+	printf("# %ld MB at most\n", usage.ru_maxrss >> 10);
 	assert_in_range(usage.ru_maxrss, 1, 200 << 10);
 }
 
@@ -274,5 +279,6 @@ int main(void)
 		cmocka_unit_test(test_memory_is_bounded),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

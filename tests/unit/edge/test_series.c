@@ -226,7 +226,7 @@ static void test_many_of_a_large_page(void **state)
 	assert_int_equal(series_new(series, MANY, &set), 0);
 	end_page(set, EXPOSITION_PROMETHEUS, page);
 	assert_true(clock() - begun < 10 * CLOCKS_PER_SEC);
-	printf("%zu samples for %d series: %.0f ms\n", lines, MANY,
+	printf("# %zu samples for %d series: %.0f ms\n", lines, MANY,
 	       (double)(clock() - begun) * 1000 / (double)CLOCKS_PER_SEC);
 	for (size_t i = 0, sum = 0; i < MANY; i++) {
 		sum += (size_t)values[i].value;
@@ -251,5 +251,6 @@ int main(void)
 		cmocka_unit_test(test_many_of_a_large_page),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
