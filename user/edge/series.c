@@ -23,7 +23,6 @@ struct sum {
 	int64_t oldest; /* timestamp of a sample; INT64_MAX: none has one */
 	uint32_t samples;
 	uint8_t type;
-	bool broken;
 };
 
 struct series_set {
@@ -213,8 +212,7 @@ static void add(struct series_set *set, uint32_t index, double value, uint8_t ty
 {
 	struct sum *sum = &set->sums[index];
 
-	sum->value += value;
-	sum->broken |= !isfinite(value);
+	sum->value += value; /* which stays infinite, or no number, whatever follows */
 	sum->samples++;
 	sum->type = type;
 	if (at < sum->oldest)
@@ -279,10 +277,10 @@ void series_end(const struct series_set *set, int64_t now_ms, struct edge_value 
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct sum *sum = &set->sums[i];
 
-		ret_values[i] = (struct edge_value){
-			.value = sum->samples && !sum->broken && isfinite(sum->value) ? sum->value : NAN,
-			.age_ms = age_of(sum, now_ms),
-			.samples = sum->samples < UINT16_MAX ? (uint16_t)sum->samples : UINT16_MAX,
-			.type = sum->type};
+		ret_values[i] =
+			(struct edge_value){.value = sum->samples && isfinite(sum->value) ? sum->value : NAN,
+					    .age_ms = age_of(sum, now_ms),
+					    .samples = sum->samples < UINT16_MAX ? (uint16_t)sum->samples : UINT16_MAX,
+					    .type = sum->type};
 	}
 }

@@ -207,6 +207,8 @@ static void test_what_is_no_reply(void **state)
 		REPLY(ROW("", "[1700000001,\"1\"]") "," ROW("", "[1700000001,\"x\"]")),
 		REPLY(ROW(",\"l\":\"\xff\"", "[1700000001,\"1\"]")),
 		REPLY("[[[[[[[[[[]]]]]]]]]]"),
+		"{\"x\":[[[[[[[[[[]]]]]]]]]],\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}"
+		"}",
 	};
 	const struct edge_series series = SERIES("a");
 
