@@ -33,10 +33,12 @@
 #define USHER_HEALTH_PATH_MAX 255 /* bytes of what a probe asks for */
 #define USHER_HEALTH_HOST_MAX 253 /* bytes of the name that it asks by */
 #define USHER_METRIC_NAME_MAX 127 /* bytes of the name of a series */
-#define USHER_POINTER_MAX 127	   /* bytes of a JSON pointer */
-#define USHER_IDENTITY_MAX 127	   /* bytes of what a backend is to say of itself */
+#define USHER_POINTER_MAX 127	  /* bytes of a JSON pointer */
+#define USHER_IDENTITY_MAX 127	  /* bytes of what a backend is to say of itself */
 #define USHER_LABEL_VALUE_MAX 127 /* bytes of what a label of a series is to be */
 #define USHER_SERIES_LABELS_MAX 4 /* that a series is chosen by */
+#define USHER_TIERS_MAX 7	  /* of overflow, beside the one that is always open */
+#define USHER_PRIORITY_MAX 1000000
 #define USHER_EVALUATORS_MAX 64
 #define USHER_GATES_MAX 64
 #define USHER_GATE_SUBJECTS_MAX 4096 /* versions, backends and services, of all gates together */

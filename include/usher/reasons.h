@@ -53,6 +53,8 @@
 	X(34, QUARANTINED, REFUSE, "quarantined", "quarantine removed the last backend")                               \
 	X(35, GATE_BREACHED, REFUSE, "gate-breached", "a gate removed the last backend")                               \
 	X(36, UNVERIFIED, REFUSE, "unverified", "verification removed the last backend")                               \
+	X(38, SHED, REFUSE, "shed", "a surge: tenants of this priority are not served")                                \
+	X(39, TIER_CLOSED, REFUSE, "tier-closed", "every allowed backend is in an overflow tier that is not open")     \
 	/* dropped: malformed */                                                                                       \
 	X(40, IP_HEADER, DROP, "ip-header", "IP version, header length or total length is wrong")                      \
 	X(41, FRAGMENT, DROP, "fragment", "fragments hide ports and are not served")                                   \

@@ -225,6 +225,7 @@ static void read_tenants(struct ref_policy *policy, const struct files *files, j
 		json_object *sources = member(value, "sources"), *audit = member(value, "audit");
 
 		tenant->name = copy(&policy->arena, name);
+		tenant->priority = (uint32_t)json_object_get_int(member(value, "priority"));
 		tenant->audit_required = audit ? is_text(audit, "required") : policy->audit_required;
 		for (size_t i = 0; i < item_count(sources); i++)
 			read_source(policy, files, tenant->name, json_object_array_get_idx(sources, i));
@@ -314,7 +315,18 @@ static void read_backends(struct ref_policy *policy, json_object *backends)
 	}
 }
 
-static void read_services(struct ref_policy *policy, json_object *services)
+static void read_tiers(struct ref_policy *policy, json_object *sets, json_object *overflow, struct ref_service *service)
+{
+	service->tiers = arena_array(&policy->arena, item_count(overflow), sizeof(*service->tiers));
+	for (size_t i = 0; i < item_count(overflow); i++) {
+		json_object *region = member(json_object_array_get_idx(overflow, i), "region");
+
+		if (region)
+			service->tiers[service->tier_count++] = read_regions(&policy->arena, sets, region);
+	}
+}
+
+static void read_services(struct ref_policy *policy, json_object *sets, json_object *services)
 {
 	policy->services = arena_array(&policy->arena, member_count(services), sizeof(*policy->services));
 	if (!services)
@@ -331,6 +343,8 @@ static void read_services(struct ref_policy *policy, json_object *services)
 		service->protocol = is_text(member(value, "protocol"), "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		service->sticky = is_text(member(value, "sticky"), "client");
 		service->least_load = is_text(member(value, "balance"), "least-load");
+		if (member(value, "overflow"))
+			read_tiers(policy, sets, member(value, "overflow"), service);
 		service->address_count = list ? item_count(address) : 1;
 		service->addresses = arena_array(&policy->arena, service->address_count, sizeof(*service->addresses));
 		for (size_t i = 0; i < service->address_count; i++)
@@ -428,7 +442,7 @@ struct ref_policy *ref_policy_read(const char *text, size_t length, const char *
 	read_tenants(policy, &files, member(root, "tenants"));
 	read_models(policy, member(root, "models"), today);
 	read_backends(policy, member(root, "backends"));
-	read_services(policy, member(root, "services"));
+	read_services(policy, member(root, "regions"), member(root, "services"));
 	read_rules(policy, sets, member(root, "rules"));
 	read_nat(policy, member(member(root, "nat"), "addresses"));
 	json_object_put(root);

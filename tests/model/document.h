@@ -84,7 +84,11 @@ struct ref_service {
 	const char *tenant; /* that owns it, or NULL */
 	uint8_t protocol;
 	bool sticky, least_load;
-	bool rerouted; /* by a gate; set by the runner */
+	bool rerouted; /* by a gate; set by the runner, as the next two */
+	uint32_t open; /* overflow tiers beside the first */
+	uint32_t shed; /* priorities that are not served */
+	size_t tier_count;
+	struct ref_regions *tiers;
 	size_t address_count;
 	struct ref_endpoint *addresses;
 };
@@ -118,6 +122,7 @@ struct ref_rule {
 struct ref_tenant {
 	const char *name;
 	bool audit_required;
+	uint32_t priority;
 };
 
 struct ref_policy {

@@ -245,6 +245,31 @@ static uint32_t share_of(const struct ref_rule *split, const struct ref_backend 
 	return 0;
 }
 
+static size_t tier_of(const struct ref_service *service, const struct ref_backend *backend)
+{
+	for (size_t t = 0; t < service->tier_count; t++)
+		if (certainly_inside(&backend->region, &service->tiers[t]))
+			return t + 1;
+	return 0;
+}
+
+/* Those in tiers that are not open. One that nobody stands before is. */
+static ref_backends beyond_tiers(const struct ref_policy *policy, ref_backends left, const struct ref_service *service)
+{
+	size_t open = service->open, first_one = SIZE_MAX;
+	ref_backends beyond = 0;
+
+	for (size_t i = 0; i < policy->backend_count; i++)
+		if (left >> i & 1 && tier_of(service, &policy->backends[i]) < first_one)
+			first_one = tier_of(service, &policy->backends[i]);
+	if (first_one != SIZE_MAX && first_one > open)
+		open = first_one;
+	for (size_t i = 0; i < policy->backend_count; i++)
+		if (tier_of(service, &policy->backends[i]) > open)
+			beyond |= 1ULL << i;
+	return beyond;
+}
+
 /* Leaves the start set. */
 static void restrain(const struct ref_policy *policy, struct candidates *candidates, const struct ref_service *service,
 		     const struct ref_rule *split)
@@ -269,6 +294,7 @@ static void restrain(const struct ref_policy *policy, struct candidates *candida
 	take(candidates, draining, USHER_REASON_DRAINING, NULL);
 	take(candidates, down, USHER_REASON_UNHEALTHY, NULL);
 	take(candidates, unreachable, USHER_REASON_UNREACHABLE, NULL);
+	take(candidates, beyond_tiers(policy, candidates->left, service), USHER_REASON_TIER_CLOSED, NULL);
 }
 
 static void fill_arms(const struct ref_policy *policy, ref_backends start, const struct ref_rule *split,
@@ -317,6 +343,45 @@ static void judge_reroute(const struct ref_policy *policy, const struct ref_serv
 	judgement->target = target;
 }
 
+static uint32_t priority_of(const struct ref_policy *policy, const char *tenant)
+{
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		if (!strcmp(policy->tenants[t].name, tenant))
+			return policy->tenants[t].priority;
+	return 0;
+}
+
+/* Is somebody's priority among the lowest `shed` different ones? The highest never is. */
+static bool is_shed(const struct ref_policy *policy, const struct ref_service *service, const char *tenant)
+{
+	uint32_t own = priority_of(policy, tenant), lower = own > 0, highest = 0;
+
+	for (size_t t = 0; t < policy->tenant_count; t++) {
+		uint32_t priority = policy->tenants[t].priority;
+		bool again = priority == 0;
+
+		for (size_t u = 0; u < t; u++)
+			again |= policy->tenants[u].priority == priority;
+		lower += !again && priority < own;
+		if (priority > highest)
+			highest = priority;
+	}
+	return lower < service->shed && own < highest;
+}
+
+/* Who would have been given a backend is given none. */
+static void shed(const struct ref_policy *policy, const struct ref_service *service, const struct ref_client *client,
+		 struct ref_judgement *judgement)
+{
+	if (!judgement->arm_count || !is_shed(policy, service, service->tenant ? service->tenant : client->tenant))
+		return;
+	judgement->reason = USHER_REASON_SHED;
+	judgement->silent = true;
+	judgement->rule = NULL;
+	judgement->target = service;
+	judgement->arm_count = 0;
+}
+
 struct ref_judgement ref_judge(const struct ref_policy *policy, const struct ref_service *service,
 			       const struct ref_client *client)
 {
@@ -340,6 +405,7 @@ struct ref_judgement ref_judge(const struct ref_policy *policy, const struct ref
 	judgement.reason = candidates.left ? USHER_REASON_ADMITTED : candidates.reason;
 	judgement.rule = candidates.left ? allow : candidates.rule;
 	judge_reroute(policy, service, client, &judgement);
+	shed(policy, service, client, &judgement);
 	return judgement;
 }
 

@@ -125,11 +125,25 @@ static void verify(const struct random *random, struct ref_policy *policy)
 		policy->backends[i].verified = random_chance(&apart, 80);
 }
 
+/* And of how far services give way to load. */
+static void surge(const struct random *random, struct ref_policy *policy)
+{
+	struct random apart = {.state = random->state ^ 0x7375726765ULL};
+
+	for (size_t i = 0; i < policy->service_count; i++) {
+		struct ref_service *service = &policy->services[i];
+
+		service->open = service->tier_count ? random_below(&apart, service->tier_count + 1) : 0;
+		service->shed = random_chance(&apart, 15) ? random_between(&apart, 1, 3) : 0;
+	}
+}
+
 static void make_world(struct random *random, struct ref_policy *policy)
 {
 	quarantine(random, policy);
 	gate(random, policy);
 	verify(random, policy);
+	surge(random, policy);
 	for (size_t i = 0; i < policy->backend_count; i++) {
 		struct ref_backend *backend = &policy->backends[i];
 

@@ -236,6 +236,25 @@ void service_name(size_t i, char name[NAME_SIZE])
 	snprintf(name, NAME_SIZE, "service-%zu", i);
 }
 
+/* Tiers of some regions each. Of numbers of its own. */
+static void grow_overflow(const struct random *random, json_object *service)
+{
+	struct random apart = {random->state ^ 0x7375726765ULL};
+	json_object *tiers;
+
+	if (!random_chance(&apart, 25))
+		return;
+	tiers = json_object_new_array();
+	for (size_t i = random_between(&apart, 1, 3); i; i--) {
+		json_object *tier = json_object_new_object(), *regions = json_object_new_array();
+
+		append_text(regions, pick_text(&apart, grown_places, GROWN_PLACES));
+		json_object_object_add(tier, "region", regions);
+		json_object_array_add(tiers, tier);
+	}
+	json_object_object_add(service, "overflow", tiers);
+}
+
 /* Services of one model differ in address or protocol; several of different models share an address. */
 static void grow_service(struct growing *growing, struct random *random, size_t i, json_object *service)
 {
@@ -269,8 +288,9 @@ static void grow_service(struct growing *growing, struct random *random, size_t 
 	/* Of numbers of its own, so that a seed's policy is otherwise what it was before there was a choice. */
 	struct random apart = {random->state ^ 0x6c6f6164};
 
-	if (random_chance(random, 30) | random_chance(&apart, 40))
+	if ((int)random_chance(random, 30) | (int)random_chance(&apart, 40))
 		add_text(service, "balance", random_chance(&apart, 60) ? "least-load" : "maglev");
+	grow_overflow(random, service);
 	if (growing->service_owned[i]) {
 		tenant_name(random_below(random, growing->tenant_count), name);
 		add_text(service, "tenant", name);

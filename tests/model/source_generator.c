@@ -134,6 +134,7 @@ void grow_tenants(struct growing *growing)
 	struct random random = section_random(growing, RECIPE_TENANTS);
 	json_object *tenants = new_member(growing->root, "tenants");
 	struct geography geography = {.random = {random.state ^ 0x67656f67726170ULL}};
+	struct random priorities = {random.state ^ 0x7072696f72697479ULL};
 	struct prefix prefixes[PREFIXES_MAX];
 	size_t count = 0;
 
@@ -144,6 +145,9 @@ void grow_tenants(struct growing *growing)
 		tenant_name(t, name);
 		json_object *tenant = new_member(tenants, name), *sources = json_object_new_array();
 
+		if (random_chance(&priorities, 60))
+			json_object_object_add(tenant, "priority",
+					       json_object_new_int((int)random_below(&priorities, 4)));
 		for (size_t n = random_below(&random, PREFIXES_MAX / TENANTS_MAX); n; n--) {
 			struct prefix prefix = draw_prefix(&random, prefixes, count);
 

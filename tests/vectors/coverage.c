@@ -15,6 +15,8 @@ static const struct {
 	const char *name, *test;
 } elsewhere[] = {
 	{USHER_REASON_NAT_PORTS, "USHER_REASON_NAT_PORTS", "tests/unit/kernel/test_nat.c"},
+	/* What a candidate is told, and no packet: the next tier opens where nobody of those before it is left. */
+	{USHER_REASON_TIER_CLOSED, "USHER_REASON_TIER_CLOSED", "tests/unit/compile/test_overflow.c"},
 	{USHER_REASON_AUDIT_BUDGET, "USHER_REASON_AUDIT_BUDGET", "tests/unit/kernel/test_flood.c"},
 };
 

@@ -3,7 +3,9 @@
  * Packet vectors through the loaded program: what goes in, what becomes of it, for which reason, and the bytes that come out.
  *
  * A file is a list of lines:
- *   backend NAME up|draining|down|lost|quarantined   what is known of it, from the next policy on; at first they are all up
+ *   backend NAME up|draining|down|lost|quarantined|gated|unverified
+ *                           what is known of it, from the next policy on; at first they are all up
+ *   shed N                  so many priorities of tenants, from the next policy on
  *   policy FILE [closed]    published from here on; closed: no route leads anywhere, as after a policy that is not valid any more
  *   scene NAME              no flow is open any more
  *   deadline passed|ahead   of the controller
@@ -348,6 +350,8 @@ static bool follow(char *line)
 		publish_file(words);
 	} else if (!strcmp(line, "backend")) {
 		return know_backend(words);
+	} else if (!strcmp(line, "shed")) {
+		bench.stage.shed = (uint32_t)strtoul(words, NULL, 10);
 	} else if (!strcmp(line, "scene")) {
 		begin_scene();
 	} else if (!strcmp(line, "deadline")) {

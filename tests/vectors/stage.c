@@ -109,9 +109,12 @@ bool stage_backend_is(struct vector_stage *stage, const char *name, const char *
 
 	backend->draining = !strcmp(state, "draining");
 	backend->quarantined = !strcmp(state, "quarantined");
+	backend->gated = !strcmp(state, "gated");
+	backend->unverified = !strcmp(state, "unverified");
 	backend->down = !strcmp(state, "down");
 	backend->lost = !strcmp(state, "lost");
-	return backend->draining || backend->quarantined || backend->down || backend->lost || !strcmp(state, "up");
+	return backend->draining || backend->quarantined || backend->gated || backend->unverified || backend->down ||
+	       backend->lost || !strcmp(state, "up");
 }
 
 bool stage_mac(const struct vector_stage *stage, const char *name, uint8_t mac[6])
@@ -136,6 +139,9 @@ static struct backend_facts facts_of(struct vector_stage *stage, const struct ba
 	struct backend_facts facts = {.health = known->down ? HEALTH_DOWN : HEALTH_UP,
 				      .draining = known->draining,
 				      .quarantined = known->quarantined,
+				      .gated = known->gated,
+				      .verification.state =
+					      known->unverified ? VERIFICATION_MISMATCHED : VERIFICATION_VERIFIED,
 				      .next_hop = {.resolved = !known->lost, .interface = 1, .mtu = 1500}};
 
 	stage_mac(stage, backend->name, facts.next_hop.mac);
@@ -184,7 +190,8 @@ static int publish_text(struct vector_stage *stage, const char *name, const char
 {
 	static struct backend_facts states[STAGE_BACKENDS_MAX];
 	struct diagnostics diagnostics = {.file = name};
-	struct facts facts = {.backends = states};
+	struct service_facts services[USHER_SERVICES_MAX];
+	struct facts facts = {.backends = states, .services = services, .service_count = USHER_SERVICES_MAX};
 	struct compile_input input = {.identities = stage->identities,
 				      .generation = stage->generation + 1,
 				      .epoch = stage->epoch,
@@ -196,6 +203,8 @@ static int publish_text(struct vector_stage *stage, const char *name, const char
 	struct tables *tables = NULL;
 	int error = policy_parse(name, text, strlen(text), NOW, &diagnostics, &policy);
 
+	for (size_t s = 0; s < USHER_SERVICES_MAX; s++)
+		services[s] = (struct service_facts){.shed = stage->shed};
 	for (; !error && facts.backend_count < policy->backend_count; facts.backend_count++)
 		states[facts.backend_count] = facts_of(stage, &policy->backends[facts.backend_count]);
 	if (!error)

@@ -17,8 +17,9 @@
 
 struct stage_backend {
 	char name[USHER_NAME_MAX + 1];
-	bool draining, quarantined, down,
-		lost; /* the first two by an operator; by its health checks; it has no next hop */
+	bool draining, quarantined; /* by an operator */
+	bool gated, unverified, down;
+	bool lost; /* it has no next hop */
 };
 
 struct vector_stage {
@@ -31,6 +32,7 @@ struct vector_stage {
 	uint32_t epoch;
 	struct stage_backend backends[STAGE_BACKENDS_MAX]; /* in the order in which they were first seen */
 	size_t backend_count;
+	uint32_t shed;	      /* priorities, from the next policy on */
 	struct places places; /* of the policy in force */
 };
 
@@ -40,7 +42,7 @@ int stage_open(struct vector_stage *stage);
 /* closed: no route leads anywhere, as the daemon has it for services whose policy is not valid any more. Returns 0 or -errno. */
 int stage_publish(struct vector_stage *stage, const char *path, bool closed);
 
-/* From the next policy on: "draining", "down", "lost", "quarantined" or "up". False: that is no state, or there are too many backends. */
+/* From the next policy on: "draining", "down", "lost", "quarantined", "gated", "unverified" or "up". False: that is no state, or there are too many backends. */
 bool stage_backend_is(struct vector_stage *stage, const char *name, const char *state);
 
 /* MAC of a backend, or of C, the client, or G, the gateway. False: nobody is called so. */

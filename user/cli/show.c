@@ -16,11 +16,11 @@ static const struct {
 	const char *word;
 	void (*show)(struct json_object *body);
 } words[] = {
-	{"services", show_services},	 {"tenants", show_tenants}, {"models", show_models},
-	{"backends", show_backends},	 {"routes", show_routes},   {"quarantines", show_quarantines},
-	{"flows", show_flows},		 {"facts", show_facts},	    {"stats", show_stats},
-	{"generation", show_generation}, {"gates", show_gates},	    {"evaluators", show_evaluators},
-	{"rollouts", show_rollouts},
+	{"services", show_services},	 {"tenants", show_tenants},   {"models", show_models},
+	{"backends", show_backends},	 {"routes", show_routes},     {"quarantines", show_quarantines},
+	{"flows", show_flows},		 {"facts", show_facts},	      {"stats", show_stats},
+	{"generation", show_generation}, {"gates", show_gates},	      {"evaluators", show_evaluators},
+	{"surges", show_surges},	 {"rollouts", show_rollouts},
 };
 
 #define WORDS ARRAY_COUNT(words)

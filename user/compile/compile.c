@@ -304,7 +304,7 @@ static int fill_routes(const struct compile_input *input, const struct classes *
 		casebook_free(memory->casebook);
 		memory->casebook = casebook_new(input->effective->policy, classes);
 	}
-	error = routes_build(input->effective, memory->casebook, numbers, &memory->rings, diagnostics, tables);
+	error = routes_build(input->effective, memory->casebook, classes, numbers, &memory->rings, diagnostics, tables);
 	compile_memory_free(&none);
 	return error;
 }

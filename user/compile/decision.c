@@ -47,6 +47,25 @@ struct decision decision_of(struct shortlists *lists, size_t service, const stru
 	return decision;
 }
 
+bool decision_sheds(const struct effective *effective, size_t service, size_t tenant)
+{
+	uint32_t priority = tenant < effective->policy->tenant_count ? effective->policy->tenants[tenant].priority : 0;
+
+	return priority < effective->floors[service];
+}
+
+struct decision decision_shed(struct decision decision, size_t service)
+{
+	if (!decision.answering)
+		return decision; /* refused for another reason */
+	decision.reason = USHER_REASON_SHED;
+	decision.answer = USHER_ANSWER_DROP;
+	decision.rule = POLICY_NONE;
+	decision.answering = NULL;
+	decision.target = service;
+	return decision;
+}
+
 /* ---- one by itself ----------------------------------------------------------------------------------------- */
 
 struct decision_alone {
@@ -71,6 +90,8 @@ struct decision *decision_make(const struct effective *effective, size_t service
 	ruling = rulings_add(&alone->rulings, policy, service, covering, words, family);
 	alone->lists = (struct shortlists){.effective = effective, .rulings = &alone->rulings, .keep_candidates = true};
 	alone->decision = decision_of(&alone->lists, service, ruling_at(&alone->rulings, ruling));
+	if (decision_sheds(effective, service, tenant))
+		alone->decision = decision_shed(alone->decision, service);
 	return &alone->decision;
 }
 

@@ -26,6 +26,11 @@ struct decision {
 	const struct shortlist *answering; /* the one of these two whose arms are drawn from; NULL after a refusal */
 };
 
+/* Are new connections of this tenant shed at the service? As decision_make() has it. */
+bool decision_sheds(const struct effective *effective, size_t service, size_t tenant);
+/* The same decision where they are: nobody is given anything, and open connections stay where they may be. */
+struct decision decision_shed(struct decision decision, size_t service);
+
 /* Its shortlists are those of `lists`. */
 struct decision decision_of(struct shortlists *lists, size_t service, const struct ruling *ruling);
 

@@ -205,13 +205,22 @@ static void trim_shortlists(struct builder *builder)
 	intern_clear(&builder->pairs);
 }
 
-static int routes_of_service(struct builder *builder, size_t service, size_t class_count)
+/* Whose priority counts: who owns the service, or who comes. */
+static size_t asker(const struct policy *policy, size_t service, const struct class *class)
+{
+	size_t owner = policy->services[service].tenant;
+
+	return owner == POLICY_NONE ? class->tenant : owner;
+}
+
+static int routes_of_service(struct builder *builder, size_t service, const struct classes *classes)
 {
 	const struct service_cases *cases = &builder->casebook->services[service];
 	size_t row = (size_t)builder->numbers->services[service] * builder->tables->header.class_stride;
 	struct usher_line16 *index = builder->tables->route_index;
-	/* The one behind them is of a family that the service has no address of: route 0. */
-	_cleanup_free_ uint16_t *routes = calloc(cases->count + 1, sizeof(*routes));
+	/* The one behind them is of a family that the service has no address of: route 0. Behind that, the same of who is shed. */
+	size_t behind = cases->count + 1;
+	_cleanup_free_ uint16_t *routes = calloc(2 * behind, sizeof(*routes));
 
 	if (!routes)
 		return -ENOMEM;
@@ -219,13 +228,20 @@ static int routes_of_service(struct builder *builder, size_t service, size_t cla
 	for (size_t i = 0; i < cases->count; i++) {
 		const struct decision decision = decision_of(
 			&builder->lists, service, ruling_at(&builder->casebook->rulings, cases->ruling_of[i]));
+		const struct decision shed = decision_shed(decision, service);
 		int error = route_of(builder, &decision, &routes[i]);
 
+		if (!error && builder->lists.effective->floors[service])
+			error = route_of(builder, &shed, &routes[behind + i]);
 		if (error)
 			return error;
 	}
-	for (size_t c = 0; c < class_count; c++)
-		index[(row + c) / 32].value[(row + c) % 32] = routes[cases->case_of[c]];
+	for (size_t c = 0; c < classes->count; c++) {
+		size_t tenant = asker(builder->policy, service, &classes->items[c]);
+		bool sheds = decision_sheds(builder->lists.effective, service, tenant);
+
+		index[(row + c) / 32].value[(row + c) % 32] = routes[cases->case_of[c] + (sheds ? behind : 0)];
+	}
 	return 0;
 }
 
@@ -306,8 +322,9 @@ static void end(struct builder *builder)
 }
 
 /* -ENOSPC: larger rings would have been better, but there is no room for them all. */
-static int build(const struct effective *effective, const struct casebook *casebook, const struct numbers *numbers,
-		 uint32_t ring_cap, struct rings *memory, struct diagnostics *diagnostics, struct tables *tables)
+static int build(const struct effective *effective, const struct casebook *casebook, const struct classes *classes,
+		 const struct numbers *numbers, uint32_t ring_cap, struct rings *memory,
+		 struct diagnostics *diagnostics, struct tables *tables)
 {
 	_cleanup_(builder_free) struct builder builder = {
 		.effective = effective,
@@ -325,7 +342,7 @@ static int build(const struct effective *effective, const struct casebook *caseb
 	int error = begin(&builder, tables->class_count);
 
 	for (size_t s = 0; !error && s < effective->policy->service_count; s++)
-		error = routes_of_service(&builder, s, tables->class_count);
+		error = routes_of_service(&builder, s, classes);
 	if (error)
 		return error;
 	warn(&builder);
@@ -338,14 +355,15 @@ static int build(const struct effective *effective, const struct casebook *caseb
 	return 0;
 }
 
-int routes_build(const struct effective *effective, const struct casebook *casebook, const struct numbers *numbers,
-		 struct rings *memory, struct diagnostics *diagnostics, struct tables *tables)
+int routes_build(const struct effective *effective, const struct casebook *casebook, const struct classes *classes,
+		 const struct numbers *numbers, struct rings *memory, struct diagnostics *diagnostics,
+		 struct tables *tables)
 {
 	size_t before = diagnostics->count;
 	int error;
 
 	for (uint32_t cap = USHER_RING_SIZE_MAX;; cap /= 2) {
-		error = build(effective, casebook, numbers, cap, memory, diagnostics, tables);
+		error = build(effective, casebook, classes, numbers, cap, memory, diagnostics, tables);
 		if (error != -ENOSPC)
 			return error;
 		diagnostics_cut(diagnostics, before);

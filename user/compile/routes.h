@@ -10,11 +10,12 @@
 #include "compile/tables.h"
 
 /*
- * casebook: of the policy, with as many classes as `tables` has. Fills route_index, routes, arms, rings and sets. Returns 0, -ENOMEM,
+ * casebook: of the policy, with these classes, as many as `tables` has. Fills route_index, routes, arms, rings and sets. Returns 0, -ENOMEM,
  * or -E2BIG with the limit in `diagnostics`, where warnings go as well: a rule that never applies, a share that nobody can get, shares
  * that a ring cannot meet.
  */
-int routes_build(const struct effective *effective, const struct casebook *casebook, const struct numbers *numbers,
-		 struct rings *memory, struct diagnostics *diagnostics, struct tables *tables);
+int routes_build(const struct effective *effective, const struct casebook *casebook, const struct classes *classes,
+		 const struct numbers *numbers, struct rings *memory, struct diagnostics *diagnostics,
+		 struct tables *tables);
 
 #endif

@@ -82,6 +82,7 @@ struct question {
 	size_t share_count;
 	size_t share_rule; /* that gives them, or POLICY_NONE */
 	bool rerouted;	   /* the service, by a gate */
+	size_t service;
 };
 
 static uint32_t share_of(const struct question *question, size_t version)
@@ -127,6 +128,28 @@ static void judge_start(const struct question *question, struct candidate *candi
 	}
 }
 
+/* Of a service with overflow only those of tiers that are open may start; where nobody of these could, the next tier with anybody is. */
+static void close_tiers(const struct question *question, struct candidate *candidates, size_t count)
+{
+	const struct policy *policy = question->effective->policy;
+	size_t open = question->effective->open[question->service], lowest = SIZE_MAX;
+
+	if (!policy->services[question->service].tier_count)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		size_t tier = service_tier(policy, question->service, candidates[i].backend);
+
+		if (!candidates[i].constraint_reason && !candidates[i].start_reason && tier < lowest)
+			lowest = tier;
+	}
+	if (lowest != SIZE_MAX && lowest > open)
+		open = lowest;
+	for (size_t i = 0; i < count; i++)
+		if (!candidates[i].constraint_reason && !candidates[i].start_reason &&
+		    service_tier(policy, question->service, candidates[i].backend) > open)
+			candidates[i].start_reason = USHER_REASON_TIER_CLOSED;
+}
+
 static void judge(const struct question *question, const size_t *backends, size_t count, struct candidate *candidates)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -135,6 +158,7 @@ static void judge(const struct question *question, const size_t *backends, size_
 		if (!candidates[i].constraint_reason)
 			judge_start(question, &candidates[i]);
 	}
+	close_tiers(question, candidates, count);
 }
 
 /* Steps in the order in which candidates fall; a rule's place in the document orders those that fall by rule. */
@@ -144,7 +168,7 @@ static unsigned int step_of(uint8_t reason)
 		USHER_REASON_REQUIRE_RULE, USHER_REASON_EVIDENCE_EXPIRED, USHER_REASON_ADDRESS_FAMILY,
 		USHER_REASON_QUARANTINED,  USHER_REASON_GATE_BREACHED,	  USHER_REASON_UNVERIFIED,
 		USHER_REASON_NO_SHARE,	   USHER_REASON_DRAINING,	  USHER_REASON_UNHEALTHY,
-		USHER_REASON_UNREACHABLE,
+		USHER_REASON_UNREACHABLE,  USHER_REASON_TIER_CLOSED,
 	};
 
 	for (unsigned int i = 0; i < ARRAY_COUNT(steps); i++)
@@ -282,7 +306,8 @@ static struct shortlist *make(const struct shortlists *lists, size_t service, si
 	const size_t *first = &effective->serving_first[effective->policy->services[service].model];
 	size_t words = (first[1] - first[0] + 63) / 64;
 	struct shortlist *list = arena_alloc(arena, sizeof(*list));
-	struct question question = {.effective = effective, .rerouted = effective->rerouted[service]};
+	struct question question = {
+		.effective = effective, .rerouted = effective->rerouted[service], .service = service};
 
 	question.criteria = criteria_at(lists->rulings, criteria, &question.takers);
 	find_shares(&question, service);
@@ -303,8 +328,13 @@ static struct shortlist *make(const struct shortlists *lists, size_t service, si
 const struct shortlist *shortlists_find(struct shortlists *lists, size_t service, size_t criteria)
 {
 	const struct service *served = &lists->effective->policy->services[service];
-	const size_t key[] = {served->model, served->slow_start_ms, lists->effective->rerouted[service],
-			      lists->effective->rollouts[service].rollout, criteria};
+	/* Tiers are a service's own. */
+	const size_t key[] = {served->model,
+			      served->slow_start_ms,
+			      lists->effective->rerouted[service],
+			      lists->effective->rollouts[service].rollout,
+			      served->tier_count ? service + 1 : 0,
+			      criteria};
 	size_t before = lists->keys.count, number;
 	struct shortlist *list;
 

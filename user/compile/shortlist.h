@@ -52,7 +52,7 @@ struct shortlists {
 	const struct rulings *rulings;
 	bool keep_candidates;
 	struct arena arena;
-	struct intern keys;	  /* model, slow start, rerouted, roll-out, criteria */
+	struct intern keys;	  /* model, slow start, rerouted, roll-out, whose tiers, criteria */
 	struct shortlist **items; /* by number */
 	size_t capacity;
 };

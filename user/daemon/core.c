@@ -154,6 +154,11 @@ static void free_gates(struct gates **gates)
 	gates_free(*gates);
 }
 
+static void free_surges(struct surges **surges)
+{
+	surges_free(*surges);
+}
+
 static void free_rollouts(struct rollouts **rollouts)
 {
 	rollouts_free(*rollouts);
@@ -225,6 +230,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	_cleanup_(release_facts) struct facts facts = {0};
 	_cleanup_(free_gates) struct gates *gates = NULL;
 	_cleanup_(free_rollouts) struct rollouts *rollouts = NULL;
+	_cleanup_(free_surges) struct surges *surges = NULL;
 	_cleanup_free_ char *copy = NULL;
 	char digest[SHA256_HEX];
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
@@ -239,13 +245,18 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 		error = gates_new(policy, core->gates, &gates);
 	if (!error)
 		error = rollouts_new(policy, core->rollouts, &rollouts);
+	if (!error)
+		error = surges_new(policy, core->surges, &surges);
 	if (!error) {
 		gates_fill(gates, policy, &facts);
 		rollouts_fill(rollouts, policy, &facts);
+		surges_fill(surges, &facts);
 		error = decide(policy, &facts, now, &effective);
 	}
 	if (!error)
 		error = make_tables(core, effective, diagnostics, &tables);
+	if (!error)
+		surges_note_reach(surges, policy, tables);
 	copy = malloc(length + 1);
 	if (!copy)
 		error = -ENOMEM;
@@ -280,6 +291,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core_free_policy(core);
 	gates_free(core->gates);
 	core->gates = TAKE_PTR(gates);
+	surges_free(core->surges);
+	core->surges = TAKE_PTR(surges);
 	rollouts_free(core->rollouts);
 	core->rollouts = TAKE_PTR(rollouts);
 	core->policy = TAKE_PTR(policy);
@@ -317,11 +330,14 @@ int core_refresh(struct core *core)
 	core_recall_orders(core, core->policy, &core->facts);
 	gates_fill(core->gates, core->policy, &core->facts);
 	rollouts_fill(core->rollouts, core->policy, &core->facts);
+	surges_fill(core->surges, &core->facts);
 	error = core_recall_able(core, core->policy, &core->facts);
 	if (!error)
 		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);
 	if (!error)
 		error = make_tables(core, effective, &ignored, &tables);
+	if (!error)
+		surges_note_reach(core->surges, core->policy, tables);
 	diagnostics_free(&ignored);
 	if (error) {
 		problem_set(&problem, error, "cannot compile the policy again: %s", strerror(-error));

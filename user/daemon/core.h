@@ -24,6 +24,7 @@
 #include "daemon/options.h"
 #include "daemon/quota.h"
 #include "daemon/rollouts.h"
+#include "daemon/surges.h"
 #include "daemon/state.h"
 
 #define START_PATIENCE (5 * CLOCK_SECOND)
@@ -75,6 +76,7 @@ struct core {
 	bool gates_taken;	   /* readings since then */
 	bool gates_unsaved;	   /* a transition since then */
 	struct rollouts *rollouts; /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	struct surges *surges;	   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
 	int64_t rollouts_saved;	   /* CLOCK_MONOTONIC */
 };
 
@@ -154,6 +156,10 @@ void core_gates_tick(struct core *core);
 /* A fact from the edge, of an evaluator. */
 void core_gates_fact(struct core *core, const struct edge_fact *fact);
 /* What an earlier daemon knew of roll-outs. Returns 0, or -errno with a sentence. */
+int core_surges_open(struct core *core, struct problem *problem);
+void core_surges_save(struct core *core);
+/* Every second. */
+void core_surges_tick(struct core *core);
 int core_rollouts_open(struct core *core, struct problem *problem);
 /* 0, or -errno, said. */
 int core_rollouts_save(struct core *core);

@@ -74,6 +74,8 @@ static int start_records(struct core *core, struct problem *problem)
 		error = core_gates_open(core, problem);
 	if (!error)
 		error = core_rollouts_open(core, problem);
+	if (!error)
+		error = core_surges_open(core, problem);
 	return error;
 }
 
@@ -254,6 +256,7 @@ static int run(struct core *core, struct loop *loop)
 	loop_run(loop);
 	core_gates_save(core);
 	core_rollouts_save(core);
+	core_surges_save(core);
 	notify_manager("STOPPING=1");
 	record_life(core, "stop");
 	log_info("ends; traffic goes on as the policy in force says");
@@ -266,6 +269,7 @@ static void let_go(struct core *core)
 	core_free_policy(core);
 	gates_free(core->gates);
 	rollouts_free(core->rollouts);
+	surges_free(core->surges);
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	free(core->scraped);

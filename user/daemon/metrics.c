@@ -62,6 +62,7 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 	to->starts = !effective->constraint_reason && !effective->start_reason;
 	to->continues = !effective->constraint_reason;
 	to->nat = backend->forward == USHER_FORWARD_NAT;
+	to->capacity = backend->capacity;
 	to->verifies = backend->verify.given;
 	to->verified = core->facts.backends[index].verification.state == VERIFICATION_VERIFIED;
 	name_load(core, index, to);
@@ -108,6 +109,23 @@ static void name_gates(const struct core *core, struct edge_page *page)
 					 .age = measured ? (double)outcome->age : NAN};
 		snprintf(to->gate, sizeof(to->gate), "%s", instance->gate_name);
 		snprintf(to->subject, sizeof(to->subject), "%s", instance->subject_name);
+	}
+}
+
+static void name_surges(const struct core *core, struct edge_page *page)
+{
+	page->surge_count = core->policy ? (uint32_t)core->surges->count : 0;
+	for (size_t i = 0; i < page->surge_count; i++) {
+		const struct surge_instance *instance = &core->surges->items[i];
+		const struct service_facts *facts = &core->facts.services[instance->service];
+
+		page->surges[i] = (struct edge_surge){
+			.tiers = instance->settings.tiers - 1,
+			.open = facts->open,
+			.sheds = instance->settings.sheds,
+			.shed = facts->shed,
+			.ratio = instance->state.stepped && instance->measure.known ? instance->outcome.ratio : NAN};
+		snprintf(page->surges[i].service, EDGE_NAME, "%s", instance->name);
 	}
 }
 
@@ -158,6 +176,7 @@ void metrics_update(struct core *core)
 		flows_tenants(core->program, page->tenant_states);
 		name_gates(core, page);
 		name_evaluators(core, page);
+		name_surges(core, page);
 		memset(page->backends, 0, sizeof(page->backends));
 		for (size_t b = 0; core->policy && core->catalog && b < USHER_BACKENDS_MAX; b++)
 			name_backend(core, b, &page->backends[b]);

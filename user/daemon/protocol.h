@@ -33,7 +33,7 @@
  *            answer   file, digest, name|null, revision
  *            body     the active policy's text
  *            PROTOCOL_NEGATIVE if none is loaded.
- * show       request  what: services, tenants, models, backends, routes, quarantines, gates, evaluators, rollouts, flows, facts, stats or
+ * show       request  what: services, tenants, models, backends, routes, quarantines, gates, evaluators, surges, rollouts, flows, facts, stats or
  *                     generation;
  *                     limit?: int (flows, routes; 1000 unless given); service?: name (flows, routes)
  *            body     {WHAT: ...}, see below
@@ -114,6 +114,10 @@
  *               said last), "cause"|null (why it has not answered), "cause_text"|null, "age_seconds"|null}|null (the policy has none)}]
  * gates       [G with "source": evaluator, "breach_below"|null, "breach_above"|null, "min_samples", "sentence",
  *               "gap": {"code", "series", "text"}|null (why the last reading did not count)]
+ * surges      [{"service", "tiers": int (beside the one that is always open), "open", "sheds": int (priorities that may be), "shed": int,
+ *               "below"|null (priorities below this one are), "ratio"|null (load over capacity of the open tiers),
+ *               "verdict": "unknown"|"low"|"between"|"high", "known": int (of so many the load is), "backends": int,
+ *               "open_at", "close_at", "close_after": seconds (that the next way down waits)}]
  * evaluators  [{"evaluator", "protocol": "page"|"prometheus", "address": "A:P", "path", "series": int, "state": as of facts,
  *               "cause"|null, "cause_text"|null, "age_seconds"|null}]
  * rollouts    [{"rollout", "service", "model", "from", "to", "state": "waiting"|"running"|"paused"|"rolled-back"|"aborted"|"done",

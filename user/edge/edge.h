@@ -206,7 +206,7 @@ struct edge_backend {
 	uint16_t path_mtu;   /* of a tunnel; 0: none, or not known */
 	uint8_t scraped, scrape_fresh;
 	uint8_t verifies, verified;
-	uint8_t padding[4];
+	uint32_t capacity;
 	double load[EDGE_FIGURES]; /* NAN: missing, or stale */
 	double balance;		   /* share of its capacity that least-load takes it to use; NAN: none */
 };
@@ -237,6 +237,12 @@ struct edge_page {
 	struct edge_rollout rollouts[USHER_ROLLOUTS_MAX];
 	struct usher_tenant_state tenant_states[USHER_TENANT_IDS];
 	uint32_t gate_count, evaluator_count;
+	uint32_t surge_count;
+	struct edge_surge {
+		char service[EDGE_NAME];
+		uint32_t tiers, open, sheds, shed;
+		double ratio; /* NAN: not known */
+	} surges[USHER_SERVICES_MAX];
 	struct edge_gate gates[USHER_GATE_SUBJECTS_MAX];
 	char evaluators[USHER_EVALUATORS_MAX][EDGE_NAME];
 	uint8_t evaluators_fresh[USHER_EVALUATORS_MAX];

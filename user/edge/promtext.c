@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/array.h"
+#include "edge/promsets.h"
 #include "govern/facts.h"
 #include "govern/rollout.h"
 #include "kernel/latency.h"
@@ -21,9 +22,7 @@ static const struct {
 static const char *const verdicts[] = {USHER_VERDICTS(VERDICT)};
 #undef VERDICT
 
-static void line(struct json *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void line(struct json *to, const char *format, ...)
+void promtext_line(struct json *to, const char *format, ...)
 {
 	char text[1024];
 	va_list arguments;
@@ -36,16 +35,16 @@ static void line(struct json *to, const char *format, ...)
 	json_raw(to, "\n", 1);
 }
 
-static void family(struct json *to, const char *name, const char *type, const char *help)
+void promtext_family(struct json *to, const char *name, const char *type, const char *help)
 {
-	line(to, "# HELP %s %s", name, help);
-	line(to, "# TYPE %s %s", name, type);
+	promtext_line(to, "# HELP %s %s", name, help);
+	promtext_line(to, "# TYPE %s %s", name, type);
 }
 
 static void single(struct json *to, const char *name, const char *type, const char *help, uint64_t value)
 {
-	family(to, name, type, help);
-	line(to, "%s %llu", name, (unsigned long long)value);
+	promtext_family(to, name, type, help);
+	promtext_line(to, "%s %llu", name, (unsigned long long)value);
 }
 
 /* Names are [a-z0-9._-], so no label needs to be escaped. */
@@ -61,30 +60,32 @@ static bool has_service(const struct edge_page *page, size_t service)
 
 static void print_received(struct json *to, const struct edge_page *page)
 {
-	family(to, "usher_received_packets_total", "counter", "Packets that came in; service \"\" is the host's own.");
+	promtext_family(to, "usher_received_packets_total", "counter",
+			"Packets that came in; service \"\" is the host's own.");
 	for (size_t s = 0; s <= USHER_SERVICES_MAX; s++)
 		if (has_service(page, s))
-			line(to, "usher_received_packets_total{service=\"%s\"} %llu", service_name(page, s),
-			     (unsigned long long)page->counters.received[s].packets);
-	family(to, "usher_received_bytes_total", "counter", "Their bytes, Ethernet header included.");
+			promtext_line(to, "usher_received_packets_total{service=\"%s\"} %llu", service_name(page, s),
+				      (unsigned long long)page->counters.received[s].packets);
+	promtext_family(to, "usher_received_bytes_total", "counter", "Their bytes, Ethernet header included.");
 	for (size_t s = 0; s <= USHER_SERVICES_MAX; s++)
 		if (has_service(page, s))
-			line(to, "usher_received_bytes_total{service=\"%s\"} %llu", service_name(page, s),
-			     (unsigned long long)page->counters.received[s].bytes);
+			promtext_line(to, "usher_received_bytes_total{service=\"%s\"} %llu", service_name(page, s),
+				      (unsigned long long)page->counters.received[s].bytes);
 }
 
 static void print_verdicts(struct json *to, const struct edge_page *page)
 {
-	family(to, "usher_verdict_packets_total", "counter", "Packets by what became of them, and why.");
+	promtext_family(to, "usher_verdict_packets_total", "counter", "Packets by what became of them, and why.");
 	for (size_t s = 0; s <= USHER_SERVICES_MAX; s++) {
 		for (size_t r = 0; r < USHER_REASON_MAX && has_service(page, s); r++) {
 			const struct usher_counter *counter = &page->counters.verdicts[s * USHER_REASON_MAX + r];
 
 			if (reasons[r].label && counter->packets)
-				line(to,
-				     "usher_verdict_packets_total{service=\"%s\",verdict=\"%s\",reason=\"%s\"} %llu",
-				     service_name(page, s), verdicts[reasons[r].verdict], reasons[r].label,
-				     (unsigned long long)counter->packets);
+				promtext_line(
+					to,
+					"usher_verdict_packets_total{service=\"%s\",verdict=\"%s\",reason=\"%s\"} %llu",
+					service_name(page, s), verdicts[reasons[r].verdict], reasons[r].label,
+					(unsigned long long)counter->packets);
 		}
 	}
 }
@@ -94,14 +95,15 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	static const char *const rings[USHER_RINGS] = {
 		[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
 
-	family(to, "usher_audit_taken_total", "counter", "Numbers given to decisions, with a record or without.");
+	promtext_family(to, "usher_audit_taken_total", "counter",
+			"Numbers given to decisions, with a record or without.");
 	for (size_t i = 0; i < USHER_RINGS; i++)
-		line(to, "usher_audit_taken_total{ring=\"%s\"} %llu", rings[i],
-		     (unsigned long long)page->counters.sequences[i].taken);
-	family(to, "usher_audit_refused_total", "counter", "Decisions that found no room in their ring.");
+		promtext_line(to, "usher_audit_taken_total{ring=\"%s\"} %llu", rings[i],
+			      (unsigned long long)page->counters.sequences[i].taken);
+	promtext_family(to, "usher_audit_refused_total", "counter", "Decisions that found no room in their ring.");
 	for (size_t i = 0; i < USHER_RINGS; i++)
-		line(to, "usher_audit_refused_total{ring=\"%s\"} %llu", rings[i],
-		     (unsigned long long)page->counters.sequences[i].lost);
+		promtext_line(to, "usher_audit_refused_total{ring=\"%s\"} %llu", rings[i],
+			      (unsigned long long)page->counters.sequences[i].lost);
 	single(to, "usher_audit_records_total", "counter", "Records written.", page->audit_written);
 	single(to, "usher_audit_lost_total", "counter", "Numbers in gap records.", page->audit_lost);
 	single(to, "usher_audit_gaps_total", "counter", "Gap records written.", page->audit_gaps);
@@ -112,17 +114,18 @@ static void print_tenants(struct json *to, const struct edge_page *page)
 {
 	const struct usher_tenant_state *state = page->tenant_states;
 
-	family(to, "usher_tenant_active_flows", "gauge", "Flows that count as active, those half open among them.");
+	promtext_family(to, "usher_tenant_active_flows", "gauge",
+			"Flows that count as active, those half open among them.");
 	for (size_t t = 0; t < USHER_TENANT_IDS; t++)
 		if (page->tenants[t][0])
-			line(to, "usher_tenant_active_flows{tenant=\"%s\"} %lld", page->tenants[t],
-			     (long long)(state[t].half_open + state[t].live));
-	family(to, "usher_tenant_half_open_flows", "gauge", "Flows whose handshake is not proven.");
+			promtext_line(to, "usher_tenant_active_flows{tenant=\"%s\"} %lld", page->tenants[t],
+				      (long long)(state[t].half_open + state[t].live));
+	promtext_family(to, "usher_tenant_half_open_flows", "gauge", "Flows whose handshake is not proven.");
 	for (size_t t = 0; t < USHER_TENANT_IDS; t++)
 		if (page->tenants[t][0])
-			line(to, "usher_tenant_half_open_flows{tenant=\"%s\"} %lld", page->tenants[t],
-			     (long long)state[t].half_open);
-	family(to, "usher_tenant_refused_packets_total", "counter", "Packets beyond a limit of their tenant.");
+			promtext_line(to, "usher_tenant_half_open_flows{tenant=\"%s\"} %lld", page->tenants[t],
+				      (long long)state[t].half_open);
+	promtext_family(to, "usher_tenant_refused_packets_total", "counter", "Packets beyond a limit of their tenant.");
 	for (size_t t = 0; t < USHER_TENANT_IDS; t++) {
 		const struct {
 			const char *limit;
@@ -133,8 +136,9 @@ static void print_tenants(struct json *to, const struct edge_page *page)
 
 		for (size_t l = 0; l < ARRAY_COUNT(refused) && page->tenants[t][0]; l++)
 			if (refused[l].packets)
-				line(to, "usher_tenant_refused_packets_total{tenant=\"%s\",limit=\"%s\"} %llu",
-				     page->tenants[t], refused[l].limit, (unsigned long long)refused[l].packets);
+				promtext_line(to, "usher_tenant_refused_packets_total{tenant=\"%s\",limit=\"%s\"} %llu",
+					      page->tenants[t], refused[l].limit,
+					      (unsigned long long)refused[l].packets);
 	}
 }
 
@@ -151,51 +155,54 @@ static void print_backends(struct json *to, const struct edge_page *page)
 	};
 
 	for (size_t c = 0; c < ARRAY_COUNT(counters); c++) {
-		family(to, counters[c].name, "counter", counters[c].help);
+		promtext_family(to, counters[c].name, "counter", counters[c].help);
 		for (size_t b = 0; b < USHER_BACKENDS_MAX; b++) {
 			const struct usher_backend_counter *counter = &page->counters.backends[b];
 			const uint64_t values[] = {counter->flows, counter->packets_to, counter->bytes_to,
 						   counter->packets_from, counter->bytes_from};
 
 			if (page->backends[b].name[0])
-				line(to, "%s{backend=\"%s\"} %llu", counters[c].name, page->backends[b].name,
-				     (unsigned long long)values[c]);
+				promtext_line(to, "%s{backend=\"%s\"} %llu", counters[c].name, page->backends[b].name,
+					      (unsigned long long)values[c]);
 		}
 	}
-	family(to, "usher_backend_info", "gauge", "What a backend serves, and where.");
+	promtext_family(to, "usher_backend_info", "gauge", "What a backend serves, and where.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++) {
 		const struct edge_backend *backend = &page->backends[b];
 
 		if (backend->name[0])
-			line(to, "usher_backend_info{backend=\"%s\",model=\"%s\",version=\"%s\",region=\"%s\"} 1",
-			     backend->name, backend->model, backend->version, backend->region);
+			promtext_line(to,
+				      "usher_backend_info{backend=\"%s\",model=\"%s\",version=\"%s\",region=\"%s\"} 1",
+				      backend->name, backend->model, backend->version, backend->region);
 	}
-	family(to, "usher_backend_up", "gauge", "Does its health check succeed? Not there if it has none.");
+	promtext_family(to, "usher_backend_up", "gauge", "Does its health check succeed? Not there if it has none.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].health != EDGE_UNCHECKED)
-			line(to, "usher_backend_up{backend=\"%s\"} %d", page->backends[b].name,
-			     page->backends[b].health == HEALTH_UP);
-	family(to, "usher_backend_starts", "gauge", "May it be given new flows?");
+			promtext_line(to, "usher_backend_up{backend=\"%s\"} %d", page->backends[b].name,
+				      page->backends[b].health == HEALTH_UP);
+	promtext_family(to, "usher_backend_starts", "gauge", "May it be given new flows?");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0])
-			line(to, "usher_backend_starts{backend=\"%s\"} %u", page->backends[b].name,
-			     page->backends[b].starts);
-	family(to, "usher_backend_quarantined", "gauge", "Is it in quarantine, by itself or with its version?");
+			promtext_line(to, "usher_backend_starts{backend=\"%s\"} %u", page->backends[b].name,
+				      page->backends[b].starts);
+	promtext_family(to, "usher_backend_quarantined", "gauge",
+			"Is it in quarantine, by itself or with its version?");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0])
-			line(to, "usher_backend_quarantined{backend=\"%s\"} %u", page->backends[b].name,
-			     page->backends[b].quarantined);
-	family(to, "usher_backend_verified", "gauge",
-	       "Does it say that it serves what it should? Not there if it is not asked.");
+			promtext_line(to, "usher_backend_quarantined{backend=\"%s\"} %u", page->backends[b].name,
+				      page->backends[b].quarantined);
+	promtext_family(to, "usher_backend_verified", "gauge",
+			"Does it say that it serves what it should? Not there if it is not asked.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].verifies)
-			line(to, "usher_backend_verified{backend=\"%s\"} %u", page->backends[b].name,
-			     page->backends[b].verified);
-	family(to, "usher_backend_path_mtu_bytes", "gauge", "What the path to the backend takes; forward ipip, gue.");
+			promtext_line(to, "usher_backend_verified{backend=\"%s\"} %u", page->backends[b].name,
+				      page->backends[b].verified);
+	promtext_family(to, "usher_backend_path_mtu_bytes", "gauge",
+			"What the path to the backend takes; forward ipip, gue.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].path_mtu)
-			line(to, "usher_backend_path_mtu_bytes{backend=\"%s\"} %u", page->backends[b].name,
-			     page->backends[b].path_mtu);
+			promtext_line(to, "usher_backend_path_mtu_bytes{backend=\"%s\"} %u", page->backends[b].name,
+				      page->backends[b].path_mtu);
 }
 
 /* What the backends' own metrics say. */
@@ -211,29 +218,30 @@ static void print_loads(struct json *to, const struct edge_page *page)
 		{"usher_backend_start_time_seconds", "Since when its process runs, the same."},
 	};
 
-	family(to, "usher_backend_telemetry_fresh", "gauge",
-	       "Have its metrics been read lately? Not there if the policy has none.");
+	promtext_family(to, "usher_backend_telemetry_fresh", "gauge",
+			"Have its metrics been read lately? Not there if the policy has none.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && page->backends[b].scraped)
-			line(to, "usher_backend_telemetry_fresh{backend=\"%s\"} %u", page->backends[b].name,
-			     page->backends[b].scrape_fresh);
+			promtext_line(to, "usher_backend_telemetry_fresh{backend=\"%s\"} %u", page->backends[b].name,
+				      page->backends[b].scrape_fresh);
 	for (size_t f = 0; f < EDGE_FIGURES; f++) {
-		family(to, figures[f].name, "gauge", figures[f].help);
+		promtext_family(to, figures[f].name, "gauge", figures[f].help);
 		for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 			if (page->backends[b].name[0] && page->backends[b].scraped && !isnan(page->backends[b].load[f]))
-				line(to, "%s{backend=\"%s\"} %.15g", figures[f].name, page->backends[b].name,
-				     page->backends[b].load[f]);
+				promtext_line(to, "%s{backend=\"%s\"} %.15g", figures[f].name, page->backends[b].name,
+					      page->backends[b].load[f]);
 	}
 }
 
 static void print_balance(struct json *to, const struct edge_page *page)
 {
-	family(to, "usher_backend_balance_load_ratio", "gauge",
-	       "Share of its capacity that least-load takes it to use; not there where no service is balanced so.");
+	promtext_family(
+		to, "usher_backend_balance_load_ratio", "gauge",
+		"Share of its capacity that least-load takes it to use; not there where no service is balanced so.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (page->backends[b].name[0] && !isnan(page->backends[b].balance))
-			line(to, "usher_backend_balance_load_ratio{backend=\"%s\"} %.15g", page->backends[b].name,
-			     page->backends[b].balance);
+			promtext_line(to, "usher_backend_balance_load_ratio{backend=\"%s\"} %.15g",
+				      page->backends[b].name, page->backends[b].balance);
 }
 
 /* ---- gates --------------------------------------------------------------------------------------------------- */
@@ -241,8 +249,8 @@ static void print_balance(struct json *to, const struct edge_page *page)
 static void gate_line(struct json *to, const char *name, const struct edge_gate *gate, double value)
 {
 	if (!isnan(value))
-		line(to, "%s{gate=\"%s\",on=\"%s\",subject=\"%s\"} %.15g", name, gate->gate,
-		     gate_subject_names[gate->on], gate->subject, value);
+		promtext_line(to, "%s{gate=\"%s\",on=\"%s\",subject=\"%s\"} %.15g", name, gate->gate,
+			      gate_subject_names[gate->on], gate->subject, value);
 }
 
 static void print_gates(struct json *to, const struct edge_page *page)
@@ -261,7 +269,7 @@ static void print_gates(struct json *to, const struct edge_page *page)
 	};
 
 	for (size_t f = 0; page->gate_count && f < ARRAY_COUNT(families); f++) {
-		family(to, families[f].name, "gauge", families[f].help);
+		promtext_family(to, families[f].name, "gauge", families[f].help);
 		for (size_t i = 0; i < page->gate_count && i < USHER_GATE_SUBJECTS_MAX; i++) {
 			const struct edge_gate *gate = &page->gates[i];
 			const double values[] = {gate->state, gate->acts, gate->alert,	 gate->value,
@@ -271,9 +279,10 @@ static void print_gates(struct json *to, const struct edge_page *page)
 		}
 	}
 	if (page->evaluator_count)
-		family(to, "usher_evaluator_fresh", "gauge", "Has it been read lately?");
+		promtext_family(to, "usher_evaluator_fresh", "gauge", "Has it been read lately?");
 	for (size_t e = 0; e < page->evaluator_count && e < USHER_EVALUATORS_MAX; e++)
-		line(to, "usher_evaluator_fresh{evaluator=\"%s\"} %u", page->evaluators[e], page->evaluators_fresh[e]);
+		promtext_line(to, "usher_evaluator_fresh{evaluator=\"%s\"} %u", page->evaluators[e],
+			      page->evaluators_fresh[e]);
 }
 
 /* ---- what NAT shows of a backend ------------------------------------------------------------------------------ */
@@ -294,21 +303,22 @@ static void print_buckets(struct json *to, const char *name, const char *backend
 			snprintf(bound, sizeof(bound), "+Inf");
 		else
 			snprintf(bound, sizeof(bound), "%.10g", latency_bound(i));
-		line(to, "%s_bucket{backend=\"%s\",le=\"%s\"} %llu", name, backend, bound, below);
+		promtext_line(to, "%s_bucket{backend=\"%s\",le=\"%s\"} %llu", name, backend, bound, below);
 	}
-	line(to, "%s_sum{backend=\"%s\"} %.10g", name, backend, latency_sum(latency));
-	line(to, "%s_count{backend=\"%s\"} %llu", name, backend, below);
+	promtext_line(to, "%s_sum{backend=\"%s\"} %.10g", name, backend, latency_sum(latency));
+	promtext_line(to, "%s_count{backend=\"%s\"} %llu", name, backend, below);
 }
 
 static void print_latencies(struct json *to, const struct edge_page *page)
 {
-	family(to, "usher_backend_connect_seconds", "histogram", "SYN to SYN-ACK of the backend; forward nat.");
+	promtext_family(to, "usher_backend_connect_seconds", "histogram",
+			"SYN to SYN-ACK of the backend; forward nat.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (has_figures(&page->backends[b]))
 			print_buckets(to, "usher_backend_connect_seconds", page->backends[b].name,
 				      &page->counters.figures[b].connect);
-	family(to, "usher_backend_first_byte_seconds", "histogram",
-	       "First byte from the client since the backend spoke, to the backend's next; forward nat.");
+	promtext_family(to, "usher_backend_first_byte_seconds", "histogram",
+			"First byte from the client since the backend spoke, to the backend's next; forward nat.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
 		if (has_figures(&page->backends[b]))
 			print_buckets(to, "usher_backend_first_byte_seconds", page->backends[b].name,
@@ -328,15 +338,15 @@ static void print_failures(struct json *to, const struct edge_page *page)
 	};
 
 	for (size_t f = 0; f < ARRAY_COUNT(failures); f++) {
-		family(to, failures[f].name, "counter", failures[f].help);
+		promtext_family(to, failures[f].name, "counter", failures[f].help);
 		for (size_t b = 0; b < USHER_BACKENDS_MAX; b++) {
 			const struct usher_backend_figures *figures = &page->counters.figures[b];
 			const uint64_t values[] = {figures->refused, figures->resets, figures->connect_timeouts,
 						   figures->first_byte_timeouts};
 
 			if (has_figures(&page->backends[b]))
-				line(to, "%s{backend=\"%s\"} %llu", failures[f].name, page->backends[b].name,
-				     (unsigned long long)values[f]);
+				promtext_line(to, "%s{backend=\"%s\"} %llu", failures[f].name, page->backends[b].name,
+					      (unsigned long long)values[f]);
 		}
 	}
 }
@@ -345,19 +355,21 @@ static void print_failures(struct json *to, const struct edge_page *page)
 
 static void print_rollouts(struct json *to, const struct edge_page *page)
 {
-	family(to, "usher_rollout_share_ratio", "gauge",
-	       "What part of its service's new flows the new version of a roll-out is given, 0 to 1.");
+	promtext_family(to, "usher_rollout_share_ratio", "gauge",
+			"What part of its service's new flows the new version of a roll-out is given, 0 to 1.");
 	for (size_t r = 0; r < USHER_ROLLOUTS_MAX && page->rollouts[r].name[0]; r++) {
 		const struct edge_rollout *rollout = &page->rollouts[r];
 
-		line(to, "usher_rollout_share_ratio{rollout=\"%s\",service=\"%s\",model=\"%s\",version=\"%s\"} %.2f",
-		     rollout->name, rollout->service, rollout->model, rollout->version, rollout->share / 100.0);
+		promtext_line(
+			to, "usher_rollout_share_ratio{rollout=\"%s\",service=\"%s\",model=\"%s\",version=\"%s\"} %.2f",
+			rollout->name, rollout->service, rollout->model, rollout->version, rollout->share / 100.0);
 	}
-	family(to, "usher_rollout_state", "gauge", "1 for the state that the roll-out is in, 0 for the others.");
+	promtext_family(to, "usher_rollout_state", "gauge",
+			"1 for the state that the roll-out is in, 0 for the others.");
 	for (size_t r = 0; r < USHER_ROLLOUTS_MAX && page->rollouts[r].name[0]; r++)
 		for (size_t s = 0; s < ROLLOUT_STATES; s++)
-			line(to, "usher_rollout_state{rollout=\"%s\",state=\"%s\"} %d", page->rollouts[r].name,
-			     rollout_state_names[s], page->rollouts[r].state == s);
+			promtext_line(to, "usher_rollout_state{rollout=\"%s\",state=\"%s\"} %d", page->rollouts[r].name,
+				      rollout_state_names[s], page->rollouts[r].state == s);
 }
 
 void promtext_print(struct json *to, const struct edge_page *page)
@@ -388,6 +400,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	print_loads(to, page);
 	print_balance(to, page);
 	print_gates(to, page);
+	promsets_print(to, page);
 	print_latencies(to, page);
 	print_failures(to, page);
 	print_rollouts(to, page);

@@ -9,4 +9,8 @@
 /* Adds the whole exposition to `to` (as raw text). */
 void promtext_print(struct json *to, const struct edge_page *page);
 
+/* For its parts: the head of a family, and one of its lines. */
+void promtext_family(struct json *to, const char *name, const char *type, const char *help);
+void promtext_line(struct json *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

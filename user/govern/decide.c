@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/date.h"
 #include "govern/slow_start.h"
+#include "govern/surge.h"
 
 static void free_effective(struct effective **effective)
 {
@@ -23,6 +24,8 @@ void effective_free(struct effective *effective)
 	free(effective->version_shares);
 	free(effective->rollouts);
 	free(effective->rerouted);
+	free(effective->open);
+	free(effective->floors);
 	free(effective->serving);
 	free(effective->serving_first);
 	free(effective);
@@ -76,6 +79,21 @@ static uint32_t whole_or(uint32_t share)
 	return share ? share : 100;
 }
 
+/* The lowest priority that is served when so many are shed; strangers have one as well. */
+static uint32_t floor_of(const struct policy *policy, uint32_t shed)
+{
+	_cleanup_free_ uint32_t *priorities = NULL;
+
+	if (!shed)
+		return 0;
+	priorities = calloc(policy->tenant_count + 1, sizeof(*priorities));
+	if (!priorities)
+		abort();
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		priorities[t] = policy->tenants[t].priority;
+	return surge_floor(priorities, policy->tenant_count + 1, shed);
+}
+
 /* Shares of versions and services; facts that do not reach them leave them whole. */
 static void decide_gates(struct effective *effective, const struct facts *facts)
 {
@@ -86,6 +104,10 @@ static void decide_gates(struct effective *effective, const struct facts *facts)
 			whole_or(facts && v < facts->version_count ? facts->versions[v].share : 0);
 	for (size_t s = 0; s < policy->service_count; s++)
 		effective->rerouted[s] = facts && s < facts->service_count && facts->services[s].rerouted;
+	for (size_t s = 0; facts && s < policy->service_count && s < facts->service_count; s++) {
+		effective->open[s] = facts->services[s].open;
+		effective->floors[s] = floor_of(policy, facts->services[s].shed);
+	}
 }
 
 /* Facts that do not reach a service know nothing of its roll-out: the new version gets nothing. */
@@ -243,10 +265,13 @@ int decide(const struct policy *policy, const struct facts *facts, int64_t now, 
 	effective->version_shares = allocate(policy->version_count, sizeof(*effective->version_shares));
 	effective->rollouts = allocate(policy->service_count, sizeof(*effective->rollouts));
 	effective->rerouted = allocate(policy->service_count, sizeof(*effective->rerouted));
+	effective->open = allocate(policy->service_count, sizeof(*effective->open));
+	effective->floors = allocate(policy->service_count, sizeof(*effective->floors));
 	effective->serving = allocate(policy->backend_count, sizeof(*effective->serving));
 	effective->serving_first = allocate(policy->model_count + 1, sizeof(*effective->serving_first));
 	if (!effective->backends || !effective->lapsed_labels || !effective->version_shares || !effective->rollouts ||
-	    !effective->rerouted || !effective->serving || !effective->serving_first)
+	    !effective->rerouted || !effective->open || !effective->floors || !effective->serving ||
+	    !effective->serving_first)
 		return -ENOMEM;
 	decide_labels(effective, now);
 	decide_gates(effective, facts);

@@ -28,6 +28,8 @@ struct effective {
 	uint64_t *lapsed_labels;  /* bit n: labels[n] of that version */
 	uint32_t *version_shares; /* by policy version index: per cent of its weight in a split that gates leave it */
 	struct effective_rollout *rollouts; /* by policy service index */
+	uint32_t *open;			    /* by policy service index: overflow tiers that are open beside the first */
+	uint32_t *floors;		    /* the same: tenants of a lower priority are shed */
 	bool *rerouted; /* by policy service index: nobody may start there (GATE_BREACHED), whoever could */
 	/* Who serves model m: backends serving[serving_first[m]] up to serving[serving_first[m + 1]], by index. */
 	size_t *serving, *serving_first;

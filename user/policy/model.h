@@ -96,6 +96,7 @@ struct tenant {
 	size_t source_count;
 	enum audit_mode audit;
 	struct tenant_limits limits;
+	uint32_t priority; /* in a surge the lowest is shed first; `unknown` has 0 */
 };
 
 enum stage { STAGE_DEVELOPMENT, STAGE_CANARY, STAGE_PRODUCTION, STAGE_ARCHIVED, STAGES };
@@ -240,7 +241,13 @@ struct service {
 	size_t tenant; /* that owns it, or POLICY_NONE */
 	bool sticky_client;
 	bool announce;
-	bool least_load;	/* of two candidates the less loaded; otherwise the first */
+	bool least_load; /* of two candidates the less loaded; otherwise the first */
+	/* Overflow: a backend is in the first tier whose regions it lies in, counted from 1, otherwise in tier 0. */
+	struct region_list *tiers;
+	size_t tier_count;
+	bool sheds;		  /* after the last tier, tenants by priority */
+	double open_at, close_at; /* load over capacity */
+	uint32_t open_for_s, close_for_s;
 	uint32_t slow_start_ms; /* 0: newcomers get their full weight at once */
 };
 

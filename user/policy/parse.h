@@ -25,11 +25,22 @@ void validate(struct document *document, const struct policy *policy);
 /* What is legal and suspicious. now: seconds since the epoch. Asked only of a policy without errors. */
 void suspect(struct document *document, const struct policy *policy, int64_t now);
 void suspect_gates(struct document *document, const struct policy *policy);
+void suspect_overflow(struct document *document, const struct policy *policy);
 void suspect_rollouts(struct document *document, const struct policy *policy);
 
 /* SHA-256 of the document as it would be printed with sorted keys and without blanks, and of the digests of its files. */
 void document_digest(const struct document *document, const struct policy *policy, char hex[65]);
 
+/* How often something is asked, how long it may take, and how old what it said may become. */
+struct pace {
+	const struct field *every, *timeout, *stale_after;
+	uint32_t every_min, stale_min, stale_max; /* ms; an interval is an hour at most */
+	uint32_t every_ms, timeout_ms;		  /* unless given; the timeout is no longer than the interval */
+	uint32_t intervals;			  /* after so many it is stale, unless given */
+	const char *what;			  /* "scrape", for messages */
+};
+void read_pace(struct document *document, struct node node, const struct pace *pace, uint32_t *ret_every,
+	       uint32_t *ret_timeout, uint32_t *ret_stale_after);
 /* The name of a series: at most USHER_METRIC_NAME_MAX characters. Returns 0 or -EINVAL. */
 int read_metric_name(struct document *document, struct node node, const char **ret_name);
 void read_load(struct document *document, struct node node, struct load_source *load);
@@ -43,6 +54,9 @@ bool is_path(const char *text);
 void read_host_name(struct document *document, struct node node, const char **ret_host);
 
 /* "every-flow" or "required". */
+/* Where a service turns when its backends are full; `surge`: at which load. */
+void read_overflow(struct document *document, const struct field *overflow, const struct field *surge,
+		   const struct policy *policy, struct service *service);
 void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode);
 /* An address with a port that a host can have; `what`: "a backend". */
 int read_endpoint(struct document *document, struct node node, const char *what, struct usher_address *ret_address,

@@ -89,22 +89,18 @@ static void read_url(struct document *document, struct node node, struct evaluat
 static void read_times(struct document *document, struct node node, const struct field *fields,
 		       struct evaluator *evaluator)
 {
-	if (fields[EVERY].given)
-		read_duration(document, fields[EVERY].value, 1000, 3600000, &evaluator->every_ms);
-	evaluator->timeout_ms = evaluator->every_ms < TIMEOUT_MS ? evaluator->every_ms : TIMEOUT_MS;
-	evaluator->stale_after_ms = evaluator->every_ms * STALE_AFTER;
-	if (fields[TIMEOUT].given)
-		read_duration(document, fields[TIMEOUT].value, 50, 60000, &evaluator->timeout_ms);
-	if (fields[STALE].given)
-		read_duration(document, fields[STALE].value, 1000, 604800000, &evaluator->stale_after_ms);
-	if (evaluator->timeout_ms > evaluator->every_ms)
-		node_error(document, fields[TIMEOUT].given ? fields[TIMEOUT].value : node,
-			   "the timeout (%u ms) is longer than the interval (%u ms)", evaluator->timeout_ms,
-			   evaluator->every_ms);
-	if (evaluator->stale_after_ms < evaluator->every_ms)
-		node_error(document, fields[STALE].given ? fields[STALE].value : node,
-			   "stale after %u ms, which is before the next reading (%u ms)", evaluator->stale_after_ms,
-			   evaluator->every_ms);
+	const struct pace pace = {.every = &fields[EVERY],
+				  .timeout = &fields[TIMEOUT],
+				  .stale_after = &fields[STALE],
+				  .every_min = 1000,
+				  .stale_min = 1000,
+				  .stale_max = 604800000,
+				  .every_ms = EVERY_MS,
+				  .timeout_ms = TIMEOUT_MS,
+				  .intervals = STALE_AFTER,
+				  .what = "reading"};
+
+	read_pace(document, node, &pace, &evaluator->every_ms, &evaluator->timeout_ms, &evaluator->stale_after_ms);
 }
 
 static void read_evaluator(struct document *document, struct node node, struct evaluator *evaluator)
@@ -117,7 +113,6 @@ static void read_evaluator(struct document *document, struct node node, struct e
 
 	evaluator->place = node_place(document, node);
 	evaluator->verify = true;
-	evaluator->every_ms = EVERY_MS;
 	if (read_object(document, node, fields, FIELDS))
 		return;
 	if (fields[URL].given == fields[PROMETHEUS].given)

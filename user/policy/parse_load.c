@@ -146,21 +146,18 @@ static void read_where(struct document *document, const struct field *fields, st
 static void read_times(struct document *document, struct node node, const struct field *fields,
 		       struct load_source *load)
 {
-	if (fields[EVERY].given)
-		read_duration(document, fields[EVERY].value, 500, 3600000, &load->every_ms);
-	load->timeout_ms = load->every_ms < TIMEOUT_MS ? load->every_ms : TIMEOUT_MS;
-	load->stale_after_ms = load->every_ms * STALE_AFTER;
-	if (fields[TIMEOUT].given)
-		read_duration(document, fields[TIMEOUT].value, 50, 60000, &load->timeout_ms);
-	if (fields[STALE].given)
-		read_duration(document, fields[STALE].value, 500, 86400000, &load->stale_after_ms);
-	if (load->timeout_ms > load->every_ms)
-		node_error(document, fields[TIMEOUT].given ? fields[TIMEOUT].value : node,
-			   "the timeout (%u ms) is longer than the interval (%u ms)", load->timeout_ms, load->every_ms);
-	if (load->stale_after_ms < load->every_ms)
-		node_error(document, fields[STALE].given ? fields[STALE].value : node,
-			   "stale after %u ms, which is before the next scrape (%u ms)", load->stale_after_ms,
-			   load->every_ms);
+	const struct pace pace = {.every = &fields[EVERY],
+				  .timeout = &fields[TIMEOUT],
+				  .stale_after = &fields[STALE],
+				  .every_min = 500,
+				  .stale_min = 500,
+				  .stale_max = 86400000,
+				  .every_ms = EVERY_MS,
+				  .timeout_ms = TIMEOUT_MS,
+				  .intervals = STALE_AFTER,
+				  .what = "scrape"};
+
+	read_pace(document, node, &pace, &load->every_ms, &load->timeout_ms, &load->stale_after_ms);
 }
 
 void read_load(struct document *document, struct node node, struct load_source *load)

@@ -38,7 +38,7 @@ static void read_addresses(struct document *document, struct node node, struct s
 static void read_service(struct document *document, struct node node, const struct policy *policy,
 			 struct service *service)
 {
-	enum { ADDRESS, PROTOCOL, MODEL, TENANT, STICKY, ANNOUNCE, BALANCE, SLOW_START, FIELDS };
+	enum { ADDRESS, PROTOCOL, MODEL, TENANT, STICKY, ANNOUNCE, BALANCE, SLOW_START, OVERFLOW, SURGE, FIELDS };
 	struct field fields[FIELDS] = {{.key = "address", .required = true},
 				       {.key = "protocol", .required = true},
 				       {.key = "model", .required = true},
@@ -46,7 +46,9 @@ static void read_service(struct document *document, struct node node, const stru
 				       {.key = "sticky"},
 				       {.key = "announce"},
 				       {.key = "balance"},
-				       {.key = "slow_start"}};
+				       {.key = "slow_start"},
+				       {.key = "overflow"},
+				       {.key = "surge"}};
 	static const char *const balance_words[] = {"maglev", "least-load"};
 	const struct named models = NAMED("model", policy->models, policy->model_count);
 	const struct named tenants = NAMED("tenant", policy->tenants, policy->tenant_count);
@@ -74,6 +76,7 @@ static void read_service(struct document *document, struct node node, const stru
 		service->least_load = choice == 1;
 	if (fields[SLOW_START].given)
 		read_duration(document, fields[SLOW_START].value, 1000, SLOW_START_MAX_MS, &service->slow_start_ms);
+	read_overflow(document, &fields[OVERFLOW], &fields[SURGE], policy, service);
 }
 
 void parse_services(struct document *document, struct node node, struct policy *policy)

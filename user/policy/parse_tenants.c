@@ -227,8 +227,8 @@ static void read_limits(struct document *document, struct node node, struct tena
 static void read_tenant(struct document *document, struct node node, struct policy *policy, size_t index)
 {
 	struct tenant *tenant = &policy->tenants[index];
-	enum { SOURCES, AUDIT, LIMITS, FIELDS };
-	struct field fields[FIELDS] = {{.key = "sources"}, {.key = "audit"}, {.key = "limits"}};
+	enum { SOURCES, AUDIT, LIMITS, PRIORITY, FIELDS };
+	struct field fields[FIELDS] = {{.key = "sources"}, {.key = "audit"}, {.key = "limits"}, {.key = "priority"}};
 
 	tenant->place = node_place(document, node);
 	if (read_object(document, node, fields, FIELDS))
@@ -238,6 +238,8 @@ static void read_tenant(struct document *document, struct node node, struct poli
 	read_audit_mode(document, &fields[AUDIT], &tenant->audit);
 	if (fields[LIMITS].given)
 		read_limits(document, fields[LIMITS].value, &tenant->limits);
+	if (fields[PRIORITY].given)
+		read_count(document, fields[PRIORITY].value, 0, USHER_PRIORITY_MAX, &tenant->priority);
 }
 
 /* Whoever no prefix covers: may be limited, and is nothing else. */

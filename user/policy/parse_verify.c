@@ -130,22 +130,18 @@ static void read_where(struct document *document, struct node node, const struct
 
 static void read_times(struct document *document, struct node node, const struct field *fields, struct verify *verify)
 {
-	if (fields[EVERY].given)
-		read_duration(document, fields[EVERY].value, 500, 3600000, &verify->every_ms);
-	verify->timeout_ms = verify->every_ms < TIMEOUT_MS ? verify->every_ms : TIMEOUT_MS;
-	verify->stale_after_ms = verify->every_ms * STALE_AFTER;
-	if (fields[TIMEOUT].given)
-		read_duration(document, fields[TIMEOUT].value, 50, 60000, &verify->timeout_ms);
-	if (fields[STALE].given)
-		read_duration(document, fields[STALE].value, 500, 604800000, &verify->stale_after_ms);
-	if (verify->timeout_ms > verify->every_ms)
-		node_error(document, fields[TIMEOUT].given ? fields[TIMEOUT].value : node,
-			   "the timeout (%u ms) is longer than the interval (%u ms)", verify->timeout_ms,
-			   verify->every_ms);
-	if (verify->stale_after_ms < verify->every_ms)
-		node_error(document, fields[STALE].given ? fields[STALE].value : node,
-			   "stale after %u ms, which is before the next answer (%u ms)", verify->stale_after_ms,
-			   verify->every_ms);
+	const struct pace pace = {.every = &fields[EVERY],
+				  .timeout = &fields[TIMEOUT],
+				  .stale_after = &fields[STALE],
+				  .every_min = 500,
+				  .stale_min = 500,
+				  .stale_max = 604800000,
+				  .every_ms = EVERY_MS,
+				  .timeout_ms = TIMEOUT_MS,
+				  .intervals = STALE_AFTER,
+				  .what = "answer"};
+
+	read_pace(document, node, &pace, &verify->every_ms, &verify->timeout_ms, &verify->stale_after_ms);
 }
 
 void read_verify(struct document *document, struct node node, const struct policy *policy, size_t version,
@@ -158,7 +154,7 @@ void read_verify(struct document *document, struct node node, const struct polic
 		[TIMEOUT] = {.key = "timeout"}, [STALE] = {.key = "stale_after"},
 	};
 
-	*verify = (struct verify){.given = true, .certificate = true, .every_ms = EVERY_MS};
+	*verify = (struct verify){.given = true, .certificate = true};
 	if (read_object(document, node, fields, FIELDS) || version == POLICY_NONE)
 		return;
 	read_what(document, node, fields, policy, version, verify);

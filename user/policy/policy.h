@@ -30,6 +30,8 @@ int region_compare(const void *left, const void *right);
 /* "DE-HE", "DE", or "unknown". */
 void region_print(const struct region *region, char text[8]);
 
+/* The overflow tier of a service that a backend is in. */
+size_t service_tier(const struct policy *policy, size_t service, size_t backend);
 /* How many series each subject of the gate is judged by, in the order of struct gate_policy: series[0] of the first group,
  * series[1] of it, then of the second group; of each bucket of the actual histogram, then of the expected one. */
 size_t gate_series_count(const struct gate_policy *gate);

@@ -151,6 +151,7 @@ void suspect(struct document *document, const struct policy *policy, int64_t now
 	suspect_services(document, policy);
 	suspect_balance(document, policy);
 	suspect_gates(document, policy);
+	suspect_overflow(document, policy);
 	suspect_rollouts(document, policy);
 	if (!policy->service_count)
 		mark_report(document, SEVERITY_WARNING, text_member(&document->text, 0, "services"),

@@ -24,7 +24,7 @@ EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "se
                   ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
                   ["release", "--backend", "fra-1", "--why", "mended"], ["rollout", "pause", "r", "--why", "x"],
                   ["apply", GOOD], ["diff", GOOD]]
-SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "rollouts", "flows", "facts",
+SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "surges", "rollouts", "flows", "facts",
          "stats", "generation"]
 
 tests = []

@@ -35,7 +35,8 @@ static int look(const char *text, const char *pointer, const char *equals)
 
 static void test_servers_answers(void **state)
 {
-	static const char models[] = "{\"object\":\"list\",\"data\":[{\"id\":\"scorer-3.1.0\",\"object\":\"model\",\"created\":1}]}";
+	static const char models[] =
+		"{\"object\":\"list\",\"data\":[{\"id\":\"scorer-3.1.0\",\"object\":\"model\",\"created\":1}]}";
 	static const char metadata[] = "{\"name\":\"scorer\",\"versions\":[\"31\"],\"platform\":\"x\",\"inputs\":[]}";
 	static const char info[] = "{\"model_id\":\"org/scorer\",\"model_sha\":\"dde4\",\"max_total_tokens\":2048}";
 
@@ -72,8 +73,8 @@ static void test_pointers(void **state)
 	assert_true(found.matches);
 	for (size_t i = 0; i < 9; i++)
 		assert_int_equal(look(text,
-				      ((const char *const[]){"/b", "/m~0n/2", "/m~0n/01", "/m~0n/-1", "/m~0n/x", "/m~0n",
-							     "/0", "/a~1b/0", "/m~0n/99999999999"})[i],
+				      ((const char *const[]){"/b", "/m~0n/2", "/m~0n/01", "/m~0n/-1", "/m~0n/x",
+							     "/m~0n", "/0", "/a~1b/0", "/m~0n/99999999999"})[i],
 				      "1"),
 				 -ENOENT);
 	assert_int_equal(look("{\"a\":null}", "/a", "null"), -ENOENT);
@@ -85,7 +86,8 @@ static void test_what_is_shown_is_fit_to_be(void **state)
 	assert_int_equal(look("{\"v\":\"\\u001b[2J\\u00e4\\u0000x\"}", "/v", "x"), 0);
 	assert_false(found.matches);
 	assert_string_equal(found.found, "?[2J???x");
-	assert_int_equal(look("{\"v\":\"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff\"}", "/v", "x"), 0);
+	assert_int_equal(look("{\"v\":\"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff\"}", "/v", "x"),
+			 0);
 	assert_string_equal(found.found, "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeef...");
 	/* Only all of it is the same, whatever stands before a NUL. */
 	assert_int_equal(look("{\"v\":\"3.1.0\\u0000\"}", "/v", "3.1.0"), 0);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Overflow tiers and shedding: who may start, who may stay, and that neither raises the epoch. */
+#include <setjmp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "compile/decision.h"
+#include "compiled.h"
+
+#include <cmocka.h>
+
+static const char text[] =
+	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"
+	"\"backends\": {"
+	"\"de\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"
+	"\"fr\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@1\", \"region\": \"FR\"},"
+	"\"ie\": {\"address\": \"10.0.0.3:80\", \"serves\": \"m@1\", \"region\": \"IE\"}},"
+	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\","
+	"\"overflow\": [{\"region\": [\"FR\"]}, {\"region\": [\"IE\", \"FR\"]}, {\"shed\": \"lowest-priority\"}]},"
+	"\"t\": {\"address\": \"192.0.2.2:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"
+	"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"}], \"priority\": 5},"
+	"\"y\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}], \"priority\": 9}},"
+	"\"rules\": [{\"id\": \"allow\", \"when\": {\"tenant\": [\"x\", \"y\"]}, \"allow\": true}],"
+	"\"nat\": {\"addresses\": [\"10.255.0.1\"]}}";
+
+enum { DE, FR, IE, BACKENDS };
+enum { S, T, SERVICES };
+enum { X, Y };
+
+static struct compiled compiled_at(const struct tables *before, uint32_t open, uint32_t shed, unsigned int down)
+{
+	struct backend_facts backends[BACKENDS];
+	struct service_facts services[SERVICES] = {{.open = open, .shed = shed}};
+	const struct facts facts = {
+		.backends = backends, .backend_count = BACKENDS, .services = services, .service_count = SERVICES};
+	struct compiled compiled;
+
+	for (unsigned int b = 0; b < BACKENDS; b++)
+		backends[b] = (struct backend_facts){.health = down >> b & 1 ? HEALTH_DOWN : HEALTH_UP,
+						     .next_hop.resolved = true};
+	if (compile_after(before, text, &facts, &compiled)) {
+		diagnostics_print(&compiled.diagnostics, stderr);
+		fail();
+	}
+	return compiled;
+}
+
+/* Who may start, one letter each: s; c: only continue, its tier is closed; u: only continue, it is not healthy. Or the refusal. */
+static void expect(const struct compiled *compiled, size_t service, size_t tenant, const char *wanted)
+{
+	const struct region region = {.country = "DE"};
+	struct decision *decision = decision_make(compiled->effective, service, tenant, &region, AF_INET);
+	char seen[16] = "";
+
+	for (size_t i = 0; i < decision->own->count; i++) {
+		const struct candidate *candidate = &decision->own->candidates[i];
+
+		assert_int_equal(candidate->constraint_reason, 0);
+		seen[i] = candidate->start_reason == 0				? 's'
+			  : candidate->start_reason == USHER_REASON_TIER_CLOSED ? 'c'
+			  : candidate->start_reason == USHER_REASON_UNHEALTHY	? 'u'
+										: '?';
+	}
+	if (decision->reason == USHER_REASON_SHED) {
+		assert_int_equal(decision->answer, USHER_ANSWER_DROP);
+		assert_null(decision->answering);
+		snprintf(seen, sizeof(seen), "shed");
+	}
+	assert_string_equal(seen, wanted);
+	decision_free(decision);
+}
+
+static void test_tiers(void **state)
+{
+	struct compiled compiled = compiled_at(NULL, 0, 0, 0);
+	uint32_t epoch = compiled.tables->header.epoch;
+
+	(void)state;
+	expect(&compiled, S, X, "scc");
+	expect(&compiled, T, X, "sss"); /* which has no overflow */
+	struct compiled next = compiled_at(compiled.tables, 1, 0, 0);
+
+	expect(&next, S, X, "ssc");
+	assert_int_equal(next.tables->header.epoch, epoch);
+	compiled_free(&next);
+	next = compiled_at(compiled.tables, 2, 0, 0);
+	expect(&next, S, X, "sss");
+	compiled_free(&next);
+	/* Nobody before them: the next tier that has anybody. */
+	next = compiled_at(compiled.tables, 0, 0, 1u << DE);
+	expect(&next, S, X, "usc");
+	compiled_free(&next);
+	next = compiled_at(compiled.tables, 0, 0, 1u << DE | 1u << FR);
+	expect(&next, S, X, "uus");
+	compiled_free(&next);
+	compiled_free(&compiled);
+}
+
+static void test_shedding(void **state)
+{
+	struct compiled compiled = compiled_at(NULL, 2, 0, 0), next;
+
+	(void)state;
+	/* 0, of strangers, goes first. */
+	next = compiled_at(compiled.tables, 2, 1, 0);
+	expect(&next, S, X, "sss");
+	compiled_free(&next);
+	next = compiled_at(compiled.tables, 2, 2, 0);
+	expect(&next, S, X, "shed");
+	expect(&next, S, Y, "sss");
+	expect(&next, T, X, "sss");
+	assert_int_equal(next.tables->header.epoch, compiled.tables->header.epoch);
+	compiled_free(&next);
+	/* Never the highest. */
+	next = compiled_at(compiled.tables, 2, 9, 0);
+	expect(&next, S, Y, "sss");
+	compiled_free(&next);
+	/* Whom nobody could answer is told that. */
+	next = compiled_at(compiled.tables, 2, 2, 7);
+	expect(&next, S, X, "uuu");
+	compiled_free(&next);
+	compiled_free(&compiled);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tiers),
+		cmocka_unit_test(test_shedding),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
