@@ -155,6 +155,15 @@ $(B)/tests/fuzz/exposition.fuzz: tests/fuzz/exposition.c $(patsubst %,user/edge/
 	@mkdir -p $(@D)
 	$(CLANG) -Iinclude -Iuser -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -lm -o $@
 
+$(B)/tests/fuzz/series.fuzz: tests/fuzz/series.c $(patsubst %,user/edge/%.c,exposition sample_line families decimal series) $(wildcard user/edge/*.h tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -lm -o $@
+
+# Its replies are read by json-c, which is not built for it.
+$(B)/tests/fuzz/promreply.fuzz: tests/fuzz/promreply.c $(patsubst %,user/edge/%.c,promreply decimal series) $(wildcard user/edge/*.h tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lm -o $@
+
 fuzzers: $(FUZZERS)
 
 test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, MODEL_PACKETS=10000; root)
@@ -162,7 +171,7 @@ test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, M
 	@$(MAKE) --no-print-directory -s $(B)/tests/model.test
 	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
-fuzz: ## the parsers of packets and metrics pages, and checksums, under libFuzzer and sanitizers: 10^8 executions, ten minutes of pages (FUZZ_SECONDS=60: a minute each)
+fuzz: ## the parsers of packets, metrics pages and Prometheus' replies, and checksums, under libFuzzer and sanitizers: 10^8 executions, ten minutes of pages (FUZZ_SECONDS=60: a minute each)
 	@scripts/packages build fuzz
 	@$(MAKE) --no-print-directory -s fuzzers
 	@tests/fuzz/run

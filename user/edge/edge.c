@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "edge/exposition.h"
 #include "edge/nursery.h"
 
 #define READS_IN_A_ROW 1024 /* then others get their turn, whatever the edge has to say */
@@ -214,10 +215,11 @@ static bool identity_makes_sense(const struct edge_identity *identity)
 
 static bool values_make_sense(const struct edge *edge, const struct edge_fact *fact)
 {
-	if (fact->number < 0 || (uint32_t)fact->number >= edge->series_counts[fact->target])
+	if (!fact->up || fact->number < 0 || (uint32_t)fact->number >= edge->series_counts[fact->target])
 		return false;
 	for (size_t i = 0; i < EDGE_VALUES; i++)
-		if (!isnan(fact->values[i].value) && !isfinite(fact->values[i].value))
+		if ((!isnan(fact->values[i].value) && !isfinite(fact->values[i].value)) ||
+		    fact->values[i].type > EXPOSITION_STATESET)
 			return false;
 	return true;
 }

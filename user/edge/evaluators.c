@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "edge/promreply.h"
 
-#define LATER (100 * CLOCK_MILLISECOND) /* when we ourselves lack something */
+#define LATER (100 * CLOCK_MILLISECOND)	    /* when we ourselves lack something */
+#define TELL_AGAIN (10 * CLOCK_MILLISECOND) /* when the core has not taken what it was told */
 #define STATUS_OK 200
 
 /* A reply that is collected. */
@@ -29,6 +30,7 @@ struct evaluation {
 	uint32_t asked;		       /* series of this round that have been, of a Prometheus server */
 	uint32_t asking;	       /* that are at the moment */
 	int64_t begin_at;	       /* the next round */
+	int64_t began_at;	       /* the last one */
 	/* What the last complete round said. */
 	struct edge_value *values;
 	int64_t read_at;
@@ -187,6 +189,13 @@ static bool take_body(void *context, uint64_t mark, const char *bytes, size_t le
 				    : !exposition_feed(evaluation->exposition, bytes, length);
 }
 
+/* Of a reply that has been read. */
+static void forget(struct reply *reply)
+{
+	free(reply->bytes);
+	*reply = (struct reply){0};
+}
+
 /* What came of one request. */
 static struct cause judge(struct evaluation *evaluation, const struct transfer_result *result)
 {
@@ -216,6 +225,7 @@ static void end_round(struct evaluators *evaluators, uint32_t number, struct cau
 	struct evaluation *evaluation = &evaluators->items[number];
 	int64_t now = clock_monotonic();
 
+	forget(&evaluation->reply);
 	evaluation->begin_at = next_moment(evaluation, now);
 	if (cause.kind == CAUSE_OURS) {
 		evaluation->begin_at = now + LATER;
@@ -233,6 +243,20 @@ static void end_round(struct evaluators *evaluators, uint32_t number, struct cau
 	tell(evaluators, number, now);
 }
 
+/* With the next query, unless what the first one said is stale by now. */
+static struct cause go_on(struct evaluators *evaluators, uint32_t number)
+{
+	struct evaluation *evaluation = &evaluators->items[number];
+	uint32_t most = evaluation->evaluator->stale_after_ms;
+
+	if (clock_monotonic() - evaluation->began_at >= most * CLOCK_MILLISECOND)
+		return (struct cause){CAUSE_TIMEOUT, (int32_t)most};
+	if (!ask(evaluators, number))
+		return (struct cause){CAUSE_NONE, 0};
+	evaluation->transfer = NULL;
+	return (struct cause){CAUSE_OURS, 0};
+}
+
 static void transfer_done(void *context, uint64_t mark, const struct transfer_result *result)
 {
 	struct evaluators *evaluators = context;
@@ -243,10 +267,9 @@ static void transfer_done(void *context, uint64_t mark, const struct transfer_re
 	if (cause.kind == CAUSE_NONE && is_query(evaluation)) {
 		evaluation->asked += evaluation->asking;
 		if (evaluation->asked < evaluation->evaluator->count) {
-			if (!ask(evaluators, (uint32_t)mark))
+			cause = go_on(evaluators, (uint32_t)mark);
+			if (cause.kind == CAUSE_NONE)
 				return;
-			evaluation->transfer = NULL;
-			cause = (struct cause){CAUSE_OURS, 0};
 		}
 	}
 	end_round(evaluators, (uint32_t)mark, cause);
@@ -257,6 +280,7 @@ static void begin_round(struct evaluators *evaluators, uint32_t number, int64_t 
 	struct evaluation *evaluation = &evaluators->items[number];
 
 	evaluation->asked = 0;
+	evaluation->began_at = now;
 	series_begin(evaluation->set);
 	if (ask(evaluators, number)) {
 		evaluation->transfer = NULL;
@@ -270,15 +294,18 @@ int64_t evaluators_run(struct evaluators *evaluators, int64_t now)
 
 	for (uint32_t i = 0; i < evaluators->count; i++) {
 		struct evaluation *evaluation = &evaluators->items[i];
+		bool untold;
 
 		if (!evaluation->evaluator->count)
 			continue; /* nobody wants anything of it */
-		if (!evaluation->transfer && evaluation->begin_at <= now)
-			begin_round(evaluators, i, now);
 		tell(evaluators, i, now);
-		if (evaluation->known && !evaluation->told && now + LATER < next)
-			next = now + LATER;
-		if (!evaluation->transfer && evaluation->begin_at < next)
+		/* What one round says is told to its end before the next one begins, or a slow core never heard an end. */
+		untold = evaluation->known && !evaluation->told;
+		if (!evaluation->transfer && !untold && evaluation->begin_at <= now)
+			begin_round(evaluators, i, now);
+		if (untold && now + TELL_AGAIN < next)
+			next = now + TELL_AGAIN;
+		if (!evaluation->transfer && !untold && evaluation->begin_at < next)
 			next = evaluation->begin_at;
 	}
 	return next;

@@ -4,7 +4,8 @@
  *
  * 1. Each is asked at moments of its own, an interval apart; what takes longer than that leaves moments out.
  * 2. A page is one request. A Prometheus server is asked one query after the other; each has the timeout to itself, and the first that
- *    fails ends the round. What a round says counts only once it is complete.
+ *    fails ends the round, as does a round that is not over when its beginning is stale. What a round says counts only once it is
+ *    complete, and is told to its end before the next round begins.
  * 3. Connections are kept from one request to the next.
  */
 #ifndef USHER_EDGE_EVALUATORS_H

@@ -13,6 +13,8 @@
 
 #define DEPTH 8	      /* a reply is 6 deep */
 #define TIME_MAX 1e11 /* seconds since the epoch */
+#define OBJECTS_MAX 32768u
+#define VALUES_MAX 524288u
 
 /* ---- the question ---------------------------------------------------------------------------------------------- */
 
@@ -129,7 +131,7 @@ static int read_sample(struct json_object *pair, double *ret_value, int64_t *ret
 	if (!(at > 0 && at < TIME_MAX) ||
 	    decimal_parse(json_object_get_string(text), (size_t)json_object_get_string_len(text), ret_value))
 		return -EPROTO;
-	*ret_at_ms = (int64_t)(at * 1000);
+	*ret_at_ms = llround(at * 1000);
 	return 0;
 }
 
@@ -167,15 +169,38 @@ static int take_reply(struct json_object *root, struct series_set *set, const st
 		      uint32_t first, uint32_t count)
 {
 	struct json_object *data = member(root, "data", json_type_object),
-			   *rows = member(data, "result", json_type_array);
+			   *rows = member(data, "result", json_type_array), *warnings = NULL;
 	int error = 0;
 
+	/* With warnings it says only what it could get at. */
+	if (json_object_object_get_ex(root, "warnings", &warnings) &&
+	    !(json_object_is_type(warnings, json_type_array) && !json_object_array_length(warnings)))
+		return -EPROTO;
 	if (!is_word(member(root, "status", json_type_string), "success") ||
 	    !is_word(member(data, "resultType", json_type_string), "matrix") || !rows)
 		return -EPROTO;
 	for (size_t i = 0; !error && i < json_object_array_length(rows); i++)
 		error = take_row(json_object_array_get_idx(rows, i), set, series, first, count);
 	return error;
+}
+
+/* What a parser makes of a byte may take hundreds: an empty object costs two. */
+static bool is_bounded(const char *reply, size_t length)
+{
+	size_t objects = 0, values = 0;
+	bool string = false;
+
+	for (size_t i = 0; i < length; i++) {
+		if (string && reply[i] == '\\')
+			i++;
+		else if (reply[i] == '"')
+			string = !string;
+		else if (!string && reply[i] == '{')
+			objects++;
+		else if (!string && (reply[i] == ',' || reply[i] == '['))
+			values++;
+	}
+	return objects <= OBJECTS_MAX && values <= VALUES_MAX;
 }
 
 int promreply_take(const char *reply, size_t length, struct series_set *set, const struct edge_series *series,
@@ -187,13 +212,14 @@ int promreply_take(const char *reply, size_t length, struct series_set *set, con
 
 	if (!tokener)
 		return -ENOMEM;
-	if (!length || length > PROMREPLY_MAX) {
+	if (!length || length > PROMREPLY_MAX || !is_bounded(reply, length)) {
 		json_tokener_free(tokener);
 		return -EPROTO;
 	}
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	root = json_tokener_parse_ex(tokener, reply, (int)length);
-	if (root && json_tokener_get_error(tokener) == json_tokener_success)
+	if (root && json_tokener_get_error(tokener) == json_tokener_success &&
+	    json_tokener_get_parse_end(tokener) == length)
 		error = take_reply(root, set, series, first, count);
 	json_object_put(root);
 	json_tokener_free(tokener);

@@ -19,7 +19,7 @@ uint32_t promreply_together(const struct edge_series *series, uint32_t count);
 void promreply_path(const struct edge_series *series, const char *base, uint32_t seconds, char path[PROMREPLY_PATH]);
 /*
  * Adds what the reply says of the series from `first` on to the set that they belong to. Returns 0; -EPROTO: it is no reply to such a
- * query, or one that says that something is wrong; -ENOMEM. The set is then to be thrown away.
+ * query, more than a server has cause to reply, or one that says that something is wrong or missing; -ENOMEM. The set is then to be thrown away.
  */
 int promreply_take(const char *reply, size_t length, struct series_set *set, const struct edge_series *series,
 		   uint32_t first, uint32_t count);

@@ -15,6 +15,7 @@
 struct shape {
 	const struct edge_series *like;
 	size_t name_length;
+	uint32_t next; /* another one whose name has that hash, or NONE */
 };
 
 struct sum {
@@ -22,7 +23,6 @@ struct sum {
 	int64_t oldest; /* timestamp of a sample; INT64_MAX: none has one */
 	uint32_t samples;
 	uint8_t type;
-	bool broken;
 };
 
 struct series_set {
@@ -31,6 +31,7 @@ struct series_set {
 	struct shape *shapes;
 	struct sum *sums;
 	uint64_t lengths; /* that names have; bit 63: that or more */
+	uint32_t *named;  /* by hash of a name: the first shape, or NONE */
 	uint32_t *first;  /* by hash: the first series, or NONE */
 	uint32_t *next;	  /* by series: another one of that hash */
 	uint32_t *shape_of;
@@ -67,15 +68,23 @@ static bool same_shape(const struct edge_series *a, const struct edge_series *b)
 	return true;
 }
 
+/* Where the shapes of this name begin. */
+static uint32_t *shapes_named(const struct series_set *set, const char *name, size_t length)
+{
+	return &set->named[mix(0xcbf29ce484222325, name, length) & set->mask];
+}
+
 static uint32_t find_shape(struct series_set *set, const struct edge_series *series)
 {
-	for (uint32_t i = set->shape_count; i-- > 0;) /* mostly that of the one before */
+	size_t length = strlen(series->name);
+	uint32_t *first = shapes_named(set, series->name, length);
+
+	for (uint32_t i = *first; i != NONE; i = set->shapes[i].next)
 		if (same_shape(set->shapes[i].like, series))
 			return i;
-	set->shapes[set->shape_count] = (struct shape){series, strlen(series->name)};
-	set->lengths |=
-		1ull << (set->shapes[set->shape_count].name_length < 63 ? set->shapes[set->shape_count].name_length
-									: 63);
+	set->shapes[set->shape_count] = (struct shape){series, length, *first};
+	set->lengths |= 1ull << (length < 63 ? length : 63);
+	*first = set->shape_count;
 	return set->shape_count++;
 }
 
@@ -110,13 +119,15 @@ int series_new(const struct edge_series *series, uint32_t count, struct series_s
 	set->mask = (uint32_t)(slots - 1);
 	set->shapes = calloc(count + 1, sizeof(*set->shapes));
 	set->sums = calloc(count + 1, sizeof(*set->sums));
+	set->named = malloc(slots * sizeof(*set->named));
 	set->first = malloc(slots * sizeof(*set->first));
 	set->next = calloc(count + 1, sizeof(*set->next));
 	set->shape_of = calloc(count + 1, sizeof(*set->shape_of));
-	if (!set->shapes || !set->sums || !set->first || !set->next || !set->shape_of) {
+	if (!set->shapes || !set->sums || !set->named || !set->first || !set->next || !set->shape_of) {
 		series_free(set);
 		return -ENOMEM;
 	}
+	memset(set->named, 0xff, slots * sizeof(*set->named));
 	memset(set->first, 0xff, slots * sizeof(*set->first));
 	for (uint32_t i = 0; i < count; i++)
 		index_series(set, i);
@@ -131,6 +142,7 @@ void series_free(struct series_set *set)
 		return;
 	free(set->shapes);
 	free(set->sums);
+	free(set->named);
 	free(set->first);
 	free(set->next);
 	free(set->shape_of);
@@ -156,7 +168,7 @@ static bool wants(void *context, const char *name, size_t length)
 
 	if (!(set->lengths >> (length < 63 ? length : 63) & 1))
 		return false;
-	for (uint32_t i = 0; i < set->shape_count; i++)
+	for (uint32_t i = *shapes_named(set, name, length); i != NONE; i = set->shapes[i].next)
 		if (has_name(&set->shapes[i], name, length))
 			return true;
 	return false;
@@ -200,8 +212,7 @@ static void add(struct series_set *set, uint32_t index, double value, uint8_t ty
 {
 	struct sum *sum = &set->sums[index];
 
-	sum->value += value;
-	sum->broken |= !isfinite(value);
+	sum->value += value; /* which stays infinite, or no number, whatever follows */
 	sum->samples++;
 	sum->type = type;
 	if (at < sum->oldest)
@@ -237,7 +248,7 @@ static void take(void *context, const struct exposition_sample *sample)
 {
 	struct series_set *set = context;
 
-	for (uint32_t i = 0; i < set->shape_count; i++)
+	for (uint32_t i = *shapes_named(set, sample->name, sample->name_length); i != NONE; i = set->shapes[i].next)
 		if (has_name(&set->shapes[i], sample->name, sample->name_length))
 			take_as(set, i, sample);
 }
@@ -266,10 +277,10 @@ void series_end(const struct series_set *set, int64_t now_ms, struct edge_value 
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct sum *sum = &set->sums[i];
 
-		ret_values[i] = (struct edge_value){
-			.value = sum->samples && !sum->broken && isfinite(sum->value) ? sum->value : NAN,
-			.age_ms = age_of(sum, now_ms),
-			.samples = sum->samples < UINT16_MAX ? (uint16_t)sum->samples : UINT16_MAX,
-			.type = sum->type};
+		ret_values[i] =
+			(struct edge_value){.value = sum->samples && isfinite(sum->value) ? sum->value : NAN,
+					    .age_ms = age_of(sum, now_ms),
+					    .samples = sum->samples < UINT16_MAX ? (uint16_t)sum->samples : UINT16_MAX,
+					    .type = sum->type};
 	}
 }
