@@ -84,6 +84,25 @@ static void print_rollout(struct json_object *record)
 	       (long long)field_integer(record, "share"));
 }
 
+static void print_verification(struct json_object *record)
+{
+	printf(": %s", field_text(record, "state"));
+	if (field(record, "found")) {
+		fputs(", it says ", stdout);
+		ink_text(stdout, field_text(record, "found"));
+		fputs(" where ", stdout);
+		ink_text(stdout, field_text(record, "expected"));
+		fputs(" is expected", stdout);
+	}
+}
+
+static void print_surge(struct json_object *record)
+{
+	printf(": load over capacity %.2f; %lld overflow tiers open, %lld priorities shed",
+	       field_number(record, "ratio"), (long long)field_integer(record, "open"),
+	       (long long)field_integer(record, "shed"));
+}
+
 static void print_operation(struct json_object *record)
 {
 	struct json_object *actor = field(record, "actor");
@@ -101,6 +120,10 @@ static void print_operation(struct json_object *record)
 		printf(" %s@%s", field_text(record, "model"), field_text(record, "version"));
 	if (!strcmp(field_text(record, "activity"), "gate"))
 		print_gate(record);
+	else if (!strcmp(field_text(record, "activity"), "verification"))
+		print_verification(record);
+	else if (!strcmp(field_text(record, "activity"), "surge"))
+		print_surge(record);
 	if (field(record, "policy_revision"))
 		printf(" revision %lld", (long long)field_integer(record, "policy_revision"));
 	if (actor)

@@ -34,7 +34,8 @@ static void figure_cells(struct table *table, struct json_object *gate)
 	else
 		table_cell(table, "-");
 	table_cell(table, "%s", number_text((long long)field_number(gate, "samples"), text));
-	table_cell(table, "%s", duration_text(field_number(gate, "age"), age));
+	/* In whole seconds. */
+	table_cell(table, "%s", field_number(gate, "age") < 1 ? "0 s" : duration_text(field_number(gate, "age"), age));
 }
 
 /* What is known, or why nothing is. */
