@@ -415,7 +415,11 @@ def audit_tail_says_why():
                 "low": 0.79, "high": 0.83, "samples": 2140, "age": 3, "action": "quarantine", "acts": True},
                {"time": "2026-11-22T09:00:03.123Z", "type": "operation", "activity": "rollout", "actor": actor, "rollout": "credit-3.2",
                 "service": "credit", "model": "credit-scorer", "from": "3.1.0", "to": "3.2.0", "change": "promote", "was": "running",
-                "state": "running", "share_before": 5, "share": 25, "why": "ticket 4712", "generation": 9, "epoch": 4}]
+                "state": "running", "share_before": 5, "share": 25, "why": "ticket 4712", "generation": 9, "epoch": 4},
+               {"time": "2026-11-22T09:00:04.123Z", "type": "operation", "activity": "verification", "actor": None, "backend": "fra-1",
+                "state": "mismatched", "expected": "3.1.0", "found": "3.2.0\x1b"},
+               {"time": "2026-11-22T09:00:05.123Z", "type": "operation", "activity": "surge", "actor": None, "service": "credit",
+                "ratio": 1.2, "open": 2, "was_open": 1, "shed": 0, "was_shed": 0}]
     folder = os.path.join(scratch.name, "audit-operations")
     os.makedirs(folder)
     with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
@@ -425,7 +429,9 @@ def audit_tail_says_why():
         "2026-11-22T09:00:00.123Z quarantine credit-scorer@3.1.0 by root (uid 0), generation 9: biased?[31m",
         "2026-11-22T09:00:01.123Z release fra-1 by root (uid 0): mended",
         "2026-11-22T09:00:02.123Z gate floor credit-scorer@3.2.0: ok, then breached, at 0.81 (0.79 to 0.83, 2140 samples); quarantine",
-        "2026-11-22T09:00:03.123Z rollout credit-3.2 promote: credit-scorer@3.2.0 from 5 to 25 % by root (uid 0), generation 9: ticket 4712"],
+        "2026-11-22T09:00:03.123Z rollout credit-3.2 promote: credit-scorer@3.2.0 from 5 to 25 % by root (uid 0), generation 9: ticket 4712",
+        "2026-11-22T09:00:04.123Z verification fra-1: mismatched, it says 3.2.0? where 3.1.0 is expected",
+        "2026-11-22T09:00:05.123Z surge credit: load over capacity 1.20; 2 overflow tiers open, 0 priorities shed"],
         "lines")
 
 
