@@ -147,8 +147,8 @@ static void test_buckets_are_told_apart(void **state)
 static void test_members_that_do_no_harm(void **state)
 {
 	static const char *const good[] = {
-		"{\"status\":\"success\",\"warnings\":[],\"infos\":[\"x\"],\"data\":{\"resultType\":\"matrix\","
-		"\"result\":[]}}",
+		("{\"status\":\"success\",\"warnings\":[],\"infos\":[\"x\"],\"data\":{\"resultType\":\"matrix\","
+		 "\"result\":[]}}"),
 		"{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[],\"stats\":{}}}\n",
 		" {\"data\":{\"result\":[],\"resultType\":\"matrix\"},\"status\":\"success\"} ",
 	};
