@@ -164,6 +164,10 @@ $(B)/tests/fuzz/promreply.fuzz: tests/fuzz/promreply.c $(patsubst %,user/edge/%.
 	@mkdir -p $(@D)
 	$(CLANG) -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lm -o $@
 
+$(B)/tests/fuzz/identity.fuzz: tests/fuzz/identity.c user/edge/identity.c $(wildcard user/edge/*.h tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lm -o $@
+
 fuzzers: $(FUZZERS)
 
 test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, MODEL_PACKETS=10000; root)

@@ -93,6 +93,14 @@ static int judge(struct json_object *root, const char *pointer, const char *equa
 	return 0;
 }
 
+static bool only_blanks(const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] != ' ' && bytes[i] != '\t' && bytes[i] != '\r' && bytes[i] != '\n')
+			return false;
+	return true;
+}
+
 int identity_read(const char *body, size_t length, const char *pointer, const char *equals,
 		  struct edge_identity *ret_identity)
 {
@@ -105,7 +113,8 @@ int identity_read(const char *body, size_t length, const char *pointer, const ch
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	if (length && length <= IDENTITY_BODY_MAX)
 		root = json_tokener_parse_ex(tokener, body, (int)length);
-	if (root && json_tokener_get_error(tokener) == json_tokener_success)
+	if (root && json_tokener_get_error(tokener) == json_tokener_success &&
+	    only_blanks(body + json_tokener_get_parse_end(tokener), length - json_tokener_get_parse_end(tokener)))
 		error = judge(root, pointer, equals, ret_identity);
 	json_object_put(root);
 	json_tokener_free(tokener);

@@ -103,6 +103,10 @@ static void test_what_is_no_document(void **state)
 	assert_int_equal(look("", "/a", "1"), -EPROTO);
 	assert_int_equal(look("{\"a\":1", "/a", "1"), -EPROTO);
 	assert_int_equal(look("<html>", "/a", "1"), -EPROTO);
+	assert_int_equal(look("{\"a\":1} \r\n\t", "/a", "1"), 0);
+	assert_int_equal(look("{\"a\":1}x", "/a", "1"), -EPROTO);
+	assert_int_equal(look("{\"a\":1}{\"a\":2}", "/a", "1"), -EPROTO);
+	assert_int_equal(identify("{\"a\":1}\0", 8, "/a", "1"), -EPROTO);
 	assert_int_equal(look("{\"a\":\"\xff\"}", "/a", "1"), -EPROTO);
 	memset(deep, '[', sizeof(deep));
 	assert_int_equal(identify(deep, sizeof(deep), "/0", "1"), -EPROTO);
