@@ -13,7 +13,7 @@
 
 /* Series of one name that are told apart by the same labels. */
 struct shape {
-	const struct edge_series *like;
+	uint32_t like; /* a series of it */
 	size_t name_length;
 	uint32_t next; /* another one whose name has that hash, or NONE */
 };
@@ -80,9 +80,9 @@ static uint32_t find_shape(struct series_set *set, const struct edge_series *ser
 	uint32_t *first = shapes_named(set, series->name, length);
 
 	for (uint32_t i = *first; i != NONE; i = set->shapes[i].next)
-		if (same_shape(set->shapes[i].like, series))
+		if (same_shape(&set->series[set->shapes[i].like], series))
 			return i;
-	set->shapes[set->shape_count] = (struct shape){series, length, *first};
+	set->shapes[set->shape_count] = (struct shape){(uint32_t)(series - set->series), length, *first};
 	set->lengths |= 1ull << (length < 63 ? length : 63);
 	*first = set->shape_count;
 	return set->shape_count++;
@@ -157,9 +157,10 @@ void series_begin(struct series_set *set)
 
 /* ---- samples --------------------------------------------------------------------------------------------------- */
 
-static bool has_name(const struct shape *shape, const char *name, size_t length)
+static bool has_name(const struct series_set *set, uint32_t shape, const char *name, size_t length)
 {
-	return shape->name_length == length && !memcmp(shape->like->name, name, length);
+	return set->shapes[shape].name_length == length &&
+	       !memcmp(set->series[set->shapes[shape].like].name, name, length);
 }
 
 static bool wants(void *context, const char *name, size_t length)
@@ -169,7 +170,7 @@ static bool wants(void *context, const char *name, size_t length)
 	if (!(set->lengths >> (length < 63 ? length : 63) & 1))
 		return false;
 	for (uint32_t i = *shapes_named(set, name, length); i != NONE; i = set->shapes[i].next)
-		if (has_name(&set->shapes[i], name, length))
+		if (has_name(set, i, name, length))
 			return true;
 	return false;
 }
@@ -222,7 +223,7 @@ static void add(struct series_set *set, uint32_t index, double value, uint8_t ty
 /* All that this sample is, among the series of one shape. */
 static void take_as(struct series_set *set, uint32_t shape, const struct exposition_sample *sample)
 {
-	const struct edge_series *like = set->shapes[shape].like;
+	const struct edge_series *like = &set->series[set->shapes[shape].like];
 	uint64_t hash = begin_hash(shape);
 	double bound = 0;
 
@@ -249,7 +250,7 @@ static void take(void *context, const struct exposition_sample *sample)
 	struct series_set *set = context;
 
 	for (uint32_t i = *shapes_named(set, sample->name, sample->name_length); i != NONE; i = set->shapes[i].next)
-		if (has_name(&set->shapes[i], sample->name, sample->name_length))
+		if (has_name(set, i, sample->name, sample->name_length))
 			take_as(set, i, sample);
 }
 
