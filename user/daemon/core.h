@@ -72,6 +72,7 @@ struct core {
 	size_t *scraped; /* the same of each source */
 	size_t scraped_count;
 	struct gates *gates;	   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	int64_t gates_stepped;	   /* CLOCK_MONOTONIC */
 	int64_t gates_saved;	   /* CLOCK_MONOTONIC */
 	bool gates_taken;	   /* readings since then */
 	bool gates_unsaved;	   /* a transition since then */

@@ -13,7 +13,9 @@
 #include "daemon/gates_text.h"
 
 #define GATES_FILE "gates.json"
-#define SAVE_APART (60 * CLOCK_SECOND) /* of what was measured; transitions are saved at once */
+#define READ_APART (500 * CLOCK_MILLISECOND)
+#define STEP_APART (200 * CLOCK_MILLISECOND) /* of steps that readings lead to; there is one a second in any case */
+#define SAVE_APART (60 * CLOCK_SECOND)	     /* of what was measured; transitions are saved at once */
 
 int64_t core_gate_clock(const struct core *core)
 {
@@ -54,10 +56,10 @@ int core_gates_save(struct core *core)
 	if (!core->policy || !core->gates)
 		return 0;
 	core->gates_saved = clock_monotonic();
-	core->gates_unsaved = false;
 	gates_text_print(&text, core->gates);
 	error = state_write_sealed(core->state, GATES_FILE, &text);
 	json_free(&text);
+	core->gates_unsaved = error; /* then again */
 	if (error)
 		core_problem(core, "cannot write %s/%s: %s", core->options->state_dir, GATES_FILE, strerror(-error));
 	return error;
@@ -72,7 +74,8 @@ static void note_transition(void *context, const struct gate_instance *instance)
 	char text[GATE_SENTENCE];
 	struct json *record = journal_operation(core->journal, "gate", NULL);
 
-	log_warning("gate %s", gate_sentence(core->policy, instance, text));
+	if (quota_take(&core->verdict_lines, clock_monotonic()))
+		log_warning("gate %s", gate_sentence(core->policy, instance, text));
 	gate_report_subject(record, core->policy, instance);
 	gate_report_state(record, gate, instance);
 	if (journal_operation_end(core->journal))
@@ -83,6 +86,7 @@ static void note_transition(void *context, const struct gate_instance *instance)
 
 static void step(struct core *core)
 {
+	core->gates_stepped = clock_monotonic();
 	gates_step(core->gates, core->policy, core_gate_clock(core) / 1000, note_transition, core);
 	if (core->gates_unsaved)
 		core_gates_save(core);
@@ -125,9 +129,13 @@ void core_gates_fact(struct core *core, const struct edge_fact *fact)
 	if (fact->round != core->watch_round || !core->policy || fact->target >= core->gates->feed_count)
 		return;
 	before = core->gates->feeds[fact->target];
+	/* No evaluator is asked this often: an edge that says so is not what it was. */
+	if (fact->kind == EDGE_FACT_EVALUATED && before.read_at && clock_monotonic() - before.read_at < READ_APART)
+		return;
 	if (gates_take(core->gates, core->policy, fact, core_gate_clock(core))) {
 		core->gates_taken = true;
-		step(core);
+		if (clock_monotonic() - core->gates_stepped >= STEP_APART)
+			step(core);
 	}
 	if (fact->kind == EDGE_FACT_EVALUATED)
 		say(core, fact->target, before.asked, before.cause, core->gates->feeds[fact->target].cause);

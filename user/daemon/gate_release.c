@@ -87,6 +87,7 @@ int request_release_gate(struct core *core, const struct request *request, struc
 		if (core_gates_save(core) || core_refresh(core)) {
 			instance->state = before;
 			core->dirty = true;
+			core->gates_unsaved = true; /* until that is on the disk again */
 			core_gates_save(core);
 			return answer_error(answer, PROTOCOL_FAILED,
 					    "it cannot be put in force, so nothing has changed; `usher show` says why");

@@ -142,24 +142,68 @@ static int note_measures(const struct gates *gates, const struct policy *policy,
 	return 0;
 }
 
+static bool same_names(const struct gate_instance *a, const struct gate_instance *b)
+{
+	return !strcmp(a->gate_name, b->gate_name) && !strcmp(a->subject_name, b->subject_name);
+}
+
+/* Among both of them; mostly behind the one that was found last. */
+static const struct gate_instance *find_before(const struct gates *before, const struct gate_instance *instance,
+					       size_t *cursor)
+{
+	for (size_t i = 0; before && i < before->count; i++)
+		if (same_names(&before->items[(*cursor + i) % before->count], instance)) {
+			*cursor = (*cursor + i + 1) % before->count;
+			return &before->items[(*cursor + before->count - 1) % before->count];
+		}
+	for (size_t i = 0; before && i < before->kept_count; i++)
+		if (same_names(&before->kept[i], instance))
+			return &before->kept[i];
+	return NULL;
+}
+
 static int carry_over(struct gate_instance *instance, const struct gates *before, size_t *cursor)
 {
-	for (size_t i = 0; before && i < before->count; i++) {
-		const struct gate_instance *was = &before->items[(*cursor + i) % before->count];
+	const struct gate_instance *was = find_before(before, instance, cursor);
 
-		if (strcmp(was->gate_name, instance->gate_name) != 0 ||
-		    strcmp(was->subject_name, instance->subject_name) != 0)
-			continue;
-		*cursor = (*cursor + i + 1) % before->count;
+	if (was) {
 		instance->state = was->state;
 		if (was->stepped)
 			instance->outcome = was->outcome;
 		instance->stepped = was->stepped;
 		if (!strcmp(was->measures, instance->measures) && was->evidence->series == instance->series)
 			return evidence_copy(was->evidence, &instance->evidence);
-		break;
 	}
 	return evidence_new(instance->series, &instance->evidence);
+}
+
+/* One that denies, and that nobody judges now. */
+static int keep(struct gates *gates, const struct gate_instance *was)
+{
+	struct gate_instance *to = &gates->kept[gates->kept_count];
+
+	if (was->state.state == GATE_OK || gates->kept_count == USHER_GATE_SUBJECTS_MAX ||
+	    gates_find(gates, was->gate_name, was->subject_name) != POLICY_NONE)
+		return 0;
+	*to = *was;
+	to->evidence = NULL;
+	gates->kept_count++;
+	return evidence_copy(was->evidence, &to->evidence);
+}
+
+static int keep_denials(struct gates *gates, const struct gates *before)
+{
+	size_t most = before ? before->count + before->kept_count : 0;
+	int error = 0;
+
+	gates->kept = calloc(most + 1, sizeof(*gates->kept));
+	if (!gates->kept)
+		return -ENOMEM;
+	for (size_t i = 0; before && !error && i < before->count; i++)
+		error = keep(gates, &before->items[i]);
+	for (size_t i = 0; before && !error && i < before->kept_count; i++)
+		error = keep(gates, &before->kept[i]);
+	return error;
 }
 
 static void list_instances(struct gates *gates, const struct policy *policy)
@@ -233,6 +277,8 @@ int gates_new(const struct policy *policy, const struct gates *before, struct ga
 					  &gates->items[i].estimate);
 	}
 	if (!error)
+		error = keep_denials(gates, before);
+	if (!error)
 		*ret_gates = TAKE_PTR(gates);
 	return error;
 }
@@ -243,7 +289,10 @@ void gates_free(struct gates *gates)
 		return;
 	for (size_t i = 0; i < gates->count; i++)
 		evidence_free(gates->items[i].evidence);
+	for (size_t i = 0; i < gates->kept_count; i++)
+		evidence_free(gates->kept[i].evidence);
 	free(gates->items);
+	free(gates->kept);
 	free(gates->series);
 	free(gates->values);
 	free(gates->feeds);
@@ -323,7 +372,7 @@ static void take(struct gates *gates, const struct policy *policy, struct gate_i
 
 		readings[i] = (struct evidence_reading){.value = value->value,
 							.at = now - value->age_ms,
-							.sum = value->samples > 1,
+							.samples = value->samples,
 							.unfit = is_unfit(gate, i, value->type)};
 	}
 	evidence_take(instance->evidence, gate, readings);
@@ -354,8 +403,10 @@ bool gates_take(struct gates *gates, const struct policy *policy, const struct e
 
 void gates_resume(struct gates *gates, int64_t now)
 {
-	for (size_t i = 0; gates && i < gates->count; i++)
+	for (size_t i = 0; gates && i < gates->count; i++) {
 		gate_resume(&gates->items[i].state, now);
+		evidence_set_back(gates->items[i].evidence, now * 1000);
+	}
 }
 
 void gates_step(struct gates *gates, const struct policy *policy, int64_t now,

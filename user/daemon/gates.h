@@ -38,6 +38,9 @@ struct gate_feed {
 struct gates {
 	struct gate_instance *items; /* by gate, then subject */
 	size_t count;
+	/* What denied and is not judged by this policy: a policy that is tried and taken back ends no denial. */
+	struct gate_instance *kept;
+	size_t kept_count;
 	struct edge_series *series; /* by evaluator, then instance */
 	struct edge_value *values;  /* of them, as they are told, before they are confirmed */
 	size_t series_count;

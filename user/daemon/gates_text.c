@@ -43,6 +43,7 @@ static void print_instance(struct json *to, const struct gate_instance *instance
 	json_boolean(to, "read", evidence->read);
 	json_integer(to, "measured_at", evidence->measured_at);
 	print_bytes(to, "at", evidence->at, evidence->count * sizeof(*evidence->at));
+	print_bytes(to, "members", evidence->members, evidence->series * sizeof(*evidence->members));
 	print_bytes(to, "last", evidence->last, bytes);
 	print_bytes(to, "grown", evidence->grown, bytes);
 	print_bytes(to, "grown_at", evidence->points, evidence->count * bytes);
@@ -54,6 +55,8 @@ void gates_text_print(struct json *to, const struct gates *gates)
 	json_array_begin(to, NULL);
 	for (size_t i = 0; gates && i < gates->count; i++)
 		print_instance(to, &gates->items[i]);
+	for (size_t i = 0; gates && i < gates->kept_count; i++)
+		print_instance(to, &gates->kept[i]);
 	json_array_end(to);
 }
 
@@ -133,6 +136,7 @@ static int parse_evidence(struct json_object *object, struct evidence **ret_evid
 	evidence->read = json_object_get_boolean(read);
 	evidence->measured_at = json_object_get_int64(measured_at);
 	if (evidence->read != (count > 0) || parse_bytes(object, "at", evidence->at, count * sizeof(*evidence->at)) ||
+	    parse_bytes(object, "members", evidence->members, series * sizeof(*evidence->members)) ||
 	    parse_bytes(object, "last", evidence->last, series * sizeof(double)) ||
 	    parse_bytes(object, "grown", evidence->grown, series * sizeof(double)) ||
 	    parse_bytes(object, "grown_at", evidence->points, count * series * sizeof(double)))
@@ -157,7 +161,7 @@ int gates_text_parse(const char *text, size_t length, struct gates **ret_gates)
 	struct json_object *root = tokener ? json_tokener_parse_ex(tokener, text, (int)length) : NULL;
 	size_t count = json_object_is_type(root, json_type_array) ? json_object_array_length(root) : SIZE_MAX;
 	struct gates *gates = calloc(1, sizeof(*gates));
-	int error = count <= USHER_GATE_SUBJECTS_MAX ? 0 : -EINVAL;
+	int error = count <= 2 * (size_t)USHER_GATE_SUBJECTS_MAX ? 0 : -EINVAL;
 
 	json_tokener_free(tokener);
 	if (!gates)

@@ -29,6 +29,7 @@ static const char *gap_text(const struct evidence *evidence)
 	static const char *const texts[EVIDENCE_GAPS] = {
 		[EVIDENCE_MISSING] = "is not there, or no number",
 		[EVIDENCE_UNFIT] = "is a gauge where a counter belongs, or the other way round",
+		[EVIDENCE_SEVERAL] = "is several gauges: more labels have to say which one",
 		[EVIDENCE_APART] = "was measured at another time than what it is compared with",
 		[EVIDENCE_EARLIER] = "was measured before what is known already",
 	};

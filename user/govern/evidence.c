@@ -7,10 +7,11 @@
 #include <string.h>
 
 #define SECOND_MS 1000
+#define COUNT_MAX 9007199254740992.0 /* 2^53: beyond it a sample more is no other number */
 
 const char *const evidence_gap_names[EVIDENCE_GAPS] = {
-	[EVIDENCE_WHOLE] = "whole", [EVIDENCE_MISSING] = "missing", [EVIDENCE_UNFIT] = "unfit",
-	[EVIDENCE_APART] = "apart", [EVIDENCE_EARLIER] = "earlier",
+	[EVIDENCE_WHOLE] = "whole",	[EVIDENCE_MISSING] = "missing", [EVIDENCE_UNFIT] = "unfit",
+	[EVIDENCE_SEVERAL] = "several", [EVIDENCE_APART] = "apart",	[EVIDENCE_EARLIER] = "earlier",
 };
 
 int evidence_new(size_t series, struct evidence **ret_evidence)
@@ -20,10 +21,11 @@ int evidence_new(size_t series, struct evidence **ret_evidence)
 	if (!evidence)
 		return -ENOMEM;
 	evidence->series = series;
+	evidence->members = calloc(series + 1, sizeof(*evidence->members));
 	evidence->last = calloc(series + 1, sizeof(double));
 	evidence->grown = calloc(series + 1, sizeof(double));
 	evidence->points = calloc(EVIDENCE_POINTS * series + 1, sizeof(double));
-	if (!evidence->last || !evidence->grown || !evidence->points) {
+	if (!evidence->members || !evidence->last || !evidence->grown || !evidence->points) {
 		evidence_free(evidence);
 		return -ENOMEM;
 	}
@@ -35,6 +37,7 @@ void evidence_free(struct evidence *evidence)
 {
 	if (!evidence)
 		return;
+	free(evidence->members);
 	free(evidence->last);
 	free(evidence->grown);
 	free(evidence->points);
@@ -47,13 +50,16 @@ int evidence_copy(const struct evidence *evidence, struct evidence **ret_copy)
 	int error = evidence_new(evidence->series, &copy);
 	size_t bytes = evidence->series * sizeof(double);
 	double *last, *grown, *points;
+	uint16_t *members;
 
 	if (error)
 		return error;
+	members = copy->members;
 	last = copy->last;
 	grown = copy->grown;
 	points = copy->points;
 	*copy = *evidence;
+	copy->members = memcpy(members, evidence->members, evidence->series * sizeof(*members));
 	copy->last = memcpy(last, evidence->last, bytes);
 	copy->grown = memcpy(grown, evidence->grown, bytes);
 	copy->points = memcpy(points, evidence->points, EVIDENCE_POINTS * bytes);
@@ -80,6 +86,8 @@ static enum evidence_gap gap_of(const struct evidence *evidence, const struct ga
 			return EVIDENCE_MISSING;
 		if (readings[i].unfit)
 			return EVIDENCE_UNFIT;
+		if (gate->figure == GATE_METRIC && i == 0 && readings[i].samples > 1)
+			return EVIDENCE_SEVERAL;
 		oldest = readings[i].at < oldest ? readings[i].at : oldest;
 		newest = readings[i].at > newest ? readings[i].at : newest;
 	}
@@ -89,25 +97,57 @@ static enum evidence_gap gap_of(const struct evidence *evidence, const struct ga
 	return evidence->read && oldest < evidence->measured_at ? EVIDENCE_EARLIER : EVIDENCE_WHOLE;
 }
 
-/* Adds what each series has grown by. Returns false if that cannot be told of one of them. */
+/* Can it be told what has grown, and have all begun anew? A series that is 0 has fallen as far as it could. */
+static bool is_told(const struct evidence *evidence, const struct evidence_reading *readings, bool *ret_anew)
+{
+	size_t fallen = 0, stayed = 0;
+
+	for (size_t i = 0; i < evidence->series; i++) {
+		bool fell = readings[i].value < evidence->last[i];
+
+		if (readings[i].samples != evidence->members[i] || (fell && readings[i].samples > 1))
+			return false;
+		fallen += fell;
+		stayed += !fell && readings[i].value > 0;
+	}
+	*ret_anew = fallen > 0;
+	return !fallen || !stayed;
+}
+
+/* Adds what each series has grown by. Returns false if that cannot be told of all of them. */
 static bool grow(struct evidence *evidence, const struct evidence_reading *readings)
 {
-	bool told = true;
+	bool anew = false, told = evidence->read && is_told(evidence, readings, &anew);
 
 	for (size_t i = 0; i < evidence->series; i++) {
 		double value = readings[i].value;
 
-		if (!evidence->read)
-			evidence->grown[i] = 0;
-		else if (value >= evidence->last[i])
-			evidence->grown[i] += value - evidence->last[i];
-		else if (!readings[i].sum)
-			evidence->grown[i] += value;
-		else
+		if (told)
+			evidence->grown[i] += anew ? value : value - evidence->last[i];
+		if (!(fabs(evidence->grown[i]) <= COUNT_MAX))
 			told = false;
 		evidence->last[i] = value;
+		evidence->members[i] = readings[i].samples;
 	}
 	return told;
+}
+
+static void begin_anew(struct evidence *evidence)
+{
+	evidence->count = 0;
+	memset(evidence->grown, 0, evidence->series * sizeof(double));
+}
+
+/* From the oldest moment on, so that no sum becomes too large to tell one sample more. */
+static void rebase(struct evidence *evidence)
+{
+	for (size_t i = 0; i < evidence->series; i++) {
+		double base = evidence->points[i];
+
+		evidence->grown[i] -= base;
+		for (size_t p = 0; p < evidence->count; p++)
+			evidence->points[p * evidence->series + i] -= base;
+	}
 }
 
 static void drop_point(struct evidence *evidence, size_t index)
@@ -141,18 +181,31 @@ static void add_point(struct evidence *evidence, int64_t window, int64_t at)
 
 void evidence_take(struct evidence *evidence, const struct gate_policy *gate, const struct evidence_reading *readings)
 {
-	int64_t at = INT64_MAX;
+	int64_t at = INT64_MAX, window;
 
 	evidence->gap = (uint8_t)gap_of(evidence, gate, readings, &evidence->gap_series);
 	if (evidence->gap != EVIDENCE_WHOLE)
 		return;
 	for (size_t i = 0; i < evidence->series; i++)
 		at = readings[i].at < at ? readings[i].at : at;
-	if (!grow(evidence, readings))
-		evidence->count = 0;
-	add_point(evidence, (int64_t)gate->window_s * SECOND_MS, at);
+	window = (int64_t)gate->window_s * SECOND_MS;
+	if (!grow(evidence, readings) || (window && at - evidence->measured_at > window))
+		begin_anew(evidence);
+	add_point(evidence, window, at);
+	rebase(evidence);
 	evidence->measured_at = at;
 	evidence->read = true;
+}
+
+void evidence_set_back(struct evidence *evidence, int64_t now)
+{
+	int64_t by = evidence->measured_at - now;
+
+	if (by <= 0)
+		return;
+	evidence->measured_at = now;
+	for (size_t i = 0; i < evidence->count; i++)
+		evidence->at[i] -= by;
 }
 
 /* ---- estimates ----------------------------------------------------------------------------------------------- */

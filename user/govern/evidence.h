@@ -3,11 +3,13 @@
  * What has been read of one gate's subject over its window, and the estimate that comes of it. Pure; times are
  * milliseconds since the epoch by the clock that gate_step is given.
  *
- * 1. What counts is what a counter has grown by within the window. A counter of one series that falls has begun anew at
- *    0; a sum over several that falls hides which one did, so what was known before it is not counted any more.
+ * 1. What counts is what a counter has grown by within the window. Counters that all fall have begun anew at 0. Where some
+ *    fall and others do not, where a sum falls or is of another number of series than before, nobody knows what grew: what
+ *    was known before does not count any more.
  * 2. A reading counts as a whole: one series that is missing, and nothing of it does. So do two counters that are
- *    compared, but were measured at different times.
- * 3. A window is kept as at most EVIDENCE_POINTS moments, so it may reach back too far by a sixtieth of its length.
+ *    compared, but were measured at different times, and a gauge that is several.
+ * 3. A window is kept as at most EVIDENCE_POINTS moments, so it may reach back too far by a sixtieth of its length. After
+ *    a silence that is longer than it, evidence begins anew.
  */
 #ifndef USHER_GOVERN_EVIDENCE_H
 #define USHER_GOVERN_EVIDENCE_H
@@ -21,8 +23,8 @@
 struct evidence_reading {
 	double value; /* NAN: missing */
 	int64_t at;
-	bool sum;   /* of several samples */
-	bool unfit; /* a gauge where a counter is wanted, or the other way round */
+	uint16_t samples; /* that it is the sum of */
+	bool unfit;	  /* a gauge where a counter is wanted, or the other way round */
 };
 
 /* Why the last reading did not count. */
@@ -30,6 +32,7 @@ enum evidence_gap {
 	EVIDENCE_WHOLE,	  /* it did */
 	EVIDENCE_MISSING, /* of a series there is nothing */
 	EVIDENCE_UNFIT,	  /* a series is a gauge and no counter, or the other way round */
+	EVIDENCE_SEVERAL, /* a gauge is several, of which no sum means anything */
 	EVIDENCE_APART,	  /* compared counters were not measured at one time */
 	EVIDENCE_EARLIER, /* it is older than what is known */
 	EVIDENCE_GAPS,
@@ -44,9 +47,10 @@ struct evidence {
 	int64_t measured_at; /* the oldest of the last one that did */
 	size_t count;	     /* points; the oldest first */
 	int64_t at[EVIDENCE_POINTS];
-	double *last;	/* of each series, as it was read */
-	double *grown;	/* by how much each has grown since the first reading */
-	double *points; /* `grown` at each moment: [EVIDENCE_POINTS][series] */
+	uint16_t *members; /* samples that each series was the sum of */
+	double *last;	   /* of each series, as it was read */
+	double *grown;	   /* by how much each has grown since the oldest moment */
+	double *points;	   /* `grown` at each moment: [EVIDENCE_POINTS][series] */
 };
 
 /* Returns 0 or -ENOMEM. */
@@ -57,6 +61,8 @@ int evidence_copy(const struct evidence *evidence, struct evidence **ret_copy);
 
 /* readings: one for each series, in the order of gate_series_count(). */
 void evidence_take(struct evidence *evidence, const struct gate_policy *gate, const struct evidence_reading *readings);
+/* Nothing of it lies after this time any more: of a clock that was set back. */
+void evidence_set_back(struct evidence *evidence, int64_t now);
 /* What all of it says. Not known: nothing has been read, or what was counted cannot tell anything yet. */
 void evidence_estimate(const struct evidence *evidence, const struct gate_policy *gate,
 		       struct gate_estimate *ret_estimate);

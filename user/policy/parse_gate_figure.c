@@ -76,7 +76,7 @@ static void read_labels(struct document *document, struct node node, struct gate
 }
 
 /* Those that tell one subject's series from another's. */
-static void default_labels(struct gate_policy *gate)
+static void default_labels(struct document *document, struct node node, struct gate_policy *gate)
 {
 	static const struct gate_label of_versions[] = {{"model", "{model}"}, {"version", "{version}"}},
 				       of_backends[] = {{"backend", "{backend}"}},
@@ -88,6 +88,13 @@ static void default_labels(struct gate_policy *gate)
 
 	gate->label_count = defaults[gate->on].count;
 	memcpy(gate->labels, defaults[gate->on].labels, gate->label_count * sizeof(*gate->labels));
+	for (size_t i = 0; gate->group_label && i < gate->label_count; i++)
+		if (!strcmp(gate->labels[i].name, gate->group_label))
+			node_error(document, node,
+				   "\"groups\" tells its two groups apart by the label \"%s\", which tells versions, "
+				   "backends or "
+				   "services apart unless \"labels\" says otherwise",
+				   gate->group_label);
 }
 
 /* ---- figures ------------------------------------------------------------------------------------------------- */
@@ -147,14 +154,24 @@ static void read_buckets(struct document *document, struct node node, struct gat
 	gate->bucket_count = count + 1;
 }
 
+/* Whose buckets have a longer name. */
+static void read_histogram_name(struct document *document, struct node node, const char **ret_name)
+{
+	const size_t most = USHER_METRIC_NAME_MAX - (sizeof("_bucket") - 1);
+
+	if (!read_metric_name(document, node, ret_name) && strlen(*ret_name) > most)
+		node_error(document, node, "the name of a histogram has at most %zu characters", most);
+}
+
 static void read_expected(struct document *document, struct node node, struct gate_policy *gate)
 {
 	struct node *items;
 	double *counts;
 	size_t count;
+	bool any = false;
 
 	if (node_type(node) == json_type_string) {
-		read_metric_name(document, node, &gate->series[1]);
+		read_histogram_name(document, node, &gate->series[1]);
 		return;
 	}
 	if (read_list(document, node, 2, USHER_BUCKETS_MAX, &items, &count))
@@ -168,6 +185,10 @@ static void read_expected(struct document *document, struct node node, struct ga
 	for (size_t i = 0; i < count; i++)
 		if (read_number(document, items[i], 0, 1e15, &counts[i]))
 			return;
+	for (size_t i = 0; i < count; i++)
+		any |= counts[i] > 0;
+	if (!any)
+		node_error(document, node, "nothing is expected: every count is 0");
 	gate->expected = counts;
 }
 
@@ -226,7 +247,7 @@ static void read_stability_figure(struct document *document, struct node node, c
 	if (fields[BUCKETS].given)
 		read_buckets(document, fields[BUCKETS].value, gate);
 	if (fields[ACTUAL].given)
-		read_metric_name(document, fields[ACTUAL].value, &gate->series[0]);
+		read_histogram_name(document, fields[ACTUAL].value, &gate->series[0]);
 	if (fields[EXPECTED].given)
 		read_expected(document, fields[EXPECTED].value, gate);
 }
@@ -250,5 +271,5 @@ void read_gate_figure(struct document *document, struct node node, const struct 
 	if (fields[LABELS].given)
 		read_labels(document, fields[LABELS].value, gate);
 	else
-		default_labels(gate);
+		default_labels(document, node, gate);
 }

@@ -39,7 +39,7 @@ static void take(int64_t at, const double *values)
 	struct evidence_reading readings[2 * USHER_BUCKETS_MAX];
 
 	for (size_t i = 0; i < evidence->series; i++)
-		readings[i] = (struct evidence_reading){.value = values[i], .at = START + at};
+		readings[i] = (struct evidence_reading){.value = values[i], .at = START + at, .samples = 1};
 	evidence_take(evidence, &gate, readings);
 	evidence_estimate(evidence, &gate, &estimate);
 }
@@ -79,8 +79,13 @@ static void test_the_window_ends(void **state)
 	assert_true(estimate.interval.samples >= 6000 && estimate.interval.samples <= 6200);
 	/* An hour's silence, and then one reading: only what came since then counts. */
 	take(4000 * SECOND, values);
-	take(4001 * SECOND, (const double[]){values[0] + 5, values[1] + 10});
-	assert_true(estimate.interval.samples <= 120);
+	assert_false(estimate.known);
+	values[0] += 100000; /* whatever was counted meanwhile */
+	values[1] += 100000;
+	take(8000 * SECOND, values);
+	assert_false(estimate.known);
+	take(8001 * SECOND, (const double[]){values[0] + 5, values[1] + 10});
+	assert_true(fabs(estimate.interval.samples - 10) < 1e-9);
 }
 
 static void test_a_counter_that_begins_anew(void **state)
@@ -96,19 +101,22 @@ static void test_a_counter_that_begins_anew(void **state)
 	assert_true(fabs(estimate.interval.point - 0.9) < 1e-12);
 	/* Of a sum nobody knows who did: what was known before is forgotten. */
 	for (int i = 0; i < 2; i++)
-		readings[i] = (struct evidence_reading){.value = 10 + i, .at = START + 3 * SECOND, .sum = true};
+		readings[i] = (struct evidence_reading){.value = 10 + i, .at = START + 3 * SECOND, .samples = 2};
 	evidence_take(evidence, &gate, readings);
 	evidence_estimate(evidence, &gate, &estimate);
 	assert_false(estimate.known);
-	take(4 * SECOND, (const double[]){15, 21});
+	for (int i = 0; i < 2; i++)
+		readings[i] = (struct evidence_reading){.value = i ? 21 : 15, .at = START + 4 * SECOND, .samples = 2};
+	evidence_take(evidence, &gate, readings);
+	evidence_estimate(evidence, &gate, &estimate);
 	assert_true(fabs(estimate.interval.samples - 10) < 1e-9);
 	assert_true(fabs(estimate.interval.point - 0.5) < 1e-12);
 }
 
 static void test_half_a_reading_is_none(void **state)
 {
-	struct evidence_reading readings[2] = {{.value = 200, .at = START + 2 * SECOND},
-					       {.value = 300, .at = START + 2 * SECOND}};
+	struct evidence_reading readings[2] = {{.value = 200, .at = START + 2 * SECOND, .samples = 1},
+					       {.value = 300, .at = START + 2 * SECOND, .samples = 1}};
 	struct gate_estimate before;
 
 	(void)state;
@@ -144,6 +152,67 @@ static void test_more_successes_than_trials_are_no_figure(void **state)
 	take(SECOND, (const double[]){110, 100});
 	assert_true(estimate.known);
 	assert_true(isnan(estimate.interval.point)); /* which a gate calls invalid */
+}
+
+/* One of several goes, and comes back with all that it has ever counted. */
+static void test_a_sum_of_others_is_another(void **state)
+{
+	struct evidence_reading readings[2];
+
+	(void)state;
+	begin(GATE_PROPORTION, 2, 600);
+	for (int round = 0; round < 3; round++) {
+		double scale = round == 1 ? 1 : 2;
+
+		for (int i = 0; i < 2; i++)
+			readings[i] = (struct evidence_reading){.value = scale * (i ? 1000000 : 950000),
+								.at = START + round * SECOND,
+								.samples = (uint16_t)scale};
+		evidence_take(evidence, &gate, readings);
+		evidence_estimate(evidence, &gate, &estimate);
+		assert_false(estimate.known);
+	}
+	/* A gauge is one, or none. */
+	begin(GATE_METRIC, 1, 0);
+	readings[0].samples = 2;
+	evidence_take(evidence, &gate, readings);
+	assert_int_equal(evidence->gap, EVIDENCE_SEVERAL);
+}
+
+static void test_one_absurd_reading_passes(void **state)
+{
+	(void)state;
+	begin(GATE_PROPORTION, 2, 600);
+	take(0, (const double[]){0, 0});
+	take(SECOND, (const double[]){1e300, 1e300});
+	take(2 * SECOND, (const double[]){100, 100});
+	take(3 * SECOND, (const double[]){190, 200});
+	take(4 * SECOND, (const double[]){280, 300});
+	assert_true(estimate.known && fabs(estimate.interval.point - 280.0 / 300) < 1e-12);
+}
+
+/* Whose successes have begun anew and whose trials have not. */
+static void test_half_a_restart_tells_nothing(void **state)
+{
+	(void)state;
+	begin(GATE_PROPORTION, 2, 600);
+	take(0, (const double[]){900, 1000});
+	take(SECOND, (const double[]){905, 995});
+	assert_false(estimate.known);
+	take(2 * SECOND, (const double[]){995, 1095});
+	assert_true(fabs(estimate.interval.point - 0.9) < 1e-12);
+}
+
+static void test_a_clock_set_back(void **state)
+{
+	(void)state;
+	begin(GATE_PROPORTION, 2, 600);
+	take(1000000 * SECOND, (const double[]){0, 0});
+	take(1000001 * SECOND, (const double[]){9, 10});
+	evidence_set_back(evidence, START + 10 * SECOND);
+	take(11 * SECOND, (const double[]){18, 20});
+	assert_int_equal(evidence->gap, EVIDENCE_WHOLE);
+	assert_true(fabs(estimate.interval.samples - 20) < 1e-9);
 }
 
 static void test_groups_and_metrics(void **state)
@@ -213,6 +282,10 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_counter_that_begins_anew, end),
 		cmocka_unit_test_teardown(test_half_a_reading_is_none, end),
 		cmocka_unit_test_teardown(test_more_successes_than_trials_are_no_figure, end),
+		cmocka_unit_test_teardown(test_a_sum_of_others_is_another, end),
+		cmocka_unit_test_teardown(test_one_absurd_reading_passes, end),
+		cmocka_unit_test_teardown(test_half_a_restart_tells_nothing, end),
+		cmocka_unit_test_teardown(test_a_clock_set_back, end),
 		cmocka_unit_test_teardown(test_groups_and_metrics, end),
 		cmocka_unit_test_teardown(test_drift, end),
 		cmocka_unit_test_teardown(test_a_copy_is_one, end),
