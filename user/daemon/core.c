@@ -17,6 +17,7 @@
 #include "kernel/counters.h"
 #include "kernel/flows.h"
 #include "policy/policy.h"
+#include "daemon/closed_policy.h"
 #include "daemon/presence.h"
 
 void core_problem(struct core *core, const char *format, ...)
@@ -361,61 +362,6 @@ int core_refresh(struct core *core)
 
 /* ---- without a policy ---------------------------------------------------------------------------------------- */
 
-/* As many addresses in a service as it may have: then there are no more services than there were. */
-static void closed_services(const struct state *state, uint8_t protocol, struct json *to)
-{
-	char endpoint[ENDPOINT_TEXT], name[32];
-	size_t count = 0;
-
-	for (size_t i = 0; i < state->service_count; i++) {
-		const struct state_service *service = &state->services[i];
-
-		if (service->protocol != protocol)
-			continue;
-		if (count % USHER_SERVICE_ADDRESSES_MAX == 0) {
-			snprintf(name, sizeof(name), "closed-%u-%zu", protocol, count / USHER_SERVICE_ADDRESSES_MAX);
-			json_object_begin(to, name);
-			json_string(to, "protocol", protocol == IPPROTO_TCP ? "tcp" : "udp");
-			json_string(to, "model", "none");
-			json_array_begin(to, "address");
-		}
-		json_string(to, NULL, endpoint_print(&service->address, service->port, endpoint));
-		if (++count % USHER_SERVICE_ADDRESSES_MAX == 0) {
-			json_array_end(to);
-			json_object_end(to);
-		}
-	}
-	if (count % USHER_SERVICE_ADDRESSES_MAX) {
-		json_array_end(to);
-		json_object_end(to);
-	}
-}
-
-/* A policy with the services that there were, in which nobody may be answered. */
-static void closed_text(const struct state *state, struct json *to)
-{
-	json_object_begin(to, NULL);
-	json_string(to, "apiVersion", "usher/v1");
-	json_object_begin(to, "models");
-	json_object_begin(to, "none");
-	json_object_begin(to, "versions");
-	json_object_begin(to, "0");
-	json_string(to, "stage", "archived");
-	json_object_end(to);
-	json_object_end(to);
-	json_object_end(to);
-	json_object_end(to);
-	json_object_begin(to, "backends");
-	json_object_end(to);
-	json_object_begin(to, "services");
-	closed_services(state, IPPROTO_TCP, to);
-	closed_services(state, IPPROTO_UDP, to);
-	json_object_end(to);
-	json_array_begin(to, "rules");
-	json_array_end(to);
-	json_object_end(to);
-}
-
 void core_close_services(struct core *core)
 {
 	_cleanup_(free_policy) struct policy *policy = NULL;
@@ -429,7 +375,7 @@ void core_close_services(struct core *core)
 
 	core->closed = true;
 	core->patience = 0;
-	closed_text(core->state, &text);
+	closed_policy_print(&text, core->state);
 	error = policy_parse("", text.bytes, text.length, 0, &ignored, &policy);
 	json_free(&text);
 	if (!error)

@@ -23,29 +23,18 @@ int64_t core_gate_clock(const struct core *core)
 	return (core->started + clock_monotonic() - core->started_monotonic) / CLOCK_MILLISECOND;
 }
 
+static int parse(struct core *core, const char *text, size_t length)
+{
+	return gates_text_parse(text, length, &core->gates);
+}
+
 int core_gates_open(struct core *core, struct problem *problem)
 {
-	_cleanup_free_ char *bytes = NULL;
-	const char *text = NULL;
-	size_t length = 0;
-	int error = state_read_sealed(core->state, GATES_FILE, &bytes, &text, &length);
+	int error = core_kept_read(core, GATES_FILE, "gates begin anew, and what they denied is no longer denied",
+				   parse, problem);
 
-	if (!error)
-		error = gates_text_parse(text, length, &core->gates);
-	if (error == -EBADMSG || error == -EINVAL) {
-		state_set_aside(core->state, GATES_FILE);
-		core_problem(
-			core,
-			"%s/%s is damaged; it was renamed to %s.damaged: gates begin anew, and what they denied is "
-			"no longer denied",
-			core->options->state_dir, GATES_FILE, GATES_FILE);
-		error = 0;
-	}
-	if (error && error != -ENOENT)
-		return problem_set(problem, error, "cannot read %s/%s: %s", core->options->state_dir, GATES_FILE,
-				   strerror(-error));
 	gates_resume(core->gates, core_gate_clock(core) / 1000);
-	return 0;
+	return error;
 }
 
 int core_gates_save(struct core *core)
@@ -57,11 +46,8 @@ int core_gates_save(struct core *core)
 		return 0;
 	core->gates_saved = clock_monotonic();
 	gates_text_print(&text, core->gates);
-	error = state_write_sealed(core->state, GATES_FILE, &text);
-	json_free(&text);
+	error = core_kept_write(core, GATES_FILE, &text);
 	core->gates_unsaved = error; /* then again */
-	if (error)
-		core_problem(core, "cannot write %s/%s: %s", core->options->state_dir, GATES_FILE, strerror(-error));
 	return error;
 }
 

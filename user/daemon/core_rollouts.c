@@ -14,41 +14,25 @@
 #define ROLLOUTS_FILE "rollouts.json"
 #define SAVE_APART (10 * CLOCK_SECOND) /* of evidence; steps are saved at once */
 
+static int parse(struct core *core, const char *text, size_t length)
+{
+	return rollouts_parse(text, length, &core->rollouts);
+}
+
 int core_rollouts_open(struct core *core, struct problem *problem)
 {
-	_cleanup_free_ char *bytes = NULL;
-	const char *text = NULL;
-	size_t length = 0;
-	int error = state_read_sealed(core->state, ROLLOUTS_FILE, &bytes, &text, &length);
-
-	if (!error)
-		error = rollouts_parse(text, length, &core->rollouts);
-	if (error == -EBADMSG || error == -EINVAL) {
-		state_set_aside(core->state, ROLLOUTS_FILE);
-		core_problem(core, "%s/%s is damaged; it was renamed to %s.damaged: roll-outs begin anew, at 0 %%",
-			     core->options->state_dir, ROLLOUTS_FILE, ROLLOUTS_FILE);
-		error = 0;
-	}
-	if (error && error != -ENOENT)
-		return problem_set(problem, error, "cannot read %s/%s: %s", core->options->state_dir, ROLLOUTS_FILE,
-				   strerror(-error));
-	return 0;
+	return core_kept_read(core, ROLLOUTS_FILE, "roll-outs begin anew, at 0 %", parse, problem);
 }
 
 int core_rollouts_save(struct core *core)
 {
 	struct json text = {0};
-	int error;
 
 	if (!core->policy || !core->rollouts)
 		return 0;
 	core->rollouts_saved = clock_monotonic();
 	rollouts_print(&text, core->rollouts);
-	error = state_write_sealed(core->state, ROLLOUTS_FILE, &text);
-	json_free(&text);
-	if (error)
-		core_problem(core, "cannot write %s/%s: %s", core->options->state_dir, ROLLOUTS_FILE, strerror(-error));
-	return error;
+	return core_kept_write(core, ROLLOUTS_FILE, &text);
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------- */
@@ -56,7 +40,6 @@ int core_rollouts_save(struct core *core)
 void core_rollout_record(struct core *core, const struct rollout_instance *instance,
 			 const struct rollout_change *change)
 {
-	const struct usher_generation *active = publisher_active(core->publisher);
 	struct json *to = journal_operation(core->journal, "rollout", change->actor);
 
 	rollout_report_subject(to, core->policy, instance);
@@ -71,13 +54,7 @@ void core_rollout_record(struct core *core, const struct rollout_instance *insta
 	rollout_report_needs(to, core, instance);
 	if (change->why) {
 		json_string(to, "why", change->why);
-		if (core->patience) { /* of a generation that is still to come */
-			json_null(to, "generation");
-			json_null(to, "epoch");
-		} else {
-			json_unsigned(to, "generation", active->number);
-			json_unsigned(to, "epoch", active->epoch);
-		}
+		core_record_generation(core, to);
 	}
 	if (journal_operation_end(core->journal))
 		core_problem(core, "the audit log in %s cannot be written", core->options->audit_dir);

@@ -12,39 +12,24 @@
 
 #define SURGES_FILE "surges.json"
 
+static int parse(struct core *core, const char *text, size_t length)
+{
+	return surges_parse(text, length, &core->surges);
+}
+
 int core_surges_open(struct core *core, struct problem *problem)
 {
-	_cleanup_free_ char *bytes = NULL;
-	const char *text = NULL;
-	size_t length = 0;
-	int error = state_read_sealed(core->state, SURGES_FILE, &bytes, &text, &length);
-
-	if (!error)
-		error = surges_parse(text, length, &core->surges);
-	if (error == -EBADMSG || error == -EINVAL) {
-		state_set_aside(core->state, SURGES_FILE);
-		core_problem(core, "%s/%s is damaged; it was renamed to %s.damaged: surges begin anew",
-			     core->options->state_dir, SURGES_FILE, SURGES_FILE);
-		error = 0;
-	}
-	if (error && error != -ENOENT)
-		return problem_set(problem, error, "cannot read %s/%s: %s", core->options->state_dir, SURGES_FILE,
-				   strerror(-error));
-	return 0;
+	return core_kept_read(core, SURGES_FILE, "surges begin anew", parse, problem);
 }
 
 void core_surges_save(struct core *core)
 {
 	struct json text = {0};
-	int error;
 
 	if (!core->policy || !core->surges)
 		return;
 	surges_print(&text, core->surges);
-	error = state_write_sealed(core->state, SURGES_FILE, &text);
-	json_free(&text);
-	if (error)
-		core_problem(core, "cannot write %s/%s: %s", core->options->state_dir, SURGES_FILE, strerror(-error));
+	core_kept_write(core, SURGES_FILE, &text);
 }
 
 /* ---- load ---------------------------------------------------------------------------------------------------- */

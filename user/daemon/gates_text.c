@@ -8,7 +8,7 @@
 
 #include <json-c/json.h>
 
-#include "base/cleanup.h"
+#include "daemon/kept.h"
 
 /* ---- printing ------------------------------------------------------------------------------------------------ */
 
@@ -62,25 +62,6 @@ void gates_text_print(struct json *to, const struct gates *gates)
 
 /* ---- parsing ------------------------------------------------------------------------------------------------- */
 
-static struct json_object *member(struct json_object *object, const char *key, json_type type)
-{
-	struct json_object *value = NULL;
-
-	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, type))
-		return NULL;
-	return value;
-}
-
-static int parse_text(struct json_object *object, const char *key, char *to, size_t room)
-{
-	struct json_object *value = member(object, key, json_type_string);
-
-	if (!value || (size_t)json_object_get_string_len(value) >= room)
-		return -EINVAL;
-	snprintf(to, room, "%s", json_object_get_string(value));
-	return 0;
-}
-
 static int nibble(char digit)
 {
 	const char *digits = "0123456789abcdef", *at = digit ? strchr(digits, digit) : NULL;
@@ -91,7 +72,7 @@ static int nibble(char digit)
 /* Exactly so many. */
 static int parse_bytes(struct json_object *object, const char *key, void *to, size_t length)
 {
-	struct json_object *value = member(object, key, json_type_string);
+	struct json_object *value = kept_member(object, key, json_type_string);
 	const char *text = value ? json_object_get_string(value) : NULL;
 
 	if (!text || (size_t)json_object_get_string_len(value) != 2 * length)
@@ -106,28 +87,20 @@ static int parse_bytes(struct json_object *object, const char *key, void *to, si
 	return 0;
 }
 
-static int parse_count(struct json_object *object, const char *key, size_t most, size_t *ret_count)
-{
-	struct json_object *value = member(object, key, json_type_int);
-	int64_t count = value ? json_object_get_int64(value) : -1;
-
-	if (count < 0 || (uint64_t)count > most)
-		return -EINVAL;
-	*ret_count = (size_t)count;
-	return 0;
-}
-
 static int parse_evidence(struct json_object *object, struct evidence **ret_evidence)
 {
-	struct json_object *read = member(object, "read", json_type_boolean),
-			   *measured_at = member(object, "measured_at", json_type_int);
+	struct json_object *read = kept_member(object, "read", json_type_boolean),
+			   *measured_at = kept_member(object, "measured_at", json_type_int);
+	int64_t width, moments;
 	size_t series, count;
 	struct evidence *evidence;
 	int error;
 
-	if (!read || !measured_at || parse_count(object, "series", 2 * USHER_BUCKETS_MAX, &series) ||
-	    parse_count(object, "points", EVIDENCE_POINTS, &count))
+	if (!read || !measured_at || kept_integer(object, "series", 2 * USHER_BUCKETS_MAX, &width) ||
+	    kept_integer(object, "points", EVIDENCE_POINTS, &moments))
 		return -EINVAL;
+	series = (size_t)width;
+	count = (size_t)moments;
 	error = evidence_new(series, &evidence);
 	if (error)
 		return error;
@@ -144,12 +117,22 @@ static int parse_evidence(struct json_object *object, struct evidence **ret_evid
 	return 0;
 }
 
-static int parse_instance(struct json_object *object, struct gate_instance *instance)
+static int begin(void *context, size_t count)
 {
-	if (!json_object_is_type(object, json_type_object) ||
-	    parse_text(object, "gate", instance->gate_name, sizeof(instance->gate_name)) ||
-	    parse_text(object, "subject", instance->subject_name, sizeof(instance->subject_name)) ||
-	    parse_text(object, "measures", instance->measures, sizeof(instance->measures)) ||
+	struct gates *gates = context;
+
+	gates->items = calloc(count + 1, sizeof(*gates->items));
+	return gates->items ? 0 : -ENOMEM;
+}
+
+static int parse_instance(void *context, struct json_object *object)
+{
+	struct gates *gates = context;
+	struct gate_instance *instance = &gates->items[gates->count++];
+
+	if (kept_text(object, "gate", instance->gate_name, sizeof(instance->gate_name)) ||
+	    kept_text(object, "subject", instance->subject_name, sizeof(instance->subject_name)) ||
+	    kept_text(object, "measures", instance->measures, sizeof(instance->measures)) ||
 	    parse_bytes(object, "state", &instance->state, sizeof(instance->state)) || !gate_is_sound(&instance->state))
 		return -EINVAL;
 	return parse_evidence(object, &instance->evidence);
@@ -157,22 +140,10 @@ static int parse_instance(struct json_object *object, struct gate_instance *inst
 
 int gates_text_parse(const char *text, size_t length, struct gates **ret_gates)
 {
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *root = tokener ? json_tokener_parse_ex(tokener, text, (int)length) : NULL;
-	size_t count = json_object_is_type(root, json_type_array) ? json_object_array_length(root) : SIZE_MAX;
 	struct gates *gates = calloc(1, sizeof(*gates));
-	int error = count <= 2 * (size_t)USHER_GATE_SUBJECTS_MAX ? 0 : -EINVAL;
+	int error =
+		gates ? kept_list(text, length, 2 * USHER_GATE_SUBJECTS_MAX, begin, parse_instance, gates) : -ENOMEM;
 
-	json_tokener_free(tokener);
-	if (!gates)
-		error = -ENOMEM;
-	if (!error) {
-		gates->items = calloc(count + 1, sizeof(*gates->items));
-		error = gates->items ? 0 : -ENOMEM;
-	}
-	for (size_t i = 0; !error && i < count; i++)
-		error = parse_instance(json_object_array_get_idx(root, i), &gates->items[gates->count++]);
-	json_object_put(root);
 	if (error)
 		gates_free(gates);
 	else

@@ -165,7 +165,6 @@ static int report(const struct core *core, const struct state_quarantine *quaran
 
 static void record(struct core *core, const char *activity, const struct request *request, const struct target *target)
 {
-	const struct usher_generation *active = publisher_active(core->publisher);
 	struct json *to = journal_operation(core->journal, activity, &request->actor);
 	const char *at = strchr(target->name, '@');
 
@@ -176,13 +175,7 @@ static void record(struct core *core, const char *activity, const struct request
 		json_string(to, "version", at + 1);
 	}
 	json_string(to, "why", target->why);
-	if (core->patience) { /* of a generation that is still to come */
-		json_null(to, "generation");
-		json_null(to, "epoch");
-	} else {
-		json_unsigned(to, "generation", active->number);
-		json_unsigned(to, "epoch", active->epoch);
-	}
+	core_record_generation(core, to);
 	if (journal_operation_end(core->journal))
 		core_problem(core, "the audit log in %s cannot be written", core->options->audit_dir);
 }

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <json-c/json.h>
-
 #include "base/cleanup.h"
 #include "policy/reference.h"
+#include "daemon/kept.h"
 
 static void free_surges(struct surges **surges)
 {
@@ -169,54 +168,41 @@ void surges_print(struct json *to, const struct surges *surges)
 	json_array_end(to);
 }
 
-static int64_t number(struct json_object *object, const char *key, int *error)
+static int begin(void *context, size_t count)
 {
-	struct json_object *value = NULL;
+	struct surges *surges = context;
 
-	if (json_object_object_get_ex(object, key, &value) && json_object_is_type(value, json_type_int))
-		return json_object_get_int64(value);
-	*error = -EINVAL;
-	return 0;
+	surges->items = calloc(count + 1, sizeof(*surges->items));
+	return surges->items ? 0 : -ENOMEM;
 }
 
-static int parse_instance(struct json_object *object, struct surge_instance *instance)
+static int parse_instance(void *context, struct json_object *object)
 {
-	struct json_object *name = NULL, *fell = NULL;
-	int error = 0;
+	struct surges *surges = context;
+	struct surge_instance *instance = &surges->items[surges->count++];
+	struct json_object *fell = kept_member(object, "fell", json_type_boolean);
+	int64_t rung, strikes, rung_for, fall_for;
 
-	if (!json_object_is_type(object, json_type_object) || !json_object_object_get_ex(object, "service", &name) ||
-	    !json_object_is_type(name, json_type_string) ||
-	    (size_t)json_object_get_string_len(name) >= sizeof(instance->name) ||
-	    !json_object_object_get_ex(object, "fell", &fell) || !json_object_is_type(fell, json_type_boolean))
+	if (!fell || kept_text(object, "service", instance->name, sizeof(instance->name)) ||
+	    kept_integer(object, "rung", UINT32_MAX, &rung) ||
+	    kept_integer(object, "strikes", SURGE_STRIKES_MAX, &strikes) ||
+	    kept_integer(object, "rung_for", INT64_MAX, &rung_for) ||
+	    kept_integer(object, "fall_for", INT64_MAX, &fall_for))
 		return -EINVAL;
-	snprintf(instance->name, sizeof(instance->name), "%s", json_object_get_string(name));
-	instance->state = (struct surge){.rung = (uint32_t)number(object, "rung", &error),
-					 .strikes = (uint32_t)number(object, "strikes", &error),
-					 .rung_for = number(object, "rung_for", &error),
-					 .fall_for = number(object, "fall_for", &error),
+	instance->state = (struct surge){.rung = (uint32_t)rung,
+					 .strikes = (uint32_t)strikes,
+					 .rung_for = rung_for,
+					 .fall_for = fall_for,
 					 .fell = json_object_get_boolean(fell) != 0,
 					 .stepped = 1};
-	return error || !surge_is_sound(&instance->state) ? -EINVAL : 0;
+	return surge_is_sound(&instance->state) ? 0 : -EINVAL;
 }
 
 int surges_parse(const char *text, size_t length, struct surges **ret_surges)
 {
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *root = tokener ? json_tokener_parse_ex(tokener, text, (int)length) : NULL;
-	size_t count = json_object_is_type(root, json_type_array) ? json_object_array_length(root) : SIZE_MAX;
 	struct surges *surges = calloc(1, sizeof(*surges));
-	int error = count <= USHER_SERVICES_MAX ? 0 : -EINVAL;
+	int error = surges ? kept_list(text, length, USHER_SERVICES_MAX, begin, parse_instance, surges) : -ENOMEM;
 
-	json_tokener_free(tokener);
-	if (!surges)
-		error = -ENOMEM;
-	if (!error) {
-		surges->items = calloc(count + 1, sizeof(*surges->items));
-		error = surges->items ? 0 : -ENOMEM;
-	}
-	for (size_t i = 0; !error && i < count; i++)
-		error = parse_instance(json_object_array_get_idx(root, i), &surges->items[surges->count++]);
-	json_object_put(root);
 	if (error)
 		surges_free(surges);
 	else

@@ -10,6 +10,7 @@
 #include "edge/exposition.h"
 #include "evaluated.h"
 #include "served.h"
+#include "turns.h"
 
 #define MOST 16
 #define SERIES_MOST 64
@@ -86,24 +87,14 @@ static void watch(const struct edge_evaluator *list, uint32_t count, const struc
 	assert_int_equal(evaluators_watch(evaluators, list, count, series, clock_monotonic()), 0);
 }
 
-/* As the worker does it. */
+static int64_t step(int64_t now)
+{
+	return evaluators_run(evaluators, now);
+}
+
 static void run(int milliseconds)
 {
-	int64_t end_at = clock_monotonic() + milliseconds * CLOCK_MILLISECOND;
-	struct epoll_event event;
-
-	for (;;) {
-		int64_t now = clock_monotonic(), until = evaluators_run(evaluators, now);
-
-		if (now >= end_at)
-			return;
-		if (transfers_due(transfers) < until)
-			until = transfers_due(transfers);
-		if (end_at < until)
-			until = end_at;
-		epoll_wait(epoll, &event, 1, until <= now ? 0 : (int)((until - now) / CLOCK_MILLISECOND) + 1);
-		transfers_run(transfers);
-	}
+	run_turns(milliseconds, transfers, epoll, step);
 }
 
 /* ---- servers ------------------------------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "evaluated.h"
 #include "served.h"
+#include "turns.h"
 
 #define PROGRAM "/usr/bin/prometheus"
 #define WAIT_MS 60000 /* for what takes a second or two on an idle machine */
@@ -41,23 +42,14 @@ static bool report(void *context, const struct edge_fact *fact)
 	return true;
 }
 
+static int64_t step(int64_t now)
+{
+	return evaluators_run(evaluators, now);
+}
+
 static void run(int milliseconds)
 {
-	int64_t end_at = clock_monotonic() + milliseconds * CLOCK_MILLISECOND;
-	struct epoll_event event;
-
-	for (;;) {
-		int64_t now = clock_monotonic(), until = evaluators_run(evaluators, now);
-
-		if (now >= end_at)
-			return;
-		if (transfers_due(transfers) < until)
-			until = transfers_due(transfers);
-		if (end_at < until)
-			until = end_at;
-		epoll_wait(epoll, &event, 1, until <= now ? 0 : (int)((until - now) / CLOCK_MILLISECOND) + 1);
-		transfers_run(transfers);
-	}
+	run_turns(milliseconds, transfers, epoll, step);
 }
 
 static void behave_page(struct peer *peer)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "edge/load.h"
 #include "served.h"
+#include "turns.h"
 
 #define SOURCES_MAX 128
 
@@ -85,24 +86,14 @@ static void watch(const struct edge_source *sources, uint32_t count)
 	assert_int_equal(scrapes_watch(scrapes, sources, count, clock_monotonic()), 0);
 }
 
-/* As the worker does it. */
+static int64_t step(int64_t now)
+{
+	return scrapes_run(scrapes, now);
+}
+
 static void run(int milliseconds)
 {
-	int64_t end_at = clock_monotonic() + milliseconds * CLOCK_MILLISECOND;
-	struct epoll_event event;
-
-	for (;;) {
-		int64_t now = clock_monotonic(), until = scrapes_run(scrapes, now);
-
-		if (now >= end_at)
-			return;
-		if (transfers_due(transfers) < until)
-			until = transfers_due(transfers);
-		if (end_at < until)
-			until = end_at;
-		epoll_wait(epoll, &event, 1, until <= now ? 0 : (int)((until - now) / CLOCK_MILLISECOND) + 1);
-		transfers_run(transfers);
-	}
+	run_turns(milliseconds, transfers, epoll, step);
 }
 
 /* ---- servers ------------------------------------------------------------------------------------------------------ */
