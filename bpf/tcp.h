@@ -182,6 +182,8 @@ __noinline int tcp_backend_ends(struct desk *desk)
 	}
 	tcp_set(desk, 0, TCP_OVER | USHER_TCP_RESET);
 	flow_rest(&desk->hit.ref);
+	if (tcp & (USHER_TCP_CLIENT_FIN | USHER_TCP_RESET)) /* a client that closes can have itself reset */
+		return 0;
 	figures = latency_figures(desk->hit.value.forward.backend);
 	if (figures)
 		__sync_fetch_and_add(half_open ? &figures->refused : &figures->resets, 1);

@@ -477,7 +477,7 @@ USHER_ASSERT_SIZE(struct usher_load, 16);
 /* Map `backend_figures`, by backend; shared by all CPUs. Of TCP through NAT: in direct return nobody here sees its answers. */
 struct usher_backend_figures {
 	__u64 refused;		   /* resets that answered a SYN */
-	__u64 resets;		   /* by the backend, of connections that were open */
+	__u64 resets;		   /* by the backend, of open connections that the client had not ended */
 	__u64 connect_timeouts;	   /* flows that were forgotten before their SYN was answered */
 	__u64 first_byte_timeouts; /* connections that the client closed after it had waited USHER_FIRST_BYTE_PATIENCE */
 	struct usher_latency connect; /* SYN to SYN-ACK */

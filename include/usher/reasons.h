@@ -53,6 +53,7 @@
 	X(34, QUARANTINED, REFUSE, "quarantined", "quarantine removed the last backend")                               \
 	X(35, GATE_BREACHED, REFUSE, "gate-breached", "a gate removed the last backend")                               \
 	X(36, UNVERIFIED, REFUSE, "unverified", "verification removed the last backend")                               \
+	X(37, EJECTED, REFUSE, "ejected", "every allowed backend fails more, or answers later, than its peers")        \
 	X(38, SHED, REFUSE, "shed", "a surge: tenants of this priority are not served")                                \
 	X(39, TIER_CLOSED, REFUSE, "tier-closed", "every allowed backend is in an overflow tier that is not open")     \
 	/* dropped: malformed */                                                                                       \

@@ -103,6 +103,15 @@ static void print_surge(struct json_object *record)
 	       (long long)field_integer(record, "shed"));
 }
 
+static void print_ejection(struct json_object *record)
+{
+	printf(": %s", field_text(record, "change"));
+	if (!field(record, "signal"))
+		return;
+	printf(" for %lld s: ", (long long)field_integer(record, "seconds"));
+	ink_text(stdout, field_text(record, "text"));
+}
+
 static void print_operation(struct json_object *record)
 {
 	struct json_object *actor = field(record, "actor");
@@ -124,6 +133,8 @@ static void print_operation(struct json_object *record)
 		print_verification(record);
 	else if (!strcmp(field_text(record, "activity"), "surge"))
 		print_surge(record);
+	else if (!strcmp(field_text(record, "activity"), "ejection"))
+		print_ejection(record);
 	if (field(record, "policy_revision"))
 		printf(" revision %lld", (long long)field_integer(record, "policy_revision"));
 	if (actor)

@@ -20,7 +20,7 @@ static const struct {
 	{"backends", show_backends},	 {"routes", show_routes},     {"quarantines", show_quarantines},
 	{"flows", show_flows},		 {"facts", show_facts},	      {"stats", show_stats},
 	{"generation", show_generation}, {"gates", show_gates},	      {"evaluators", show_evaluators},
-	{"surges", show_surges},	 {"rollouts", show_rollouts},
+	{"surges", show_surges},	 {"rollouts", show_rollouts}, {"ejections", show_ejections},
 };
 
 #define WORDS ARRAY_COUNT(words)

@@ -14,6 +14,7 @@ void show_quarantines(struct json_object *body);
 void show_facts(struct json_object *body);
 void show_gates(struct json_object *body);
 void show_surges(struct json_object *body);
+void show_ejections(struct json_object *body);
 void show_evaluators(struct json_object *body);
 void show_rollouts(struct json_object *body);
 void show_flows(struct json_object *body);

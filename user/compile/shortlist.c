@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "base/arena.h"
 #include "base/array.h"
+#include "base/cleanup.h"
 #include "policy/policy.h"
 
 /* 64 MiB of them, if each has as many backends as there can be. */
@@ -128,6 +129,39 @@ static void judge_start(const struct question *question, struct candidate *candi
 	}
 }
 
+static int by_ejection(const void *a, const void *b, void *context)
+{
+	const struct effective_backend *backends = context;
+	const struct candidate *left = *(struct candidate *const *)a, *right = *(struct candidate *const *)b;
+
+	return backends[left->backend].ejected < backends[right->backend].ejected ? -1 : 1;
+}
+
+/* Of those that could start, outliers may not, up to `most` per cent: in a smaller set than its model's, who went last stays. */
+static void eject(const struct question *question, struct candidate *candidates, size_t count)
+{
+	const struct policy *policy = question->effective->policy;
+	uint32_t most = policy->models[policy->services[question->service].model].outlier.most;
+	_cleanup_free_ struct candidate **out = NULL;
+	size_t could = 0, ejected = 0;
+
+	if (!most)
+		return;
+	out = calloc(count + 1, sizeof(struct candidate *));
+	if (!out)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		if (candidates[i].constraint_reason || candidates[i].start_reason)
+			continue;
+		could++;
+		if (question->effective->backends[candidates[i].backend].ejected)
+			out[ejected++] = &candidates[i];
+	}
+	qsort_r(out, ejected, sizeof(struct candidate *), by_ejection, question->effective->backends);
+	for (size_t i = 0; i < ejected && (i + 1) * 100 <= could * most; i++)
+		out[i]->start_reason = USHER_REASON_EJECTED;
+}
+
 /* Of a service with overflow only those of tiers that are open may start; where nobody of these could, the next tier with anybody is. */
 static void close_tiers(const struct question *question, struct candidate *candidates, size_t count)
 {
@@ -158,6 +192,7 @@ static void judge(const struct question *question, const size_t *backends, size_
 		if (!candidates[i].constraint_reason)
 			judge_start(question, &candidates[i]);
 	}
+	eject(question, candidates, count);
 	close_tiers(question, candidates, count);
 }
 
@@ -168,7 +203,7 @@ static unsigned int step_of(uint8_t reason)
 		USHER_REASON_REQUIRE_RULE, USHER_REASON_EVIDENCE_EXPIRED, USHER_REASON_ADDRESS_FAMILY,
 		USHER_REASON_QUARANTINED,  USHER_REASON_GATE_BREACHED,	  USHER_REASON_UNVERIFIED,
 		USHER_REASON_NO_SHARE,	   USHER_REASON_DRAINING,	  USHER_REASON_UNHEALTHY,
-		USHER_REASON_UNREACHABLE,  USHER_REASON_TIER_CLOSED,
+		USHER_REASON_UNREACHABLE,  USHER_REASON_EJECTED,	  USHER_REASON_TIER_CLOSED,
 	};
 
 	for (unsigned int i = 0; i < ARRAY_COUNT(steps); i++)

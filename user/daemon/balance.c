@@ -129,7 +129,6 @@ static struct load_view view_of(struct core *core, size_t index, uint16_t number
 	struct balance *balance = core->balance;
 	const struct backend *backend = &core->policy->backends[index];
 	const struct load_facts *facts = &core->facts.backends[index].load;
-	const struct effective_backend *effective = &core->effective->backends[index];
 	struct kept *kept = &balance->kept[number];
 	double share = least_load_share(facts, backend->capacity);
 	bool known = backend->load.server != LOAD_NOT_SCRAPED && core_load_is_fresh(&backend->load, facts, now) &&
@@ -143,7 +142,7 @@ static struct load_view view_of(struct core *core, size_t index, uint16_t number
 		share = least_load_go_on(&kept->track, opened, now, backend->capacity);
 	return (struct load_view){.model = core->policy->versions[backend->version].model,
 				  .capacity = backend->capacity,
-				  .starts = !effective->constraint_reason && !effective->start_reason,
+				  .starts = effective_starts(core->effective, index),
 				  .share = known ? share : NAN,
 				  .opened = opened,
 				  .mark = kept->mark};

@@ -160,6 +160,11 @@ static void free_surges(struct surges **surges)
 	surges_free(*surges);
 }
 
+static void free_ejections(struct ejections **ejections)
+{
+	ejections_free(*ejections);
+}
+
 static void free_rollouts(struct rollouts **rollouts)
 {
 	rollouts_free(*rollouts);
@@ -232,6 +237,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	_cleanup_(free_gates) struct gates *gates = NULL;
 	_cleanup_(free_rollouts) struct rollouts *rollouts = NULL;
 	_cleanup_(free_surges) struct surges *surges = NULL;
+	_cleanup_(free_ejections) struct ejections *ejections = NULL;
 	_cleanup_free_ char *copy = NULL;
 	char digest[SHA256_HEX];
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
@@ -248,10 +254,13 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 		error = rollouts_new(policy, core->rollouts, &rollouts);
 	if (!error)
 		error = surges_new(policy, core->surges, &surges);
+	if (!error)
+		error = ejections_new(policy, core->ejections, &ejections);
 	if (!error) {
 		gates_fill(gates, policy, &facts);
 		rollouts_fill(rollouts, policy, &facts);
 		surges_fill(surges, &facts);
+		ejections_fill(ejections, &facts);
 		error = decide(policy, &facts, now, &effective);
 	}
 	if (!error)
@@ -294,6 +303,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->gates = TAKE_PTR(gates);
 	surges_free(core->surges);
 	core->surges = TAKE_PTR(surges);
+	ejections_free(core->ejections);
+	core->ejections = TAKE_PTR(ejections);
 	rollouts_free(core->rollouts);
 	core->rollouts = TAKE_PTR(rollouts);
 	core->policy = TAKE_PTR(policy);
@@ -332,6 +343,7 @@ int core_refresh(struct core *core)
 	gates_fill(core->gates, core->policy, &core->facts);
 	rollouts_fill(core->rollouts, core->policy, &core->facts);
 	surges_fill(core->surges, &core->facts);
+	ejections_fill(core->ejections, &core->facts);
 	error = core_recall_able(core, core->policy, &core->facts);
 	if (!error)
 		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);

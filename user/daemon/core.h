@@ -21,6 +21,7 @@
 #include "edge/edge.h"
 #include "daemon/gates.h"
 #include "daemon/balance.h"
+#include "daemon/ejections.h"
 #include "daemon/options.h"
 #include "daemon/quota.h"
 #include "daemon/rollouts.h"
@@ -79,6 +80,7 @@ struct core {
 	struct rollouts *rollouts; /* of the policy; without one, what an earlier daemon knew of them, or NULL */
 	struct surges *surges;	   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
 	int64_t rollouts_saved;	   /* CLOCK_MONOTONIC */
+	struct ejections *ejections; /* as surges */
 };
 
 /* What a change of policy has led to. */
@@ -169,6 +171,11 @@ int core_surges_open(struct core *core, struct problem *problem);
 void core_surges_save(struct core *core);
 /* Every second. */
 void core_surges_tick(struct core *core);
+int core_ejections_open(struct core *core, struct problem *problem);
+/* Returns 0, or -errno, said. */
+int core_ejections_save(struct core *core);
+/* Every second. */
+void core_ejections_tick(struct core *core);
 int core_rollouts_open(struct core *core, struct problem *problem);
 /* 0, or -errno, said. */
 int core_rollouts_save(struct core *core);

@@ -55,11 +55,9 @@ static int measure(const struct core *core, const struct surge_instance *instanc
 	if (!backends)
 		return -ENOMEM;
 	for (size_t b = 0; b < policy->backend_count; b++) {
-		const struct effective_backend *effective = &core->effective->backends[b];
-
 		if (!(instance->reach[b / 64] >> b % 64 & 1) ||
 		    policy->versions[policy->backends[b].version].model != policy->services[instance->service].model ||
-		    effective->constraint_reason || effective->start_reason)
+		    !effective_starts(core->effective, b))
 			continue;
 		backends[count++] = (struct surge_backend){.tier = (uint32_t)service_tier(policy, instance->service, b),
 							   .capacity = policy->backends[b].capacity,

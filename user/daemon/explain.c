@@ -217,6 +217,7 @@ static void add_decision_steps(struct inquiry *inquiry)
 	add_quarantine_steps(inquiry, own);
 	explain_gates(inquiry, own, inquiry->service);
 	explain_verification(inquiry, own);
+	explain_ejection(inquiry, own);
 	explain_surge(inquiry);
 	if (decision->reason == USHER_REASON_REROUTED)
 		inquiry_step(inquiry, "who-may-answer", rule_name(inquiry, decision->reroute_rule),
@@ -226,6 +227,7 @@ static void add_decision_steps(struct inquiry *inquiry)
 		add_quarantine_steps(inquiry, rerouted);
 		explain_gates(inquiry, rerouted, policy->rules[decision->reroute_rule].reroute);
 		explain_verification(inquiry, rerouted);
+		explain_ejection(inquiry, rerouted);
 	}
 }
 

@@ -29,6 +29,8 @@ size_t inquiry_names(const struct inquiry *inquiry, const struct shortlist *list
 
 /* Backends of the list that verification takes out: what they say that they serve. */
 void explain_verification(struct inquiry *inquiry, const struct shortlist *list);
+/* Backends of the list that are outliers. */
+void explain_ejection(struct inquiry *inquiry, const struct shortlist *list);
 /* Which tiers are open, and who is shed. */
 void explain_surge(struct inquiry *inquiry);
 /* What gates have to do with the backends of the list: steps of who-may-answer. list may be NULL. */

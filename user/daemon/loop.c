@@ -94,6 +94,7 @@ static void every_second(struct loop *loop, int64_t now)
 	core_gates_tick(core);
 	core_verify_tick(core);
 	core_rollouts_tick(core);
+	core_ejections_tick(core);
 	core_surges_tick(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);

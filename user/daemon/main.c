@@ -76,6 +76,8 @@ static int start_records(struct core *core, struct problem *problem)
 		error = core_rollouts_open(core, problem);
 	if (!error)
 		error = core_surges_open(core, problem);
+	if (!error)
+		error = core_ejections_open(core, problem);
 	return error;
 }
 
@@ -257,6 +259,7 @@ static int run(struct core *core, struct loop *loop)
 	core_gates_save(core);
 	core_rollouts_save(core);
 	core_surges_save(core);
+	core_ejections_save(core);
 	notify_manager("STOPPING=1");
 	record_life(core, "stop");
 	log_info("ends; traffic goes on as the policy in force says");
@@ -270,6 +273,7 @@ static void let_go(struct core *core)
 	gates_free(core->gates);
 	rollouts_free(core->rollouts);
 	surges_free(core->surges);
+	ejections_free(core->ejections);
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	free(core->scraped);

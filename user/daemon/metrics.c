@@ -59,10 +59,12 @@ static void name_backend(const struct core *core, size_t number, struct edge_bac
 								: EDGE_UNCHECKED;
 	to->draining = core->facts.backends[index].draining;
 	to->quarantined = facts_quarantined(&core->facts, core->policy, index);
-	to->starts = !effective->constraint_reason && !effective->start_reason;
+	to->starts = effective_starts(core->effective, index);
 	to->continues = !effective->constraint_reason;
 	to->nat = backend->forward == USHER_FORWARD_NAT;
 	to->capacity = backend->capacity;
+	to->judged = policy_outlier(core->policy, index)->signals != 0;
+	to->ejected = effective->ejected != 0;
 	to->verifies = backend->verify.given;
 	to->verified = core->facts.backends[index].verification.state == VERIFICATION_VERIFIED;
 	name_load(core, index, to);

@@ -33,8 +33,8 @@
  *            answer   file, digest, name|null, revision
  *            body     the active policy's text
  *            PROTOCOL_NEGATIVE if none is loaded.
- * show       request  what: services, tenants, models, backends, routes, quarantines, gates, evaluators, surges, rollouts, flows, facts, stats or
- *                     generation;
+ * show       request  what: services, tenants, models, backends, routes, quarantines, gates, evaluators, surges, rollouts,
+ *                     ejections, flows, facts, stats or generation;
  *                     limit?: int (flows, routes; 1000 unless given); service?: name (flows, routes)
  *            body     {WHAT: ...}, see below
  * explain    request  client: address, or address:port (IPv6 in brackets); service: name, or address:port;
@@ -96,7 +96,7 @@
  *               "health": "up"|"down"|"unknown"|"unchecked", "health_cause": {"kind": word of govern/cause.h, "number": int}|null,
  *               "health_text"|null (the same as a sentence; both null unless "health" is "down"), "draining": bool,
  *               "quarantined": bool (by itself, or with its version), "next_hop": MAC|null,
- *               "reason"|null (why it starts no flows), "continues": bool (may open flows stay),
+ *               "ejected": bool (as an outlier), "reason"|null (why it starts no flows), "continues": bool (may open flows stay),
  *               "flows", "packets_to", "bytes_to", "packets_from", "bytes_from",
  *               "connect": L, "first_byte": L, "failures": {"refused", "resets", "connect_timeouts",
  *               "first_byte_timeouts"}}]                                     these three null unless "forward" is "nat"
@@ -118,6 +118,9 @@
  *               "below"|null (priorities below this one are), "ratio"|null (load over capacity of the open tiers),
  *               "verdict": "unknown"|"low"|"between"|"high", "known": int (of so many the load is), "backends": int,
  *               "open_at", "close_at", "close_after": seconds (that the next way down waits)}]
+ * ejections   [{"backend", "model", "version", "out": bool, "since": time (that it went out last), "seconds_left": int|null,
+ *               "finding": {"signal": "connect"|"resets"|"given-up"|"first-byte", "failures", "samples", "peer_failures"|null,
+ *               "slower_than_seconds"|null (of first-byte), "peer_samples", "text"}|null (of one that is out; not known after a restart)}]
  * evaluators  [{"evaluator", "protocol": "page"|"prometheus", "address": "A:P", "path", "series": int, "state": as of facts,
  *               "cause"|null, "cause_text"|null, "age_seconds"|null}]
  * rollouts    [{"rollout", "service", "model", "from", "to", "state": "waiting"|"running"|"paused"|"rolled-back"|"aborted"|"done",

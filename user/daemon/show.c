@@ -62,6 +62,7 @@ static const struct {
 	{"routes", true, show_routes},	   {"quarantines", true, quarantine_list},
 	{"gates", true, show_gates},	   {"evaluators", true, show_evaluators},
 	{"surges", true, show_surges},	   {"rollouts", true, show_rollouts},
+	{"ejections", true, show_ejections},
 	{"flows", true, show_flows},	   {"facts", true, show_facts},
 	{"stats", false, show_stats},	   {"generation", false, show_generation},
 };

@@ -302,7 +302,10 @@ static void add_backend(struct question *question, size_t index)
 	const struct effective_backend *effective = &core->effective->backends[index];
 	const struct version *version = &core->policy->versions[backend->version];
 	uint16_t number = number_of(&question->identities->backends, backend->name);
-	uint8_t reason = effective->constraint_reason ? effective->constraint_reason : effective->start_reason;
+	uint8_t reason = effective->constraint_reason ? effective->constraint_reason
+			 : effective->start_reason    ? effective->start_reason
+			 : effective->ejected	      ? USHER_REASON_EJECTED
+						      : 0;
 	const uint8_t *mac = facts->next_hop.mac;
 	struct json *to = question->to;
 	char text[ENDPOINT_TEXT];
@@ -326,6 +329,7 @@ static void add_backend(struct question *question, size_t index)
 	else
 		json_null(to, "next_hop");
 	add_path(to, backend, &facts->next_hop);
+	json_boolean(to, "ejected", effective->ejected != 0);
 	json_string(to, "reason", reason ? record_reason(reason) : NULL);
 	json_boolean(to, "continues", !effective->constraint_reason);
 	if (effective->able_since) {

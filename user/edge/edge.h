@@ -206,6 +206,7 @@ struct edge_backend {
 	uint16_t path_mtu;   /* of a tunnel; 0: none, or not known */
 	uint8_t scraped, scrape_fresh;
 	uint8_t verifies, verified;
+	uint8_t judged, ejected; /* as an outlier */
 	uint32_t capacity;
 	double load[EDGE_FIGURES]; /* NAN: missing, or stale */
 	double balance;		   /* share of its capacity that least-load takes it to use; NAN: none */

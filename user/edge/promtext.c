@@ -197,6 +197,12 @@ static void print_backends(struct json *to, const struct edge_page *page)
 		if (page->backends[b].name[0] && page->backends[b].verifies)
 			promtext_line(to, "usher_backend_verified{backend=\"%s\"} %u", page->backends[b].name,
 				      page->backends[b].verified);
+	promtext_family(to, "usher_backend_ejected", "gauge",
+			"Is it left out as an outlier? Not there if outliers are not looked for.");
+	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)
+		if (page->backends[b].name[0] && page->backends[b].judged)
+			promtext_line(to, "usher_backend_ejected{backend=\"%s\"} %u", page->backends[b].name,
+				      page->backends[b].ejected);
 	promtext_family(to, "usher_backend_path_mtu_bytes", "gauge",
 			"What the path to the backend takes; forward ipip, gue.");
 	for (size_t b = 0; b < USHER_BACKENDS_MAX; b++)

@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "base/cleanup.h"
 #include "base/date.h"
+#include "policy/policy.h"
 #include "govern/slow_start.h"
 #include "govern/surge.h"
 
@@ -180,10 +181,18 @@ static void decide_backends(struct effective *effective, const struct facts *fac
 		to->next_hop = known->next_hop;
 		drop_sourceless(backend, &to->next_hop);
 		to->start_reason = start_reason(backend, known, &to->next_hop);
+		to->ejected = policy_outlier(effective->policy, b)->signals ? known->ejected : 0;
 		/* A clock that was set back must not keep it waiting. */
-		if (!to->constraint_reason && !to->start_reason)
+		if (effective_starts(effective, b))
 			to->able_since = known->able_since && known->able_since < now ? known->able_since : now;
 	}
+}
+
+bool effective_starts(const struct effective *effective, size_t backend)
+{
+	const struct effective_backend *of = &effective->backends[backend];
+
+	return !of->constraint_reason && !of->start_reason && !of->ejected;
 }
 
 static size_t model_of(const struct policy *policy, size_t backend)

@@ -10,7 +10,8 @@ struct effective_backend {
 	/* 0: may continue / may start; otherwise the reason that takes it out (enum usher_reason). */
 	uint8_t constraint_reason; /* the first that holds of EVIDENCE_EXPIRED, QUARANTINED, GATE_BREACHED, UNVERIFIED */
 	uint8_t start_reason;	   /* the first that holds of DRAINING, UNHEALTHY, UNREACHABLE */
-	uint32_t share;		   /* per cent of its weight that gates leave it */
+	uint32_t ejected; /* 0: it is not. Otherwise it may start flows only where too many others are (compile/shortlist.c) */
+	uint32_t share;	  /* per cent of its weight that gates leave it */
 	struct next_hop next_hop;
 	int64_t able_since; /* what the facts are to say next time; 0: it may not start */
 };
@@ -45,6 +46,9 @@ int decide(const struct policy *policy, const struct facts *facts, int64_t now, 
 void effective_free(struct effective *effective);
 /* Has an operator put the backend, or the version that it serves, into quarantine? */
 bool facts_quarantined(const struct facts *facts, const struct policy *policy, size_t backend);
+
+/* May it start flows, whatever a service or a rule says? */
+bool effective_starts(const struct effective *effective, size_t backend);
 
 /* The part of its weight, of SLOW_START_WHOLE and at least 1, that a backend which may start gets in this service at this
  * moment: what slow start gives it, less what gates take. */

@@ -55,6 +55,7 @@ struct backend_facts {
 	bool quarantined;   /* by an operator; whatever its version is */
 	bool gated;	    /* by a gate; the same */
 	uint32_t share;	    /* per cent of its weight that gates leave it; 0: all */
+	uint32_t ejected;   /* as an outlier: 1 has gone first, of all of its model; 0: it is in */
 	struct next_hop next_hop;
 	struct load_facts load;
 	struct verification verification; /* means nothing where the policy asks for none */

@@ -93,6 +93,12 @@ int counters_read(const struct program *program, struct counters *ret_counters)
 	return 0;
 }
 
+int counters_figures(const struct program *program, struct usher_backend_figures ret_figures[USHER_BACKENDS_MAX])
+{
+	return sum(program_map(program, "backend_figures"), sizeof(*ret_figures) / sizeof(uint64_t), 1,
+		   USHER_BACKENDS_MAX, (uint64_t *)ret_figures);
+}
+
 int counters_sequences(const struct program *program, struct counters_cpu *ret_cpus, size_t cpus)
 {
 	_cleanup_free_ void *values = NULL;

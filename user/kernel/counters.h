@@ -23,6 +23,8 @@ struct counters_cpu {
 
 /* Reads all of them: 0 or -errno. What was being counted meanwhile may be in one and not in another. */
 int counters_read(const struct program *program, struct counters *ret_counters);
+/* Only what backends fail at and how long they take, by number. 0 or -errno. */
+int counters_figures(const struct program *program, struct usher_backend_figures ret_figures[USHER_BACKENDS_MAX]);
 /* The sequence numbers CPU by CPU, for the search for gaps. cpus: how many ret_cpus has room for. */
 int counters_sequences(const struct program *program, struct counters_cpu *ret_cpus, size_t cpus);
 /* CPUs that a per-CPU map has values for. */

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "policy/gate_settings.h"
+#include "policy/outlier_settings.h"
 #include "policy/rollout_settings.h"
 
 #define POLICY_NONE SIZE_MAX
@@ -125,7 +126,8 @@ struct version {
 struct model {
 	const char *name;
 	struct place place;
-	struct index_list versions; /* into policy.versions */
+	struct index_list versions;	 /* into policy.versions */
+	struct outlier_settings outlier; /* all 0: none is looked for */
 };
 
 enum health_probe { HEALTH_PROBE_NONE, HEALTH_PROBE_TCP, HEALTH_PROBE_HTTP, HEALTH_PROBE_HTTPS, HEALTH_PROBES };

@@ -28,3 +28,12 @@ void read_pace(struct document *document, struct node node, const struct pace *p
 	*ret_timeout = timeout;
 	*ret_stale_after = stale_after;
 }
+
+void read_seconds(struct document *document, const struct field *field, uint32_t min, uint32_t max,
+		  uint32_t *ret_seconds)
+{
+	uint32_t ms;
+
+	if (field->given && !read_duration(document, field->value, min * 1000, max * 1000, &ms))
+		*ret_seconds = (ms + 999) / 1000;
+}

@@ -26,6 +26,7 @@ void validate(struct document *document, const struct policy *policy);
 void suspect(struct document *document, const struct policy *policy, int64_t now);
 void suspect_gates(struct document *document, const struct policy *policy);
 void suspect_overflow(struct document *document, const struct policy *policy);
+void suspect_outliers(struct document *document, const struct policy *policy);
 void suspect_rollouts(struct document *document, const struct policy *policy);
 
 /* SHA-256 of the document as it would be printed with sorted keys and without blanks, and of the digests of its files. */
@@ -41,6 +42,9 @@ struct pace {
 };
 void read_pace(struct document *document, struct node node, const struct pace *pace, uint32_t *ret_every,
 	       uint32_t *ret_timeout, uint32_t *ret_stale_after);
+/* A duration as whole seconds, rounded up; what is not given stays as it is. */
+void read_seconds(struct document *document, const struct field *field, uint32_t min, uint32_t max,
+		  uint32_t *ret_seconds);
 /* The name of a series: at most USHER_METRIC_NAME_MAX characters. Returns 0 or -EINVAL. */
 int read_metric_name(struct document *document, struct node node, const char **ret_name);
 void read_load(struct document *document, struct node node, struct load_source *load);
@@ -53,14 +57,16 @@ bool is_path(const char *text);
 /* By which name it does. */
 void read_host_name(struct document *document, struct node node, const char **ret_host);
 
-/* "every-flow" or "required". */
 /* Where a service turns when its backends are full; `surge`: at which load. */
 void read_overflow(struct document *document, const struct field *overflow, const struct field *surge,
 		   const struct policy *policy, struct service *service);
+/* "every-flow" or "required". */
 void read_audit_mode(struct document *document, const struct field *field, enum audit_mode *ret_mode);
 /* An address with a port that a host can have; `what`: "a backend". */
 int read_endpoint(struct document *document, struct node node, const char *what, struct usher_address *ret_address,
 		  uint16_t *ret_port);
+/* When a backend of the model is an outlier. */
+void read_outlier(struct document *document, struct node node, struct outlier_settings *settings);
 /* How a backend is probed; what is not given stays as it is in `health`. */
 void read_health(struct document *document, struct node node, struct health *health);
 int read_host_address(struct document *document, struct node node, const char *what, struct usher_address *ret_address);

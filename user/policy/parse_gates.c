@@ -49,13 +49,7 @@ static void read_subjects(struct document *document, const struct field *fields,
 
 /* ---- limits -------------------------------------------------------------------------------------------------- */
 
-static void read_seconds(struct document *document, const struct field *field, uint32_t *ret_seconds)
-{
-	uint32_t ms;
-
-	if (field->given && !read_duration(document, field->value, 0, 2592000000u, &ms))
-		*ret_seconds = (ms + 999) / 1000;
-}
+#define MONTH 2592000 /* seconds */
 
 static void read_limit(struct document *document, const struct field *field, double *ret_limit)
 {
@@ -97,7 +91,7 @@ static void read_zone(struct document *document, struct node node, const struct 
 	read_limit(document, &fields[BELOW], zone->below);
 	read_limit(document, &fields[ABOVE], zone->above);
 	read_both(document, &fields[BOTH], zone->low, zone->high);
-	read_seconds(document, &fields[FOR], zone->seconds);
+	read_seconds(document, &fields[FOR], 0, MONTH, zone->seconds);
 }
 
 static void read_unknown(struct document *document, struct node node, struct gate_settings *settings)
@@ -108,7 +102,7 @@ static void read_unknown(struct document *document, struct node node, struct gat
 
 	if (read_object(document, node, fields, UNKNOWN_FIELDS))
 		return;
-	read_seconds(document, &fields[HOLD], &settings->hold);
+	read_seconds(document, &fields[HOLD], 0, MONTH, &settings->hold);
 	if (fields[THEN].given && !read_choice(document, fields[THEN].value, gate_then_names, GATE_THENS, &then))
 		settings->then = (enum gate_then)then;
 }
@@ -143,7 +137,7 @@ static void read_limits(struct document *document, struct node node, const struc
 		settings->bound = (enum gate_bound)bound;
 	if (fields[MIN_SAMPLES].given)
 		read_number(document, fields[MIN_SAMPLES].value, 1, 1e15, &settings->min_samples);
-	read_seconds(document, &fields[DWELL], &settings->dwell);
+	read_seconds(document, &fields[DWELL], 0, MONTH, &settings->dwell);
 	if (fields[RATE].given)
 		read_count(document, fields[RATE].value, 1, GATE_TRANSITIONS_MAX, &settings->transitions_per_hour);
 	if (fields[LATCH].given)

@@ -98,16 +98,20 @@ struct raw_model {
 	size_t count;
 };
 
-static void read_model(struct document *document, struct node node, struct raw_model *raw)
+static void read_model(struct document *document, struct node node, struct raw_model *raw, struct model *model)
 {
-	struct field versions = {.key = "versions", .required = true};
+	enum { VERSIONS, OUTLIER, FIELDS };
+	struct field fields[FIELDS] = {{.key = "versions", .required = true}, {.key = "outlier"}};
 
-	if (read_object(document, node, &versions, 1) || !versions.given)
+	if (read_object(document, node, fields, FIELDS))
 		return;
-	if (read_named(document, versions.value, &version_naming, USHER_VERSIONS_MAX, &raw->versions, &raw->count))
+	if (fields[OUTLIER].given)
+		read_outlier(document, fields[OUTLIER].value, &model->outlier);
+	if (!fields[VERSIONS].given || read_named(document, fields[VERSIONS].value, &version_naming, USHER_VERSIONS_MAX,
+						  &raw->versions, &raw->count))
 		return;
 	if (!raw->count)
-		node_error(document, versions.value, "the model has no version");
+		node_error(document, fields[VERSIONS].value, "the model has no version");
 }
 
 void parse_models(struct document *document, struct node node, struct policy *policy)
@@ -122,7 +126,7 @@ void parse_models(struct document *document, struct node node, struct policy *po
 	policy->model_count = count;
 	raw = arena_array(&document->scratch, count, sizeof(*raw));
 	for (size_t i = 0; i < count; i++) {
-		read_model(document, members[i].value, &raw[i]);
+		read_model(document, members[i].value, &raw[i], &policy->models[i]);
 		total += raw[i].count;
 	}
 	if (total > USHER_VERSIONS_MAX)

@@ -38,14 +38,6 @@ static void read_step(struct document *document, struct node node, const struct 
 		service->sheds = true;
 }
 
-static void read_seconds(struct document *document, const struct field *field, uint32_t *ret_seconds)
-{
-	uint32_t ms;
-
-	if (field->given && !read_duration(document, field->value, 1000, 3600000, &ms))
-		*ret_seconds = (ms + 999) / 1000;
-}
-
 static void read_levels(struct document *document, struct node node, struct service *service)
 {
 	enum { OPEN_LEVEL, CLOSE_LEVEL, OPEN_FOR, CLOSE_FOR, FIELDS };
@@ -61,8 +53,8 @@ static void read_levels(struct document *document, struct node node, struct serv
 	if (service->close_at >= service->open_at)
 		node_error(document, fields[CLOSE_LEVEL].given ? fields[CLOSE_LEVEL].value : node,
 			   "closes at %g, where it opens at %g", service->close_at, service->open_at);
-	read_seconds(document, &fields[OPEN_FOR], &service->open_for_s);
-	read_seconds(document, &fields[CLOSE_FOR], &service->close_for_s);
+	read_seconds(document, &fields[OPEN_FOR], 1, 3600, &service->open_for_s);
+	read_seconds(document, &fields[CLOSE_FOR], 1, 3600, &service->close_for_s);
 }
 
 void read_overflow(struct document *document, const struct field *overflow, const struct field *surge,

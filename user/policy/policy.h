@@ -30,6 +30,8 @@ int region_compare(const void *left, const void *right);
 /* "DE-HE", "DE", or "unknown". */
 void region_print(const struct region *region, char text[8]);
 
+/* How outliers are looked for among the backend's peers. */
+const struct outlier_settings *policy_outlier(const struct policy *policy, size_t backend);
 /* The overflow tier of a service that a backend is in. */
 size_t service_tier(const struct policy *policy, size_t service, size_t backend);
 /* How many series each subject of the gate is judged by, in the order of struct gate_policy: series[0] of the first group,

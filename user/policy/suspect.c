@@ -153,6 +153,7 @@ void suspect(struct document *document, const struct policy *policy, int64_t now
 	suspect_gates(document, policy);
 	suspect_overflow(document, policy);
 	suspect_rollouts(document, policy);
+	suspect_outliers(document, policy);
 	if (!policy->service_count)
 		mark_report(document, SEVERITY_WARNING, text_member(&document->text, 0, "services"),
 			    "there is no service: every packet is handed to the host");
