@@ -11,7 +11,8 @@
     UDP  anything                                 the same, after this server's name and a space
 
 SIGUSR2 has its streams take twice as long from then on, or as long as they should again, without a word to anybody.
-SIGHUP has it read its artefact again, without a word to anybody who is connected.
+SIGRTMIN has it break off predictions with a reset, or answer them again; SIGRTMIN+1 has it answer them LATE seconds later, or at
+once again. Nobody is told of that either. SIGHUP has it read its artefact again, without a word to anybody who is connected.
 
 It answers at every local address: for connections that usher rewrites at its own, for direct return (l2) at the service
 address that it holds on lo.
@@ -40,6 +41,7 @@ BODY_LIMIT = 64 << 10
 TOKENS_LIMIT = 1_000_000
 INTERVAL_LIMIT = 60_000  # ms
 SWEEP_EVERY = 5.0
+LATE = 0.5  # seconds
 BURST = 64  # tokens written in one go when a stream has no interval, before others get their turn
 WORDS = "the applicant's record suggests that the requested credit can be repaid within the agreed term".split()
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large",
@@ -99,6 +101,8 @@ class Server:
         self.accepted = 0
         self.ready = True
         self.pace = 1
+        self.breaks = False
+        self.late = 0.0
 
     def load(self):
         """The artefact, as it is on the disk now."""
@@ -135,6 +139,12 @@ class Server:
     def tire(self):
         """Half the speed, or the whole again: of streams that begin."""
         self.pace = 3 - self.pace
+
+    def turn_bad(self):
+        self.breaks = not self.breaks
+
+    def turn_late(self):
+        self.late = LATE - self.late
 
     def sweep(self):
         """Ends connections that neither asked nor were answered for too long."""
@@ -283,7 +293,18 @@ class Connection(asyncio.Protocol):
             self.close("server")
 
     def on_predict(self, _query, body):
-        self.respond(200, self.server.predict(body))
+        if self.server.breaks:
+            self.end = "broken"
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        elif self.server.late:
+            self.stream = Late(self, self.server.predict(body))
+        else:
+            self.respond(200, self.server.predict(body))
+
+    def answer_late(self, body):
+        self.respond(200, body)
+        self.stream_done()
 
     def on_models(self, _query, _body):
         self.respond(200, self.server.models())
@@ -328,6 +349,19 @@ ROUTES = {
     "/healthz": ("GET", Connection.on_health),
     "/v2/health/ready": ("GET", Connection.on_ready),
 }
+
+
+class Late:
+    """An answer that waits; no other begins meanwhile."""
+
+    def __init__(self, connection, body):
+        self.timer = connection.server.loop.call_later(LATE, connection.answer_late, body)
+
+    def tick(self):
+        """There is room to write again: that changes nothing."""
+
+    def stop(self):
+        self.timer.cancel()
 
 
 class Stream:
@@ -435,6 +469,8 @@ async def serve(options):
     loop.add_signal_handler(signal.SIGUSR1, server.turn)
     loop.add_signal_handler(signal.SIGUSR2, server.tire)
     loop.add_signal_handler(signal.SIGHUP, server.load)
+    loop.add_signal_handler(signal.SIGRTMIN, server.turn_bad)
+    loop.add_signal_handler(signal.SIGRTMIN + 1, server.turn_late)
     listeners = []
     for port in options.tcp:
         # asyncio sets TCP_NODELAY on what it accepts.

@@ -233,7 +233,7 @@ static void read_tenants(struct ref_policy *policy, const struct files *files, j
 }
 
 static void read_version(struct ref_policy *policy, const char *model, const char *name, json_object *value,
-			 const char *today)
+			 json_object *outlier, const char *today)
 {
 	struct ref_version *version = &policy->versions[policy->version_count++];
 	json_object *labels = member(value, "labels"), *validation = member(value, "validation");
@@ -249,6 +249,8 @@ static void read_version(struct ref_policy *policy, const char *model, const cha
 			version->labels[version->label_count++].lapsed = lapsed(member(claim, "expires"), today);
 		}
 	}
+	if (outlier)
+		version->outliers = member(outlier, "most") ? (uint32_t)json_object_get_int(member(outlier, "most")) : 50;
 	version->validated = validation != NULL;
 	if (validation) {
 		version->score = json_object_get_double(member(validation, "score"));
@@ -273,7 +275,7 @@ static void read_models(struct ref_policy *policy, json_object *models, const ch
 		const char *model = copy(&policy->arena, name);
 
 		json_object_object_foreach(member(value, "versions"), version, version_value)
-			read_version(policy, model, version, version_value, today);
+			read_version(policy, model, version, version_value, member(value, "outlier"), today);
 	}
 }
 

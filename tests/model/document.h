@@ -52,6 +52,7 @@ struct ref_version {
 	struct ref_label *labels;
 	bool validated, validation_lapsed;
 	double score;
+	uint32_t outliers;	 /* of its model: per cent of a set that may be left out; 0: none are looked for */
 	bool quarantined, gated; /* these are set by the runner */
 	uint32_t share;		 /* per cent of its weight that gates leave it; 0: all */
 };
@@ -69,7 +70,8 @@ struct ref_backend {
 	bool verify; /* it has to have said what it serves */
 	/* What the world does to it: set by the runner, not read from the document. */
 	bool draining, down, unreachable, quarantined, gated, verified;
-	uint32_t share; /* as of a version */
+	uint32_t share;	  /* as of a version */
+	uint32_t ejected; /* 1: first of its model; 0: not at all */
 	uint8_t mac[6], own_mac[6];
 };
 

@@ -270,6 +270,26 @@ static ref_backends beyond_tiers(const struct ref_policy *policy, ref_backends l
 	return beyond;
 }
 
+/* The outliers among these that may be left out, in the order in which they went. */
+static ref_backends outliers(const struct ref_policy *policy, ref_backends left)
+{
+	ref_backends out = 0;
+	uint32_t most = left ? policy->backends[__builtin_ctzll(left)].version->outliers : 0;
+
+	for (;;) {
+		size_t next = SIZE_MAX;
+
+		for (size_t i = 0; i < policy->backend_count; i++)
+			if (left >> i & 1 && !(out >> i & 1) && policy->backends[i].ejected &&
+			    (next == SIZE_MAX || policy->backends[i].ejected < policy->backends[next].ejected))
+				next = i;
+		if (next == SIZE_MAX ||
+		    100.0 * (__builtin_popcountll(out) + 1) / __builtin_popcountll(left) > (double)most)
+			return out;
+		out |= 1ULL << next;
+	}
+}
+
 /* Leaves the start set. */
 static void restrain(const struct ref_policy *policy, struct candidates *candidates, const struct ref_service *service,
 		     const struct ref_rule *split)
@@ -294,6 +314,7 @@ static void restrain(const struct ref_policy *policy, struct candidates *candida
 	take(candidates, draining, USHER_REASON_DRAINING, NULL);
 	take(candidates, down, USHER_REASON_UNHEALTHY, NULL);
 	take(candidates, unreachable, USHER_REASON_UNREACHABLE, NULL);
+	take(candidates, outliers(policy, candidates->left), USHER_REASON_EJECTED, NULL);
 	take(candidates, beyond_tiers(policy, candidates->left, service), USHER_REASON_TIER_CLOSED, NULL);
 }
 

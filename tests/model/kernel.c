@@ -166,6 +166,7 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 			to->gated = from->gated;
 			to->verification.state = from->verified ? VERIFICATION_VERIFIED : VERIFICATION_MISMATCHED;
 			to->share = from->share;
+			to->ejected = from->ejected;
 			to->next_hop.resolved = !from->unreachable;
 			memcpy(to->next_hop.mac, from->mac, 6);
 			memcpy(to->next_hop.own_mac, from->own_mac, 6);

@@ -138,12 +138,23 @@ static void surge(const struct random *random, struct ref_policy *policy)
 	}
 }
 
+/* And of who is an outlier, in any order. */
+static void eject(const struct random *random, struct ref_policy *policy)
+{
+	struct random apart = {.state = random->state ^ 0x656a656374ULL};
+
+	for (size_t i = 0; i < policy->backend_count; i++)
+		if (policy->backends[i].version->outliers && random_chance(&apart, 30))
+			policy->backends[i].ejected = (uint32_t)(1 + (i * 37 + random_below(&apart, 2) * 64) % 128);
+}
+
 static void make_world(struct random *random, struct ref_policy *policy)
 {
 	quarantine(random, policy);
 	gate(random, policy);
 	verify(random, policy);
 	surge(random, policy);
+	eject(random, policy);
 	for (size_t i = 0; i < policy->backend_count; i++) {
 		struct ref_backend *backend = &policy->backends[i];
 

@@ -146,6 +146,19 @@ static void model_name(size_t i, char name[NAME_SIZE])
 	snprintf(name, NAME_SIZE, "model-%zu", i);
 }
 
+/* Of numbers of its own. */
+static void grow_outlier(const struct random *random, size_t model, json_object *value)
+{
+	struct random apart = {random->state ^ (0x656a656374ULL + model)};
+	json_object *outlier;
+
+	if (!random_chance(&apart, 40))
+		return;
+	outlier = new_member(value, "outlier");
+	if (random_chance(&apart, 70))
+		json_object_object_add(outlier, "most", json_object_new_int((int)random_between(&apart, 1, 100)));
+}
+
 static void grow_models(struct growing *growing)
 {
 	struct random random = section_random(growing, RECIPE_MODELS);
@@ -157,8 +170,9 @@ static void grow_models(struct growing *growing)
 		char name[NAME_SIZE];
 
 		model_name(m, name);
-		json_object *versions = new_member(new_member(models, name), "versions");
+		json_object *model = new_member(models, name), *versions = new_member(model, "versions");
 
+		grow_outlier(&random, m, model);
 		growing->model_port[m] = (uint16_t)(8000 + m);
 		growing->version_count[m] = random_between(&shape, 1, VERSIONS_MAX);
 		for (size_t v = 0; v < growing->version_count[m]; v++) {

@@ -3,7 +3,7 @@
  * Packet vectors through the loaded program: what goes in, what becomes of it, for which reason, and the bytes that come out.
  *
  * A file is a list of lines:
- *   backend NAME up|draining|down|lost|quarantined|gated|unverified
+ *   backend NAME up|draining|down|lost|quarantined|gated|unverified|ejected
  *                           what is known of it, from the next policy on; at first they are all up
  *   shed N                  so many priorities of tenants, from the next policy on
  *   policy FILE [closed]    published from here on; closed: no route leads anywhere, as after a policy that is not valid any more

@@ -113,8 +113,9 @@ bool stage_backend_is(struct vector_stage *stage, const char *name, const char *
 	backend->unverified = !strcmp(state, "unverified");
 	backend->down = !strcmp(state, "down");
 	backend->lost = !strcmp(state, "lost");
+	backend->ejected = !strcmp(state, "ejected");
 	return backend->draining || backend->quarantined || backend->gated || backend->unverified || backend->down ||
-	       backend->lost || !strcmp(state, "up");
+	       backend->lost || backend->ejected || !strcmp(state, "up");
 }
 
 bool stage_mac(const struct vector_stage *stage, const char *name, uint8_t mac[6])
@@ -140,6 +141,7 @@ static struct backend_facts facts_of(struct vector_stage *stage, const struct ba
 				      .draining = known->draining,
 				      .quarantined = known->quarantined,
 				      .gated = known->gated,
+				      .ejected = known->ejected,
 				      .verification.state =
 					      known->unverified ? VERIFICATION_MISMATCHED : VERIFICATION_VERIFIED,
 				      .next_hop = {.resolved = !known->lost, .interface = 1, .mtu = 1500}};

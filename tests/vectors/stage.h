@@ -18,7 +18,7 @@
 struct stage_backend {
 	char name[USHER_NAME_MAX + 1];
 	bool draining, quarantined; /* by an operator */
-	bool gated, unverified, down;
+	bool gated, unverified, down, ejected;
 	bool lost; /* it has no next hop */
 };
 
@@ -42,7 +42,7 @@ int stage_open(struct vector_stage *stage);
 /* closed: no route leads anywhere, as the daemon has it for services whose policy is not valid any more. Returns 0 or -errno. */
 int stage_publish(struct vector_stage *stage, const char *path, bool closed);
 
-/* From the next policy on: "draining", "down", "lost", "quarantined", "gated", "unverified" or "up". False: that is no state, or there are too many backends. */
+/* From the next policy on: "draining", "down", "lost", "quarantined", "gated", "unverified", "ejected" or "up". False: that is no state, or there are too many backends. */
 bool stage_backend_is(struct vector_stage *stage, const char *name, const char *state);
 
 /* MAC of a backend, or of C, the client, or G, the gateway. False: nobody is called so. */

@@ -173,11 +173,11 @@ static bool is_slower(const struct outlier_settings *settings, const struct ejec
 	return true;
 }
 
-/* What has been seen of the members that are in. */
+/* What has been seen of the members that may start flows. */
 struct crowd {
 	const struct ejection_member *members;
 	size_t count;
-	struct ejection_counts *windows;  /* by member; of one that is out: 0 */
+	struct ejection_counts *windows;  /* by member; of the others 0 */
 	struct ejection_counts *versions; /* sums, by version */
 	struct ejection_counts all;
 };
@@ -198,7 +198,7 @@ static struct crowd crowd_of(const struct ejection_member *members, size_t count
 	if (!crowd.windows || !crowd.versions)
 		abort();
 	for (size_t i = 0; i < count; i++) {
-		if (members[i].ejection->out)
+		if (members[i].ejection->out || !members[i].able)
 			continue;
 		crowd.windows[i] = window_of(members[i].ejection);
 		add(&crowd.versions[members[i].version], &crowd.windows[i]);

@@ -3,7 +3,7 @@
  * Which backends are left out because they fail more, or answer more slowly, than their peers, as their packets show in
  * passing. Pure; time is an argument, in seconds.
  *
- * 1. A backend is held against its peers, the others of its group that are in, over the same time: what hits all of them, a
+ * 1. A backend is held against its peers, the others of its group that may start flows, over the same time: what hits all of them, a
  *    client that provokes resets or a network that is slow, makes no outlier. Who has no peers that something is known of is none.
  * 2. Failures: the lower end of the interval of the difference between the two parts has to be above `above`. Slowness: more than
  *    half of its answers, by the lower end of the interval, began `slower` times as late as half of the peers' did; of its own

@@ -24,8 +24,8 @@ EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "se
                   ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
                   ["release", "--backend", "fra-1", "--why", "mended"], ["rollout", "pause", "r", "--why", "x"],
                   ["apply", GOOD], ["diff", GOOD]]
-SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "surges", "rollouts", "flows", "facts",
-         "stats", "generation"]
+SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "surges", "rollouts", "ejections", "flows",
+         "facts", "stats", "generation"]
 
 tests = []
 scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
@@ -419,7 +419,11 @@ def audit_tail_says_why():
                {"time": "2026-11-22T09:00:04.123Z", "type": "operation", "activity": "verification", "actor": None, "backend": "fra-1",
                 "state": "mismatched", "expected": "3.1.0", "found": "3.2.0\x1b"},
                {"time": "2026-11-22T09:00:05.123Z", "type": "operation", "activity": "surge", "actor": None, "service": "credit",
-                "ratio": 1.2, "open": 2, "was_open": 1, "shed": 0, "was_shed": 0}]
+                "ratio": 1.2, "open": 2, "was_open": 1, "shed": 0, "was_shed": 0},
+               {"time": "2026-11-22T09:00:06.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
+                "change": "ejected", "seconds": 30, "signal": "resets", "text": "7 of 50\x1b", "generation": 9, "epoch": 4},
+               {"time": "2026-11-22T09:00:07.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
+                "change": "returned", "generation": 10, "epoch": 4}]
     folder = os.path.join(scratch.name, "audit-operations")
     os.makedirs(folder)
     with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
@@ -431,7 +435,9 @@ def audit_tail_says_why():
         "2026-11-22T09:00:02.123Z gate floor credit-scorer@3.2.0: ok, then breached, at 0.81 (0.79 to 0.83, 2140 samples); quarantine",
         "2026-11-22T09:00:03.123Z rollout credit-3.2 promote: credit-scorer@3.2.0 from 5 to 25 % by root (uid 0), generation 9: ticket 4712",
         "2026-11-22T09:00:04.123Z verification fra-1: mismatched, it says 3.2.0? where 3.1.0 is expected",
-        "2026-11-22T09:00:05.123Z surge credit: load over capacity 1.20; 2 overflow tiers open, 0 priorities shed"],
+        "2026-11-22T09:00:05.123Z surge credit: load over capacity 1.20; 2 overflow tiers open, 0 priorities shed",
+        "2026-11-22T09:00:06.123Z ejection fra-1: ejected for 30 s: 7 of 50?, generation 9",
+        "2026-11-22T09:00:07.123Z ejection fra-1: returned, generation 10"],
         "lines")
 
 

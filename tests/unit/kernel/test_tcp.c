@@ -228,6 +228,15 @@ static void test_failures_are_told_apart(void **state)
 	backend(FIN | ACK, 5001, 1002, 0);
 	backend(RST, 5002, 0, 0);
 
+	open_flow(8); /* the client has closed: whoever does that with something unread gets a reset when he likes */
+	client(8, FIN | ACK, 1001, 0);
+	backend(RST | ACK, 5001, 1002, 0);
+	open_flow(9); /* the same after its reset */
+	client(9, RST, 1001, 0);
+	backend(RST | ACK, 5001, 1001, 0);
+	now = figures();
+	assert_int_equal(now.resets, 1);
+
 	open_flow(4); /* closes at once */
 	client(4, ACK, 1001, 50);
 	client(4, FIN | ACK, 1051, 0);
