@@ -25,7 +25,7 @@ BEYOND_SCHEMA = {
     "evaluator-multicast", "evaluator-stale", "evaluator-timeout", "gate-breach-everything", "gate-buckets-fall", "gate-expected-count",
     "gate-group-with-itself", "gate-hysteresis-inverted", "gate-label-of-group", "gate-label-placeholder", "gate-label-unclosed",
     "gate-of-backend", "gate-of-unknown", "gate-source-unknown",
-    "model-outlier-longest", "service-overflow-many", "service-overflow-shed-first", "service-surge-inverted",
+    "model-outlier-longest", "model-outlier-window", "service-overflow-many", "service-overflow-shed-first", "service-surge-inverted",
     "json-byte-order-mark", "metadata-date", "nat-is-backend", "nat-is-service", "nat-missing",
     "nat-other-family", "region-country-uk", "region-country-unknown", "region-set-cycle", "region-set-includes-itself",
     "region-set-unresolved", "rule-id-twice", "rule-require-backend-unresolved", "rule-require-version-unresolved",
