@@ -114,8 +114,8 @@ static void what_is_none_of_ours(void **state)
 		"[{\"backend\": \"a\", \"out\": true, \"since\": -1, \"until\": 2, \"doublings\": 0}]",
 		"[{\"backend\": \"a\", \"out\": true, \"since\": 1, \"until\": 2, \"doublings\": 17}]",
 		"[{\"backend\": \"a\", \"out\": true, \"since\": 1, \"until\": 9223372036854775807, \"doublings\": 0}]",
-		"[{\"backend\": \"b\", \"out\": true, \"since\": 1, \"until\": 2, \"doublings\": 0},"
-		" {\"backend\": \"a\", \"out\": true, \"since\": 1, \"until\": 2, \"doublings\": 0}]",
+		("[{\"backend\": \"b\", \"out\": true, \"since\": 1, \"until\": 2, \"doublings\": 0},"
+		 " {\"backend\": \"a\", \"out\": true, \"since\": 1, \"until\": 2, \"doublings\": 0}]"),
 	};
 	struct ejections *read = NULL;
 
