@@ -250,7 +250,8 @@ static void read_version(struct ref_policy *policy, const char *model, const cha
 		}
 	}
 	if (outlier)
-		version->outliers = member(outlier, "most") ? (uint32_t)json_object_get_int(member(outlier, "most")) : 50;
+		version->outliers =
+			member(outlier, "most") ? (uint32_t)json_object_get_int(member(outlier, "most")) : 50;
 	version->validated = validation != NULL;
 	if (validation) {
 		version->score = json_object_get_double(member(validation, "score"));

@@ -72,14 +72,14 @@ struct core {
 	size_t watched_count;
 	size_t *scraped; /* the same of each source */
 	size_t scraped_count;
-	struct gates *gates;	   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
-	int64_t gates_stepped;	   /* CLOCK_MONOTONIC */
-	int64_t gates_saved;	   /* CLOCK_MONOTONIC */
-	bool gates_taken;	   /* readings since then */
-	bool gates_unsaved;	   /* a transition since then */
-	struct rollouts *rollouts; /* of the policy; without one, what an earlier daemon knew of them, or NULL */
-	struct surges *surges;	   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
-	int64_t rollouts_saved;	   /* CLOCK_MONOTONIC */
+	struct gates *gates;	     /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	int64_t gates_stepped;	     /* CLOCK_MONOTONIC */
+	int64_t gates_saved;	     /* CLOCK_MONOTONIC */
+	bool gates_taken;	     /* readings since then */
+	bool gates_unsaved;	     /* a transition since then */
+	struct rollouts *rollouts;   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	struct surges *surges;	     /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	int64_t rollouts_saved;	     /* CLOCK_MONOTONIC */
 	struct ejections *ejections; /* as surges */
 };
 

@@ -100,8 +100,8 @@ static void put_out(struct core *core, struct ejection_instance *instance, const
 
 	instance->finding = *finding;
 	instance->found = true;
-	log_warning("backend %s is given no new connection for %lld s: %s", instance->name,
-		    (long long)finding->seconds, ejection_print(finding, text));
+	log_warning("backend %s is given no new connection for %lld s: %s", instance->name, (long long)finding->seconds,
+		    ejection_print(finding, text));
 	note(core, instance, "ejected");
 }
 

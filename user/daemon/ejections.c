@@ -75,7 +75,7 @@ static uint32_t rank_of(const struct ejections *ejections, size_t instance)
 	for (size_t i = 0; i < ejections->count; i++)
 		if (ejections->items[i].state.out &&
 		    (ejections->items[i].state.since < state->since ||
-		     (ejections->items[i].state.since == state->since && i < instance)))
+		     (i < instance && ejections->items[i].state.since == state->since)))
 			rank++;
 	return rank;
 }
@@ -103,7 +103,8 @@ const char *ejection_print(const struct ejection_finding *finding, char text[EJE
 	};
 
 	if (finding->signal == OUTLIER_FIRST_BYTE)
-		snprintf(text, EJECTION_TEXT, "%.0f of %.0f answers began after more than %.3g s, unlike those of its peers",
+		snprintf(text, EJECTION_TEXT,
+			 "%.0f of %.0f answers began after more than %.3g s, unlike those of its peers",
 			 finding->own.successes, finding->own.trials, latency_bound(finding->slow_bucket));
 	else
 		snprintf(text, EJECTION_TEXT, "%.0f of %.0f %s, of its peers' %.0f of %.0f", finding->own.successes,

@@ -17,10 +17,10 @@ static void say(struct inquiry *inquiry, const struct candidate *candidate)
 		inquiry_step(inquiry, "who-may-answer", NULL, "%s is left out as an outlier for %lld s more: %s", name,
 			     (long long)(left > 0 ? left : 0), text);
 	else
-		inquiry_step(inquiry, "who-may-answer", NULL,
-			     "%s is an outlier, but more than %u %% of these backends would be left out: it stays. %s",
-			     name, inquiry->policy->models[inquiry->policy->services[inquiry->service].model].outlier.most,
-			     text);
+		inquiry_step(
+			inquiry, "who-may-answer", NULL,
+			"%s is an outlier, but more than %u %% of these backends would be left out: it stays. %s", name,
+			inquiry->policy->models[inquiry->policy->services[inquiry->service].model].outlier.most, text);
 }
 
 void explain_ejection(struct inquiry *inquiry, const struct shortlist *list)

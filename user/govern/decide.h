@@ -10,8 +10,9 @@ struct effective_backend {
 	/* 0: may continue / may start; otherwise the reason that takes it out (enum usher_reason). */
 	uint8_t constraint_reason; /* the first that holds of EVIDENCE_EXPIRED, QUARANTINED, GATE_BREACHED, UNVERIFIED */
 	uint8_t start_reason;	   /* the first that holds of DRAINING, UNHEALTHY, UNREACHABLE */
-	uint32_t ejected; /* 0: it is not. Otherwise it may start flows only where too many others are (compile/shortlist.c) */
-	uint32_t share;	  /* per cent of its weight that gates leave it */
+	uint32_t
+		ejected; /* 0: it is not. Otherwise it may start flows only where too many others are (compile/shortlist.c) */
+	uint32_t share; /* per cent of its weight that gates leave it */
 	struct next_hop next_hop;
 	int64_t able_since; /* what the facts are to say next time; 0: it may not start */
 };

@@ -59,7 +59,7 @@ bool ejection_return(const struct outlier_settings *settings, struct ejection *e
 struct ejection_member {
 	struct ejection *ejection;
 	size_t version; /* of the group's, from 0 */
-	bool able; /* it could start flows if it is not out */
+	bool able;	/* it could start flows if it is not out */
 };
 
 /* Why one went out. */

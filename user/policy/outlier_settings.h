@@ -7,9 +7,9 @@
 
 /* X(name, word): what is seen of a backend in passing */
 #define OUTLIER_SIGNALS(X)                                                                                             \
-	X(CONNECT, "connect")	   /* SYNs that it refused or left unanswered */                                       \
-	X(RESETS, "resets")	   /* requests that it broke off */                                                    \
-	X(GIVEN_UP, "given-up")	   /* requests whose clients closed after USHER_FIRST_BYTE_PATIENCE without a byte */  \
+	X(CONNECT, "connect")	    /* SYNs that it refused or left unanswered */                                      \
+	X(RESETS, "resets")	    /* requests that it broke off */                                                   \
+	X(GIVEN_UP, "given-up")	    /* requests whose clients closed after USHER_FIRST_BYTE_PATIENCE without a byte */ \
 	X(FIRST_BYTE, "first-byte") /* how long its answers take to begin */
 
 enum outlier_signal {

@@ -34,9 +34,8 @@ static void read_signals(struct document *document, struct node node, uint32_t *
 void read_outlier(struct document *document, struct node node, struct outlier_settings *settings)
 {
 	enum { SIGNALS, WINDOW, SAMPLES, ABOVE_PEERS, SLOWER_BY, PERIOD, LONGEST, MOST_OUT, FIELDS };
-	struct field fields[FIELDS] = {{.key = "signals"}, {.key = "window"}, {.key = "min_samples"},
-				       {.key = "above"},   {.key = "slower"}, {.key = "for"},
-				       {.key = "longest"}, {.key = "most"}};
+	struct field fields[FIELDS] = {{.key = "signals"}, {.key = "window"}, {.key = "min_samples"}, {.key = "above"},
+				       {.key = "slower"},  {.key = "for"},    {.key = "longest"},     {.key = "most"}};
 
 	if (read_object(document, node, fields, FIELDS))
 		return;
@@ -86,7 +85,8 @@ static void suspect_model(struct document *document, const struct policy *policy
 			policy->backends[b].forward == USHER_FORWARD_NAT;
 	if (seen < 2)
 		mark_report(document, SEVERITY_WARNING, policy->models[model].place.mark,
-			    "an outlier has peers, and shows itself through NAT: the model has %zu such backends", seen);
+			    "an outlier has peers, and shows itself through NAT: the model has %zu such backends",
+			    seen);
 	else if (100 > seen * policy->models[model].outlier.most)
 		mark_report(document, SEVERITY_WARNING, policy->models[model].place.mark,
 			    "%u %% of %zu backends is less than one: nobody can be left out as an outlier",

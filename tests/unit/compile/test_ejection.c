@@ -12,20 +12,20 @@
 
 /* Service s is for everybody, t for the two of France alone; u has the rest in an overflow tier. */
 #define POLICY(outlier)                                                                                                \
-	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}"        \
-	outlier "}},"                                                                                                  \
+	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": "                       \
+	"\"production\"}}" outlier "}},"                                                                               \
 	"\"backends\": {"                                                                                              \
-	"\"a\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"                               \
-	"\"b\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"                               \
-	"\"c\": {\"address\": \"10.0.0.3:80\", \"serves\": \"m@1\", \"region\": \"FR\"},"                               \
-	"\"d\": {\"address\": \"10.0.0.4:80\", \"serves\": \"m@1\", \"region\": \"FR\"}},"                              \
-	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"              \
-	"\"t\": {\"address\": \"192.0.2.2:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"                             \
-	"\"u\": {\"address\": \"192.0.2.3:443\", \"protocol\": \"tcp\", \"model\": \"m\","                              \
+	"\"a\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"                              \
+	"\"b\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"                              \
+	"\"c\": {\"address\": \"10.0.0.3:80\", \"serves\": \"m@1\", \"region\": \"FR\"},"                              \
+	"\"d\": {\"address\": \"10.0.0.4:80\", \"serves\": \"m@1\", \"region\": \"FR\"}},"                             \
+	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"             \
+	"\"t\": {\"address\": \"192.0.2.2:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"                            \
+	"\"u\": {\"address\": \"192.0.2.3:443\", \"protocol\": \"tcp\", \"model\": \"m\","                             \
 	"\"overflow\": [{\"region\": [\"FR\"]}]}},"                                                                    \
-	"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"}]}},"                 \
-	"\"rules\": [{\"id\": \"french\", \"when\": {\"service\": [\"t\"]}, \"require\": {\"region\": [\"FR\"]}},"      \
-	"{\"id\": \"allow\", \"when\": {\"tenant\": [\"x\"]}, \"allow\": true}],"                                       \
+	"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"}]}},"                \
+	"\"rules\": [{\"id\": \"french\", \"when\": {\"service\": [\"t\"]}, \"require\": {\"region\": [\"FR\"]}},"     \
+	"{\"id\": \"allow\", \"when\": {\"tenant\": [\"x\"]}, \"allow\": true}],"                                      \
 	"\"nat\": {\"addresses\": [\"10.255.0.1\"]}}"
 
 enum { S, T, U };
@@ -58,9 +58,9 @@ static void expect(const struct compiled *compiled, size_t service, const char *
 	for (size_t i = 0; i < decision->own->count; i++) {
 		const struct candidate *candidate = &decision->own->candidates[i];
 
-		seen[i] = candidate->constraint_reason				       ? 'r'
-			  : candidate->start_reason == 0			       ? 's'
-			  : candidate->start_reason == USHER_REASON_EJECTED     ? 'e'
+		seen[i] = candidate->constraint_reason				? 'r'
+			  : candidate->start_reason == 0			? 's'
+			  : candidate->start_reason == USHER_REASON_EJECTED	? 'e'
 			  : candidate->start_reason == USHER_REASON_TIER_CLOSED ? 'c'
 										: '?';
 	}

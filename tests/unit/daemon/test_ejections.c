@@ -68,7 +68,8 @@ static void those_of_a_model_that_looks_for_them(void **state)
 	assert_int_equal(ejections->count, 2);
 	assert_null(ejections_find(ejections, "b"));
 	ejections_find(ejections, "a")->state = (struct ejection){.out = true, .since = 200, .until = 230};
-	ejections_find(ejections, "c")->state = (struct ejection){.out = true, .since = 100, .until = 130, .doublings = 3};
+	ejections_find(ejections, "c")->state =
+		(struct ejection){.out = true, .since = 100, .until = 130, .doublings = 3};
 	ejected(ejections, (const uint32_t[]){2, 0, 1}, 3);
 	/* By their names, whatever their place. */
 	after = ejections_of(next, ejections);
@@ -88,7 +89,8 @@ static void what_the_next_daemon_has_to_know(void **state)
 	struct json text = {0};
 
 	(void)state;
-	ejections_find(ejections, "c")->state = (struct ejection){.out = true, .since = 100, .until = 130, .doublings = 3};
+	ejections_find(ejections, "c")->state =
+		(struct ejection){.out = true, .since = 100, .until = 130, .doublings = 3};
 	ejections_print(&text, ejections);
 	assert_int_equal(ejections_parse(text.bytes, text.length, &read), 0);
 	assert_int_equal(read->count, 1);
@@ -107,7 +109,10 @@ static void what_the_next_daemon_has_to_know(void **state)
 static void what_is_none_of_ours(void **state)
 {
 	static const char *const texts[] = {
-		"", "{}", "[1]", "[{}]",
+		"",
+		"{}",
+		"[1]",
+		"[{}]",
 		"[{\"backend\": \"a\", \"out\": 1, \"since\": 1, \"until\": 2, \"doublings\": 0}]",
 		"[{\"backend\": \"a\", \"out\": true, \"since\": 3, \"until\": 2, \"doublings\": 0}]",
 		"[{\"backend\": \"a\", \"out\": true, \"since\": 0, \"until\": 2, \"doublings\": 0}]",
@@ -128,8 +133,7 @@ static void what_is_none_of_ours(void **state)
 
 static void words_for_people(void **state)
 {
-	const struct ejection_finding resets = {
-		.signal = OUTLIER_RESETS, .own = {7, 50}, .peers = {1, 200}};
+	const struct ejection_finding resets = {.signal = OUTLIER_RESETS, .own = {7, 50}, .peers = {1, 200}};
 	const struct ejection_finding slow = {
 		.signal = OUTLIER_FIRST_BYTE, .own = {45, 50}, .peers = {0, 200}, .slow_bucket = 16};
 	char text[EJECTION_TEXT];

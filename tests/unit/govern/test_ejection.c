@@ -17,8 +17,14 @@
 #define ALL ((1u << OUTLIER_SIGNALS_COUNT) - 1)
 #define BACKENDS 4
 
-static const struct outlier_settings usual = {
-	.signals = ALL, .window = 30, .min_samples = 20, .above = 0.1, .slower = 8, .period = 30, .longest = 120, .most = 50};
+static const struct outlier_settings usual = {.signals = ALL,
+					      .window = 30,
+					      .min_samples = 20,
+					      .above = 0.1,
+					      .slower = 8,
+					      .period = 30,
+					      .longest = 120,
+					      .most = 50};
 
 /* A fleet of one group, and what its packets have come to so far. */
 struct fleet {

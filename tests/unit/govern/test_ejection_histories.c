@@ -176,8 +176,8 @@ static double lateness(const struct outlier_settings *settings, const struct bac
 	while (1u << times < settings->slower)
 		times++;
 	if (median + times + 1 >= USHER_LATENCY_BUCKETS ||
-	    statistics_proportion((struct proportion){answers_in(settings, &backends[b], median + times + 1), own}, SURELY,
-				  &part))
+	    statistics_proportion((struct proportion){answers_in(settings, &backends[b], median + times + 1), own},
+				  SURELY, &part))
 		return -1;
 	return part.low - 0.5;
 }
@@ -202,7 +202,8 @@ static int64_t wanted_seconds(const struct outlier_settings *settings, const str
 {
 	int64_t seconds = settings->period;
 
-	for (size_t i = backend->out_count - 1; i > 0 && backend->outs[i] - backend->backs[i - 1] < settings->longest; i--)
+	for (size_t i = backend->out_count - 1; i > 0 && backend->outs[i] - backend->backs[i - 1] < settings->longest;
+	     i--)
 		seconds = seconds * 2 < settings->longest ? seconds * 2 : settings->longest;
 	return seconds;
 }
@@ -328,8 +329,8 @@ static void histories_are_the_oracles(void **state)
 		if (history % 16 == 0)
 			assert_int_equal(go(history, LOOKS), digest);
 	}
-	print_message("# %llu steps: %llu went out, %llu came back, %llu times there was no room\n", done, ejected, returned,
-		      full);
+	print_message("# %llu steps: %llu went out, %llu came back, %llu times there was no room\n", done, ejected,
+		      returned, full);
 	assert_true(ejected > done / 10000 && returned > done / 10000 && full > 0);
 	for (size_t signal = 0; signal < OUTLIER_SIGNALS_COUNT; signal++)
 		assert_true(by_signal[signal] > 0);
