@@ -80,6 +80,7 @@ struct core {
 	struct rollouts *rollouts;   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
 	struct surges *surges;	     /* of the policy; without one, what an earlier daemon knew of them, or NULL */
 	int64_t rollouts_saved;	     /* CLOCK_MONOTONIC */
+	int64_t verifications_saved; /* the same */
 	struct ejections *ejections; /* as surges */
 };
 
@@ -140,8 +141,10 @@ void core_verify_tick(struct core *core);
 void core_recall_verification(const struct core *core, const struct backend *backend, struct verification *to);
 /* Is an answer of the one an answer of the other? */
 bool core_asks_the_same(const struct backend *a, const struct backend *b);
-/* Forgets what is kept of backends that the policy does not have. */
+/* Forgets what is kept of whom the policy does not ask, or not this: nobody watches meanwhile. */
 void core_forget_verifications(struct core *core);
+/* Keeps how old the good answers are. Returns 0, or -errno, said. */
+int core_verify_save(struct core *core);
 /* Where the edge reads what it serves. */
 struct edge_source core_identity_source(const struct backend *backend);
 /* Is what the metrics said last still worth something? now: CLOCK_MONOTONIC. */

@@ -299,7 +299,7 @@ bool core_settled(const struct core *core)
 		if (backend->health.probe != HEALTH_PROBE_NONE && core->facts.backends[b].health == HEALTH_UNKNOWN)
 			return false;
 		if (backend->verify.given && !core->facts.backends[b].verification.asked &&
-		    core->facts.backends[b].verification.state == VERIFICATION_UNASKED)
+		    core->facts.backends[b].verification.state != VERIFICATION_VERIFIED)
 			return false;
 		if (!core->facts.backends[b].next_hop.resolved &&
 		    !neighbours_settled(core->neighbours, &backend->address))

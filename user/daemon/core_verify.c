@@ -9,6 +9,10 @@
 #include "daemon/core.h"
 #include "daemon/verify.h"
 
+/* How often what is kept is written down while answers live: four times in the shortest life of one, once a minute at least. */
+#define SAVES_A_LIFE 4
+#define SAVE_APART_MS 60000
+
 _Static_assert(VERIFICATION_FOUND == EDGE_FOUND_MAX + 1, "as much as the edge tells");
 
 struct edge_source core_identity_source(const struct backend *backend)
@@ -49,13 +53,19 @@ bool core_asks_the_same(const struct backend *a, const struct backend *b)
 	return !strcmp(first, second);
 }
 
+static void note_transition(struct core *core, const struct backend *backend, const struct verification *verification);
+
 /* ---- what is kept -------------------------------------------------------------------------------------------- */
 
-/* Who has answered before need not prove itself to each new daemon, nor is it forgotten that somebody was another. */
+/*
+ * Who has answered before need not prove itself to each new daemon, nor is it forgotten that somebody was another. How old an answer is
+ * goes on while no daemon runs: one that is stale by now, or of a time that is still to come, verifies nobody.
+ */
 void core_recall_verification(const struct core *core, const struct backend *backend, struct verification *to)
 {
 	const struct state_verification *kept = state_verification(core->state, backend->name);
 	char expects[SHA256_HEX];
+	int64_t age;
 
 	*to = (struct verification){.start_time = NAN};
 	if (!backend->verify.given || !kept)
@@ -65,13 +75,25 @@ void core_recall_verification(const struct core *core, const struct backend *bac
 		return;
 	to->state = kept->state;
 	to->start_time = kept->start_time;
-	to->good_at = clock_monotonic();
+	age = clock_realtime() - kept->good_at;
+	if (kept->good_at)
+		to->good_at = clock_monotonic() - age;
+	if (to->state == VERIFICATION_VERIFIED &&
+	    (!kept->good_at || age < 0 || age > backend->verify.stale_after_ms * CLOCK_MILLISECOND))
+		to->state = VERIFICATION_STALE;
 	snprintf(to->found, sizeof(to->found), "%s", kept->found);
+}
+
+/* On the wall's clock, which outlives the daemon. */
+static int64_t good_at(const struct verification *verification)
+{
+	return verification->good_at ? clock_realtime() - (clock_monotonic() - verification->good_at) : 0;
 }
 
 static void keep(struct core *core, const struct backend *backend, const struct verification *verification)
 {
-	struct state_verification kept = {.state = verification->state, .start_time = verification->start_time};
+	struct state_verification kept = {
+		.state = verification->state, .start_time = verification->start_time, .good_at = good_at(verification)};
 
 	snprintf(kept.name, sizeof(kept.name), "%s", backend->name);
 	snprintf(kept.found, sizeof(kept.found), "%s", verification->found);
@@ -82,12 +104,47 @@ static void keep(struct core *core, const struct backend *backend, const struct 
 void core_forget_verifications(struct core *core)
 {
 	struct state *state = core->state;
+	char expects[SHA256_HEX];
 	size_t kept = 0, index;
 
-	for (size_t i = 0; i < state->verification_count; i++)
-		if (!core_backend(core, state->verifications[i].name, &index))
+	for (size_t i = 0; i < state->verification_count; i++) {
+		if (core_backend(core, state->verifications[i].name, &index) ||
+		    !core->policy->backends[index].verify.given)
+			continue;
+		print_expects(&core->policy->backends[index], expects);
+		if (!strcmp(expects, state->verifications[i].expects))
 			state->verifications[kept++] = state->verifications[i];
+	}
 	state->verification_count = kept;
+}
+
+/* Answers and processes make no transition, and are kept all the same. */
+int core_verify_save(struct core *core)
+{
+	struct state *state = core->state;
+	size_t index;
+	int error;
+
+	core->verifications_saved = clock_monotonic();
+	if (!state->verification_count || !core->policy)
+		return 0;
+	for (size_t i = 0; i < state->verification_count; i++) {
+		struct state_verification *kept = &state->verifications[i];
+		const struct verification *verification;
+
+		if (core_backend(core, kept->name, &index))
+			continue;
+		verification = &core->facts.backends[index].verification;
+		kept->good_at = good_at(verification);
+		kept->start_time = verification->start_time;
+		/* What has become stale while no daemon ran. */
+		if (kept->state != verification->state)
+			note_transition(core, &core->policy->backends[index], verification);
+	}
+	error = state_save(state);
+	if (error)
+		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
+	return error;
 }
 
 /* ---- transitions --------------------------------------------------------------------------------------------- */
@@ -150,7 +207,7 @@ void core_process_seen(struct core *core, size_t index)
 
 void core_verify_tick(struct core *core)
 {
-	int64_t now = clock_monotonic();
+	int64_t now = clock_monotonic(), least = SAVE_APART_MS * SAVES_A_LIFE;
 
 	for (size_t b = 0; core->policy && b < core->policy->backend_count; b++) {
 		const struct backend *backend = &core->policy->backends[b];
@@ -158,5 +215,10 @@ void core_verify_tick(struct core *core)
 		if (backend->verify.given && verification_tick(&core->facts.backends[b].verification,
 							       backend->verify.stale_after_ms * CLOCK_MILLISECOND, now))
 			note_transition(core, backend, &core->facts.backends[b].verification);
+		if (backend->verify.given && backend->verify.stale_after_ms < least)
+			least = backend->verify.stale_after_ms;
 	}
+	/* So that a daemon that is killed and comes back at once finds what it has found good. */
+	if (now - core->verifications_saved >= least / SAVES_A_LIFE * CLOCK_MILLISECOND)
+		core_verify_save(core);
 }

@@ -258,6 +258,7 @@ static int run(struct core *core, struct loop *loop)
 	loop_run(loop);
 	core_gates_save(core);
 	core_rollouts_save(core);
+	core_verify_save(core);
 	core_surges_save(core);
 	core_ejections_save(core);
 	notify_manager("STOPPING=1");

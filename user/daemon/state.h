@@ -51,6 +51,7 @@ struct state_verification {
 	char expects[SHA256_HEX];      /* what it was asked, and where */
 	uint8_t state;		       /* enum verification_state */
 	double start_time;	       /* of its process; NAN: not known */
+	int64_t good_at;	       /* when it last said what it should: ns since 1970; 0: never, or nobody knows */
 	char found[VERIFICATION_FOUND];
 };
 

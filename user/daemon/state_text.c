@@ -54,6 +54,7 @@ static void print_verification(struct json *to, const struct state_verification 
 		json_null(to, "start_time");
 	else
 		json_format(to, "start_time", "%.17g", verification->start_time);
+	json_integer(to, "good_at", verification->good_at);
 	json_object_end(to);
 }
 
@@ -267,6 +268,7 @@ static void parse_verification(struct json_object *object, struct state *state, 
 	struct state_verification verification = {.start_time = NAN};
 	_cleanup_free_ char *start_time = get_optional(object, "start_time");
 	const char *name = get_text(object, "state", error);
+	struct json_object *good_at = NULL;
 	uint8_t number = 0;
 
 	while (number < VERIFICATION_STATES && strcmp(verification_state_names[number], name) != 0)
@@ -281,6 +283,9 @@ static void parse_verification(struct json_object *object, struct state *state, 
 	copy_digest(verification.expects, get_text(object, "expects", error), error);
 	if (start_time)
 		verification.start_time = strtod(start_time, NULL);
+	/* An earlier daemon did not write it: nobody knows. */
+	if (json_object_object_get_ex(object, "good_at", &good_at))
+		verification.good_at = json_object_get_int64(good_at);
 	state_keep_verification(state, &verification);
 }
 

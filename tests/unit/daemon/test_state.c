@@ -3,6 +3,7 @@
 #include "daemon/state.h"
 
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,6 +110,8 @@ static void quarantine(struct state *state, const char *name, const char *why, c
 	state_begin_quarantine(state, &quarantine);
 }
 
+#define EXPECTS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void fill(struct state *state)
 {
 	state->generation = 41;
@@ -122,6 +125,15 @@ static void fill(struct state *state)
 	quarantine(state, "credit@3.1.0", "biased \"gegen\" Über-60-Jährige", "root");
 	quarantine(state, "credit@3.2.0", "x", NULL);
 	quarantine(state, "fra-1", "y", "olga");
+	state_keep_verification(state, &(struct state_verification){.name = "fra-1",
+								    .state = VERIFICATION_MISMATCHED,
+								    .start_time = 1700000000.25,
+								    .good_at = 1700000000123456789,
+								    .found = "3.2.0",
+								    .expects = EXPECTS});
+	state_keep_verification(
+		state, &(struct state_verification){
+			       .name = "par-1", .state = VERIFICATION_VERIFIED, .start_time = NAN, .expects = EXPECTS});
 	state->able_since[0] = 1700000000;
 	state->able_since[USHER_BACKENDS_MAX - 1] = 7;
 	state->added = array_grow(state->added, 0, &state->added_capacity, sizeof(*state->added));
@@ -169,6 +181,13 @@ static void test_all_of_it_comes_back(void **unused)
 	assert_non_null(state_quarantine(state, "fra-1"));
 	assert_null(state_quarantine(state, "fra"));
 	assert_null(state_quarantine(state, "credit@3.1"));
+	assert_int_equal(state->verification_count, 2);
+	assert_int_equal(state_verification(state, "fra-1")->state, VERIFICATION_MISMATCHED);
+	assert_true(fabs(state_verification(state, "fra-1")->start_time - 1700000000.25) < 1e-6);
+	assert_true(state_verification(state, "fra-1")->good_at == 1700000000123456789);
+	assert_string_equal(state_verification(state, "fra-1")->found, "3.2.0");
+	assert_true(isnan(state_verification(state, "par-1")->start_time));
+	assert_int_equal(state_verification(state, "par-1")->good_at, 0);
 	assert_int_equal(state->able_since[0], 1700000000);
 	assert_int_equal(state->able_since[1], 0);
 	assert_int_equal(state->able_since[USHER_BACKENDS_MAX - 1], 7);
