@@ -52,6 +52,8 @@ static void make(const struct policy *policy, size_t number, const struct surges
 	for (size_t i = 0; before && i < before->count; i++)
 		if (!strcmp(before->items[i].name, instance->name)) {
 			instance->state = before->items[i].state;
+			instance->state.rung =
+				surge_rung(&before->items[i].settings, &instance->settings, instance->state.rung);
 			instance->outcome = before->items[i].outcome;
 		}
 }
@@ -155,10 +157,13 @@ void surges_print(struct json *to, const struct surges *surges)
 	json_array_begin(to, NULL);
 	for (size_t i = 0; surges && i < surges->count; i++) {
 		const struct surge *state = &surges->items[i].state;
+		const struct surge_settings *settings = &surges->items[i].settings;
 
 		json_object_begin(to, NULL);
 		json_string(to, "service", surges->items[i].name);
 		json_unsigned(to, "rung", state->rung);
+		json_unsigned(to, "tiers", settings->tiers);
+		json_unsigned(to, "sheds", settings->sheds);
 		json_unsigned(to, "strikes", state->strikes);
 		json_integer(to, "rung_for", state->rung_for);
 		json_integer(to, "fall_for", state->fall_for);
@@ -181,14 +186,16 @@ static int parse_instance(void *context, struct json_object *object)
 	struct surges *surges = context;
 	struct surge_instance *instance = &surges->items[surges->count++];
 	struct json_object *fell = kept_member(object, "fell", json_type_boolean);
-	int64_t rung, strikes, rung_for, fall_for;
+	int64_t rung, tiers, sheds, strikes, rung_for, fall_for;
 
 	if (!fell || kept_text(object, "service", instance->name, sizeof(instance->name)) ||
-	    kept_integer(object, "rung", UINT32_MAX, &rung) ||
+	    kept_integer(object, "rung", UINT32_MAX, &rung) || kept_integer(object, "tiers", SURGE_TIERS_MAX, &tiers) ||
+	    kept_integer(object, "sheds", UINT32_MAX, &sheds) || !tiers || rung > tiers - 1 + sheds ||
 	    kept_integer(object, "strikes", SURGE_STRIKES_MAX, &strikes) ||
 	    kept_integer(object, "rung_for", INT64_MAX, &rung_for) ||
 	    kept_integer(object, "fall_for", INT64_MAX, &fall_for))
 		return -EINVAL;
+	instance->settings = (struct surge_settings){.tiers = (uint32_t)tiers, .sheds = (uint32_t)sheds};
 	instance->state = (struct surge){.rung = (uint32_t)rung,
 					 .strikes = (uint32_t)strikes,
 					 .rung_for = rung_for,

@@ -35,7 +35,7 @@ const struct surge_instance *surges_find(const struct surges *surges, size_t ser
 
 /* As text, for the next daemon. */
 void surges_print(struct json *to, const struct surges *surges);
-/* Of these only names and states. Returns 0, -ENOMEM, or -EINVAL if they are none of ours. */
+/* Of these only names, states and the rungs that there were. Returns 0, -ENOMEM, or -EINVAL if they are none of ours. */
 int surges_parse(const char *text, size_t length, struct surges **ret_surges);
 
 #endif

@@ -105,12 +105,21 @@ static uint32_t shed_at_rung(const struct surge_settings *settings, uint32_t run
 	return rung < settings->tiers ? 0 : rung - settings->tiers + 1;
 }
 
+/* Where nobody is in the open tiers, the next one that has anybody is open, and it is its load that counts. */
+static uint32_t open_in_truth(const struct surge_settings *settings, const struct surge_measure *measure, uint32_t open)
+{
+	while (open < settings->tiers && !(sum(measure->capacity, open) > 0))
+		open++;
+	return open;
+}
+
 static void look(const struct surge_settings *settings, const struct surge *surge, const struct surge_measure *measure,
 		 struct surge_outcome *outcome)
 {
-	double load = sum(measure->load, outcome->was_open);
+	uint32_t open = open_in_truth(settings, measure, outcome->was_open);
+	double load = sum(measure->load, open);
 
-	outcome->ratio = over(load, sum(measure->capacity, outcome->was_open));
+	outcome->ratio = over(load, sum(measure->capacity, open));
 	outcome->without = NAN;
 	if (surge->rung)
 		outcome->without = over(load, sum(measure->capacity, open_at_rung(settings, surge->rung - 1)));
@@ -225,6 +234,14 @@ void surge_step(const struct surge_settings *settings, struct surge *surge, cons
 	outcome.shed = shed_at_rung(settings, surge->rung);
 	outcome.close_after = close_after(settings, surge);
 	*ret_outcome = outcome;
+}
+
+uint32_t surge_rung(const struct surge_settings *before, const struct surge_settings *now, uint32_t rung)
+{
+	uint32_t further = now->tiers - 1, shed = shed_at_rung(before, rung);
+	uint32_t most = further + (shed < now->sheds ? shed : now->sheds);
+
+	return rung < most ? rung : most;
 }
 
 bool surge_is_sound(const struct surge *surge)

@@ -7,7 +7,8 @@
  *    down in the reverse order.
  * 2. Up, when load over capacity of the open tiers has been open_at or more for open_for. Down, when the load of the
  *    open tiers would be close_at or less of what stays open without this rung, for close_for. So a tier does not close
- *    because it has taken load off the others.
+ *    because it has taken load off the others. While nobody is in the open tiers, the next one that has anybody counts
+ *    among them, for it is what answers: its load leads to the tiers behind it, and to shedding.
  * 3. What a shed priority would bring is not known. A way up soon after a way down (SURGE_EARLY times what that had
  *    waited, for load takes its time to come back) says that it was too early: the next one waits twice as long, up to
  *    SURGE_STRIKES_MAX doublings. A way down that was followed by another takes one of them back.
@@ -84,6 +85,9 @@ struct surge_outcome {
 /* `settings` have no fault and may be others than at the last step: with fewer rungs than it has climbed, it is on the last one. */
 void surge_step(const struct surge_settings *settings, struct surge *surge, const struct surge_measure *measure,
 		int64_t now, struct surge_outcome *ret_outcome);
+
+/* The rung of other settings that is the like of this one: nobody is shed who was not, and fewer tiers are no reason to. */
+uint32_t surge_rung(const struct surge_settings *before, const struct surge_settings *now, uint32_t rung);
 
 /* Are these bytes, read from somewhere, what a surge can remember? */
 bool surge_is_sound(const struct surge *surge);

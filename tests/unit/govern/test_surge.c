@@ -144,6 +144,46 @@ static void unknown_changes_nothing(void **state)
 	assert_int_equal(changes, 0);
 }
 
+/* All of the first tier are gone: the second one answers, and it is too much for it. */
+static void a_tier_that_stands_in_leads_on(void **state)
+{
+	const struct surge_measure full = {.capacity = {0, 100}, .load = {0, 150}};
+	const struct surge_measure spare = {.capacity = {0, 100}, .load = {0, 50}};
+	struct surge surge = {0};
+	struct surge_outcome outcome;
+	size_t changes;
+
+	(void)state;
+	outcome = hold(&surge, &spare, 0, 1000, &changes);
+	assert_int_equal(changes, 0);
+	assert_near(outcome.ratio, 0.5);
+	outcome = hold(&surge, &full, 1001, 1200, &changes);
+	assert_near(outcome.ratio, 1.5);
+	assert_int_equal(outcome.open, 2);
+	assert_int_equal(outcome.shed, 2);
+	/* Who was shed is served again; the tier stays open as long as it stands in. */
+	outcome = hold(&surge, &spare, 1201, 3000, &changes);
+	assert_int_equal(outcome.shed, 0);
+	assert_int_equal(outcome.open, 2);
+}
+
+static void rungs_of_other_settings_shed_nobody_by_themselves(void **state)
+{
+	struct surge_settings many = two_tiers, one = two_tiers;
+
+	(void)state;
+	many.tiers = 4;
+	one.tiers = 1;
+	assert_int_equal(surge_rung(&many, &two_tiers, 3), 1); /* three further tiers, and then the one that there is */
+	assert_int_equal(surge_rung(&many, &two_tiers, 4), 2); /* one priority, as before */
+	assert_int_equal(surge_rung(&many, &one, 3), 0);
+	assert_int_equal(surge_rung(&many, &one, 5), 2);
+	assert_int_equal(surge_rung(&two_tiers, &many, 3), 3); /* tiers first */
+	assert_int_equal(surge_rung(&two_tiers, &two_tiers, 3), 3);
+	one.sheds = 1;
+	assert_int_equal(surge_rung(&two_tiers, &one, 3), 1);
+}
+
 static void a_pause_and_a_clock_that_is_set_back_take_no_time(void **state)
 {
 	const struct surge_measure busy = measure_of(150, 0);
@@ -375,6 +415,8 @@ int main(void)
 		cmocka_unit_test(it_climbs_rung_by_rung_each_after_its_hold),
 		cmocka_unit_test(a_tier_stays_open_that_the_others_cannot_do_without),
 		cmocka_unit_test(unknown_changes_nothing),
+		cmocka_unit_test(a_tier_that_stands_in_leads_on),
+		cmocka_unit_test(rungs_of_other_settings_shed_nobody_by_themselves),
 		cmocka_unit_test(a_pause_and_a_clock_that_is_set_back_take_no_time),
 		cmocka_unit_test(a_way_up_begins_anew_after_less),
 		cmocka_unit_test(waits_that_have_doubled_do_not_stay_so),
