@@ -324,7 +324,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	if (error)
 		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
 	core_surges_save(core);
-	core_rollouts_save(core); /* what this policy does not have must not come back with a later one */
+	core_rollouts_save(core); /* what this policy does not have must not come back with a share */
 	return 0;
 }
 

@@ -50,13 +50,24 @@ static void note_settings(struct rollout_instance *instance, const struct policy
 
 /* ---- making -------------------------------------------------------------------------------------------------- */
 
+static const struct rollout_instance *find_same(const struct rollout_instance *items, size_t count,
+						const struct rollout_instance *instance)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(items[i].name, instance->name) && !strcmp(items[i].what, instance->what))
+			return &items[i];
+	return NULL;
+}
+
 static void carry_over(struct rollout_instance *instance, const struct rollout_settings *settings,
 		       const struct rollouts *before)
 {
-	const struct rollout_instance *was = rollouts_find(before, instance->name);
+	const struct rollout_instance *was = before ? find_same(before->items, before->count, instance) : NULL;
 	struct rollout state;
 
-	if (!was || strcmp(was->what, instance->what) != 0)
+	if (!was && before)
+		was = find_same(before->kept, before->kept_count, instance);
+	if (!was)
 		return;
 	state = was->state;
 	if (strcmp(was->terms, instance->terms) != 0)
@@ -69,6 +80,32 @@ static void carry_over(struct rollout_instance *instance, const struct rollout_s
 	instance->word = was->word;
 }
 
+/* One that stands still, and that this policy does not have: nothing but that it does. */
+static void keep(struct rollouts *rollouts, const struct rollout_instance *was)
+{
+	struct rollout_instance *to = &rollouts->kept[rollouts->kept_count];
+
+	if ((was->state.state != ROLLOUT_ROLLED_BACK && was->state.state != ROLLOUT_ABORTED &&
+	     was->state.state != ROLLOUT_PAUSED) ||
+	    rollouts->kept_count == USHER_ROLLOUTS_MAX || find_same(rollouts->items, rollouts->count, was) ||
+	    find_same(rollouts->kept, rollouts->kept_count, was))
+		return;
+	*to = *was;
+	to->state = (struct rollout){.state = was->state.state, .breach = was->state.breach};
+	to->outcome = (struct rollout_outcome){0};
+	to->in_force = false;
+	rollouts->kept_count++;
+}
+
+/* The latest ones, if there are too many. */
+static void keep_stops(struct rollouts *rollouts, const struct rollouts *before)
+{
+	for (size_t i = 0; before && i < before->count; i++)
+		keep(rollouts, &before->items[i]);
+	for (size_t i = 0; before && i < before->kept_count; i++)
+		keep(rollouts, &before->kept[i]);
+}
+
 int rollouts_new(const struct policy *policy, const struct rollouts *before, struct rollouts **ret_rollouts)
 {
 	struct rollouts *rollouts = calloc(1, sizeof(*rollouts));
@@ -76,8 +113,9 @@ int rollouts_new(const struct policy *policy, const struct rollouts *before, str
 	if (!rollouts)
 		return -ENOMEM;
 	rollouts->items = calloc(policy->rollout_count + 1, sizeof(*rollouts->items));
+	rollouts->kept = calloc(USHER_ROLLOUTS_MAX, sizeof(*rollouts->kept));
 	rollouts->seen = calloc(USHER_BACKENDS_MAX, sizeof(*rollouts->seen));
-	if (!rollouts->items || !rollouts->seen) {
+	if (!rollouts->items || !rollouts->kept || !rollouts->seen) {
 		rollouts_free(rollouts);
 		return -ENOMEM;
 	}
@@ -90,6 +128,7 @@ int rollouts_new(const struct policy *policy, const struct rollouts *before, str
 		note_settings(instance, policy);
 		carry_over(instance, &policy->rollouts[i].settings, before);
 	}
+	keep_stops(rollouts, before);
 	*ret_rollouts = rollouts;
 	return 0;
 }
@@ -99,6 +138,7 @@ void rollouts_free(struct rollouts *rollouts)
 	if (!rollouts)
 		return;
 	free(rollouts->items);
+	free(rollouts->kept);
 	free(rollouts->seen);
 	free(rollouts);
 }

@@ -3,7 +3,9 @@
  * The roll-outs of the policy in force: where each stands, and what it has seen.
  *
  * 1. A roll-out is kept by name, through policies and restarts, as long as service, versions (with their digests) and
- *    steps are the same; otherwise it begins anew. If only what a step has to rest on is another, that begins anew.
+ *    steps are the same; otherwise it begins anew. If only what a step has to rest on is another, that begins anew. Of one
+ *    that a policy does not have is kept that it is paused, rolled back or aborted: a policy that is tried and taken back
+ *    ends no stop.
  * 2. A step forward is on the disk before it is in force. One back is in force even if it cannot be written down.
  * 3. What the kernel counts is looked at as differences between two looks of one daemon at one incarnation of a backend:
  *    what happened while nobody looked is not counted, nor is what a number meant before.
@@ -46,6 +48,8 @@ struct rollout_instance {
 struct rollouts {
 	struct rollout_instance *items; /* by policy index */
 	size_t count;
+	struct rollout_instance *kept; /* stopped, and not of this policy; at 0 %. USHER_ROLLOUTS_MAX of them at most */
+	size_t kept_count;
 	struct rollouts_seen { /* by backend number */
 		bool seen;
 		uint16_t incarnation;

@@ -11,6 +11,8 @@
 #include "daemon/kept.h"
 #include "daemon/rollouts.h"
 
+#define ROLLOUTS_KEPT_MAX (2 * USHER_ROLLOUTS_MAX) /* those of a policy, and those that it does not have */
+
 /* ---- printing ------------------------------------------------------------------------------------------------ */
 
 static void print_word(struct json *to, const struct rollout_word *word)
@@ -26,25 +28,30 @@ static void print_word(struct json *to, const struct rollout_word *word)
 	json_object_end(to);
 }
 
+static void print_instance(struct json *to, const struct rollout_instance *instance)
+{
+	json_object_begin(to, NULL);
+	json_string(to, "rollout", instance->name);
+	json_string(to, "what", instance->what);
+	json_string(to, "terms", instance->terms);
+	json_string(to, "state", rollout_state_names[instance->state.state]);
+	json_unsigned(to, "step", instance->state.step);
+	json_unsigned(to, "breach", instance->state.breach);
+	json_integer(to, "watched", instance->state.watched);
+	json_unsigned(to, "flows", instance->state.flows);
+	json_integer(to, "since", instance->since);
+	print_word(to, &instance->word);
+	json_object_end(to);
+}
+
+/* Those of the policy first. Whoever reads them back holds them against the policy that there is then. */
 void rollouts_print(struct json *to, const struct rollouts *rollouts)
 {
 	json_array_begin(to, NULL);
-	for (size_t i = 0; rollouts && i < rollouts->count; i++) {
-		const struct rollout_instance *instance = &rollouts->items[i];
-
-		json_object_begin(to, NULL);
-		json_string(to, "rollout", instance->name);
-		json_string(to, "what", instance->what);
-		json_string(to, "terms", instance->terms);
-		json_string(to, "state", rollout_state_names[instance->state.state]);
-		json_unsigned(to, "step", instance->state.step);
-		json_unsigned(to, "breach", instance->state.breach);
-		json_integer(to, "watched", instance->state.watched);
-		json_unsigned(to, "flows", instance->state.flows);
-		json_integer(to, "since", instance->since);
-		print_word(to, &instance->word);
-		json_object_end(to);
-	}
+	for (size_t i = 0; rollouts && i < rollouts->count; i++)
+		print_instance(to, &rollouts->items[i]);
+	for (size_t i = 0; rollouts && i < rollouts->kept_count; i++)
+		print_instance(to, &rollouts->kept[i]);
 	json_array_end(to);
 }
 
@@ -116,7 +123,7 @@ static int parse_instance(void *context, struct json_object *object)
 int rollouts_parse(const char *text, size_t length, struct rollouts **ret_rollouts)
 {
 	struct rollouts *rollouts = calloc(1, sizeof(*rollouts));
-	int error = rollouts ? kept_list(text, length, USHER_ROLLOUTS_MAX, begin, parse_instance, rollouts) : -ENOMEM;
+	int error = rollouts ? kept_list(text, length, ROLLOUTS_KEPT_MAX, begin, parse_instance, rollouts) : -ENOMEM;
 
 	if (error)
 		rollouts_free(rollouts);

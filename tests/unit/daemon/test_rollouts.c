@@ -106,6 +106,57 @@ static void test_what_another_policy_leaves(void **state)
 	expect((struct wanted){.digest = "2"}, 0, 0); /* another artefact under the same name */
 }
 
+/* A policy without it is tried, or one that rolls out something else, and taken back: with another daemon in between, or without. */
+static void stop_outlives(enum rollout_state stop, bool other_daemon)
+{
+	struct policy *policy = policy_of((struct wanted){0}), *tried = policy_of((struct wanted){.digest = "2"});
+	struct rollouts *before = under_way(policy), *meanwhile, *after;
+
+	before->items[0].state.state = (uint8_t)stop;
+	before->items[0].state.step = stop == ROLLOUT_PAUSED || stop == ROLLOUT_RUNNING ? 2 : 0;
+	before->items[0].state.breach = stop == ROLLOUT_ROLLED_BACK;
+	meanwhile = rollouts_of(tried, before);
+	assert_int_equal(meanwhile->items[0].state.state, ROLLOUT_WAITING);
+	if (other_daemon) {
+		struct json text = {0};
+		struct rollouts *read = NULL;
+
+		rollouts_print(&text, meanwhile);
+		assert_int_equal(rollouts_parse(text.bytes, text.length, &read), 0);
+		rollouts_free(meanwhile);
+		meanwhile = read;
+		json_free(&text);
+	}
+	after = rollouts_of(policy, meanwhile);
+	assert_int_equal(after->items[0].state.step, 0);
+	if (stop == ROLLOUT_RUNNING) {
+		assert_int_equal(after->items[0].state.state, ROLLOUT_WAITING);
+		assert_int_equal(meanwhile->kept_count, 0);
+	} else {
+		assert_int_equal(after->items[0].state.state, stop);
+		assert_int_equal(after->items[0].state.breach, stop == ROLLOUT_ROLLED_BACK);
+		assert_string_equal(after->items[0].word.user, "olga");
+		assert_int_equal(after->kept_count, 0);
+	}
+	rollouts_free(before);
+	rollouts_free(meanwhile);
+	rollouts_free(after);
+	policy_free(policy);
+	policy_free(tried);
+}
+
+static void test_a_policy_that_is_tried_ends_no_stop(void **state)
+{
+	static const enum rollout_state stops[] = {ROLLOUT_ROLLED_BACK, ROLLOUT_ABORTED, ROLLOUT_PAUSED,
+						   ROLLOUT_RUNNING};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		stop_outlives(stops[i], false);
+		stop_outlives(stops[i], true);
+	}
+}
+
 static struct rollouts *read_back(const char *text, int wanted)
 {
 	struct rollouts *rollouts = NULL;
@@ -264,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_another_policy_leaves),
+		cmocka_unit_test(test_a_policy_that_is_tried_ends_no_stop),
 		cmocka_unit_test(test_it_survives_as_text),
 		cmocka_unit_test(test_texts_that_are_none),
 		cmocka_unit_test(test_a_state_that_cannot_be_begins_anew),
