@@ -253,7 +253,7 @@ static size_t tier_of(const struct ref_service *service, const struct ref_backen
 	return 0;
 }
 
-/* Those in tiers that are not open. One that nobody stands before is. */
+/* Those in tiers that are not open, of backends that share one arm. One that nobody stands before is. */
 static ref_backends beyond_tiers(const struct ref_policy *policy, ref_backends left, const struct ref_service *service)
 {
 	size_t open = service->open, first_one = SIZE_MAX;
@@ -265,7 +265,7 @@ static ref_backends beyond_tiers(const struct ref_policy *policy, ref_backends l
 	if (first_one != SIZE_MAX && first_one > open)
 		open = first_one;
 	for (size_t i = 0; i < policy->backend_count; i++)
-		if (tier_of(service, &policy->backends[i]) > open)
+		if (left >> i & 1 && tier_of(service, &policy->backends[i]) > open)
 			beyond |= 1ULL << i;
 	return beyond;
 }
@@ -288,6 +288,24 @@ static ref_backends outliers(const struct ref_policy *policy, ref_backends left)
 			return out;
 		out |= 1ULL << next;
 	}
+}
+
+static ref_backends beyond_tiers_of_arms(const struct ref_policy *policy, ref_backends left,
+					 const struct ref_service *service, const struct ref_rule *split)
+{
+	ref_backends beyond = 0;
+
+	if (!split)
+		return beyond_tiers(policy, left, service);
+	for (size_t s = 0; s < split->share_count; s++) {
+		ref_backends arm = 0;
+
+		for (size_t i = 0; i < policy->backend_count; i++)
+			if (left >> i & 1 && !strcmp(policy->backends[i].version->name, split->shares[s].version))
+				arm |= 1ULL << i;
+		beyond |= beyond_tiers(policy, arm, service);
+	}
+	return beyond;
 }
 
 /* Leaves the start set. */
@@ -315,7 +333,8 @@ static void restrain(const struct ref_policy *policy, struct candidates *candida
 	take(candidates, down, USHER_REASON_UNHEALTHY, NULL);
 	take(candidates, unreachable, USHER_REASON_UNREACHABLE, NULL);
 	take(candidates, outliers(policy, candidates->left), USHER_REASON_EJECTED, NULL);
-	take(candidates, beyond_tiers(policy, candidates->left, service), USHER_REASON_TIER_CLOSED, NULL);
+	take(candidates, beyond_tiers_of_arms(policy, candidates->left, service, split), USHER_REASON_TIER_CLOSED,
+	     NULL);
 }
 
 static void fill_arms(const struct ref_policy *policy, ref_backends start, const struct ref_rule *split,

@@ -162,26 +162,47 @@ static void eject(const struct question *question, struct candidate *candidates,
 		out[i]->start_reason = USHER_REASON_EJECTED;
 }
 
-/* Of a service with overflow only those of tiers that are open may start; where nobody of these could, the next tier with anybody is. */
+/* Which arm it is of, by number; the only one without shares. */
+static size_t arm_of(const struct question *question, size_t backend)
+{
+	size_t version = question->effective->policy->backends[backend].version, arm = 0;
+
+	while (arm < question->share_count && question->shares[arm].version != version)
+		arm++;
+	return arm;
+}
+
+/*
+ * Of a service with overflow only those of tiers that are open may start; where nobody of these could, the next tier with anybody is. Both
+ * inside each arm: how full backends are says nothing about the versions' shares.
+ */
 static void close_tiers(const struct question *question, struct candidate *candidates, size_t count)
 {
 	const struct policy *policy = question->effective->policy;
-	size_t open = question->effective->open[question->service], lowest = SIZE_MAX;
+	_cleanup_free_ size_t *lowest = NULL;
 
 	if (!policy->services[question->service].tier_count)
 		return;
+	lowest = malloc((question->share_count + 1) * sizeof(*lowest));
+	if (!lowest)
+		abort();
+	for (size_t arm = 0; arm <= question->share_count; arm++)
+		lowest[arm] = SIZE_MAX;
+	for (size_t i = 0; i < count; i++) {
+		size_t tier = service_tier(policy, question->service, candidates[i].backend);
+		size_t *of_arm = &lowest[arm_of(question, candidates[i].backend)];
+
+		if (!candidates[i].constraint_reason && !candidates[i].start_reason && tier < *of_arm)
+			*of_arm = tier;
+	}
 	for (size_t i = 0; i < count; i++) {
 		size_t tier = service_tier(policy, question->service, candidates[i].backend);
 
-		if (!candidates[i].constraint_reason && !candidates[i].start_reason && tier < lowest)
-			lowest = tier;
-	}
-	if (lowest != SIZE_MAX && lowest > open)
-		open = lowest;
-	for (size_t i = 0; i < count; i++)
 		if (!candidates[i].constraint_reason && !candidates[i].start_reason &&
-		    service_tier(policy, question->service, candidates[i].backend) > open)
+		    tier > question->effective->open[question->service] &&
+		    tier > lowest[arm_of(question, candidates[i].backend)])
 			candidates[i].start_reason = USHER_REASON_TIER_CLOSED;
+	}
 }
 
 static void judge(const struct question *question, const size_t *backends, size_t count, struct candidate *candidates)

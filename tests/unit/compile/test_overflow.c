@@ -2,6 +2,8 @@
 /* Overflow tiers and shedding: who may start, who may stay, and that neither raises the epoch. */
 #include <setjmp.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -28,6 +30,8 @@ enum { DE, FR, IE, BACKENDS };
 enum { S, T, SERVICES };
 enum { X, Y };
 
+static const char *document = text;
+
 static struct compiled compiled_at(const struct tables *before, uint32_t open, uint32_t shed, unsigned int down)
 {
 	struct backend_facts backends[BACKENDS];
@@ -39,7 +43,7 @@ static struct compiled compiled_at(const struct tables *before, uint32_t open, u
 	for (unsigned int b = 0; b < BACKENDS; b++)
 		backends[b] = (struct backend_facts){.health = down >> b & 1 ? HEALTH_DOWN : HEALTH_UP,
 						     .next_hop.resolved = true};
-	if (compile_after(before, text, &facts, &compiled)) {
+	if (compile_after(before, document, &facts, &compiled)) {
 		diagnostics_print(&compiled.diagnostics, stderr);
 		fail();
 	}
@@ -97,6 +101,41 @@ static void test_tiers(void **state)
 	compiled_free(&compiled);
 }
 
+/* A version that is in a further tier alone keeps its share: tiers are inside the arm. */
+static void test_tiers_are_inside_the_arm(void **state)
+{
+	static const char *const replaced[][2] = {
+		{"{\"1\": {\"stage\": \"production\"}}",
+		 "{\"1\": {\"stage\": \"production\"}, \"2\": {\"stage\": \"canary\"}}"},
+		{"\"10.0.0.3:80\", \"serves\": \"m@1\"", "\"10.0.0.3:80\", \"serves\": \"m@2\""},
+		{"\"rules\": [",
+		 "\"rules\": [{\"id\": \"ab\", \"when\": {\"service\": [\"s\"]}, \"split\": {\"1\": 95, "
+		 "\"2\": 5}}, "},
+	};
+	char *changed = strdup(text);
+	struct compiled compiled;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(replaced) / sizeof(replaced[0]); i++) {
+		char *before = changed, *at = strstr(before, replaced[i][0]);
+
+		assert_non_null(at);
+		if (asprintf(&changed, "%.*s%s%s", (int)(at - before), before, replaced[i][1],
+			     at + strlen(replaced[i][0])) < 0)
+			abort();
+		free(before);
+	}
+	document = changed;
+	compiled = compiled_at(NULL, 0, 0, 0);
+	expect(&compiled, S, X, "scs");
+	compiled_free(&compiled);
+	compiled = compiled_at(NULL, 0, 0, 1u << DE);
+	expect(&compiled, S, X, "uss");
+	compiled_free(&compiled);
+	document = text;
+	free(changed);
+}
+
 static void test_shedding(void **state)
 {
 	struct compiled compiled = compiled_at(NULL, 2, 0, 0), next;
@@ -127,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tiers),
+		cmocka_unit_test(test_tiers_are_inside_the_arm),
 		cmocka_unit_test(test_shedding),
 	};
 
