@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +27,18 @@ int rights_keep_files(int first, int second)
 	if (one < 0 || two < 0 || dup3(one, 3, O_CLOEXEC) < 0 || dup3(two, 4, O_CLOEXEC) < 0)
 		return -errno;
 	return close_range(5, ~0u, 0) ? -errno : 0;
+}
+
+unsigned int rights_raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return 0;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		getrlimit(RLIMIT_NOFILE, &files);
+	return files.rlim_cur > UINT_MAX ? UINT_MAX : (unsigned int)files.rlim_cur;
 }
 
 int rights_drop(void)

@@ -167,7 +167,7 @@ static X509_STORE *load_trust(const char *ca_file)
 	return store;
 }
 
-int transfers_new(uint32_t most, const char *ca_file, struct transfers **ret_transfers)
+int transfers_new(uint32_t most, uint32_t kept, const char *ca_file, struct transfers **ret_transfers)
 {
 	struct transfers *transfers;
 
@@ -197,7 +197,7 @@ int transfers_new(uint32_t most, const char *ca_file, struct transfers **ret_tra
 	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
 	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, set_timer);
 	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
-	curl_multi_setopt(transfers->multi, CURLMOPT_MAXCONNECTS, (long)most);
+	curl_multi_setopt(transfers->multi, CURLMOPT_MAXCONNECTS, (long)most + kept);
 	*ret_transfers = transfers;
 	return 0;
 }

@@ -53,9 +53,9 @@ struct transfer_owner {
 	void *context;
 };
 
-/* Initialises libcurl and OpenSSL. most: transfers under way at once. ca_file: certificates in PEM that answer for others; if it
+/* Initialises libcurl and OpenSSL. most: transfers under way at once; kept: connections beside theirs that wait for the next one. ca_file: certificates in PEM that answer for others; if it
  * cannot be read that is logged, and nobody is verified. Returns 0, -ENOMEM, or -errno. */
-int transfers_new(uint32_t most, const char *ca_file, struct transfers **ret_transfers);
+int transfers_new(uint32_t most, uint32_t kept, const char *ca_file, struct transfers **ret_transfers);
 /* All that are under way end; nobody is told. */
 void transfers_free(struct transfers *transfers);
 /* Readable when transfers_run has something to do. */

@@ -29,6 +29,9 @@
 #define CONNECTIONS_MAX 16
 #define CONNECTION_SECONDS 10u
 #define COPY_TRIES 200 /* a millisecond apart */
+#define TRANSFERS_MOST (PROBES_OPEN_MAX + SCRAPES_OPEN_MAX + USHER_EVALUATORS_MAX)
+#define KEPT_MOST (2 * USHER_BACKENDS_MAX + USHER_EVALUATORS_MAX)
+#define FILES_SPARE (PROBES_OPEN_MAX + CONNECTIONS_MAX + 64) /* probes by TCP, /metrics, the rest */
 #define CORE_MARK UINT64_MAX
 #define HTTP_MARK (UINT64_MAX - 1)
 #define TRANSFERS_MARK (UINT64_MAX - 2)
@@ -370,8 +373,10 @@ static int turn(struct worker *worker)
 static int make_askers(struct worker *worker, const char *ca_file)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = TRANSFERS_MARK};
-	int error =
-		transfers_new(PROBES_OPEN_MAX + SCRAPES_OPEN_MAX + USHER_EVALUATORS_MAX, ca_file, &worker->transfers);
+	unsigned int files = rights_raise_files();
+	/* To each source and evaluator one, as far as there are descriptors. */
+	uint32_t kept = files > TRANSFERS_MOST + FILES_SPARE ? files - TRANSFERS_MOST - FILES_SPARE : 0;
+	int error = transfers_new(TRANSFERS_MOST, kept < KEPT_MOST ? kept : KEPT_MOST, ca_file, &worker->transfers);
 
 	if (error)
 		return error;

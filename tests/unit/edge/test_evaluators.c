@@ -64,7 +64,7 @@ static int begin(void **state)
 	memset(told, 0, sizeof(told));
 	deaf_after = -1;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	assert_int_equal(transfers_new(USHER_EVALUATORS_MAX, EDGE_CA_FILE, &transfers), 0);
+	assert_int_equal(transfers_new(USHER_EVALUATORS_MAX, 0, EDGE_CA_FILE, &transfers), 0);
 	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, transfers_fd(transfers), &event), 0);
 	return evaluators_new(transfers, report, NULL, &evaluators);
 }

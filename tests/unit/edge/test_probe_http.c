@@ -59,7 +59,7 @@ static int begin(void **state)
 	(void)state;
 	reports = 0;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	assert_int_equal(transfers_new(PROBES_OPEN_MAX, ca_file, &transfers), 0);
+	assert_int_equal(transfers_new(PROBES_OPEN_MAX, 0, ca_file, &transfers), 0);
 	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, transfers_fd(transfers), &event), 0);
 	return probes_new(epoll, transfers, report, NULL, &probes);
 }

@@ -53,7 +53,7 @@ static int begin(void **state)
 	memset(told, 0, sizeof(told));
 	deaf = false;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	assert_int_equal(transfers_new(SCRAPES_OPEN_MAX, EDGE_CA_FILE, &transfers), 0);
+	assert_int_equal(transfers_new(SCRAPES_OPEN_MAX, SOURCES_MAX, EDGE_CA_FILE, &transfers), 0);
 	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, transfers_fd(transfers), &event), 0);
 	return scrapes_new(transfers, report, NULL, &scrapes);
 }
@@ -333,6 +333,34 @@ static void test_a_connection_is_kept(void **state)
 	served_end(&served);
 }
 
+/* Each of more than are ever asked at a time has its own, and it stays. */
+static void test_many_connections_are_kept(void **state)
+{
+	struct served served = served_begin(behave_keeping, NULL);
+	struct edge_source sources[SOURCES_MAX];
+	char asked[65536];
+	int connections = 0;
+	ssize_t got;
+
+	(void)state;
+	for (size_t i = 0; i < SOURCES_MAX; i++) {
+		sources[i] = source_at(served.port);
+		sources[i].every_ms = 500;
+		snprintf(sources[i].host, sizeof(sources[i].host), "scorer-%zu.example.com", i);
+	}
+	watch(sources, SOURCES_MAX);
+	run(2300);
+	for (size_t i = 0; i < SOURCES_MAX; i++)
+		assert_true(told[i].good >= 3);
+	while ((got = read(served.said, asked, sizeof(asked) - 1)) > 0) {
+		asked[got] = '\0';
+		for (const char *at = asked; (at = strstr(at, "<new>")); at++)
+			connections++;
+	}
+	assert_int_equal(connections, SOURCES_MAX);
+	served_end(&served);
+}
+
 /* A new list: what is known is told again with its age, under the new number; and what was not taken is told later. */
 static void test_lists_follow_each_other(void **state)
 {
@@ -381,6 +409,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_why_a_page_cannot_be_read, begin, end),
 		cmocka_unit_test_setup_teardown(test_hanging_ones_keep_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_connection_is_kept, begin, end),
+		cmocka_unit_test_setup_teardown(test_many_connections_are_kept, begin, end),
 		cmocka_unit_test_setup_teardown(test_lists_follow_each_other, begin, end),
 		cmocka_unit_test(test_every_preset_has_its_series),
 	};
