@@ -3,6 +3,8 @@
  * Roll-outs under random histories of gates, traffic, clocks, restarts and operators. Of each look is asked what holds
  * whatever happens; apart from that, two copies of the same history end in the same bytes, one of them read back from its
  * bytes every now and then.
+ *
+ * GOVERN_STEPS: how many looks (a million).
  */
 #include "govern/rollout.h"
 
@@ -16,6 +18,7 @@
 #include <cmocka.h>
 
 #define NOW 1700000000
+#define LOOKS 500 /* of one history */
 
 static uint64_t seed;
 static unsigned long forward, back; /* steps that the histories have had */
@@ -158,12 +161,17 @@ static void live(uint32_t looks)
 
 static void test_histories(void **state)
 {
+	const char *text = getenv("GOVERN_STEPS");
+	uint64_t histories = (text ? strtoull(text, NULL, 10) : 1000000) / LOOKS;
+
 	(void)state;
-	for (uint64_t s = 1; s <= 2000; s++) {
+	for (uint64_t s = 1; s <= histories; s++) {
 		seed = s;
-		live(500);
+		live(LOOKS);
 	}
-	assert_true(forward > 2000 && back > 500);
+	print_message("# %llu looks: %lu steps forward, %lu back\n", (unsigned long long)(histories * LOOKS), forward,
+		      back);
+	assert_true(forward > histories && back > histories / 4);
 }
 
 int main(void)
