@@ -147,12 +147,22 @@ static inline void identities_save(const struct identity *identities, size_t cou
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
+/* Also if it has ended before this. */
+static inline void end_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+}
+
 /* One process for each client, so that one that hangs keeps nobody. */
-static inline void serve(int listener, int said, const struct identity *identity, void (*behave)(struct peer *peer))
+static inline void serve(pid_t parent, int listener, int said, const struct identity *identity,
+			 void (*behave)(struct peer *peer))
 {
 	SSL_CTX *context = NULL;
+	pid_t self = getpid();
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_with(parent);
 	signal(SIGCHLD, SIG_IGN);
 	if (identity) {
 		context = SSL_CTX_new(TLS_server_method());
@@ -166,7 +176,7 @@ static inline void serve(int listener, int said, const struct identity *identity
 			_exit(1);
 		if (!fork()) {
 			close(listener);
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			end_with(self);
 			signal(SIGPIPE, SIG_IGN);
 			if (context) {
 				peer.tls = SSL_new(context);
@@ -190,6 +200,7 @@ static inline struct served served_begin_at(uint16_t port, void (*behave)(struct
 	socklen_t length = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), said[2];
 	const int yes = 1;
+	pid_t self = getpid();
 	struct served served;
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -203,7 +214,7 @@ static inline struct served served_begin_at(uint16_t port, void (*behave)(struct
 	assert_int_equal(pipe2(said, O_CLOEXEC | O_NONBLOCK), 0);
 	served.process = fork();
 	if (!served.process)
-		serve(listener, said[1], identity, behave);
+		serve(self, listener, said[1], identity, behave);
 	close(listener);
 	close(said[1]);
 	served.port = ntohs(address.sin_port);
