@@ -293,8 +293,8 @@ static bool measure(const struct row *row, double seconds, uint32_t count)
 	share = (to[0] - from[0] + to[1] - from[1]) / lasted;
 	/* Moments are spread over the interval: one page of each endpoint may fall to either side. */
 	opened = served->connections - start.connections;
-	good = (!row->bar || share <= row->bar) && !told.failed && told.distinct == count && !(row->keeps && opened) &&
-	       (double)told.whole >= (double)count * (lasted - 1);
+	good = (row->bar <= 0 || share <= row->bar) && !told.failed && told.distinct == count &&
+	       !(row->keeps && opened) && (double)told.whole >= (double)count * (lasted - 1);
 	printf("  %-36s %6zu bytes: %.3f of a core (user %.3f, system %.3f), %.0f pages/s read of %u endpoints, %.1f "
 	       "MB/s, "
 	       "%.1f new connections/s, %llu failed%s\n",
