@@ -175,7 +175,8 @@ static int receive_order(struct worker *worker, struct edge_order *ret_order, in
 	struct cmsghdr *attached;
 	int file;
 
-	if (!got)
+	/* The core has let go; reset: of facts that it had not read, too. */
+	if (!got || (got < 0 && errno == ECONNRESET))
 		return -ENOTCONN;
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
