@@ -16,6 +16,12 @@
 #define USHER_BIT_BURST_MIN (128 << 10) /* bytes: two of the largest frames that generic XDP hands over */
 #define USHER_CLASSES_MAX 65536
 #define USHER_BACKENDS_MAX 4096
+#define USHER_POOLS_MAX 64
+#define USHER_POOL_MEMBERS_MAX 1024 /* of one pool; of all together USHER_BACKENDS_MAX, with the backends themselves */
+#define USHER_POOL_PREFIXES_MAX 64  /* that its members' addresses have to be in */
+#define USHER_POOL_PORTS_MAX 16	    /* that its members may have */
+#define USHER_POOL_FILE_BYTES_MAX (1u << 20)
+#define USHER_DNS_NAME_MAX 253
 #define USHER_RULES_MAX 4096
 #define USHER_PREFIXES_MAX 65536	  /* written in the policy itself */
 #define USHER_GEO_FILES_MAX 16		  /* geography files that its tenants name */

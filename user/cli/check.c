@@ -7,6 +7,7 @@
 #include "compile/compile.h"
 #include "cli/document.h"
 #include "cli/verbs.h"
+#include "policy/members.h"
 #include "policy/policy.h"
 
 /* Of a policy that parses: what its tables make of it. Returns the exit status. */
@@ -50,12 +51,18 @@ int cli_check(int argc, char **argv)
 	if (policy_parse(document.name, document.bytes, document.length, now, &diagnostics, &policy))
 		status = CLI_REFUSED;
 	else
+		policy_assume_members(policy);
+	if (!status)
 		status = check_tables(policy, now, &diagnostics);
 	diagnostics_sort(&diagnostics);
 	if (status != CLI_SYSTEM)
 		document_report(status, &diagnostics);
 	if (status == CLI_OK && !cli_json)
 		printf("%s: good, digest %s\n", document.name, policy->digest);
+	if (status == CLI_OK && !cli_json && policy->pool_count)
+		printf("who is in its %zu pool%s is not known here: a member of each is assumed for each of its "
+		       "regions and address families\n",
+		       policy->pool_count, policy->pool_count == 1 ? "" : "s");
 	diagnostics_free(&diagnostics);
 	policy_free(policy);
 	document_free(&document);

@@ -12,6 +12,7 @@
 #include "cli/field.h"
 #include "cli/ink.h"
 #include "cli/verbs.h"
+#include "policy/members.h"
 #include "policy/policy.h"
 
 #define LABEL(number, name, verdict, label, text) [number] = label,
@@ -133,13 +134,15 @@ static int policy_in_force(struct policy **ret_policy)
 	return error ? cli_fail(CLI_SYSTEM, "the policy in force cannot be read: it is another version's") : CLI_OK;
 }
 
-static int compare(const struct policy *before, const struct policy *after)
+static int compare(struct policy *before, struct policy *after)
 {
 	struct effective *old = NULL, *new = NULL;
 	struct diff *diff = NULL;
 	time_t now = time(NULL);
 	int status = CLI_SYSTEM;
 
+	policy_assume_members(before);
+	policy_assume_members(after);
 	if (!decide(before, NULL, now, &old) && !decide(after, NULL, now, &new) && !diff_make(old, new, &diff)) {
 		status = diff->object_count || diff->access_count ? CLI_NO : CLI_OK;
 		if (cli_json)

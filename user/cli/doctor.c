@@ -115,20 +115,37 @@ static int ask_for(const char *what, struct json_object **ret_body)
 	return client_read(request, ret_body);
 }
 
-int cli_doctor(int argc, char **argv)
+static int doctor_pools(void)
+{
+	struct json_object *body = NULL;
+	size_t found = 0;
+	int status = ask_for("pools", &body);
+
+	for (size_t i = 0; i < field_count(body, "pools"); i++) {
+		struct json_object *pool = field_at(body, "pools", i);
+
+		if (!field(pool, "problem"))
+			continue;
+		found++;
+		if (!cli_json)
+			say(field_text(pool, "pool"), "", field_text(pool, "problem"));
+	}
+	if (!status && cli_json)
+		tree_print(body);
+	else if (!status && !found)
+		printf("nothing odd about the sources of %zu pools\n", field_count(body, "pools"));
+	json_object_put(body);
+	if (status)
+		return status;
+	return found ? CLI_NO : CLI_OK;
+}
+
+static int doctor_telemetry(void)
 {
 	struct json_object *body = NULL, *gates = NULL, *evaluators = NULL;
 	size_t found = 0;
-	int status;
+	int status = ask_for("facts", &body);
 
-	if (cli_option(argc, argv, NULL) != -1)
-		return CLI_USAGE;
-	status = cli_operands(argc, 1, "telemetry");
-	if (status)
-		return status;
-	if (strcmp(argv[optind], "telemetry") != 0)
-		return cli_misuse("it examines telemetry, and not %s", argv[optind]);
-	status = ask_for("facts", &body);
 	if (!status)
 		status = ask_for("gates", &gates);
 	if (!status)
@@ -148,4 +165,20 @@ int cli_doctor(int argc, char **argv)
 	if (status)
 		return status;
 	return found ? CLI_NO : CLI_OK;
+}
+
+int cli_doctor(int argc, char **argv)
+{
+	int status;
+
+	if (cli_option(argc, argv, NULL) != -1)
+		return CLI_USAGE;
+	status = cli_operands(argc, 1, "telemetry or pools");
+	if (status)
+		return status;
+	if (!strcmp(argv[optind], "telemetry"))
+		return doctor_telemetry();
+	if (!strcmp(argv[optind], "pools"))
+		return doctor_pools();
+	return cli_misuse("it examines telemetry or pools, and not %s", argv[optind]);
 }

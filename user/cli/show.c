@@ -21,6 +21,7 @@ static const struct {
 	{"flows", show_flows},		 {"facts", show_facts},	      {"stats", show_stats},
 	{"generation", show_generation}, {"gates", show_gates},	      {"evaluators", show_evaluators},
 	{"surges", show_surges},	 {"rollouts", show_rollouts}, {"ejections", show_ejections},
+	{"surges", show_surges},	 {"rollouts", show_rollouts}, {"pools", show_pools},
 };
 
 #define WORDS ARRAY_COUNT(words)
@@ -181,6 +182,7 @@ static void print_overview(struct json_object *overview)
 	quarantine_facts(overview);
 	gate_facts(overview);
 	rollout_facts(overview);
+	pool_facts(overview);
 	flow_facts(field(field(overview, "stats"), "flows"));
 	audit_facts(field(field(overview, "stats"), "audit"));
 	for (size_t i = 0; i < field_count(daemon, "problems"); i++) {
@@ -196,7 +198,8 @@ static void print_overview(struct json_object *overview)
 
 static int show_overview(void)
 {
-	static const char *const parts[] = {"stats", "services", "backends", "quarantines", "gates", "rollouts"};
+	static const char *const parts[] = {"stats", "services", "backends", "quarantines",
+					    "gates", "rollouts", "pools"};
 	struct json_object *overview = json_object_new_object();
 	int status = read_status(overview);
 

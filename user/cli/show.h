@@ -15,6 +15,7 @@ void show_facts(struct json_object *body);
 void show_gates(struct json_object *body);
 void show_surges(struct json_object *body);
 void show_ejections(struct json_object *body);
+void show_pools(struct json_object *body);
 void show_evaluators(struct json_object *body);
 void show_rollouts(struct json_object *body);
 void show_flows(struct json_object *body);
@@ -31,6 +32,7 @@ void gate_facts(struct json_object *body);
 
 /* One of each roll-out. */
 void rollout_facts(struct json_object *body);
+void pool_facts(struct json_object *body);
 
 /* Packets of a {VERDICT: {REASON: counter}} under one verdict. */
 long long verdict_packets(struct json_object *verdicts, const char *verdict);

@@ -100,9 +100,8 @@ static void print_load(FILE *to, const struct load_source *load)
 		load->use ? load->use : "", load->use_percent);
 }
 
-static void print_backend(FILE *to, const struct policy *policy, size_t index)
+static void print_as_backend(FILE *to, const struct policy *policy, const struct backend *backend)
 {
-	const struct backend *backend = &policy->backends[index];
 	const struct version *version = &policy->versions[backend->version];
 	char endpoint[ENDPOINT_TEXT], region[8];
 
@@ -111,6 +110,30 @@ static void print_backend(FILE *to, const struct policy *policy, size_t index)
 		policy->models[version->model].name, version->name, region, backend->capacity, backend->forward);
 	print_health(to, &backend->health);
 	print_load(to, &backend->load);
+}
+
+static void print_backend(FILE *to, const struct policy *policy, size_t index)
+{
+	print_as_backend(to, policy, &policy->backends[index]);
+}
+
+static void print_pool(FILE *to, const struct policy *policy, size_t index)
+{
+	const struct pool *pool = &policy->pools[index];
+	char address[ADDRESS_TEXT], region[8];
+
+	print_as_backend(to, policy, &pool->pattern);
+	fprintf(to, " %s|%s %s:%u %u %u %u %u", pool->file ? pool->file : "", pool->dns ? pool->dns : "",
+		address_print(&pool->server, address), pool->server_port, pool->every_ms, pool->timeout_ms,
+		pool->linger_ms, pool->most);
+	for (size_t i = 0; i < pool->port_count; i++)
+		fprintf(to, " %u", pool->ports[i]);
+	for (size_t i = 0; i < pool->regions.count; i++) {
+		region_print(&pool->regions.items[i], region);
+		fprintf(to, " %s", region);
+	}
+	for (size_t i = 0; i < pool->within_count; i++)
+		fprintf(to, " %s/%u", address_print(&pool->within[i].address, address), pool->within[i].bits);
 }
 
 static void print_service(FILE *to, const struct policy *policy, size_t index)
@@ -268,6 +291,7 @@ int diff_objects(struct diff *diff, const struct policy *before, const struct po
 		add(diff, DIFF_CHANGED, "tenant", "unknown");
 	COMPARE("model", model, models, model_count, print_model);
 	COMPARE("backend", backend, backends, backend_count, print_backend);
+	COMPARE("pool", pool, pools, pool_count, print_pool);
 	COMPARE("service", service, services, service_count, print_service);
 	COMPARE("roll-out", rollout_policy, rollouts, rollout_count, print_rollout);
 #undef COMPARE

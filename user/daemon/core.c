@@ -165,6 +165,11 @@ static void free_ejections(struct ejections **ejections)
 	ejections_free(*ejections);
 }
 
+static void free_pools(struct pools **pools)
+{
+	pools_free(*pools);
+}
+
 static void free_rollouts(struct rollouts **rollouts)
 {
 	rollouts_free(*rollouts);
@@ -238,6 +243,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	_cleanup_(free_rollouts) struct rollouts *rollouts = NULL;
 	_cleanup_(free_surges) struct surges *surges = NULL;
 	_cleanup_(free_ejections) struct ejections *ejections = NULL;
+	_cleanup_(free_pools) struct pools *pools = NULL;
 	_cleanup_free_ char *copy = NULL;
 	char digest[SHA256_HEX];
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
@@ -245,8 +251,12 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 
 	if (!error)
 		error = presence_check(core, policy, diagnostics);
+	if (!error)
+		error = pools_new(policy, core->pools, core->policy && !strcmp(policy->digest, core->policy->digest),
+				  &pools);
 	if (error)
 		return error;
+	pools_expand(pools, policy);
 	error = core_carry_facts(core, policy, &facts);
 	if (!error)
 		error = gates_new(policy, core->gates, &gates);
@@ -307,6 +317,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->ejections = TAKE_PTR(ejections);
 	rollouts_free(core->rollouts);
 	core->rollouts = TAKE_PTR(rollouts);
+	pools_free(core->pools);
+	core->pools = TAKE_PTR(pools);
 	core->policy = TAKE_PTR(policy);
 	core->effective = TAKE_PTR(effective);
 	core->facts = facts;
@@ -323,6 +335,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	error = state_save(core->state);
 	if (error)
 		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
+	core_pools_save(core);
 	core_surges_save(core);
 	core_rollouts_save(core); /* what this policy does not have must not come back with a share */
 	return 0;

@@ -23,6 +23,7 @@
 #include "daemon/balance.h"
 #include "daemon/ejections.h"
 #include "daemon/options.h"
+#include "daemon/pools.h"
 #include "daemon/quota.h"
 #include "daemon/rollouts.h"
 #include "daemon/surges.h"
@@ -72,6 +73,8 @@ struct core {
 	size_t watched_count;
 	size_t *scraped; /* the same of each source */
 	size_t scraped_count;
+	size_t *resolved; /* policy pool index of each name */
+	size_t resolved_count;
 	struct gates *gates;	     /* of the policy; without one, what an earlier daemon knew of them, or NULL */
 	int64_t gates_stepped;	     /* CLOCK_MONOTONIC */
 	int64_t gates_saved;	     /* CLOCK_MONOTONIC */
@@ -82,6 +85,7 @@ struct core {
 	int64_t rollouts_saved;	     /* CLOCK_MONOTONIC */
 	int64_t verifications_saved; /* the same */
 	struct ejections *ejections; /* as surges */
+	struct pools *pools;	     /* as surges */
 };
 
 /* What a change of policy has led to. */
@@ -179,6 +183,14 @@ int core_ejections_open(struct core *core, struct problem *problem);
 int core_ejections_save(struct core *core);
 /* Every second. */
 void core_ejections_tick(struct core *core);
+int core_pools_open(struct core *core, struct problem *problem);
+void core_pools_save(struct core *core);
+/* A fact from the edge, of a name. */
+void core_pools_fact(struct core *core, const struct edge_fact *fact);
+/* What the edge is to ask DNS for. Returns how many it is; to: room for all pools. */
+uint32_t core_pools_names(struct core *core, struct edge_name *to);
+/* Often: looks at what is due. */
+void core_pools_tick(struct core *core);
 int core_rollouts_open(struct core *core, struct problem *problem);
 /* 0, or -errno, said. */
 int core_rollouts_save(struct core *core);

@@ -154,7 +154,8 @@ void core_recall_orders(const struct core *core, const struct policy *policy, st
 	char name[VERSION_TEXT];
 
 	for (size_t b = 0; b < policy->backend_count; b++) {
-		facts->backends[b].draining = state_is_drained(state, policy->backends[b].name);
+		facts->backends[b].draining =
+			policy->backends[b].leaving || state_is_drained(state, policy->backends[b].name);
 		facts->backends[b].quarantined = state_quarantine(state, policy->backends[b].name);
 	}
 	for (size_t v = 0; v < policy->version_count; v++)
@@ -239,17 +240,19 @@ void core_watch(struct core *core)
 	struct edge_target *targets = calloc(policy->backend_count + 1, sizeof(*targets));
 	struct edge_source *sources = calloc(2 * policy->backend_count + 1, sizeof(*sources));
 	struct edge_evaluator *evaluators = calloc(policy->evaluator_count + 1, sizeof(*evaluators));
+	struct edge_name *names = calloc(policy->pool_count + 1, sizeof(*names));
 	struct usher_address *addresses = calloc(policy->backend_count + 1, sizeof(*addresses));
 	size_t *watched = calloc(policy->backend_count + 1, sizeof(*watched));
 	size_t *scraped = calloc(2 * policy->backend_count + 1, sizeof(*scraped));
 	struct edge_list list = {.items = {[EDGE_TARGETS] = targets,
 					   [EDGE_SOURCES] = sources,
 					   [EDGE_EVALUATORS] = evaluators,
-					   [EDGE_SERIES] = core->gates->series},
+					   [EDGE_SERIES] = core->gates->series,
+					   [EDGE_NAMES] = names},
 				 .counts[EDGE_EVALUATORS] = (uint32_t)policy->evaluator_count,
 				 .counts[EDGE_SERIES] = (uint32_t)core->gates->series_count};
 
-	if (!targets || !sources || !evaluators || !addresses || !watched || !scraped)
+	if (!targets || !sources || !evaluators || !names || !addresses || !watched || !scraped)
 		abort();
 	for (size_t b = 0; b < policy->backend_count; b++) {
 		const struct backend *backend = &policy->backends[b];
@@ -270,6 +273,7 @@ void core_watch(struct core *core)
 	}
 	for (size_t e = 0; e < policy->evaluator_count; e++)
 		evaluators[e] = gates_evaluator(core->gates, policy, e);
+	list.counts[EDGE_NAMES] = core_pools_names(core, names);
 	free(core->watched);
 	free(core->scraped);
 	core->watched = watched;
@@ -288,6 +292,7 @@ void core_watch(struct core *core)
 	free(targets);
 	free(sources);
 	free(evaluators);
+	free(names);
 	free(addresses);
 }
 

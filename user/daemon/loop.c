@@ -17,6 +17,7 @@
 
 #define TICK (20 * CLOCK_MILLISECOND) /* how long a record may wait in its ring */
 #define SECOND_TICKS (CLOCK_SECOND / TICK)
+#define POOLS_TICKS (100 * CLOCK_MILLISECOND / TICK)
 #define REFRESH_APART (100 * CLOCK_MILLISECOND) /* between publishes that facts alone have led to */
 
 static void see_event(const struct usher_event *event, const struct usher_address *nat,
@@ -115,6 +116,8 @@ static void tick(struct loop *loop)
 	follow_paths(loop->core, now);
 	if (loop->ticks % (BALANCE_EVERY / TICK) == 0)
 		balance_tick(loop->core, now);
+	if (loop->ticks % POOLS_TICKS == 0)
+		core_pools_tick(loop->core);
 	if (loop->ticks++ % SECOND_TICKS == 0)
 		every_second(loop, now);
 }
@@ -127,6 +130,8 @@ static void listen_to_edge(struct loop *loop)
 		[EDGE_FACT_IDENTITY] = core_identity_fact,
 		[EDGE_FACT_VALUES] = core_gates_fact,
 		[EDGE_FACT_EVALUATED] = core_gates_fact,
+		[EDGE_FACT_ADDRESSES] = core_pools_fact,
+		[EDGE_FACT_RESOLVED] = core_pools_fact,
 	};
 	struct edge_fact fact;
 	int error;

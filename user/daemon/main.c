@@ -78,6 +78,8 @@ static int start_records(struct core *core, struct problem *problem)
 		error = core_surges_open(core, problem);
 	if (!error)
 		error = core_ejections_open(core, problem);
+	if (!error)
+		error = core_pools_open(core, problem);
 	return error;
 }
 
@@ -261,6 +263,7 @@ static int run(struct core *core, struct loop *loop)
 	core_verify_save(core);
 	core_surges_save(core);
 	core_ejections_save(core);
+	core_pools_save(core);
 	notify_manager("STOPPING=1");
 	record_life(core, "stop");
 	log_info("ends; traffic goes on as the policy in force says");
@@ -275,9 +278,11 @@ static void let_go(struct core *core)
 	rollouts_free(core->rollouts);
 	surges_free(core->surges);
 	ejections_free(core->ejections);
+	pools_free(core->pools);
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	free(core->scraped);
+	free(core->resolved);
 	state_close(core->state);
 	paths_close(core->paths);
 	addresses_close(core->addresses);

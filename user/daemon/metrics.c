@@ -131,6 +131,22 @@ static void name_surges(const struct core *core, struct edge_page *page)
 	}
 }
 
+static void name_pools(const struct core *core, struct edge_page *page)
+{
+	page->pool_count = core->policy ? (uint32_t)core->pools->count : 0;
+	for (size_t i = 0; i < page->pool_count; i++) {
+		const struct pool_state *state = &core->pools->items[i];
+		struct edge_pool *to = &page->pools[i];
+
+		*to = (struct edge_pool){.members = (uint32_t)state->members.count,
+					 .most = core->policy->pools[i].most,
+					 .good = state->good_at && !*state->problem};
+		for (size_t m = 0; m < state->members.count; m++)
+			to->leaving += state->members.items[m].leave_by != 0;
+		snprintf(to->name, EDGE_NAME, "%s", state->name);
+	}
+}
+
 static void name_evaluators(const struct core *core, struct edge_page *page)
 {
 	int64_t now = clock_monotonic();
@@ -179,6 +195,7 @@ void metrics_update(struct core *core)
 		name_gates(core, page);
 		name_evaluators(core, page);
 		name_surges(core, page);
+		name_pools(core, page);
 		memset(page->backends, 0, sizeof(page->backends));
 		for (size_t b = 0; core->policy && core->catalog && b < USHER_BACKENDS_MAX; b++)
 			name_backend(core, b, &page->backends[b]);

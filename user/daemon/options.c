@@ -15,6 +15,7 @@
 #define PIN_DIR PROGRAM_PIN_DIR
 #define STATE_DIR OPTIONS_STATE_DIR
 #define AUDIT_DIR "/var/log/usher"
+#define POOL_DIR "/etc/usher/pools"
 #define METRICS_ADDRESS "127.0.0.1"
 #define METRICS_PORT 9464
 #define PRIORITY_DEFAULT 50 /* libxdp's own */
@@ -34,6 +35,7 @@ static const char usage[] =
 	"  --socket PATH      control socket (" PROTOCOL_SOCKET ")\n"
 	"  --state-dir DIR    what survives a reboot (" STATE_DIR ")\n"
 	"  --audit-dir DIR    the record of decisions (" AUDIT_DIR ")\n"
+	"  --pool-dir DIR     files that say who is in the pools of the policy (" POOL_DIR ")\n"
 	"  --pin-dir DIR      where program, link and maps are pinned (" PIN_DIR ")\n"
 	"  --mode MODE        auto, native or generic XDP (auto: native, or else generic)\n"
 	"  --dispatcher       share the interface through libxdp's dispatcher, also if no other program is there yet\n"
@@ -59,6 +61,7 @@ enum letter {
 	SOCKET,
 	STATE,
 	AUDIT,
+	POOLS,
 	PIN,
 	MODE,
 	DISPATCHER,
@@ -80,6 +83,7 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, SOCKET},
 	{"state-dir", required_argument, NULL, STATE},
 	{"audit-dir", required_argument, NULL, AUDIT},
+	{"pool-dir", required_argument, NULL, POOLS},
 	{"pin-dir", required_argument, NULL, PIN},
 	{"mode", required_argument, NULL, MODE},
 	{"dispatcher", no_argument, NULL, DISPATCHER},
@@ -207,6 +211,9 @@ static int take(enum letter letter, const char *value, struct options *options)
 	case AUDIT:
 		options->audit_dir = value;
 		return 0;
+	case POOLS:
+		options->pool_dir = value;
+		return 0;
 	case PIN:
 		options->program.pin_dir = value;
 		return 0;
@@ -260,6 +267,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_s
 		.socket = PROTOCOL_SOCKET,
 		.state_dir = STATE_DIR,
 		.audit_dir = AUDIT_DIR,
+		.pool_dir = POOL_DIR,
 		.program = {.pin_dir = PIN_DIR,
 			    .mode = ATTACH_AUTO,
 			    .priority = PRIORITY_DEFAULT,

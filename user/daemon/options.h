@@ -14,6 +14,7 @@
 struct options {
 	const char *policy; /* or NULL */
 	const char *socket, *state_dir, *audit_dir;
+	const char *pool_dir; /* where the files of pools are */
 	struct program_options program;
 	struct edge_options edge;
 	bool detach; /* remove what is pinned, and end */

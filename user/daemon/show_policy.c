@@ -322,6 +322,8 @@ static void add_backend(struct question *question, size_t index)
 	json_string(to, "health", show_health(backend, facts->health));
 	add_cause(to, backend, facts);
 	json_boolean(to, "draining", facts->draining);
+	json_string(to, "pool", backend->pool ? core->policy->pools[backend->pool - 1].name : NULL);
+	json_boolean(to, "leaving", backend->leaving);
 	json_boolean(to, "quarantined", facts_quarantined(&core->facts, core->policy, index));
 	if (facts->next_hop.resolved)
 		json_format(to, "next_hop", "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],

@@ -23,6 +23,7 @@ const struct edge_list_bounds edge_list_bounds[EDGE_LISTS] = {
 	[EDGE_SOURCES] = {sizeof(struct edge_source), 2 * USHER_BACKENDS_MAX},
 	[EDGE_EVALUATORS] = {sizeof(struct edge_evaluator), USHER_EVALUATORS_MAX},
 	[EDGE_SERIES] = {sizeof(struct edge_series), USHER_SERIES_MAX},
+	[EDGE_NAMES] = {sizeof(struct edge_name), USHER_POOLS_MAX},
 };
 
 struct edge {
@@ -224,6 +225,15 @@ static bool values_make_sense(const struct edge *edge, const struct edge_fact *f
 	return true;
 }
 
+static bool name_makes_sense(const struct edge *edge, const struct edge_fact *fact)
+{
+	if (fact->round == edge->order.round && fact->target >= edge->order.counts[EDGE_NAMES])
+		return false;
+	if (fact->kind == EDGE_FACT_ADDRESSES && (!fact->up || fact->number % EDGE_ADDRESSES))
+		return false;
+	return !fact->up || (fact->number >= 0 && fact->number <= EDGE_ADDRESSES_MAX);
+}
+
 /* The edge is not trusted: of what it says, only what makes sense is taken. */
 static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 {
@@ -241,6 +251,8 @@ static bool makes_sense(const struct edge *edge, const struct edge_fact *fact)
 		return fact->round != edge->order.round ||
 		       (fact->target < edge->order.counts[EDGE_EVALUATORS] &&
 			(fact->kind == EDGE_FACT_EVALUATED || values_make_sense(edge, fact)));
+	if (fact->kind == EDGE_FACT_ADDRESSES || fact->kind == EDGE_FACT_RESOLVED)
+		return name_makes_sense(edge, fact);
 	return fact->kind == EDGE_FACT_HEALTH &&
 	       (fact->round != edge->order.round || fact->target < edge->order.counts[EDGE_TARGETS]);
 }

@@ -88,12 +88,30 @@ struct edge_series {
 };
 USHER_ASSERT_SIZE(struct edge_series, 912);
 
+#define EDGE_IPV4 1u
+#define EDGE_IPV6 2u
+/* Of one name: as many as a pool may have of each family, and one more to tell that there are too many. */
+#define EDGE_ADDRESSES_MAX (2 * (USHER_POOL_MEMBERS_MAX + 1))
+
+/* A name that DNS is to be asked for. */
+struct edge_name {
+	struct usher_address server; /* whom to ask */
+	uint16_t port;		     /* its; host order; 0: whom the host asks */
+	uint8_t families;	     /* EDGE_IPV4, EDGE_IPV6: which addresses */
+	uint8_t padding;
+	uint32_t every_ms, timeout_ms;
+	char name[USHER_DNS_NAME_MAX + 1];
+	char padding2[6];
+};
+USHER_ASSERT_SIZE(struct edge_name, 288);
+
 /* What the edge is to do: lists that lie one after the other in a memory file, in this order. */
 enum edge_list_kind {
 	EDGE_TARGETS,	 /* struct edge_target */
 	EDGE_SOURCES,	 /* struct edge_source */
 	EDGE_EVALUATORS, /* struct edge_evaluator */
 	EDGE_SERIES,	 /* struct edge_series: of the first evaluator, then of the second, ... */
+	EDGE_NAMES,	 /* struct edge_name */
 	EDGE_LISTS,
 };
 
@@ -125,6 +143,10 @@ enum edge_fact_kind {
 	 * kinds come in order: every series once, then EVALUATED. */
 	EDGE_FACT_VALUES,
 	EDGE_FACT_EVALUATED, /* it has been asked; without a cause: the values before this fact are what it says */
+	/* Of the name at `target`: some of its addresses, from the one at `number`, as its next RESOLVED confirms them. Facts of both kinds
+	 * come in order. */
+	EDGE_FACT_ADDRESSES,
+	EDGE_FACT_RESOLVED, /* it has been asked; without a cause: the first `number` addresses before this fact are what it stands for */
 };
 
 #define EDGE_FIGURES 4 /* enum telemetry_quantity: waiting, running, use, start time */
@@ -172,6 +194,8 @@ struct edge_value {
 };
 USHER_ASSERT_SIZE(struct edge_value, 16);
 
+#define EDGE_ADDRESSES 4 /* in one fact; of the last one of a name fewer may mean something */
+
 struct edge_fact {
 	uint32_t round;
 	uint32_t target; /* position in the list */
@@ -183,6 +207,7 @@ struct edge_fact {
 		struct edge_load load; /* of a source with CAUSE_NONE */
 		struct edge_identity identity;
 		struct edge_value values[EDGE_VALUES];
+		struct usher_address addresses[EDGE_ADDRESSES];
 	};
 };
 USHER_ASSERT_SIZE(struct edge_fact, 88);
@@ -244,6 +269,12 @@ struct edge_page {
 		uint32_t tiers, open, sheds, shed;
 		double ratio; /* NAN: not known */
 	} surges[USHER_SERVICES_MAX];
+	uint32_t pool_count;
+	struct edge_pool {
+		char name[EDGE_NAME];
+		uint32_t members, leaving, most;
+		uint8_t good; /* its source, when it was asked last */
+	} pools[USHER_POOLS_MAX];
 	struct edge_gate gates[USHER_GATE_SUBJECTS_MAX];
 	char evaluators[USHER_EVALUATORS_MAX][EDGE_NAME];
 	uint8_t evaluators_fresh[USHER_EVALUATORS_MAX];

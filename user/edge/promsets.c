@@ -134,6 +134,28 @@ static void print_surges(struct json *to, const struct edge_page *page)
 	}
 }
 
+static void print_pools(struct json *to, const struct edge_page *page)
+{
+	static const struct {
+		const char *name, *help;
+	} families[] = {
+		{"usher_pool_members", "Backends in the pool, those that leave among them."},
+		{"usher_pool_leaving", "Those that its source names no more."},
+		{"usher_pool_most", "How many the policy allows."},
+		{"usher_pool_source_good", "1: what its source says is in force; 0: members are kept as they were."},
+	};
+
+	for (size_t f = 0; page->pool_count && f < ARRAY_COUNT(families); f++) {
+		promtext_family(to, families[f].name, "gauge", families[f].help);
+		for (size_t i = 0; i < page->pool_count && i < USHER_POOLS_MAX; i++) {
+			const struct edge_pool *pool = &page->pools[i];
+			const uint32_t values[] = {pool->members, pool->leaving, pool->most, pool->good};
+
+			promtext_line(to, "%s{pool=\"%s\"} %u", families[f].name, pool->name, values[f]);
+		}
+	}
+}
+
 void promsets_print(struct json *to, const struct edge_page *page)
 {
 	struct set *sets = calloc(USHER_BACKENDS_MAX, sizeof(*sets));
@@ -148,5 +170,6 @@ void promsets_print(struct json *to, const struct edge_page *page)
 	print_family(to, sets, count, "usher_set_wanted_replicas",
 		     "Backends of their mean capacity that this load wants at a use of 0.7, the same.", wanted);
 	print_surges(to, page);
+	print_pools(to, page);
 	free(sets);
 }

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "edge/evaluators.h"
+#include "edge/names.h"
 #include "edge/probe.h"
 #include "edge/promtext.h"
 #include "edge/rights.h"
@@ -35,6 +36,7 @@
 #define CORE_MARK UINT64_MAX
 #define HTTP_MARK (UINT64_MAX - 1)
 #define TRANSFERS_MARK (UINT64_MAX - 2)
+#define NAMES_MARK (UINT64_MAX - 3)
 
 struct worker {
 	int socket, epoll;
@@ -44,6 +46,7 @@ struct worker {
 	struct probes *probes;
 	struct scrapes *scrapes;
 	struct evaluators *evaluators;
+	struct names *names;
 	struct MHD_Daemon *http;
 	uint32_t round;
 };
@@ -155,7 +158,7 @@ static bool report_source(void *context, uint32_t source, enum edge_source_kind 
 	return tell(context, fact);
 }
 
-static bool report_evaluator(void *context, const struct edge_fact *fact)
+static bool report_fact(void *context, const struct edge_fact *fact)
 {
 	return tell(context, *fact);
 }
@@ -262,6 +265,15 @@ static bool evaluators_make_sense(const struct edge_list *list)
 	return true;
 }
 
+static bool names_make_sense(const struct edge_name *names, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!names[i].every_ms || !names[i].timeout_ms || !names[i].families ||
+		    names[i].families > (EDGE_IPV4 | EDGE_IPV6) || !ends_within(names[i].name, sizeof(names[i].name)))
+			return false;
+	return true;
+}
+
 static int watch(struct worker *worker, const struct edge_list *list)
 {
 	const struct edge_target *targets = list->items[EDGE_TARGETS];
@@ -270,8 +282,10 @@ static int watch(struct worker *worker, const struct edge_list *list)
 	int error;
 
 	if (!targets_make_sense(targets, list->counts[EDGE_TARGETS]) ||
-	    !sources_make_sense(sources, list->counts[EDGE_SOURCES]) || !evaluators_make_sense(list))
+	    !sources_make_sense(sources, list->counts[EDGE_SOURCES]) || !evaluators_make_sense(list) ||
+	    !names_make_sense(list->items[EDGE_NAMES], list->counts[EDGE_NAMES]))
 		return -EPROTO;
+	names_watch(worker->names, list->items[EDGE_NAMES], list->counts[EDGE_NAMES], now);
 	error = probes_watch(worker->probes, targets, list->counts[EDGE_TARGETS], now);
 	if (!error)
 		error = scrapes_watch(worker->scrapes, sources, list->counts[EDGE_SOURCES], now);
@@ -334,6 +348,7 @@ static int turn(struct worker *worker)
 	int64_t now = clock_monotonic(), wait = probes_run(worker->probes, now) - now;
 	int64_t scrape_wait = scrapes_run(worker->scrapes, now) - now;
 	int64_t evaluator_wait = evaluators_run(worker->evaluators, now) - now;
+	int64_t name_wait = names_run(worker->names, now) - now;
 	int count, error = 0;
 	bool http = false, transfers = false;
 
@@ -341,6 +356,8 @@ static int turn(struct worker *worker)
 		wait = scrape_wait;
 	if (evaluator_wait < wait)
 		wait = evaluator_wait;
+	if (name_wait < wait)
+		wait = name_wait;
 	if (transfers_due(worker->transfers) - now < wait) /* asked last: the others begin transfers */
 		wait = transfers_due(worker->transfers) - now;
 	wait = wait < 0 ? 0 : (wait + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
@@ -353,6 +370,8 @@ static int turn(struct worker *worker)
 			http = true;
 		} else if (events[i].data.u64 == TRANSFERS_MARK) {
 			transfers = true;
+		} else if (events[i].data.u64 == NAMES_MARK) {
+			continue; /* the next turn begins with them */
 		} else if (events[i].data.u64 != CORE_MARK) {
 			probes_ready(worker->probes, (uint32_t)events[i].data.u64, now);
 		} else {
@@ -386,7 +405,14 @@ static int make_askers(struct worker *worker, const char *ca_file)
 	error = probes_new(worker->epoll, worker->transfers, report, worker, &worker->probes);
 	if (!error)
 		error = scrapes_new(worker->transfers, report_source, worker, &worker->scrapes);
-	return error ? error : evaluators_new(worker->transfers, report_evaluator, worker, &worker->evaluators);
+	if (!error)
+		error = evaluators_new(worker->transfers, report_fact, worker, &worker->evaluators);
+	if (!error)
+		error = names_new(report_fact, worker, &worker->names);
+	if (error)
+		return error;
+	event.data.u64 = NAMES_MARK;
+	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, names_fd(worker->names), &event) ? -errno : 0;
 }
 
 static int begin(struct worker *worker, int page, int listener, const char *ca_file)

@@ -65,6 +65,24 @@ const char *cause_print(struct cause cause, const char *path, char text[CAUSE_TE
 	case CAUSE_REPLY:
 		snprintf(text, CAUSE_TEXT, "the answer is not what a Prometheus server replies to a query");
 		break;
+	case CAUSE_NAME:
+		snprintf(text, CAUSE_TEXT, "DNS has no such name");
+		break;
+	case CAUSE_ADDRESS:
+		snprintf(text, CAUSE_TEXT, "the name has no address in the families that the policy allows");
+		break;
+	case CAUSE_RCODE:
+		snprintf(text, CAUSE_TEXT, "the name server answers with RCODE %d%s", cause.number,
+			 cause.number == 2   ? " (server failure)"
+			 : cause.number == 5 ? " (refused)"
+					     : "");
+		break;
+	case CAUSE_SERVERS:
+		snprintf(text, CAUSE_TEXT, "no name server takes the question, or each answers with a failure");
+		break;
+	case CAUSE_ANSWER:
+		snprintf(text, CAUSE_TEXT, "what came is no answer of DNS to the question");
+		break;
 	case CAUSE_PAGE:
 		snprintf(text, CAUSE_TEXT, "line %d of the page is no metric", cause.number);
 		break;

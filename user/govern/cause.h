@@ -24,6 +24,11 @@
 	X(PAGE, "page", "the line of a page of metrics that is none")                                                  \
 	X(DOCUMENT, "document", "0: the answer is no JSON")                                                            \
 	X(POINTER, "pointer", "0: the answer has nothing where it was looked for")                                     \
+	X(NAME, "name", "0: DNS has no such name")                                                                     \
+	X(ADDRESS, "address", "0: the name has no address of the families that are asked for")                         \
+	X(RCODE, "rcode", "RCODE of DNS")                                                                              \
+	X(SERVERS, "servers", "0: each name server has refused the question, or has answered with a failure")          \
+	X(ANSWER, "answer", "0: what came is no answer of DNS to the question")                                        \
 	X(REPLY, "reply", "0: the answer is not what a Prometheus server replies to a query")
 
 enum cause_kind {

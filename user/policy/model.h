@@ -225,6 +225,33 @@ struct backend {
 	struct health health;
 	struct load_source load;
 	struct verify verify;
+	size_t pool;  /* 1 + that of which it is a member; 0: of none, it stands in the document itself */
+	bool leaving; /* its pool's source names it no more: no new connections */
+};
+
+struct pool_prefix {
+	struct usher_address address; /* host bits are zero */
+	uint8_t bits;		      /* as in a source */
+};
+
+/* Backends that come and go with what a file or a DNS name says, within these bounds. */
+struct pool {
+	const char *name;
+	struct place place;
+	const char *file;	     /* its name in usherd's folder of pools; NULL: it is asked of DNS */
+	const char *dns;	     /* the name; NULL: it is a file */
+	struct usher_address server; /* whom DNS is asked; port 0: whom the host asks */
+	uint16_t server_port;
+	uint32_t every_ms, timeout_ms;
+	uint32_t linger_ms; /* so long who is named no more keeps his open connections */
+	uint32_t most;	    /* members, those that leave among them */
+	uint16_t ports[USHER_POOL_PORTS_MAX];
+	size_t port_count;
+	struct region_list regions;	  /* that a member's own has to lie in */
+	const struct pool_prefix *within; /* that its address has to be in */
+	size_t within_count;
+	struct backend
+		pattern; /* what members are, but for name and address; port 0, country "": each has to say its own */
 };
 
 struct service_address {
@@ -328,6 +355,7 @@ struct gate_policy {
 	struct place place;
 	enum gate_subject on;
 	struct index_list subjects; /* versions, backends or services */
+	bool all_subjects;	    /* the document does not say which: all of them, members of pools as well */
 	size_t evaluator;
 	enum gate_figure figure;
 	/* GATE_METRIC: the gauge, and how many samples it rests on (or NULL); proportions: successes and trials; GATE_STABILITY:
@@ -382,6 +410,8 @@ struct policy {
 	size_t evaluator_count, gate_count;
 	struct rollout_policy *rollouts; /* sorted by name; one of a service at most */
 	size_t rollout_count;
+	struct pool *pools; /* sorted by name; their members are among the backends (policy/members.h) */
+	size_t pool_count;
 
 	const struct usher_address *nat_addresses;
 	size_t nat_address_count;

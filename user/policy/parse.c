@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include "policy/members.h"
 #include "policy/parse.h"
 
 #include <errno.h>
@@ -113,6 +114,7 @@ static void parse_sections(struct document *document, struct policy *policy)
 		TENANTS,
 		MODELS,
 		BACKENDS,
+		POOLS,
 		SERVICES,
 		RULES,
 		NAT,
@@ -129,6 +131,7 @@ static void parse_sections(struct document *document, struct policy *policy)
 				       {.key = "tenants"},
 				       {.key = "models", .required = true},
 				       {.key = "backends", .required = true},
+				       {.key = "pools"},
 				       {.key = "services", .required = true},
 				       {.key = "rules", .required = true},
 				       {.key = "nat"},
@@ -137,11 +140,11 @@ static void parse_sections(struct document *document, struct policy *policy)
 				       {.key = "gates"},
 				       {.key = "rollouts"}};
 	static void (*const sections[FIELDS])(struct document *, struct node, struct policy *) = {
-		[METADATA] = parse_metadata,	[AUDIT] = parse_audit,		[REGIONS] = parse_regions,
-		[TENANTS] = parse_tenants,	[MODELS] = parse_models,	[BACKENDS] = parse_backends,
-		[SERVICES] = parse_services,	[RULES] = parse_rules,		[NAT] = parse_nat,
-		[LOSS] = parse_controller_loss, [TELEMETRY] = parse_evaluators, [GATES] = parse_gates,
-		[ROLLOUTS] = parse_rollouts};
+		[METADATA] = parse_metadata, [AUDIT] = parse_audit,	     [REGIONS] = parse_regions,
+		[TENANTS] = parse_tenants,   [MODELS] = parse_models,	     [BACKENDS] = parse_backends,
+		[POOLS] = parse_pools,	     [SERVICES] = parse_services,    [RULES] = parse_rules,
+		[NAT] = parse_nat,	     [LOSS] = parse_controller_loss, [TELEMETRY] = parse_evaluators,
+		[GATES] = parse_gates,	     [ROLLOUTS] = parse_rollouts};
 
 	if (read_object(document, document_root(document), fields, FIELDS))
 		return;
@@ -170,6 +173,20 @@ void policy_free(struct policy *policy)
 	free(policy);
 }
 
+/* What depends on who the backends are, pools having some members. */
+static void judge_with_members(struct document *document, struct policy *policy, size_t errors_before, int64_t now)
+{
+	struct policy assumed = *policy;
+
+	policy_assume_members(&assumed);
+	validate_forwarding(document, &assumed);
+	if (document->diagnostics->errors == errors_before) {
+		document_digest(document, policy, policy->digest);
+		suspect(document, &assumed, now);
+	}
+	policy->arena = assumed.arena; /* which has what was assumed as well */
+}
+
 int policy_parse(const char *file, const void *bytes, size_t length, int64_t now, struct diagnostics *diagnostics,
 		 struct policy **ret_policy)
 {
@@ -185,10 +202,7 @@ int policy_parse(const char *file, const void *bytes, size_t length, int64_t now
 		document.bundle = &bundle;
 		parse_sections(&document, policy);
 		validate(&document, policy);
-	}
-	if (diagnostics->errors == errors_before) {
-		document_digest(&document, policy, policy->digest);
-		suspect(&document, policy, now);
+		judge_with_members(&document, policy, errors_before, now);
 	}
 	document_close(&document);
 	diagnostics_sort(diagnostics);

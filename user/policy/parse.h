@@ -14,6 +14,7 @@ void parse_regions(struct document *document, struct node node, struct policy *p
 void parse_tenants(struct document *document, struct node node, struct policy *policy);
 void parse_models(struct document *document, struct node node, struct policy *policy);
 void parse_backends(struct document *document, struct node node, struct policy *policy);
+void parse_pools(struct document *document, struct node node, struct policy *policy);
 void parse_services(struct document *document, struct node node, struct policy *policy);
 void parse_rules(struct document *document, struct node node, struct policy *policy);
 void parse_evaluators(struct document *document, struct node node, struct policy *policy);
@@ -22,6 +23,8 @@ void parse_rollouts(struct document *document, struct node node, struct policy *
 
 /* What no section can judge alone: addresses that clash, circles, versions that a rule cannot mean. */
 void validate(struct document *document, const struct policy *policy);
+/* Those of a policy that need its pools to have members (policy_assume_members). */
+void validate_forwarding(struct document *document, const struct policy *policy);
 /* What is legal and suspicious. now: seconds since the epoch. Asked only of a policy without errors. */
 void suspect(struct document *document, const struct policy *policy, int64_t now);
 void suspect_gates(struct document *document, const struct policy *policy);
@@ -56,6 +59,28 @@ void read_path(struct document *document, struct node node, const char **ret_pat
 bool is_path(const char *text);
 /* By which name it does. */
 void read_host_name(struct document *document, struct node node, const char **ret_host);
+
+/* What a backend and the pattern of a pool's members have in common: the first fields of each, in this order. */
+enum backend_field {
+	BACKEND_SERVES,
+	BACKEND_CAPACITY,
+	BACKEND_FORWARD,
+	BACKEND_HEALTH,
+	BACKEND_TELEMETRY,
+	BACKEND_VERIFY,
+	BACKEND_FIELDS,
+};
+#define BACKEND_FIELD_KEYS                                                                                             \
+	[BACKEND_SERVES] = {.key = "serves", .required = true}, [BACKEND_CAPACITY] = {.key = "capacity"},              \
+	[BACKEND_FORWARD] = {.key = "forward"}, [BACKEND_HEALTH] = {.key = "health"},                                  \
+	[BACKEND_TELEMETRY] = {.key = "telemetry"}, [BACKEND_VERIFY] = {.key = "verify"}
+/* Fills in what is not given as well. */
+void read_backend_fields(struct document *document, const struct field *fields, const struct policy *policy,
+			 struct backend *backend);
+/* A prefix. Returns 0 or -EINVAL; of one that has bits behind it, which is an error, the network is there all the same. */
+int read_prefix(struct document *document, struct node node, struct usher_address *ret_address, uint8_t *ret_bits);
+/* Can one host have this address and be reached there from another one? */
+bool is_host_address(const struct usher_address *address);
 
 /* Where a service turns when its backends are full; `surge`: at which load. */
 void read_overflow(struct document *document, const struct field *overflow, const struct field *surge,

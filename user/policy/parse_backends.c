@@ -23,8 +23,7 @@ const char *const forward_names[] = {
 #undef X
 };
 
-/* Can one host have this address and be reached there from another one? */
-static bool is_host_address(const struct usher_address *address)
+bool is_host_address(const struct usher_address *address)
 {
 	static const struct usher_address zero, loopback = {.bytes = {[15] = 1}};
 	const uint8_t *ipv4 = address->bytes + 12;
@@ -83,40 +82,45 @@ int read_endpoint(struct document *document, struct node node, const char *what,
 	return judge_address(document, node, what, &address);
 }
 
+void read_backend_fields(struct document *document, const struct field *fields, const struct policy *policy,
+			 struct backend *backend)
+{
+	size_t forward;
+
+	backend->version = POLICY_NONE;
+	backend->capacity = CAPACITY_DEFAULT;
+	backend->health = health_default;
+	if (fields[BACKEND_SERVES].given)
+		read_version_reference(document, fields[BACKEND_SERVES].value, policy, &backend->version);
+	if (fields[BACKEND_CAPACITY].given)
+		read_count(document, fields[BACKEND_CAPACITY].value, 1, USHER_WEIGHT_MAX, &backend->capacity);
+	if (fields[BACKEND_FORWARD].given &&
+	    !read_choice(document, fields[BACKEND_FORWARD].value, forward_names, ARRAY_COUNT(forward_names), &forward))
+		backend->forward = (enum usher_forward)forward;
+	if (fields[BACKEND_HEALTH].given)
+		read_health(document, fields[BACKEND_HEALTH].value, &backend->health);
+	if (fields[BACKEND_TELEMETRY].given)
+		read_load(document, fields[BACKEND_TELEMETRY].value, &backend->load);
+	if (fields[BACKEND_VERIFY].given)
+		read_verify(document, fields[BACKEND_VERIFY].value, policy, backend->version, &backend->verify);
+}
+
 static void read_backend(struct document *document, struct node node, const struct policy *policy,
 			 struct backend *backend)
 {
-	enum { ADDRESS, SERVES, REGION, CAPACITY, FORWARD, HEALTH, TELEMETRY, VERIFY, FIELDS };
-	struct field fields[FIELDS] = {{.key = "address", .required = true},
-				       {.key = "serves", .required = true},
-				       {.key = "region", .required = true},
-				       {.key = "capacity"},
-				       {.key = "forward"},
-				       {.key = "health"},
-				       {.key = "telemetry"},
-				       {.key = "verify"}};
-	size_t forward;
+	enum { ADDRESS = BACKEND_FIELDS, REGION, FIELDS };
+	struct field fields[FIELDS] = {BACKEND_FIELD_KEYS, [ADDRESS] = {.key = "address", .required = true},
+				       [REGION] = {.key = "region", .required = true}};
 
 	backend->place = node_place(document, node);
+	backend->version = POLICY_NONE;
 	if (read_object(document, node, fields, FIELDS))
 		return;
 	if (fields[ADDRESS].given)
 		read_endpoint(document, fields[ADDRESS].value, "a backend", &backend->address, &backend->port);
-	if (fields[SERVES].given)
-		read_version_reference(document, fields[SERVES].value, policy, &backend->version);
 	if (fields[REGION].given)
 		read_region(document, fields[REGION].value, &backend->region);
-	if (fields[CAPACITY].given)
-		read_count(document, fields[CAPACITY].value, 1, USHER_WEIGHT_MAX, &backend->capacity);
-	if (fields[FORWARD].given &&
-	    !read_choice(document, fields[FORWARD].value, forward_names, ARRAY_COUNT(forward_names), &forward))
-		backend->forward = (enum usher_forward)forward;
-	if (fields[HEALTH].given)
-		read_health(document, fields[HEALTH].value, &backend->health);
-	if (fields[TELEMETRY].given)
-		read_load(document, fields[TELEMETRY].value, &backend->load);
-	if (fields[VERIFY].given)
-		read_verify(document, fields[VERIFY].value, policy, backend->version, &backend->verify);
+	read_backend_fields(document, fields, policy, backend);
 }
 
 void parse_backends(struct document *document, struct node node, struct policy *policy)
@@ -129,12 +133,7 @@ void parse_backends(struct document *document, struct node node, struct policy *
 	policy->backends = arena_array(document->arena, count, sizeof(*policy->backends));
 	policy->backend_count = count;
 	for (size_t i = 0; i < count; i++) {
-		policy->backends[i] = (struct backend){
-			.name = arena_strndup(document->arena, members[i].key, strlen(members[i].key)),
-			.version = POLICY_NONE,
-			.capacity = CAPACITY_DEFAULT,
-			.health = health_default,
-		};
+		policy->backends[i].name = arena_strndup(document->arena, members[i].key, strlen(members[i].key));
 		read_backend(document, members[i].value, policy, &policy->backends[i]);
 	}
 }

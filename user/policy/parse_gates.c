@@ -40,7 +40,10 @@ static void read_subjects(struct document *document, const struct field *fields,
 	gate->on = (enum gate_subject)on;
 	if (!fields[OF].given)
 		all_of(document, counts[on], &gate->subjects);
-	else if (gate->on == GATE_ON_VERSION)
+	gate->all_subjects = !fields[OF].given;
+	if (gate->all_subjects)
+		return;
+	if (gate->on == GATE_ON_VERSION)
 		read_version_references(document, fields[OF].value, policy, &gate->subjects);
 	else
 		read_references(document, fields[OF].value, gate->on == GATE_ON_BACKEND ? &backends : &services,
@@ -239,20 +242,26 @@ size_t gate_series_count(const struct gate_policy *gate)
 
 void parse_gates(struct document *document, struct node node, struct policy *policy)
 {
-	size_t count, subjects = 0, series = 0;
+	size_t count, subjects = 0, series = 0, most = 0;
 	struct member *members;
 
 	if (read_named(document, node, &gate_naming, USHER_GATES_MAX, &members, &count))
 		return;
 	policy->gates = arena_array(document->arena, count, sizeof(*policy->gates));
 	policy->gate_count = count;
+	for (size_t p = 0; p < policy->pool_count; p++)
+		most += policy->pools[p].most;
 	for (size_t i = 0; i < count; i++) {
 		struct gate_policy *gate = &policy->gates[i];
 
 		gate->name = arena_strndup(document->arena, members[i].key, strlen(members[i].key));
 		read_gate(document, members[i].value, policy, gate);
-		subjects += gate->subjects.count;
-		series += gate->subjects.count * gate_series_count(gate);
+		size_t judged = gate->subjects.count;
+
+		if (gate->on == GATE_ON_BACKEND && gate->all_subjects)
+			judged += most;
+		subjects += judged;
+		series += judged * gate_series_count(gate);
 	}
 	if (subjects > USHER_GATE_SUBJECTS_MAX)
 		node_error(document, node,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <string.h>
 
 #include "base/address.h"
@@ -11,23 +12,28 @@
 
 static const struct naming tenant_naming = {"tenant", NAME_FORM, is_name};
 
-static void read_prefix(struct document *document, struct node node, struct source *source)
+int read_prefix(struct document *document, struct node node, struct usher_address *ret_address, uint8_t *ret_bits)
 {
 	char network[ADDRESS_TEXT];
+	struct usher_address address;
 	const char *text;
+	bool prefix_has_host;
+	uint8_t bits;
 
-	source->place = node_place(document, node);
 	if (read_string(document, node, &text))
-		return;
-	if (prefix_parse(text, strlen(text), &source->address, &source->bits)) {
+		return -EINVAL;
+	if (prefix_parse(text, strlen(text), &address, &bits)) {
 		node_error(document, node, "expected " PREFIX_EXAMPLE ", got %s", node_describe(document, node));
-		return;
+		return -EINVAL;
 	}
-	if (!prefix_clear_host(&source->address, source->bits))
-		return;
+	*ret_bits = bits;
+	prefix_has_host = prefix_clear_host(&address, bits);
+	*ret_address = address;
+	if (!prefix_has_host)
+		return 0;
 	node_error(document, node, "there are address bits behind the prefix; the network is %s/%d",
-		   address_print(&source->address, network),
-		   address_is_ipv4(&source->address) ? source->bits - 96 : source->bits);
+		   address_print(&address, network), address_is_ipv4(&address) ? bits - 96 : bits);
+	return -EINVAL;
 }
 
 /* ---- geography files ---------------------------------------------------------------------------------------- */
@@ -173,8 +179,10 @@ static bool read_source(struct document *document, struct node node, struct poli
 		node_error(document, node, "\"prefix\" is missing");
 	if (!fields[REGION].given)
 		node_error(document, node, "\"region\" is missing");
-	if (fields[PREFIX].given)
-		read_prefix(document, fields[PREFIX].value, source);
+	if (fields[PREFIX].given) {
+		source->place = node_place(document, fields[PREFIX].value);
+		read_prefix(document, fields[PREFIX].value, &source->address, &source->bits);
+	}
 	if (fields[REGION].given)
 		read_region(document, fields[REGION].value, &source->region);
 	return true;

@@ -32,6 +32,12 @@ void region_print(const struct region *region, char text[8]);
 
 /* How outliers are looked for among the backend's peers. */
 const struct outlier_settings *policy_outlier(const struct policy *policy, size_t backend);
+/* Is there a NAT address of this family? */
+bool policy_has_nat_address(const struct policy *policy, int family);
+/* Port of the model's first service address that is not `port`, or 0. */
+uint16_t policy_other_port(const struct policy *policy, size_t model, uint16_t port);
+/* Is it one that members of the pool may have? */
+bool pool_may_have_port(const struct pool *pool, uint32_t port);
 /* The overflow tier of a service that a backend is in. */
 size_t service_tier(const struct policy *policy, size_t service, size_t backend);
 /* How many series each subject of the gate is judged by, in the order of struct gate_policy: series[0] of the first group,

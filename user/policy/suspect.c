@@ -127,6 +127,8 @@ static void suspect_backends(struct document *document, const struct policy *pol
 		size_t model = policy->versions[backend->version].model;
 		unsigned int found = protocols(policy, model);
 
+		if (i && backend->pool && backend->pool == policy->backends[i - 1].pool)
+			continue; /* members of one pool are alike */
 		if (!found)
 			mark_report(document, SEVERITY_WARNING, backend->place.mark, "no service serves model \"%s\"",
 				    policy->models[model].name);

@@ -153,7 +153,7 @@ static void validate_prefixes(struct document *document, const struct policy *po
 
 /* ---- forwarding --------------------------------------------------------------------------------------------- */
 
-static bool has_nat_address(const struct policy *policy, int family)
+bool policy_has_nat_address(const struct policy *policy, int family)
 {
 	for (size_t i = 0; i < policy->nat_address_count; i++)
 		if (address_family(&policy->nat_addresses[i]) == family)
@@ -161,8 +161,7 @@ static bool has_nat_address(const struct policy *policy, int family)
 	return false;
 }
 
-/* Port of the model's first service address that is not `port`, or 0. */
-static uint16_t other_port(const struct policy *policy, size_t model, uint16_t port)
+uint16_t policy_other_port(const struct policy *policy, size_t model, uint16_t port)
 {
 	for (size_t i = 0; i < policy->service_count; i++)
 		for (size_t j = 0; policy->services[i].model == model && j < policy->services[i].address_count; j++)
@@ -171,7 +170,7 @@ static uint16_t other_port(const struct policy *policy, size_t model, uint16_t p
 	return 0;
 }
 
-static void validate_forwarding(struct document *document, const struct policy *policy)
+void validate_forwarding(struct document *document, const struct policy *policy)
 {
 	for (size_t i = 0; i < policy->backend_count; i++) {
 		const struct backend *backend = &policy->backends[i];
@@ -180,11 +179,15 @@ static void validate_forwarding(struct document *document, const struct policy *
 
 		if (!backend->port || backend->version == POLICY_NONE)
 			continue;
-		if (backend->forward == USHER_FORWARD_NAT && !has_nat_address(policy, family))
+		/* Members of one pool are alike. */
+		if (i && backend->pool && backend->pool == policy->backends[i - 1].pool &&
+		    family == address_family(&policy->backends[i - 1].address))
+			continue;
+		if (backend->forward == USHER_FORWARD_NAT && !policy_has_nat_address(policy, family))
 			mark_report(document, SEVERITY_ERROR, backend->place.mark,
 				    "forwarding by nat needs an %s address in .nat.addresses",
 				    family == AF_INET ? "IPv4" : "IPv6");
-		port = other_port(policy, policy->versions[backend->version].model, backend->port);
+		port = policy_other_port(policy, policy->versions[backend->version].model, backend->port);
 		if (backend->forward != USHER_FORWARD_NAT && port)
 			mark_report(document, SEVERITY_ERROR, backend->place.mark,
 				    "%s leaves the port as it is: the backend has %u, a service of its model %u",
@@ -248,6 +251,5 @@ void validate(struct document *document, const struct policy *policy)
 {
 	validate_prefixes(document, policy);
 	validate_addresses(document, policy);
-	validate_forwarding(document, policy);
 	validate_reroutes(document, policy);
 }

@@ -24,8 +24,8 @@ EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "se
                   ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
                   ["release", "--backend", "fra-1", "--why", "mended"], ["rollout", "pause", "r", "--why", "x"],
                   ["apply", GOOD], ["diff", GOOD]]
-SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "surges", "rollouts", "ejections", "flows",
-         "facts", "stats", "generation"]
+SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "surges", "rollouts", "ejections", "pools",
+         "flows", "facts", "stats", "generation"]
 
 tests = []
 scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
@@ -309,11 +309,24 @@ def doctor_says_what_is_odd_about_metrics():
         equal(daemon.run("doctor").status, MISUSE, "without a word")
         equal(daemon.run("doctor", "weather").status, MISUSE, "of something else")
     good = ANSWERS["show facts"]["body"]["facts"][:1] + ANSWERS["show facts"]["body"]["facts"][3:]
-    nothing = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in ("gates", "evaluators", "rollouts")}
+    nothing = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in ("gates", "evaluators", "rollouts", "pools")}
     with Daemon(show_facts={"frame": {"status": 0}, "body": {"facts": good}}, **nothing) as daemon:
         ended = daemon.run("doctor", "telemetry")
         equal(ended.status, OK, "exit status where nothing is")
         expected("doctor_nothing", ended.out)
+
+
+@test
+def doctor_says_which_sources_of_pools_are_bad():
+    with Daemon() as daemon:
+        ended = daemon.run("doctor", "pools")
+        equal((ended.status, ended.out.count("\n"), ended.err), (NO, 1, ""), "what it says")
+        holds(ended.out.startswith("canary: canary.example.com: 10.9.0.1 is in none"), ended.out)
+        holds("\x1b[2J" not in ended.out, "no control characters")
+        equal(json.loads(daemon.run("-j", "doctor", "pools").out), ANSWERS["show pools"]["body"], "with -j")
+    with Daemon(show_pools={"frame": {"status": 0}, "body": {"pools": ANSWERS["show pools"]["body"]["pools"][1:]}}) as daemon:
+        ended = daemon.run("doctor", "pools")
+        equal((ended.status, ended.out), (OK, "nothing odd about the sources of 2 pools\n"), "where nothing is")
 
 
 @test
@@ -340,7 +353,7 @@ def json_is_what_the_daemon_said():
         rollback = json.loads(daemon.run("-j", "rollback").out)
         equal(rollback, {**ANSWERS["rollback"]["frame"], **ANSWERS["rollback"]["body"]}, "rollback")
         overview = json.loads(daemon.run("-j").out)
-        equal(sorted(overview), ["backends", "daemon", "gates", "quarantines", "rollouts", "services", "stats"], "keys of the overview")
+        equal(sorted(overview), ["backends", "daemon", "gates", "pools", "quarantines", "rollouts", "services", "stats"], "keys of the overview")
         holds("status" not in overview["daemon"], "the state of the exchange is no state of the daemon")
 
 

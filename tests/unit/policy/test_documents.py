@@ -33,7 +33,9 @@ BEYOND_SCHEMA = {
     "rule-when-unresolved-region", "rule-when-unresolved-service", "rule-when-unresolved-tenant", "service-model",
     "service-same-address", "service-slow-start-long", "service-slow-start-short", "service-tenant",
     "rollout-every-long", "rollout-every-short", "rollout-need-not-judged", "rollout-need-on-backend", "rollout-need-unknown", "rollout-service", "rollout-to-itself", "rollout-twice",
-    "rollout-version", "tenant-geo-database", "tenant-geo-empty", "tenant-geo-lines", "tenant-geo-tie", "tenant-geo-twice", "tenant-geo-unread",
+    "rollout-version", "pool-dns-address", "pool-every-short", "pool-l2-port", "pool-members-many", "pool-name-long", "pool-name-of-backend",
+    "pool-name-of-member", "pool-nat-other-family", "pool-region-unknown", "pool-server-name", "pool-serves-unknown-version",
+    "pool-timeout-long", "pool-within-host-bits", "tenant-geo-database", "tenant-geo-empty", "tenant-geo-lines", "tenant-geo-tie", "tenant-geo-twice", "tenant-geo-unread",
     "tenant-prefix-host-bits", "tenant-prefix-tie",
 }
 
