@@ -168,6 +168,11 @@ $(B)/tests/fuzz/identity.fuzz: tests/fuzz/identity.c user/edge/identity.c $(wild
 	@mkdir -p $(@D)
 	$(CLANG) -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lm -o $@
 
+# All of the policy's parser, since it is what reads them.
+$(B)/tests/fuzz/members.fuzz: tests/fuzz/members.c $(wildcard user/policy/*.c user/base/*.c user/policy/*.h user/base/*.h tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lm -o $@
+
 fuzzers: $(FUZZERS)
 
 test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, MODEL_PACKETS=10000; root)
@@ -175,7 +180,7 @@ test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, M
 	@$(MAKE) --no-print-directory -s $(B)/tests/model.test
 	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
-fuzz: ## the parsers of packets, metrics pages and Prometheus' replies, and checksums, under libFuzzer and sanitizers: 10^8 executions, ten minutes of pages (FUZZ_SECONDS=60: a minute each)
+fuzz: ## the parsers of packets, metrics pages, Prometheus' replies and members of pools, and checksums, under libFuzzer and sanitizers: 10^8 executions, ten minutes of pages (FUZZ_SECONDS=60: a minute each)
 	@scripts/packages build fuzz
 	@$(MAKE) --no-print-directory -s fuzzers
 	@tests/fuzz/run

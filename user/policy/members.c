@@ -39,7 +39,7 @@ static int compare_names(const void *left, const void *right)
 
 const struct member_facts *member_find(const struct member_list *list, const char *name)
 {
-	struct member_facts wanted;
+	struct member_facts wanted = {0};
 
 	snprintf(wanted.name, sizeof(wanted.name), "%s", name);
 	return list->count ? bsearch(&wanted, list->items, list->count, sizeof(wanted), compare_names) : NULL;

@@ -108,12 +108,13 @@ static int compare_keys(const void *left, const void *right)
 /* The first of several members of one name stays. */
 static void drop_duplicates(struct scan *scan, size_t first)
 {
-	struct key *keys = scan->keys + first, *kept = keys;
 	size_t count = scan->key_count - first;
+	struct key *keys, *kept;
 
 	scan->key_count = first;
 	if (!count)
 		return;
+	keys = kept = scan->keys + first;
 	qsort(keys, count, sizeof(*keys), compare_keys);
 	for (size_t i = 1; i < count; i++) {
 		struct mark *mark = &scan->text->marks[keys[i].mark];
