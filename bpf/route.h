@@ -104,7 +104,7 @@ static __always_inline __u16 route_arm(const struct packet *packet, const struct
 
 	if (decision->route.arms == 1)
 		return 0;
-	for (__u16 i = 0; i < USHER_ARMS_MAX && i < decision->route.arms; i++) {
+	for (__u16 i = 0; i < USHER_ROUTE_ARMS && i < decision->route.arms; i++) {
 		const struct usher_arm *arm =
 			GENERATION_ENTRY(arms, USHER_ROUTE_ARMS_MAX, packet->slot, decision->route.first_arm + i);
 		__u64 wins;
@@ -229,6 +229,11 @@ static __always_inline int route_choose(const struct packet *packet, struct deci
 	arm = route_drawn_arm(packet, decision);
 	if (!arm)
 		return USHER_REASON_NO_BACKEND;
+	if (!arm->ring_size) {
+		decision->route.answer = USHER_ANSWER_DROP;
+		decision->route.rule = USHER_NONE;
+		return USHER_REASON_SHED;
+	}
 	decision->ring_slot = usher_ring_slot(flow_hash, arm->seed, arm->ring_size);
 	decision->backend = route_ring(packet, arm, decision->ring_slot);
 	if (!route_take(packet, decision))

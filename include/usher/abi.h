@@ -209,9 +209,13 @@ struct usher_route {
 };
 USHER_ASSERT_SIZE(struct usher_route, 16);
 
+/* Versions, and those new flows that are shed. */
+#define USHER_ROUTE_ARMS (USHER_ARMS_MAX + 1)
+#define USHER_ARM_SHED_SEED 0x73686564u
+
 struct usher_arm {
 	__u32 ring;	 /* first slot; slots are backend ids in usher_line16s */
-	__u32 ring_size; /* at least 1 */
+	__u32 ring_size; /* 0: who draws it is shed */
 	__u32 weight;	 /* at least 1 */
 	__u32 seed;	 /* of its version's name */
 };

@@ -86,9 +86,10 @@ struct ref_service {
 	const char *tenant; /* that owns it, or NULL */
 	uint8_t protocol;
 	bool sticky, least_load;
-	bool rerouted; /* by a gate; set by the runner, as the next two */
-	uint32_t open; /* overflow tiers beside the first */
-	uint32_t shed; /* priorities that are not served */
+	bool rerouted;	    /* by a gate; set by the runner, as the next three */
+	uint32_t open;	    /* overflow tiers beside the first */
+	uint32_t shed;	    /* priorities that are not served */
+	uint32_t shed_part; /* per cent of the next one's new flows that are not */
 	size_t tier_count;
 	struct ref_regions *tiers;
 	size_t address_count;

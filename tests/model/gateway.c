@@ -315,6 +315,14 @@ static void pass_stray_end(struct step *step, const struct ref_judgement *judgem
 	}
 }
 
+/* Does it draw the arm of those who are shed? Where that is too close to call, its record says so. */
+static bool is_shed(struct step *step, const struct ref_judgement *judgement)
+{
+	ref_backends choices = ring_choose(step->gateway->rings, judgement, &step->wire);
+
+	return choices == REF_SHED || (choices & REF_SHED && event_of(step, USHER_REASON_SHED));
+}
+
 /* What a packet that cannot open a flow gets: only in direct return is it taken in. */
 static uint8_t expected_admission(struct step *step, const struct ref_judgement *judgement)
 {
@@ -355,6 +363,13 @@ static bool too_big_for_one(struct step *step, ref_backends choices)
 	return false;
 }
 
+static void be_shed(struct ref_judgement *judgement, uint8_t *reason)
+{
+	*reason = USHER_REASON_SHED;
+	judgement->rule = NULL;
+	judgement->silent = true;
+}
+
 static void admit(struct step *step, const struct ref_service *service, struct ref_flow *old)
 {
 	struct ref_client client = ref_classify(step->gateway->policy, &step->wire.source, service);
@@ -365,6 +380,8 @@ static void admit(struct step *step, const struct ref_service *service, struct r
 
 	if (step->gateway->deadline_passed && step->gateway->policy->deny_new)
 		reason = USHER_REASON_CONTROLLER_LOST;
+	else if (judgement.arm_count && is_shed(step, &judgement))
+		be_shed(&judgement, &reason);
 	else if (judgement.arm_count)
 		reason = expected_admission(step, &judgement);
 	if (reason >= USHER_REASON_DENY_RULE) {

@@ -391,8 +391,8 @@ static uint32_t priority_of(const struct ref_policy *policy, const char *tenant)
 	return 0;
 }
 
-/* Is somebody's priority among the lowest `shed` different ones? The highest never is. */
-static bool is_shed(const struct ref_policy *policy, const struct ref_service *service, const char *tenant)
+/* How many different priorities are below somebody's; SIZE_MAX: it is the highest, which is never shed. */
+static size_t rank_of(const struct ref_policy *policy, const char *tenant)
 {
 	uint32_t own = priority_of(policy, tenant), lower = own > 0, highest = 0;
 
@@ -406,14 +406,27 @@ static bool is_shed(const struct ref_policy *policy, const struct ref_service *s
 		if (priority > highest)
 			highest = priority;
 	}
-	return lower < service->shed && own < highest;
+	return own < highest ? lower : SIZE_MAX;
 }
 
 /* Who would have been given a backend is given none. */
 static void shed(const struct ref_policy *policy, const struct ref_service *service, const struct ref_client *client,
 		 struct ref_judgement *judgement)
 {
-	if (!judgement->arm_count || !is_shed(policy, service, service->tenant ? service->tenant : client->tenant))
+	size_t rank = rank_of(policy, service->tenant ? service->tenant : client->tenant);
+	uint32_t all = 0;
+
+	if (!judgement->arm_count)
+		return;
+	if (rank == service->shed && service->shed_part) {
+		for (size_t a = 0; a < judgement->arm_count; a++) {
+			all += judgement->arms[a].weight;
+			judgement->arms[a].weight *= 100 - service->shed_part;
+		}
+		judgement->arms[judgement->arm_count++] =
+			(struct ref_arm){.weight = all * service->shed_part, .shed = true};
+	}
+	if (rank >= service->shed)
 		return;
 	judgement->reason = USHER_REASON_SHED;
 	judgement->silent = true;

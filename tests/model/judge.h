@@ -16,8 +16,11 @@ typedef uint64_t ref_backends;
 struct ref_arm {
 	const char *version; /* NULL: all versions together */
 	uint32_t weight;
-	ref_backends backends; /* that may start; never empty */
+	ref_backends backends; /* that may start; never empty, but for `shed` */
+	bool shed;	       /* who draws it gets nothing */
 };
+
+#define REF_SHED (1ULL << (REF_BACKENDS_MAX - 1)) /* among choices: to be shed */
 
 struct ref_judgement {
 	uint8_t reason; /* ADMITTED, REROUTED or the refusal */
@@ -26,7 +29,7 @@ struct ref_judgement {
 	const struct ref_service *target;
 	ref_backends may_continue;
 	size_t arm_count;
-	struct ref_arm arms[USHER_ARMS_MAX];
+	struct ref_arm arms[USHER_ARMS_MAX + 1];
 };
 
 struct ref_client {

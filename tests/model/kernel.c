@@ -187,9 +187,11 @@ static void fill_facts(const struct policy *policy, const struct ref_policy *ref
 	for (size_t s = 0; s < policy->service_count; s++)
 		for (size_t i = 0; i < reference->service_count; i++)
 			if (!strcmp(reference->services[i].name, policy->services[s].name))
-				facts->services[s] = (struct service_facts){.rerouted = reference->services[i].rerouted,
-									    .open = reference->services[i].open,
-									    .shed = reference->services[i].shed};
+				facts->services[s] =
+					(struct service_facts){.rerouted = reference->services[i].rerouted,
+							       .open = reference->services[i].open,
+							       .shed = reference->services[i].shed,
+							       .shed_part = reference->services[i].shed_part};
 }
 
 static int compile_and_publish(struct kernel *kernel, const struct policy *policy, const struct facts *facts,

@@ -135,6 +135,7 @@ static void surge(const struct random *random, struct ref_policy *policy)
 
 		service->open = service->tier_count ? random_below(&apart, service->tier_count + 1) : 0;
 		service->shed = random_chance(&apart, 15) ? random_between(&apart, 1, 3) : 0;
+		service->shed_part = random_chance(&apart, 20) ? random_between(&apart, 1, 99) : 0;
 	}
 }
 

@@ -215,6 +215,8 @@ static const struct ring *ring_of(struct ring_cache *cache, ref_backends members
 
 static uint32_t arm_seed(const struct ref_arm *arm)
 {
+	if (arm->shed)
+		return 0x73686564;
 	return arm->version ? (uint32_t)seed_of(arm->version) : 0;
 }
 
@@ -246,6 +248,8 @@ static ref_backends choose_in_arm(struct ring_cache *cache, const struct ref_jud
 	const struct ring *ring;
 	uint8_t first, second;
 
+	if (arm->shed)
+		return REF_SHED;
 	if (!(arm->backends & (arm->backends - 1)))
 		return arm->backends;
 	ring = ring_of(cache, arm->backends, size_for(cache, judgement->target->model));
@@ -259,7 +263,7 @@ static ref_backends choose(struct ring_cache *cache, const struct ref_judgement 
 {
 	uint64_t seed = seed_of(judgement->target->name), hash = flow_hash(wire, seed);
 	uint64_t who = judgement->target->sticky ? client_hash(wire, seed) : hash;
-	double draws[USHER_ARMS_MAX], least = HUGE_VAL;
+	double draws[USHER_ARMS_MAX + 1], least = HUGE_VAL;
 	ref_backends chosen = 0;
 
 	for (size_t a = 0; a < judgement->arm_count; a++) {

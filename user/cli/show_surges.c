@@ -21,7 +21,12 @@ void show_surges(struct json_object *body)
 			   (long long)field_integer(surge, "backends"));
 		table_cell(table, "%lld of %lld", (long long)field_integer(surge, "open"),
 			   (long long)field_integer(surge, "tiers"));
-		if (field(surge, "below")) {
+		if (field(surge, "part_of")) {
+			table_cell(table, "%lld %% of priority %lld%s", (long long)field_integer(surge, "shed_part"),
+				   (long long)field_integer(surge, "part_of"),
+				   field(surge, "below") ? ", all below" : "");
+			table_ink(table, INK_BAD);
+		} else if (field(surge, "below")) {
 			table_cell(table, "priorities below %lld", (long long)field_integer(surge, "below"));
 			table_ink(table, INK_BAD);
 		} else {

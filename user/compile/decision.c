@@ -47,11 +47,21 @@ struct decision decision_of(struct shortlists *lists, size_t service, const stru
 	return decision;
 }
 
+static uint32_t priority_of(const struct effective *effective, size_t tenant)
+{
+	return tenant < effective->policy->tenant_count ? effective->policy->tenants[tenant].priority : 0;
+}
+
 bool decision_sheds(const struct effective *effective, size_t service, size_t tenant)
 {
-	uint32_t priority = tenant < effective->policy->tenant_count ? effective->policy->tenants[tenant].priority : 0;
+	return priority_of(effective, tenant) < effective->floors[service];
+}
 
-	return priority < effective->floors[service];
+uint32_t decision_shed_part(const struct effective *effective, size_t service, size_t tenant)
+{
+	const struct effective_brown *brown = &effective->browns[service];
+
+	return priority_of(effective, tenant) == brown->priority ? brown->part : 0;
 }
 
 struct decision decision_shed(struct decision decision, size_t service)
@@ -92,6 +102,8 @@ struct decision *decision_make(const struct effective *effective, size_t service
 	alone->decision = decision_of(&alone->lists, service, ruling_at(&alone->rulings, ruling));
 	if (decision_sheds(effective, service, tenant))
 		alone->decision = decision_shed(alone->decision, service);
+	if (alone->decision.answering)
+		alone->decision.shed_part = decision_shed_part(effective, service, tenant);
 	return &alone->decision;
 }
 

@@ -24,12 +24,16 @@ struct decision {
 	const struct shortlist *own;	   /* of the service itself; NULL after a denial by rule */
 	const struct shortlist *rerouted;  /* of the reroute's target, or NULL: nobody may be rerouted */
 	const struct shortlist *answering; /* the one of these two whose arms are drawn from; NULL after a refusal */
+	uint32_t shed_part;		   /* per cent of new connections that draw none of these arms and are shed */
 };
 
 /* Are new connections of this tenant shed at the service? As decision_make() has it. */
 bool decision_sheds(const struct effective *effective, size_t service, size_t tenant);
 /* The same decision where they are: nobody is given anything, and open connections stay where they may be. */
 struct decision decision_shed(struct decision decision, size_t service);
+
+/* Per cent of new connections of this tenant that are shed at the service, where not all are. */
+uint32_t decision_shed_part(const struct effective *effective, size_t service, size_t tenant);
 
 /* Its shortlists are those of `lists`. */
 struct decision decision_of(struct shortlists *lists, size_t service, const struct ruling *ruling);

@@ -118,6 +118,26 @@ static void note_shares(struct builder *builder, const struct shortlist *list)
 				builder->share_used[builder->share_first[list->split] + s] = true;
 }
 
+/*
+ * Beside the arms of a list, those new flows that are shed: weights are scaled so that both are whole numbers, which moves nobody
+ * from one version to another.
+ */
+static int shed_arms_of(struct builder *builder, const struct decision *decision, uint32_t *ret_first)
+{
+	const struct shortlist *list = decision->answering;
+	struct usher_arm arms[USHER_ROUTE_ARMS] = {0};
+	uint32_t whole = 0;
+	int error = make_arms(builder, decision, arms);
+
+	for (size_t a = 0; a < list->arm_count; a++) {
+		whole += arms[a].weight;
+		arms[a].weight *= 100 - decision->shed_part;
+	}
+	arms[list->arm_count].weight = whole * decision->shed_part;
+	arms[list->arm_count].seed = USHER_ARM_SHED_SEED;
+	return error ? error : arm_list_of(builder, arms, list->arm_count + 1, ret_first);
+}
+
 /* Shortlists have the arms that they had the first time. */
 static int arms_of(struct builder *builder, const struct decision *decision, uint32_t *ret_first)
 {
@@ -179,7 +199,7 @@ static int route_of(struct builder *builder, const struct decision *decision, ui
 	struct usher_route route = {
 		.reason = decision->reason,
 		.answer = (uint8_t)decision->answer,
-		.arms = (uint8_t)(list ? list->arm_count : 0),
+		.arms = (uint8_t)(list ? list->arm_count + (decision->shed_part != 0) : 0),
 		.rule = decision->rule == POLICY_NONE ? USHER_NONE : (uint16_t)decision->rule,
 		.target = builder->numbers->services[decision->target],
 	};
@@ -188,6 +208,8 @@ static int route_of(struct builder *builder, const struct decision *decision, ui
 
 	if (!error && list)
 		error = arms_of(builder, decision, &route.first_arm);
+	if (!error && list && decision->shed_part)
+		error = shed_arms_of(builder, decision, &route.first_arm);
 	if (error)
 		return error;
 	number = intern(&builder->routes, &route, sizeof(route));
@@ -218,9 +240,11 @@ static int routes_of_service(struct builder *builder, size_t service, const stru
 	const struct service_cases *cases = &builder->casebook->services[service];
 	size_t row = (size_t)builder->numbers->services[service] * builder->tables->header.class_stride;
 	struct usher_line16 *index = builder->tables->route_index;
-	/* The one behind them is of a family that the service has no address of: route 0. Behind that, the same of who is shed. */
+	/* The one behind them is of a family that the service has no address of: route 0. Behind that, the same of who is shed; and of who is
+	 * in part. */
 	size_t behind = cases->count + 1;
-	_cleanup_free_ uint16_t *routes = calloc(2 * behind, sizeof(*routes));
+	const struct effective_brown *brown = &builder->lists.effective->browns[service];
+	_cleanup_free_ uint16_t *routes = calloc(3 * behind, sizeof(*routes));
 
 	if (!routes)
 		return -ENOMEM;
@@ -229,18 +253,25 @@ static int routes_of_service(struct builder *builder, size_t service, const stru
 		const struct decision decision = decision_of(
 			&builder->lists, service, ruling_at(&builder->casebook->rulings, cases->ruling_of[i]));
 		const struct decision shed = decision_shed(decision, service);
+		struct decision browned = decision;
 		int error = route_of(builder, &decision, &routes[i]);
+
+		browned.shed_part = decision.answering ? brown->part : 0;
 
 		if (!error && builder->lists.effective->floors[service])
 			error = route_of(builder, &shed, &routes[behind + i]);
+		if (!error && brown->part)
+			error = route_of(builder, &browned, &routes[2 * behind + i]);
 		if (error)
 			return error;
 	}
 	for (size_t c = 0; c < classes->count; c++) {
 		size_t tenant = asker(builder->policy, service, &classes->items[c]);
-		bool sheds = decision_sheds(builder->lists.effective, service, tenant);
+		size_t kind = decision_sheds(builder->lists.effective, service, tenant)	      ? 1
+			      : decision_shed_part(builder->lists.effective, service, tenant) ? 2
+											      : 0;
 
-		index[(row + c) / 32].value[(row + c) % 32] = routes[cases->case_of[c] + (sheds ? behind : 0)];
+		index[(row + c) / 32].value[(row + c) % 32] = routes[cases->case_of[c] + kind * behind];
 	}
 	return 0;
 }

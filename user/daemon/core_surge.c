@@ -71,16 +71,21 @@ static int measure(const struct core *core, const struct surge_instance *instanc
 static void note_change(struct core *core, const struct surge_instance *instance)
 {
 	const struct surge_outcome *outcome = &instance->outcome;
+	const struct surge_settings *settings = &instance->settings;
 	struct json *record = journal_operation(core->journal, "surge", NULL);
 
-	log_warning("service %s: load over capacity %.2f: %u of %u overflow tiers open, %u priorities shed",
-		    instance->name, outcome->ratio, outcome->open - 1, instance->settings.tiers - 1, outcome->shed);
+	log_warning("service %s: load over capacity %.2f: %u of %u overflow tiers open, %u priorities shed, and %u %% "
+		    "of the next",
+		    instance->name, outcome->ratio, outcome->open - 1, settings->tiers - 1,
+		    surge_whole(settings, outcome->shed), surge_part(settings, outcome->shed));
 	json_string(record, "service", instance->name);
 	json_number(record, "ratio", outcome->ratio);
 	json_unsigned(record, "open", outcome->open - 1);
 	json_unsigned(record, "was_open", outcome->was_open - 1);
-	json_unsigned(record, "shed", outcome->shed);
-	json_unsigned(record, "was_shed", outcome->was_shed);
+	json_unsigned(record, "shed", surge_whole(settings, outcome->shed));
+	json_unsigned(record, "shed_part", surge_part(settings, outcome->shed));
+	json_unsigned(record, "was_shed", surge_whole(settings, outcome->was_shed));
+	json_unsigned(record, "was_shed_part", surge_part(settings, outcome->was_shed));
 	json_unsigned(record, "known", instance->measure.known);
 	json_unsigned(record, "backends", instance->measure.backends);
 	if (journal_operation_end(core->journal))

@@ -23,4 +23,11 @@ void explain_surge(struct inquiry *inquiry)
 		inquiry_step(inquiry, "who-may-answer", NULL,
 			     "tenants of a priority below %u are shed: their new connections are dropped",
 			     inquiry->core->effective->floors[inquiry->service]);
+	if (inquiry->core->effective->browns[inquiry->service].part)
+		inquiry_step(inquiry, "who-may-answer", NULL,
+			     "%u %% of the new connections of tenants of priority %u are shed: %s",
+			     inquiry->core->effective->browns[inquiry->service].part,
+			     inquiry->core->effective->browns[inquiry->service].priority,
+			     inquiry->policy->services[inquiry->service].sticky_client ? "the same clients' each time"
+										       : "drawn for each");
 }

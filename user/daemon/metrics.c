@@ -124,8 +124,9 @@ static void name_surges(const struct core *core, struct edge_page *page)
 		page->surges[i] = (struct edge_surge){
 			.tiers = instance->settings.tiers - 1,
 			.open = facts->open,
-			.sheds = instance->settings.sheds,
+			.sheds = surge_whole(&instance->settings, instance->settings.sheds),
 			.shed = facts->shed,
+			.shed_part = facts->shed_part,
 			.ratio = instance->state.stepped && instance->measure.known ? instance->outcome.ratio : NAN};
 		snprintf(page->surges[i].service, EDGE_NAME, "%s", instance->name);
 	}

@@ -115,6 +115,7 @@
  * gates       [G with "source": evaluator, "breach_below"|null, "breach_above"|null, "min_samples", "sentence",
  *               "gap": {"code", "series", "text"}|null (why the last reading did not count)]
  * surges      [{"service", "tiers": int (beside the one that is always open), "open", "sheds": int (priorities that may be), "shed": int,
+ *               "shed_part": per cent (of the next one's new connections), "part_of": int|null (which priority that is),
  *               "below"|null (priorities below this one are), "ratio"|null (load over capacity of the open tiers),
  *               "verdict": "unknown"|"low"|"between"|"high", "known": int (of so many the load is), "backends": int,
  *               "open_at", "close_at", "close_after": seconds (that the next way down waits)}]

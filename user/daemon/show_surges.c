@@ -18,12 +18,17 @@ void show_surges(struct question *question)
 		json_string(to, "service", instance->name);
 		json_unsigned(to, "tiers", instance->settings.tiers - 1);
 		json_unsigned(to, "open", facts->open);
-		json_unsigned(to, "sheds", instance->settings.sheds);
+		json_unsigned(to, "sheds", surge_whole(&instance->settings, instance->settings.sheds));
 		json_unsigned(to, "shed", facts->shed);
+		json_unsigned(to, "shed_part", facts->shed_part);
 		if (core->effective && facts->shed)
 			json_unsigned(to, "below", core->effective->floors[instance->service]);
 		else
 			json_null(to, "below");
+		if (core->effective && core->effective->browns[instance->service].part)
+			json_unsigned(to, "part_of", core->effective->browns[instance->service].priority);
+		else
+			json_null(to, "part_of");
 		json_number(to, "ratio", measured ? instance->outcome.ratio : NAN);
 		json_string(to, "verdict", surge_verdict_names[instance->state.verdict]);
 		json_unsigned(to, "known", instance->measure.known);

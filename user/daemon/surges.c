@@ -48,7 +48,8 @@ static void make(const struct policy *policy, size_t number, const struct surges
 						     .close_for = service->close_for_s,
 						     .dwell = service->open_for_s,
 						     .tiers = (uint32_t)service->tier_count + 1,
-						     .sheds = service->sheds ? sheds_of(policy) : 0};
+						     .sheds = service->shed_steps * sheds_of(policy),
+						     .steps = service->shed_steps};
 	for (size_t i = 0; before && i < before->count; i++)
 		if (!strcmp(before->items[i].name, instance->name)) {
 			instance->state = before->items[i].state;
@@ -68,7 +69,7 @@ int surges_new(const struct policy *policy, const struct surges *before, struct 
 	if (!surges->items)
 		return -ENOMEM;
 	for (size_t s = 0; s < policy->service_count; s++)
-		if (policy->services[s].tier_count || policy->services[s].sheds)
+		if (policy->services[s].tier_count || policy->services[s].shed_steps)
 			make(policy, s, before, &surges->items[surges->count++]);
 	*ret_surges = TAKE_PTR(surges);
 	return 0;
@@ -139,13 +140,14 @@ static void fill(const struct surge_instance *instance, struct service_facts *fa
 	if (rung > further + instance->settings.sheds)
 		rung = further + instance->settings.sheds;
 	facts->open = rung < further ? rung : further;
-	facts->shed = rung - facts->open;
+	facts->shed = surge_whole(&instance->settings, rung - facts->open);
+	facts->shed_part = surge_part(&instance->settings, rung - facts->open);
 }
 
 void surges_fill(const struct surges *surges, struct facts *facts)
 {
 	for (size_t s = 0; s < facts->service_count; s++)
-		facts->services[s].open = facts->services[s].shed = 0;
+		facts->services[s].open = facts->services[s].shed = facts->services[s].shed_part = 0;
 	for (size_t i = 0; surges && i < surges->count; i++)
 		fill(&surges->items[i], &facts->services[surges->items[i].service]);
 }
@@ -164,6 +166,7 @@ void surges_print(struct json *to, const struct surges *surges)
 		json_unsigned(to, "rung", state->rung);
 		json_unsigned(to, "tiers", settings->tiers);
 		json_unsigned(to, "sheds", settings->sheds);
+		json_unsigned(to, "steps", settings->steps);
 		json_unsigned(to, "strikes", state->strikes);
 		json_integer(to, "rung_for", state->rung_for);
 		json_integer(to, "fall_for", state->fall_for);
@@ -186,16 +189,18 @@ static int parse_instance(void *context, struct json_object *object)
 	struct surges *surges = context;
 	struct surge_instance *instance = &surges->items[surges->count++];
 	struct json_object *fell = kept_member(object, "fell", json_type_boolean);
-	int64_t rung, tiers, sheds, strikes, rung_for, fall_for;
+	int64_t rung, tiers, sheds, steps, strikes, rung_for, fall_for;
 
 	if (!fell || kept_text(object, "service", instance->name, sizeof(instance->name)) ||
 	    kept_integer(object, "rung", UINT32_MAX, &rung) || kept_integer(object, "tiers", SURGE_TIERS_MAX, &tiers) ||
-	    kept_integer(object, "sheds", UINT32_MAX, &sheds) || !tiers || rung > tiers - 1 + sheds ||
-	    kept_integer(object, "strikes", SURGE_STRIKES_MAX, &strikes) ||
+	    kept_integer(object, "sheds", UINT32_MAX, &sheds) ||
+	    kept_integer(object, "steps", SURGE_STEPS_MAX, &steps) || (sheds && !steps) || !tiers ||
+	    rung > tiers - 1 + sheds || kept_integer(object, "strikes", SURGE_STRIKES_MAX, &strikes) ||
 	    kept_integer(object, "rung_for", INT64_MAX, &rung_for) ||
 	    kept_integer(object, "fall_for", INT64_MAX, &fall_for))
 		return -EINVAL;
-	instance->settings = (struct surge_settings){.tiers = (uint32_t)tiers, .sheds = (uint32_t)sheds};
+	instance->settings =
+		(struct surge_settings){.tiers = (uint32_t)tiers, .sheds = (uint32_t)sheds, .steps = (uint32_t)steps};
 	instance->state = (struct surge){.rung = (uint32_t)rung,
 					 .strikes = (uint32_t)strikes,
 					 .rung_for = rung_for,

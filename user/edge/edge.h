@@ -266,7 +266,7 @@ struct edge_page {
 	uint32_t surge_count;
 	struct edge_surge {
 		char service[EDGE_NAME];
-		uint32_t tiers, open, sheds, shed;
+		uint32_t tiers, open, sheds, shed, shed_part, padding;
 		double ratio; /* NAN: not known */
 	} surges[USHER_SERVICES_MAX];
 	uint32_t pool_count;

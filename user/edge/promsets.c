@@ -119,13 +119,14 @@ static void print_surges(struct json *to, const struct edge_page *page)
 		{"usher_service_load_ratio", "Load over capacity of its open tiers; not there if unknown."},
 		{"usher_service_overflow_tiers_open", "Overflow tiers that are open."},
 		{"usher_service_priorities_shed", "Priorities of tenants that are shed, from the lowest."},
+		{"usher_service_next_priority_shed_ratio", "Part of the next one's new connections that is shed."},
 	};
 
 	for (size_t f = 0; page->surge_count && f < ARRAY_COUNT(families); f++) {
 		promtext_family(to, families[f].name, "gauge", families[f].help);
 		for (size_t i = 0; i < page->surge_count && i < USHER_SERVICES_MAX; i++) {
 			const struct edge_surge *surge = &page->surges[i];
-			const double values[] = {surge->ratio, surge->open, surge->shed};
+			const double values[] = {surge->ratio, surge->open, surge->shed, surge->shed_part / 100.0};
 
 			if (!isnan(values[f]))
 				promtext_line(to, "%s{service=\"%s\"} %.15g", families[f].name, surge->service,

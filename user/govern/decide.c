@@ -27,6 +27,7 @@ void effective_free(struct effective *effective)
 	free(effective->rerouted);
 	free(effective->open);
 	free(effective->floors);
+	free(effective->browns);
 	free(effective->serving);
 	free(effective->serving_first);
 	free(effective);
@@ -83,16 +84,24 @@ static uint32_t whole_or(uint32_t share)
 /* The lowest priority that is served when so many are shed; strangers have one as well. */
 static uint32_t floor_of(const struct policy *policy, uint32_t shed)
 {
-	_cleanup_free_ uint32_t *priorities = NULL;
+	_cleanup_free_ uint32_t *priorities = calloc(policy->tenant_count + 1, sizeof(*priorities));
 
-	if (!shed)
-		return 0;
-	priorities = calloc(policy->tenant_count + 1, sizeof(*priorities));
 	if (!priorities)
 		abort();
 	for (size_t t = 0; t < policy->tenant_count; t++)
 		priorities[t] = policy->tenants[t].priority;
 	return surge_floor(priorities, policy->tenant_count + 1, shed);
+}
+
+/* The lowest priority of all sheds nobody below it, so that a floor of it is none. */
+static void decide_shedding(struct effective *effective, size_t service, const struct service_facts *facts)
+{
+	uint32_t lowest = floor_of(effective->policy, facts->shed);
+
+	if (facts->shed)
+		effective->floors[service] = lowest;
+	if (floor_of(effective->policy, facts->shed + 1) != lowest)
+		effective->browns[service] = (struct effective_brown){lowest, facts->shed_part};
 }
 
 /* Shares of versions and services; facts that do not reach them leave them whole. */
@@ -107,7 +116,8 @@ static void decide_gates(struct effective *effective, const struct facts *facts)
 		effective->rerouted[s] = facts && s < facts->service_count && facts->services[s].rerouted;
 	for (size_t s = 0; facts && s < policy->service_count && s < facts->service_count; s++) {
 		effective->open[s] = facts->services[s].open;
-		effective->floors[s] = floor_of(policy, facts->services[s].shed);
+		if (facts->services[s].shed || facts->services[s].shed_part)
+			decide_shedding(effective, s, &facts->services[s]);
 	}
 }
 
@@ -276,11 +286,12 @@ int decide(const struct policy *policy, const struct facts *facts, int64_t now, 
 	effective->rerouted = allocate(policy->service_count, sizeof(*effective->rerouted));
 	effective->open = allocate(policy->service_count, sizeof(*effective->open));
 	effective->floors = allocate(policy->service_count, sizeof(*effective->floors));
+	effective->browns = allocate(policy->service_count, sizeof(*effective->browns));
 	effective->serving = allocate(policy->backend_count, sizeof(*effective->serving));
 	effective->serving_first = allocate(policy->model_count + 1, sizeof(*effective->serving_first));
 	if (!effective->backends || !effective->lapsed_labels || !effective->version_shares || !effective->rollouts ||
-	    !effective->rerouted || !effective->open || !effective->floors || !effective->serving ||
-	    !effective->serving_first)
+	    !effective->rerouted || !effective->open || !effective->floors || !effective->browns ||
+	    !effective->serving || !effective->serving_first)
 		return -ENOMEM;
 	decide_labels(effective, now);
 	decide_gates(effective, facts);

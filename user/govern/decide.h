@@ -23,6 +23,11 @@ struct effective_rollout {
 	struct share shares[2]; /* of the old version, of the new one; per cent */
 };
 
+/* So many per cent of the new connections of tenants of this priority are shed; 0: none. */
+struct effective_brown {
+	uint32_t priority, part;
+};
+
 struct effective {
 	const struct policy *policy;
 	struct effective_backend *backends; /* by policy backend index; malloc */
@@ -32,6 +37,7 @@ struct effective {
 	struct effective_rollout *rollouts; /* by policy service index */
 	uint32_t *open;			    /* by policy service index: overflow tiers that are open beside the first */
 	uint32_t *floors;		    /* the same: tenants of a lower priority are shed */
+	struct effective_brown *browns;	    /* the same: those of the lowest that is served, in part */
 	bool *rerouted; /* by policy service index: nobody may start there (GATE_BREACHED), whoever could */
 	/* Who serves model m: backends serving[serving_first[m]] up to serving[serving_first[m + 1]], by index. */
 	size_t *serving, *serving_first;

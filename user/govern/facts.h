@@ -72,6 +72,7 @@ struct version_facts {
 struct service_facts {
 	uint32_t open;	       /* overflow tiers beside the first */
 	uint32_t shed;	       /* priorities that are not served, from the lowest */
+	uint32_t shed_part;    /* of the next one: per cent of its new connections, below 100 */
 	bool rerouted;	       /* by a gate: its new connections go elsewhere, or nowhere */
 	uint8_t rollout_share; /* per cent that the new version of its roll-out is given; nothing without a roll-out */
 };

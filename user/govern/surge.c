@@ -24,6 +24,8 @@ const char *surge_fault(const struct surge_settings *settings)
 		return "closes where it opens";
 	if (settings->tiers < 1 || settings->tiers > SURGE_TIERS_MAX)
 		return "no such number of tiers";
+	if (settings->sheds && (settings->steps < 1 || settings->steps > SURGE_STEPS_MAX))
+		return "no such number of steps";
 	return NULL;
 }
 
@@ -239,9 +241,23 @@ void surge_step(const struct surge_settings *settings, struct surge *surge, cons
 uint32_t surge_rung(const struct surge_settings *before, const struct surge_settings *now, uint32_t rung)
 {
 	uint32_t further = now->tiers - 1, shed = shed_at_rung(before, rung);
-	uint32_t most = further + (shed < now->sheds ? shed : now->sheds);
 
+	/* Rounded down: a part of a priority that the others do not know is not shed. */
+	uint32_t like = shed && now->sheds ? (uint32_t)((uint64_t)shed * now->steps / before->steps) : 0;
+	uint32_t most = further + (like < now->sheds ? like : now->sheds);
+
+	rung = rung - shed + like;
 	return rung < most ? rung : most;
+}
+
+uint32_t surge_whole(const struct surge_settings *settings, uint32_t shed)
+{
+	return shed ? shed / settings->steps : 0;
+}
+
+uint32_t surge_part(const struct surge_settings *settings, uint32_t shed)
+{
+	return shed ? shed % settings->steps * 100 / settings->steps : 0;
 }
 
 bool surge_is_sound(const struct surge *surge)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How far a service gives way to load: which overflow tiers are open, and how many priorities of tenants are shed. Pure;
+ * How far a service gives way to load: which overflow tiers are open, and how many priorities of tenants are shed, the last one of
+ * them perhaps in part. Pure;
  * time is an argument, in seconds.
  *
  * 1. It is a ladder with one place on it: first each further tier, then each priority but the highest. One rung a step,
@@ -28,12 +29,14 @@
 #define SURGE_STRIKES_MAX 6
 #define SURGE_EARLY 4
 #define SURGE_PAUSE 60
+#define SURGE_STEPS_MAX 10
 
 struct surge_settings {
 	double open_at, close_at;	     /* load over capacity; 0 < close_at < open_at */
 	uint32_t open_for, close_for, dwell; /* seconds */
 	uint32_t tiers;			     /* 1..SURGE_TIERS_MAX */
-	uint32_t sheds;			     /* priorities that may be shed; 0: none */
+	uint32_t sheds; /* rungs of shedding: `steps` for each priority that may be shed; 0: none */
+	uint32_t steps; /* 1..SURGE_STEPS_MAX, where there is shedding */
 };
 
 /* What is wrong with these settings, in a few words; NULL: nothing. */
@@ -73,7 +76,7 @@ struct surge {
 _Static_assert(sizeof(struct surge) == 56, "struct surge has padding");
 
 struct surge_outcome {
-	uint32_t open, shed; /* tiers that are open, at least 1; priorities that are shed, from the lowest */
+	uint32_t open, shed; /* tiers that are open, at least 1; rungs of shedding */
 	uint32_t was_open, was_shed;
 	bool changed;	/* by this step */
 	double ratio;	/* load over capacity of the tiers that were open; NAN: not known */
@@ -88,6 +91,10 @@ void surge_step(const struct surge_settings *settings, struct surge *surge, cons
 
 /* The rung of other settings that is the like of this one: nobody is shed who was not, and fewer tiers are no reason to. */
 uint32_t surge_rung(const struct surge_settings *before, const struct surge_settings *now, uint32_t rung);
+
+/* What so many rungs of shedding are: priorities that are shed, from the lowest, and per cent of the next one's new connections. */
+uint32_t surge_whole(const struct surge_settings *settings, uint32_t shed);
+uint32_t surge_part(const struct surge_settings *settings, uint32_t shed);
 
 /* Are these bytes, read from somewhere, what a surge can remember? */
 bool surge_is_sound(const struct surge *surge);

@@ -274,7 +274,7 @@ struct service {
 	/* Overflow: a backend is in the first tier whose regions it lies in, counted from 1, otherwise in tier 0. */
 	struct region_list *tiers;
 	size_t tier_count;
-	bool sheds;		  /* after the last tier, tenants by priority */
+	uint32_t shed_steps; /* after the last tier tenants are shed by priority, each in so many steps; 0: nobody is */
 	double open_at, close_at; /* load over capacity */
 	uint32_t open_for_s, close_for_s;
 	uint32_t slow_start_ms; /* 0: newcomers get their full weight at once */

@@ -5,6 +5,8 @@
 #include "policy/region.h"
 
 #define OPEN_AT 1.0
+#define SHED_STEPS 4
+#define SHED_STEPS_MAX 10
 #define CLOSE_AT 0.7
 #define OPEN_FOR_S 5
 #define CLOSE_FOR_S 30
@@ -13,9 +15,9 @@
 static void read_step(struct document *document, struct node node, const struct policy *policy, bool last,
 		      struct service *service)
 {
-	enum { REGION, SHED, FIELDS };
+	enum { REGION, SHED, STEPS, FIELDS };
 	static const char *const words[] = {"lowest-priority"};
-	struct field fields[FIELDS] = {{.key = "region"}, {.key = "shed"}};
+	struct field fields[FIELDS] = {{.key = "region"}, {.key = "shed"}, {.key = "steps"}};
 	size_t ignored;
 
 	if (read_object(document, node, fields, FIELDS))
@@ -24,6 +26,8 @@ static void read_step(struct document *document, struct node node, const struct 
 		node_error(document, node, "is one of \"region\" (a tier of backends) and \"shed\"");
 		return;
 	}
+	if (fields[REGION].given && fields[STEPS].given)
+		node_error(document, fields[STEPS].value, "a tier opens in one step");
 	if (fields[REGION].given) {
 		if (service->tier_count < USHER_TIERS_MAX)
 			read_regions(document, fields[REGION].value, policy, &service->tiers[service->tier_count++],
@@ -35,7 +39,9 @@ static void read_step(struct document *document, struct node node, const struct 
 	if (!last)
 		node_error(document, node, "tenants are shed when the last tier is full: nothing comes after it");
 	if (!read_choice(document, fields[SHED].value, words, 1, &ignored))
-		service->sheds = true;
+		service->shed_steps = SHED_STEPS;
+	if (fields[STEPS].given)
+		read_count(document, fields[STEPS].value, 1, SHED_STEPS_MAX, &service->shed_steps);
 }
 
 static void read_levels(struct document *document, struct node node, struct service *service)

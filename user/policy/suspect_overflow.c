@@ -45,7 +45,7 @@ static void suspect_service(struct document *document, const struct policy *poli
 	if (!read)
 		mark_report(document, SEVERITY_WARNING, service->place.mark,
 			    "no backend of its model has \"telemetry\": its load is never known, and nothing opens");
-	if (service->sheds && one_priority(policy))
+	if (service->shed_steps && one_priority(policy))
 		mark_report(document, SEVERITY_WARNING, service->place.mark,
 			    "all tenants have the priority of strangers, 0: nobody can be shed");
 }
@@ -53,6 +53,6 @@ static void suspect_service(struct document *document, const struct policy *poli
 void suspect_overflow(struct document *document, const struct policy *policy)
 {
 	for (size_t s = 0; s < policy->service_count; s++)
-		if (policy->services[s].tier_count || policy->services[s].sheds)
+		if (policy->services[s].tier_count || policy->services[s].shed_steps)
 			suspect_service(document, policy, s);
 }

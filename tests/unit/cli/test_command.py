@@ -432,7 +432,7 @@ def audit_tail_says_why():
                {"time": "2026-11-22T09:00:04.123Z", "type": "operation", "activity": "verification", "actor": None, "backend": "fra-1",
                 "state": "mismatched", "expected": "3.1.0", "found": "3.2.0\x1b"},
                {"time": "2026-11-22T09:00:05.123Z", "type": "operation", "activity": "surge", "actor": None, "service": "credit",
-                "ratio": 1.2, "open": 2, "was_open": 1, "shed": 0, "was_shed": 0},
+                "ratio": 1.2, "open": 2, "was_open": 2, "shed": 0, "shed_part": 25, "was_shed": 0, "was_shed_part": 0},
                {"time": "2026-11-22T09:00:06.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
                 "change": "ejected", "seconds": 30, "signal": "resets", "text": "7 of 50\x1b", "generation": 9, "epoch": 4},
                {"time": "2026-11-22T09:00:07.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
@@ -448,7 +448,7 @@ def audit_tail_says_why():
         "2026-11-22T09:00:02.123Z gate floor credit-scorer@3.2.0: ok, then breached, at 0.81 (0.79 to 0.83, 2140 samples); quarantine",
         "2026-11-22T09:00:03.123Z rollout credit-3.2 promote: credit-scorer@3.2.0 from 5 to 25 % by root (uid 0), generation 9: ticket 4712",
         "2026-11-22T09:00:04.123Z verification fra-1: mismatched, it says 3.2.0? where 3.1.0 is expected",
-        "2026-11-22T09:00:05.123Z surge credit: load over capacity 1.20; 2 overflow tiers open, 0 priorities shed",
+        "2026-11-22T09:00:05.123Z surge credit: load over capacity 1.20; 2 overflow tiers open, 0 priorities shed, 25 % of the next",
         "2026-11-22T09:00:06.123Z ejection fra-1: ejected for 30 s: 7 of 50?, generation 9",
         "2026-11-22T09:00:07.123Z ejection fra-1: returned, generation 10"],
         "lines")

@@ -32,10 +32,10 @@ enum { X, Y };
 
 static const char *document = text;
 
-static struct compiled compiled_at(const struct tables *before, uint32_t open, uint32_t shed, unsigned int down)
+static struct compiled compiled_with(const struct tables *before, struct service_facts service, unsigned int down)
 {
 	struct backend_facts backends[BACKENDS];
-	struct service_facts services[SERVICES] = {{.open = open, .shed = shed}};
+	struct service_facts services[SERVICES] = {service};
 	const struct facts facts = {
 		.backends = backends, .backend_count = BACKENDS, .services = services, .service_count = SERVICES};
 	struct compiled compiled;
@@ -48,6 +48,11 @@ static struct compiled compiled_at(const struct tables *before, uint32_t open, u
 		fail();
 	}
 	return compiled;
+}
+
+static struct compiled compiled_at(const struct tables *before, uint32_t open, uint32_t shed, unsigned int down)
+{
+	return compiled_with(before, (struct service_facts){.open = open, .shed = shed}, down);
 }
 
 /* Who may start, one letter each: s; c: only continue, its tier is closed; u: only continue, it is not healthy. Or the refusal. */
@@ -162,12 +167,62 @@ static void test_shedding(void **state)
 	compiled_free(&compiled);
 }
 
+/* The weights of those who are shed and of the others: of the route that clients of the first tenant have at service s. */
+static void expect_part(const struct compiled *compiled, size_t tenant, uint32_t shed, uint32_t others)
+{
+	const struct region region = {.country = "DE"};
+	const struct class class = {tenant, region, AF_INET};
+	const struct tables *tables = compiled->tables;
+	size_t at = classes_find(&tables->trees->classes, &class);
+	const struct usher_route *route;
+	uint64_t weights[2] = {0};
+
+	for (uint16_t service = 0; service < USHER_SERVICES_MAX; service++) {
+		const struct catalog_service *named = &tables->catalog->services[service];
+
+		if (named->name && !strcmp(named->name, "s"))
+			at += (size_t)service * tables->header.class_stride;
+	}
+	route = &tables->routes[tables->route_index[at / 32].value[at % 32]];
+	for (uint32_t a = 0; a < route->arms; a++) {
+		const struct usher_arm *arm = &tables->arms[route->first_arm + a];
+
+		weights[arm->ring_size != 0] += arm->weight;
+	}
+	assert_true(weights[0] * others == weights[1] * shed);
+	assert_true(weights[1] > 0);
+}
+
+static void test_a_part_of_the_next_priority(void **state)
+{
+	struct compiled compiled = compiled_at(NULL, 2, 0, 0), next;
+
+	(void)state;
+	expect_part(&compiled, X, 0, 1);
+	/* Of strangers. */
+	next = compiled_with(compiled.tables, (struct service_facts){.open = 2, .shed_part = 25}, 0);
+	expect_part(&next, X, 0, 1);
+	compiled_free(&next);
+	next = compiled_with(compiled.tables, (struct service_facts){.open = 2, .shed = 1, .shed_part = 75}, 0);
+	expect_part(&next, X, 3, 1);
+	expect_part(&next, Y, 0, 1);
+	expect(&next, S, X, "sss");
+	assert_int_equal(next.tables->header.epoch, compiled.tables->header.epoch);
+	compiled_free(&next);
+	/* Never of the highest. */
+	next = compiled_with(compiled.tables, (struct service_facts){.open = 2, .shed = 2, .shed_part = 50}, 0);
+	expect_part(&next, Y, 0, 1);
+	compiled_free(&next);
+	compiled_free(&compiled);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tiers),
 		cmocka_unit_test(test_tiers_are_inside_the_arm),
 		cmocka_unit_test(test_shedding),
+		cmocka_unit_test(test_a_part_of_the_next_priority),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,8 @@ static struct policy *policy_of(const char *overflow)
 	return policy;
 }
 
-#define SHED "{\"shed\": \"lowest-priority\"}"
+#define SHED "{\"shed\": \"lowest-priority\", \"steps\": 1}"
+#define SHED_IN(steps) "{\"shed\": \"lowest-priority\", \"steps\": " steps "}"
 #define TIER(region) "{\"region\": [\"" region "\"]}, "
 
 static struct surges *surges_of(const char *overflow, const struct surges *before)
@@ -96,6 +97,48 @@ static void test_the_same_policy_goes_on(void **state)
 	surges_free(after);
 }
 
+static void filled(const struct surges *surges, uint32_t open, uint32_t shed, uint32_t part)
+{
+	struct service_facts service = {.open = 9, .shed = 9, .shed_part = 9};
+	struct facts facts = {.services = &service, .service_count = 1};
+
+	surges_fill(surges, &facts);
+	assert_int_equal(service.open, open);
+	assert_int_equal(service.shed, shed);
+	assert_int_equal(service.shed_part, part);
+}
+
+/* A tier, and three quarters of the lowest priority; other steps have the like of that, and nobody is shed who was not. */
+static void test_a_priority_is_shed_in_steps(void **state)
+{
+	struct surges *before = surges_of(", \"overflow\": [" TIER("FR") SHED_IN("4") "]", NULL), *after;
+
+	(void)state;
+	assert_int_equal(before->items[0].settings.sheds, 8);
+	filled(before, 0, 0, 0);
+	before->items[0].state = (struct surge){.stepped = 1, .rung = 4};
+	filled(before, 1, 0, 75);
+	before->items[0].state.rung = 6;
+	filled(before, 1, 1, 25);
+	before->items[0].state.rung = 9;
+	filled(before, 1, 2, 0);
+	before->items[0].state.rung = 4;
+	before = written_and_read(before, 0);
+	after = surges_of(", \"overflow\": [" TIER("FR") SHED_IN("2") "]", before);
+	filled(after, 1, 0, 50);
+	surges_free(after);
+	after = surges_of(", \"overflow\": [" TIER("FR") SHED "]", before);
+	filled(after, 1, 0, 0);
+	surges_free(after);
+	after = surges_of(", \"overflow\": [" TIER("FR") SHED_IN("8") "]", before);
+	filled(after, 1, 0, 75);
+	surges_free(after);
+	after = surges_of(", \"overflow\": [{\"region\": [\"FR\"]}]", before);
+	filled(after, 1, 0, 0);
+	surges_free(after);
+	surges_free(before);
+}
+
 static void test_what_cannot_be_is_none(void **state)
 {
 	struct surges *surges = surges_of(", \"overflow\": [" TIER("FR") SHED "]", NULL);
@@ -110,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fewer_tiers_shed_nobody),
 		cmocka_unit_test(test_the_same_policy_goes_on),
+		cmocka_unit_test(test_a_priority_is_shed_in_steps),
 		cmocka_unit_test(test_what_cannot_be_is_none),
 	};
 

@@ -16,7 +16,7 @@
 #define NOW 1700000000
 
 static const struct surge_settings two_tiers = {
-	.open_at = 1, .close_at = 0.7, .open_for = 10, .close_for = 30, .dwell = 5, .tiers = 2, .sheds = 2};
+	.open_at = 1, .close_at = 0.7, .open_for = 10, .close_for = 30, .dwell = 5, .tiers = 2, .sheds = 2, .steps = 1};
 
 static struct surge_measure measure_of(double first, double second)
 {

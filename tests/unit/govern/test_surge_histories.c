@@ -44,7 +44,8 @@ static struct surge_settings some_settings(void)
 				       .close_for = roll(12),
 				       .dwell = roll(3) ? 0 : roll(10),
 				       .tiers = 1 + roll(4),
-				       .sheds = roll(4)};
+				       .sheds = roll(4),
+				       .steps = 1};
 }
 
 /* Backends fill up and empty; now and then one says nothing, a tier has nobody, or nothing is known at all. */
@@ -85,6 +86,11 @@ static enum surge_verdict verdict_of(const struct surge_settings *settings, uint
 	uint32_t open = open_of(settings, rung);
 	double ratio = part(measure, open, open);
 
+	/* Nobody is in them: the next one that has anybody stands in. */
+	while (isnan(ratio) && open < settings->tiers) {
+		open++;
+		ratio = part(measure, open, open);
+	}
 	if (isnan(ratio))
 		return SURGE_UNKNOWN;
 	if (ratio >= settings->open_at)
