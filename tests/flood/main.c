@@ -355,13 +355,15 @@ static struct tally wait_for_record(struct run *run)
 static void begin(struct run *run)
 {
 	struct problem problem = {0};
+	char key[96];
 
 	flow_lines = run->attack->flow_lines;
 	half_open_max = run->attack->half_open_max;
 	strcpy(run->folder, "/tmp/usher-flood-XXXXXX");
 	assert_non_null(mkdtemp(run->folder));
 	host_open(&run->host);
-	if (journal_open(run->host.program, run->host.publisher, run->folder, &problem, &run->journal))
+	snprintf(key, sizeof(key), "%s/key.pem", run->folder);
+	if (journal_open(run->host.program, run->host.publisher, run->folder, key, &problem, &run->journal))
 		fail_msg("%s", problem.text);
 	journal_catalog(run->journal, host_publish(&run->host, run->attack->policy));
 	prepare(run);

@@ -7,13 +7,14 @@
 
 #include "audit/catalogs.h"
 #include "audit/gaps.h"
-#include "audit/store.h"
+#include "audit/ledger.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "kernel/counters.h"
 #include "kernel/events.h"
 
 #define BATCH_RECORDS 2048
+#define CHECKPOINT_EVERY (5 * CLOCK_SECOND)
 #define BATCHES_A_DRAIN 32			    /* then others get their turn */
 #define UNWRITTEN_MAX (16u << 20)		    /* bytes of operations that wait for the disk */
 #define EVENT_ROOM (sizeof(struct usher_event) + 8) /* in a ring, with its header */
@@ -24,9 +25,11 @@ struct journal {
 	struct events *events;
 	struct catalogs *catalogs;
 	struct gaps *gaps;
-	struct store *store;
+	struct ledger *ledger;
 	struct json batch; /* not in the log yet */
 	uint64_t batch_records;
+	struct chain_range *ranges; /* of the batch; first > last: none */
+	int64_t signed_at;	    /* CLOCK_MONOTONIC */
 	/* Two ticks: numbers given out at the first, up to where the rings were filled at the second. */
 	struct counters_cpu *taken;
 	uint64_t filled[USHER_RINGS];
@@ -34,30 +37,9 @@ struct journal {
 	bool unsynced;
 	size_t operation_at; /* where the last operation begins in the batch */
 	uint64_t gap_count, lost, written, write_errors;
-	char position_in[4096]; /* the segment that has a position */
+	bool positioned;	/* the batch holds a position */
+	char position_in[4096]; /* the segment that has one */
 };
-
-void journal_close(struct journal *journal)
-{
-	if (!journal)
-		return;
-	if (journal->events && journal->store) {
-		journal_drain(journal, NULL, NULL);
-		store_sync(journal->store);
-	}
-	events_close(journal->events);
-	catalogs_free(journal->catalogs);
-	gaps_free(journal->gaps);
-	store_close(journal->store);
-	json_free(&journal->batch);
-	free(journal->taken);
-	free(journal);
-}
-
-static void cleanup_journal(struct journal **journal)
-{
-	journal_close(*journal);
-}
 
 /* `monotonic`: when it happened. */
 static struct record_stamp stamp_of(const struct journal *journal, uint64_t monotonic)
@@ -73,7 +55,74 @@ static struct record_stamp stamp_now(const struct journal *journal)
 	return (struct record_stamp){.realtime = clock_realtime(), .boot_id = journal->program->boot.boot_id};
 }
 
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	if (journal->events && journal->ledger)
+		journal_drain(journal, NULL, NULL);
+	events_close(journal->events);
+	catalogs_free(journal->catalogs);
+	gaps_free(journal->gaps);
+	if (journal->ledger) {
+		struct record_stamp stamp = stamp_now(journal);
+
+		ledger_close(journal->ledger, &stamp);
+	}
+	json_free(&journal->batch);
+	free(journal->ranges);
+	free(journal->taken);
+	free(journal);
+}
+
+static void cleanup_journal(struct journal **journal)
+{
+	journal_close(*journal);
+}
+
 /* ---- to the disk -------------------------------------------------------------------------------------------- */
+
+static void clear_ranges(struct journal *journal)
+{
+	for (size_t i = 0; i < counters_cpus() * USHER_RINGS; i++)
+		journal->ranges[i] = (struct chain_range){.cpu = (uint32_t)(i / USHER_RINGS),
+							  .ring = (enum usher_ring)(i % USHER_RINGS),
+							  .first = UINT64_MAX};
+}
+
+static void widen(struct journal *journal, uint32_t cpu, enum usher_ring ring, uint64_t first, uint64_t last)
+{
+	struct chain_range *range;
+
+	if (cpu >= counters_cpus() || ring >= USHER_RINGS)
+		return;
+	range = &journal->ranges[cpu * USHER_RINGS + ring];
+	range->first = first < range->first ? first : range->first;
+	range->last = last > range->last ? last : range->last;
+}
+
+static int append(struct journal *journal)
+{
+	_cleanup_free_ struct chain_range *ranges = calloc(counters_cpus() * USHER_RINGS, sizeof(*ranges));
+	struct record_stamp stamp = stamp_now(journal);
+	size_t count = 0;
+
+	if (!ranges)
+		return -ENOMEM;
+	for (size_t i = 0; i < counters_cpus() * USHER_RINGS; i++)
+		if (journal->ranges[i].first <= journal->ranges[i].last)
+			ranges[count++] = journal->ranges[i];
+	return ledger_append(journal->ledger, &stamp, journal->batch.bytes, journal->batch.length,
+			     journal->batch_records, ranges, count);
+}
+
+static void add_position(struct journal *journal)
+{
+	struct record_stamp stamp = stamp_now(journal);
+
+	gaps_position(journal->gaps, &journal->batch, &stamp);
+	journal->batch_records++;
+}
 
 /* Writes the batch, and only then frees the room of what is in it. */
 static int flush(struct journal *journal)
@@ -82,7 +131,7 @@ static int flush(struct journal *journal)
 
 	if (!journal->batch_records)
 		return 0;
-	error = store_append(journal->store, journal->batch.bytes, journal->batch.length);
+	error = append(journal);
 	if (error) {
 		journal->write_errors++;
 		return error;
@@ -92,14 +141,14 @@ static int flush(struct journal *journal)
 	journal->batch_records = 0;
 	journal->unsynced = true;
 	json_clear(&journal->batch);
-	if (!strcmp(journal->position_in, store_path(journal->store)))
+	clear_ranges(journal);
+	if (!strcmp(journal->position_in, ledger_path(journal->ledger)))
 		return 0;
 	/* A new segment. Its position may come late in it: whatever comes before it is there as well. */
-	struct record_stamp stamp = stamp_now(journal);
-
-	strcpy(journal->position_in, store_path(journal->store));
-	gaps_position(journal->gaps, &journal->batch, &stamp);
-	journal->batch_records++;
+	strcpy(journal->position_in, ledger_path(journal->ledger));
+	if (!journal->positioned)
+		add_position(journal);
+	journal->positioned = false;
 	return flush(journal);
 }
 
@@ -108,6 +157,7 @@ static void add_gap(struct journal *journal, const struct record_gap *gap)
 	struct record_stamp stamp = stamp_now(journal);
 
 	record_gap(&journal->batch, &stamp, gap);
+	widen(journal, gap->cpu, gap->ring, gap->first, gap->last);
 	journal->batch_records++;
 	journal->gap_count++;
 	journal->lost += gap->last - gap->first + 1;
@@ -150,6 +200,7 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 		backend = catalogs_backend(journal->catalogs, event->backend, event->incarnation);
 	record_decision(&journal->batch, &stamp, event, catalogs_find(journal->catalogs, event->generation), backend,
 			nat_of(journal, event));
+	widen(journal, event->cpu, ring, event->sequence, event->sequence);
 	journal->batch_records++;
 }
 
@@ -242,7 +293,7 @@ static int look(struct journal *journal)
 
 static int sync_log(struct journal *journal)
 {
-	int error = journal->unsynced ? store_sync(journal->store) : 0;
+	int error = journal->unsynced ? ledger_sync(journal->ledger) : 0;
 
 	if (error)
 		journal->write_errors++;
@@ -259,6 +310,13 @@ int journal_tick(struct journal *journal)
 		error = look(journal);
 	if (!error)
 		error = flush(journal);
+	if (!error && clock_monotonic() - journal->signed_at >= CHECKPOINT_EVERY) {
+		struct record_stamp stamp = stamp_now(journal);
+
+		journal->signed_at = clock_monotonic();
+		error = ledger_checkpoint(journal->ledger, &stamp);
+		journal->unsynced = true;
+	}
 	return error ? error : sync_log(journal);
 }
 
@@ -297,25 +355,28 @@ void journal_catalog(struct journal *journal, struct catalog *catalog)
 	catalogs_add(journal->catalogs, catalog);
 }
 
-static int begin(struct journal *journal, size_t torn)
+static int begin(struct journal *journal, const struct ledger_found *found)
 {
-	struct record_stamp stamp = stamp_now(journal);
+	if (found->torn_bytes || found->unsealed_lines || found->broken || found->cut) {
+		struct json *record = journal_operation(journal, "log-mended", NULL);
 
-	if (torn) {
-		json_unsigned(journal_operation(journal, "log-mended", NULL), "torn_bytes", torn);
+		json_unsigned(record, "torn_bytes", found->torn_bytes);
+		json_unsigned(record, "unsealed_lines", found->unsealed_lines);
+		json_boolean(record, "chain_broken", found->broken);
+		json_boolean(record, "cut", found->cut);
 		return journal_operation_end(journal);
 	}
-	strcpy(journal->position_in, store_path(journal->store));
-	gaps_position(journal->gaps, &journal->batch, &stamp);
-	journal->batch_records++;
+	add_position(journal);
+	journal->positioned = true;
 	return flush(journal);
 }
 
-int journal_open(const struct program *program, const struct publisher *publisher, const char *folder,
+int journal_open(const struct program *program, const struct publisher *publisher, const char *folder, const char *key,
 		 struct problem *problem, struct journal **ret_journal)
 {
 	_cleanup_(cleanup_journal) struct journal *journal = calloc(1, sizeof(*journal));
-	size_t torn;
+	struct ledger_found found;
+	struct record_stamp stamp;
 	int error;
 
 	if (!journal)
@@ -323,9 +384,12 @@ int journal_open(const struct program *program, const struct publisher *publishe
 	journal->program = program;
 	journal->publisher = publisher;
 	journal->taken = calloc(counters_cpus(), sizeof(*journal->taken));
-	if (!journal->taken || catalogs_new(&journal->catalogs) || gaps_new(counters_cpus(), &journal->gaps))
+	journal->ranges = calloc(counters_cpus() * USHER_RINGS, sizeof(*journal->ranges));
+	if (!journal->taken || !journal->ranges || catalogs_new(&journal->catalogs) || gaps_new(counters_cpus(), &journal->gaps))
 		return problem_set(problem, -ENOMEM, "no memory");
-	error = store_open(folder, problem, &journal->store, &torn);
+	clear_ranges(journal);
+	stamp = stamp_now(journal);
+	error = ledger_open(folder, key, &stamp, problem, &journal->ledger, &found);
 	if (error)
 		return error;
 	error = gaps_learn(journal->gaps, folder, program->boot.boot_id);
@@ -334,9 +398,9 @@ int journal_open(const struct program *program, const struct publisher *publishe
 	error = events_open(program, &journal->events);
 	if (error)
 		return problem_set(problem, error, "cannot open the rings of decisions: %s", strerror(-error));
-	error = begin(journal, torn);
+	error = begin(journal, &found);
 	if (error)
-		return problem_set(problem, error, "cannot write to the audit log %s: %s", store_path(journal->store),
+		return problem_set(problem, error, "cannot write to the audit log %s: %s", ledger_path(journal->ledger),
 				   strerror(-error));
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
@@ -358,5 +422,5 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 
 const char *journal_path(const struct journal *journal)
 {
-	return store_path(journal->store);
+	return ledger_path(journal->ledger);
 }

@@ -17,10 +17,10 @@
 
 struct journal;
 
-/* Opens the log in `folder`, and the rings of the loaded program; finds out what the log has already. Writes a record
+/* Opens the log in `folder`, which is signed with the private key in the file `key`, and the rings of the loaded program; finds out what the log has already. Writes a record
  * ("log-mended") if the last line before was torn. program and publisher must outlive it. Returns 0, or -errno with a
  * sentence. */
-int journal_open(const struct program *program, const struct publisher *publisher, const char *folder,
+int journal_open(const struct program *program, const struct publisher *publisher, const char *folder, const char *key,
 		 struct problem *problem, struct journal **ret_journal);
 /* Writes and syncs what can be written. What cannot stays in the rings. */
 void journal_close(struct journal *journal);

@@ -30,7 +30,7 @@ const char *record_verdict(uint8_t reason)
 	return reason < USHER_REASON_MAX && reason_labels[reason] ? verdict_labels[verdict_of[reason]] : "unknown";
 }
 
-static void begin(struct json *to, const struct record_stamp *stamp, const char *type)
+void record_begin(struct json *to, const struct record_stamp *stamp, const char *type)
 {
 	char time[CLOCK_TEXT];
 
@@ -152,7 +152,7 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 {
 	struct names names = find_names(event, catalog);
 
-	begin(to, stamp, "decision");
+	record_begin(to, stamp, "decision");
 	json_unsigned(to, "cpu", event->cpu);
 	json_string(to, "ring", event->ring < USHER_RINGS ? ring_names[event->ring] : NULL);
 	json_unsigned(to, "sequence", event->sequence);
@@ -176,7 +176,7 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 
 void record_gap(struct json *to, const struct record_stamp *stamp, const struct record_gap *gap)
 {
-	begin(to, stamp, "gap");
+	record_begin(to, stamp, "gap");
 	json_unsigned(to, "cpu", gap->cpu);
 	json_string(to, "ring", ring_names[gap->ring]);
 	json_unsigned(to, "first", gap->first);
@@ -191,7 +191,7 @@ void record_position(struct json *to, const struct record_stamp *stamp, const ui
 	static const char *const keys[USHER_RINGS] = {
 		[USHER_RING_EVENTS] = "next_events", [USHER_RING_REQUIRED] = "next_required"};
 
-	begin(to, stamp, "position");
+	record_begin(to, stamp, "position");
 	for (size_t ring = 0; ring < USHER_RINGS; ring++) {
 		json_array_begin(to, keys[ring]);
 		for (size_t cpu = 0; cpu < cpus; cpu++)
@@ -205,7 +205,7 @@ void record_position(struct json *to, const struct record_stamp *stamp, const ui
 void record_operation(struct json *to, const struct record_stamp *stamp, const char *activity,
 		      const struct record_actor *actor)
 {
-	begin(to, stamp, "operation");
+	record_begin(to, stamp, "operation");
 	json_string(to, "activity", activity);
 	if (!actor)
 		return;

@@ -55,6 +55,8 @@ struct record_gap {
 const char *record_reason(uint8_t reason);
 const char *record_verdict(uint8_t reason);
 
+/* Begins a line with what every record has; the caller adds to it and ends object and line. */
+void record_begin(struct json *to, const struct record_stamp *stamp, const char *type);
 /* Each adds one line. catalog: of the event's generation, or NULL if that is not known: names are null then. backend: the
  * one that the event means, or NULL if there is none or it is not known. nat: the same of the NAT address. */
 void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,

@@ -45,7 +45,7 @@ static void cleanup_store(struct store **store)
 	store_close(*store);
 }
 
-static int begin_segment(struct store *store)
+int store_begin(struct store *store)
 {
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
 	char path[PATH_ROOM], stamp[32];
@@ -79,24 +79,33 @@ static int is_segment(const struct dirent *entry)
 	return !strncmp(entry->d_name, "usher-", 6) && length > 6 && !strcmp(entry->d_name + length - 6, ".jsonl");
 }
 
-/* path "": there is none. */
+/* The newest with something in it: one that was begun and never written to is taken away. Without one, path is "". */
 static int newest_segment(struct store *store, char path[PATH_ROOM])
 {
 	struct dirent **entries;
 	int count = scandir(store->folder, &entries, is_segment, alphasort), error = 0;
+	bool found = false;
 
 	if (count < 0)
 		return -errno;
-	path[0] = '\0';
-	for (int i = 0; i < count; i++) {
-		if (i == count - 1) {
+	for (int i = count; i-- > 0;) {
+		struct stat status;
+
+		if (!found && !error && snprintf(path, PATH_ROOM, "%s/%s", store->folder, entries[i]->d_name) >= PATH_ROOM)
+			error = -ENAMETOOLONG;
+		if (!found && !error && stat(path, &status))
+			error = -errno;
+		if (!found && !error && status.st_size) {
 			store->number = (uint32_t)strtoul(entries[i]->d_name + strlen("usher-"), NULL, 10);
-			if (snprintf(path, PATH_ROOM, "%s/%s", store->folder, entries[i]->d_name) >= PATH_ROOM)
-				error = -ENAMETOOLONG;
+			found = true;
+		} else if (!found && !error && unlink(path)) {
+			error = -errno;
 		}
 		free(entries[i]);
 	}
 	free(entries);
+	if (!found)
+		path[0] = '\0';
 	return error;
 }
 
@@ -146,6 +155,36 @@ static int mend(const char *path, size_t *ret_torn)
 	return ftruncate(file, status.st_size - (off_t)torn) || fsync(file) ? -errno : 0;
 }
 
+static int reopen(struct store *store)
+{
+	struct stat status;
+
+	store->segment = open(store->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (store->segment < 0 || fstat(store->segment, &status))
+		return -errno;
+	store->length = status.st_size;
+	return 0;
+}
+
+/* The newest segment, mended. */
+static int take_newest(struct store *store, size_t *torn)
+{
+	size_t bytes = 0;
+	int error;
+
+	if (store->segment >= 0)
+		close(store->segment);
+	store->segment = -1;
+	store->number = 0;
+	error = newest_segment(store, store->path);
+	if (!error && *store->path)
+		error = mend(store->path, &bytes);
+	if (!error && *store->path)
+		error = reopen(store);
+	*torn += bytes;
+	return error;
+}
+
 static int lock_folder(struct store *store, struct problem *problem)
 {
 	if (mkdir(store->folder, 0750) && errno != EEXIST)
@@ -165,7 +204,6 @@ static int lock_folder(struct store *store, struct problem *problem)
 int store_open(const char *folder, struct problem *problem, struct store **ret_store, size_t *ret_torn)
 {
 	_cleanup_(cleanup_store) struct store *store = calloc(1, sizeof(*store));
-	char before[PATH_ROOM] = "";
 	size_t torn = 0;
 	int error;
 
@@ -178,14 +216,12 @@ int store_open(const char *folder, struct problem *problem, struct store **ret_s
 	error = lock_folder(store, problem);
 	if (error)
 		return error;
-	error = newest_segment(store, before);
-	if (!error && *before)
-		error = mend(before, &torn);
+	/* One that held nothing but half a line is empty then, and is taken away. */
+	do
+		error = take_newest(store, &torn);
+	while (!error && store->segment >= 0 && !store->length);
 	if (error)
 		return problem_set(problem, error, "cannot read the audit log in %s: %s", folder, strerror(-error));
-	error = begin_segment(store);
-	if (error)
-		return problem_set(problem, error, "cannot write to the audit folder %s: %s", folder, strerror(-error));
 	*ret_torn = torn;
 	*ret_store = TAKE_PTR(store);
 	return 0;
@@ -202,18 +238,14 @@ static int cut_back(struct store *store)
 	return 0;
 }
 
-static int prepare(struct store *store, size_t length)
+bool store_is_full(const struct store *store, size_t length)
 {
-	int error = cut_back(store);
-
-	if (error || !store->length || (size_t)store->length + length <= STORE_SEGMENT_BYTES)
-		return error;
-	return fdatasync(store->segment) ? -errno : begin_segment(store);
+	return store->length && (size_t)store->length + length > STORE_SEGMENT_BYTES;
 }
 
 int store_append(struct store *store, const char *bytes, size_t length)
 {
-	int error = prepare(store, length);
+	int error = cut_back(store);
 
 	for (size_t written = 0; !error && written < length;) {
 		ssize_t got = write(store->segment, bytes + written, length - written);
@@ -242,4 +274,9 @@ int store_sync(struct store *store)
 const char *store_path(const struct store *store)
 {
 	return store->path;
+}
+
+uint32_t store_number(const struct store *store)
+{
+	return store->number;
 }

@@ -2,8 +2,8 @@
 /*
  * The folder of the audit log: segments of JSON lines, of which only the newest is written to.
  *
- * A segment is called usher-NUMBER-TIME.jsonl, so that their names sort as they were written, whatever the clock does. A line is
- * written whole or, after a crash or a full disk, not at all: what is left of half a line is moved to a file NAME.torn beside its
+ * A segment is called usher-NUMBER-TIME.jsonl, so that their names sort as they were written, whatever the clock does. What is appended
+ * is written whole or, after a crash or a full disk, not at all: what is left of half a line is moved to a file NAME.torn beside its
  * segment when the log is opened again.
  */
 #ifndef USHER_AUDIT_STORE_H
@@ -20,17 +20,22 @@
 struct store;
 
 /*
- * Makes the folder if it is not there (mode 0750), and locks it. ret_torn: how many bytes of a torn line were set aside.
- * Returns 0; -EBUSY if another process writes to it; or -errno; with a sentence.
+ * Makes the folder if it is not there (mode 0750), locks it, and opens the newest segment, if there is one, less a torn line at its end:
+ * ret_torn says how many bytes of that were set aside. Returns 0; -EBUSY if another process writes to it; or -errno; with a sentence.
  */
 int store_open(const char *folder, struct problem *problem, struct store **ret_store, size_t *ret_torn);
 void store_close(struct store *store);
 
+/* Begins the next segment. Returns 0 or -errno: then the one before goes on. */
+int store_begin(struct store *store);
+/* Would so many bytes more be too many for this segment? */
+bool store_is_full(const struct store *store, size_t length);
 /* Appends whole lines. Returns 0, or -errno, and then none of them is in the log. */
 int store_append(struct store *store, const char *bytes, size_t length);
 /* What was appended is on the disk: 0 or -errno. */
 int store_sync(struct store *store);
-/* Path of the segment that is being written. */
+/* Path of the segment that is being written, and its number; "" and 0: there is none. */
 const char *store_path(const struct store *store);
+uint32_t store_number(const struct store *store);
 
 #endif

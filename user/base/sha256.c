@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "base/sha256.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <openssl/evp.h>
@@ -14,13 +15,64 @@ void sha256(const void *bytes, size_t length, uint8_t digest[SHA256_BYTES])
 
 void sha256_hex(const void *bytes, size_t length, char hex[SHA256_HEX])
 {
-	static const char digits[] = "0123456789abcdef";
 	uint8_t digest[SHA256_BYTES];
 
 	sha256(bytes, length, digest);
-	for (size_t i = 0; i < SHA256_BYTES; i++) {
-		hex[2 * i] = digits[digest[i] >> 4];
-		hex[2 * i + 1] = digits[digest[i] & 15];
+	hex_print(digest, SHA256_BYTES, hex);
+}
+
+struct sha256_stream *sha256_stream_new(void)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	if (context && !EVP_DigestInit_ex(context, EVP_sha256(), NULL))
+		abort();
+	return (struct sha256_stream *)context;
+}
+
+void sha256_stream_free(struct sha256_stream *stream)
+{
+	EVP_MD_CTX_free((EVP_MD_CTX *)stream);
+}
+
+void sha256_stream_add(struct sha256_stream *stream, const void *bytes, size_t length)
+{
+	if (!EVP_DigestUpdate((EVP_MD_CTX *)stream, bytes, length))
+		abort();
+}
+
+void sha256_stream_end(struct sha256_stream *stream, uint8_t digest[SHA256_BYTES])
+{
+	EVP_MD_CTX *context = (EVP_MD_CTX *)stream;
+
+	if (!EVP_DigestFinal_ex(context, digest, NULL) || !EVP_DigestInit_ex(context, EVP_sha256(), NULL))
+		abort();
+}
+
+void hex_print(const uint8_t *bytes, size_t count, char *text)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < count; i++) {
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
 	}
-	hex[2 * SHA256_BYTES] = 0;
+	text[2 * count] = '\0';
+}
+
+static int digit_of(char letter)
+{
+	if (letter >= '0' && letter <= '9')
+		return letter - '0';
+	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+int hex_parse(const char *text, size_t count, uint8_t *ret_bytes)
+{
+	for (size_t i = 0; i < 2 * count; i++)
+		if (digit_of(text[i]) < 0)
+			return -EINVAL;
+	for (size_t i = 0; i < count; i++)
+		ret_bytes[i] = (uint8_t)(digit_of(text[2 * i]) << 4 | digit_of(text[2 * i + 1]));
+	return 0;
 }

@@ -29,6 +29,7 @@
 #include "daemon/surges.h"
 #include "daemon/state.h"
 
+#define AUDIT_KEY_FILE "audit-key.pem" /* in the state folder */
 #define START_PATIENCE (5 * CLOCK_SECOND)
 #define PROBLEMS_MAX 32
 

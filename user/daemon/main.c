@@ -67,9 +67,13 @@ static int start_kernel(struct core *core, struct problem *problem)
 static int start_records(struct core *core, struct problem *problem)
 {
 	int error = state_open(core->options->state_dir, note_damage, core, problem, &core->state);
+	_cleanup_free_ char *key = NULL;
 
+	if (!error && asprintf(&key, "%s/" AUDIT_KEY_FILE, core->options->state_dir) < 0)
+		error = -ENOMEM;
 	if (!error)
-		error = journal_open(core->program, core->publisher, core->options->audit_dir, problem, &core->journal);
+		error = journal_open(core->program, core->publisher, core->options->audit_dir, key, problem,
+				     &core->journal);
 	if (!error)
 		error = core_gates_open(core, problem);
 	if (!error)

@@ -41,8 +41,10 @@ static struct journal *opened(void)
 {
 	struct problem problem = {0};
 	struct journal *journal = NULL;
+	char key[96];
 
-	if (journal_open(host.program, host.publisher, folder, &problem, &journal))
+	snprintf(key, sizeof(key), "%s/key.pem", folder);
+	if (journal_open(host.program, host.publisher, folder, key, &problem, &journal))
 		fail_msg("%s", problem.text);
 	return journal;
 }

@@ -44,6 +44,7 @@ static struct store *opened(size_t *ret_torn)
 	size_t torn;
 
 	assert_int_equal(store_open(folder, &problem, &store, &torn), 0);
+	assert_int_equal(store_begin(store), 0);
 	if (ret_torn)
 		*ret_torn = torn;
 	return store;
@@ -205,9 +206,14 @@ static void test_segments_end_at_their_size(void **state)
 	line[(1 << 20) - 1] = '\n';
 	assert_true(strlen(store_path(store)) < sizeof(first));
 	strcpy(first, store_path(store));
-	for (size_t i = 0; i < STORE_SEGMENT_BYTES >> 20; i++)
+	for (size_t i = 0; i < STORE_SEGMENT_BYTES >> 20; i++) {
+		assert_false(store_is_full(store, 1 << 20));
 		assert_int_equal(store_append(store, line, 1 << 20), 0);
+	}
 	assert_string_equal(store_path(store), first);
+	assert_true(store_is_full(store, 1));
+	assert_int_equal(store_begin(store), 0);
+	assert_false(store_is_full(store, 1 << 30));
 	append(store, "next\n");
 	assert_string_not_equal(store_path(store), first);
 	assert_true(strcmp(store_path(store), first) > 0);

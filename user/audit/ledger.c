@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define PATH_ROOM 4096
+
+struct ledger {
+	struct store *store;
+	struct chain chain;
+	struct signer *signer;
+	char *folder, *key;
+	char log[CHAIN_LOG];
+	bool begins, begun;  /* the next batch is the first of a segment; which is there */
+	bool previous;	     /* there is a seal before it */
+	uint64_t signed_for; /* seal that the last checkpoint is of */
+	struct json text;
+};
+
+static void free_ledger(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	store_close(ledger->store);
+	chain_close(&ledger->chain);
+	signer_close(ledger->signer);
+	json_free(&ledger->text);
+	free(ledger->folder);
+	free(ledger->key);
+	free(ledger);
+}
+
+static void cleanup_ledger(struct ledger **ledger)
+{
+	free_ledger(*ledger);
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------ */
+
+/* Closes a batch that stands in ledger->text, of `lines` lines, and writes it. What is not written is as if it had not been. */
+static int write_batch(struct ledger *ledger, const struct record_stamp *stamp, uint64_t lines,
+		       const struct chain_range *ranges, size_t count)
+{
+	struct chain before;
+	int error = chain_open(ledger->chain.seals, ledger->chain.hash, &before);
+
+	if (error)
+		return error;
+	chain_add(&ledger->chain, ledger->text.bytes, ledger->text.length, lines);
+	chain_seal(&ledger->chain, &ledger->text, stamp, ranges, count, false);
+	error = store_append(ledger->store, ledger->text.bytes, ledger->text.length);
+	if (!error) {
+		ledger->begins = false;
+		ledger->previous = true;
+		chain_close(&before);
+		return 0;
+	}
+	chain_close(&ledger->chain);
+	ledger->chain = before;
+	return error;
+}
+
+
+/* The last checkpoint where it is found at once, for whoever keeps it elsewhere: whole, or the one before. */
+static int write_head(struct ledger *ledger, const char *line, size_t length)
+{
+	char path[PATH_ROOM], beside[PATH_ROOM];
+	_cleanup_close_ int file = -1;
+	ssize_t got;
+
+	if (snprintf(path, sizeof(path), "%s/" LEDGER_HEAD, ledger->folder) >= (int)sizeof(path) ||
+	    snprintf(beside, sizeof(beside), "%s/" LEDGER_HEAD ".new", ledger->folder) >= (int)sizeof(beside))
+		return -ENAMETOOLONG;
+	file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (file < 0)
+		return -errno;
+	got = write(file, line, length);
+	if (got != (ssize_t)length)
+		return got < 0 ? -errno : -EIO;
+	return rename(beside, path) ? -errno : 0;
+}
+
+static int sign(struct ledger *ledger, const struct record_stamp *stamp)
+{
+	size_t length;
+	int error;
+
+	json_clear(&ledger->text);
+	chain_print_checkpoint(&ledger->chain, &ledger->text, stamp, ledger->log, ledger->signer);
+	length = ledger->text.length;
+	error = write_batch(ledger, stamp, 1, NULL, 0);
+	if (error)
+		return error;
+	ledger->signed_for = ledger->chain.seals; /* that of the checkpoint itself waits for the next one */
+	return write_head(ledger, ledger->text.bytes, length);
+}
+
+/* ---- what was there before ----------------------------------------------------------------------------------- */
+
+/* The chain of a segment's text, line by line, as far as its last seal; and what comes behind it. */
+static int follow(struct ledger *ledger, const char *text, size_t length, struct ledger_found *found)
+{
+	struct chain_segment segment = {0};
+	const char *line = text, *end = text + length, *next;
+	int error;
+
+	for (; line < end; line = next) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		size_t size = (size_t)((newline ? newline : end) - line);
+		struct chain_seal seal;
+
+		next = newline ? newline + 1 : end;
+		if (line == text) {
+			if (chain_type(line, size) != CHAIN_SEGMENT || chain_parse_segment(line, size, &segment)) {
+				found->unchained = true;
+				return 0;
+			}
+			error = chain_open(segment.seal, segment.previous, &ledger->chain);
+			if (error)
+				return error;
+			memcpy(ledger->log, segment.log, sizeof(ledger->log));
+			ledger->previous = segment.has_previous;
+		}
+		if (chain_type(line, size) == CHAIN_CHECKPOINT)
+			ledger->signed_for = ledger->chain.seals + 1; /* and the one that seals it */
+		if (chain_type(line, size) != CHAIN_SEAL) {
+			chain_add(&ledger->chain, line, (size_t)(next - line), 1);
+			continue;
+		}
+		chain_take_seal(&ledger->chain, line, size, &seal);
+		found->broken |= seal.bad_form || seal.bad_hash || seal.bad_number || seal.bad_lines;
+		ledger->previous |= !seal.bad_form;
+	}
+	found->unsealed_lines = ledger->chain.lines;
+	return 0;
+}
+
+static int read_newest(struct ledger *ledger, struct ledger_found *found)
+{
+	_cleanup_close_ int file = open(store_path(ledger->store), O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	void *text;
+	int error;
+
+	if (file < 0 || fstat(file, &status))
+		return -errno;
+	if (!status.st_size) {
+		found->unchained = true;
+		return 0;
+	}
+	text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+	if (text == MAP_FAILED)
+		return -errno;
+	error = follow(ledger, text, (size_t)status.st_size, found);
+	munmap(text, (size_t)status.st_size);
+	return error;
+}
+
+static int begin_chain(struct ledger *ledger)
+{
+	static const uint8_t nothing[SHA256_BYTES];
+	uint8_t name[(CHAIN_LOG - 1) / 2];
+
+	if (getrandom(name, sizeof(name), 0) != (ssize_t)sizeof(name))
+		return -errno;
+	hex_print(name, sizeof(name), ledger->log);
+	chain_close(&ledger->chain);
+	ledger->previous = false;
+	return chain_open(0, nothing, &ledger->chain);
+}
+
+/* What a crash has left without a seal gets one. */
+static int seal_rest(struct ledger *ledger, const struct record_stamp *stamp)
+{
+	json_clear(&ledger->text);
+	chain_seal(&ledger->chain, &ledger->text, stamp, NULL, 0, true);
+	return store_append(ledger->store, ledger->text.bytes, ledger->text.length);
+}
+
+/* Is the log shorter than its last checkpoint says? Or another one? Where there is no head, nobody can say. */
+static bool falls_short(const struct ledger *ledger)
+{
+	struct chain_checkpoint head;
+	char path[PATH_ROOM], text[1024];
+	_cleanup_close_ int file = -1;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "%s/" LEDGER_HEAD, ledger->folder);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	got = file < 0 ? -1 : read(file, text, sizeof(text));
+	if (got < 1 || chain_parse_checkpoint(text, (size_t)got - 1, &head))
+		return false;
+	return head.seal > ledger->chain.seals || strcmp(head.log, ledger->log) != 0;
+}
+
+static int go_on(struct ledger *ledger, const struct record_stamp *stamp, struct ledger_found *found)
+{
+	int error = 0;
+
+	if (store_number(ledger->store))
+		error = read_newest(ledger, found);
+	else
+		found->unchained = true;
+	if (!error && found->unchained)
+		error = begin_chain(ledger);
+	else if (!error && found->unsealed_lines)
+		error = seal_rest(ledger, stamp);
+	if (!error)
+		found->cut = falls_short(ledger);
+	if (!error && !found->unchained && ledger->signed_for != ledger->chain.seals)
+		error = sign(ledger, stamp);
+	if (!store_number(ledger->store))
+		found->unchained = false; /* there is nothing at all */
+	return error;
+}
+
+int ledger_open(const char *folder, const char *key, const struct record_stamp *stamp, struct problem *problem,
+		struct ledger **ret_ledger, struct ledger_found *ret_found)
+{
+	_cleanup_(cleanup_ledger) struct ledger *ledger = calloc(1, sizeof(*ledger));
+	struct ledger_found found = {0};
+	int error;
+
+	if (ledger) {
+		ledger->folder = strdup(folder);
+		ledger->key = strdup(key);
+	}
+	if (!ledger || !ledger->folder || !ledger->key)
+		return problem_set(problem, -ENOMEM, "no memory");
+	error = store_open(folder, problem, &ledger->store, &found.torn_bytes);
+	if (!error)
+		error = signer_open(key, folder, problem, &ledger->signer);
+	if (error)
+		return error;
+	error = go_on(ledger, stamp, &found);
+	if (error)
+		return problem_set(problem, error, "cannot go on with the audit log in %s: %s", folder, strerror(-error));
+	ledger->begins = true;
+	*ret_found = found;
+	*ret_ledger = TAKE_PTR(ledger);
+	return 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------- */
+
+int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
+		  uint64_t lines, const struct chain_range *ranges, size_t count)
+{
+	int error = 0;
+
+	if (!ledger->begins && store_is_full(ledger->store, length)) {
+		error = ledger_checkpoint(ledger, stamp);
+		if (!error)
+			error = ledger_sync(ledger);
+		if (error)
+			return error;
+		ledger->begins = true;
+		ledger->begun = false;
+	}
+	if (!ledger->begun) {
+		error = store_begin(ledger->store);
+		if (error)
+			return error;
+		ledger->begun = true;
+	}
+	json_clear(&ledger->text);
+	if (ledger->begins)
+		chain_print_segment(&ledger->text, stamp, store_number(ledger->store), ledger->log, ledger->chain.seals,
+				    ledger->previous ? ledger->chain.hash : NULL, signer_id(ledger->signer));
+	json_raw(&ledger->text, bytes, length);
+	return write_batch(ledger, stamp, lines + ledger->begins, ranges, count);
+}
+
+int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp)
+{
+	return ledger->begins || ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
+}
+
+int ledger_sync(struct ledger *ledger)
+{
+	return store_sync(ledger->store);
+}
+
+void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
+{
+	if (!ledger)
+		return;
+	ledger_checkpoint(ledger, stamp);
+	ledger_sync(ledger);
+	free_ledger(ledger);
+}
+
+int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const struct record_actor *actor,
+		  struct problem *problem)
+{
+	struct signer *next = NULL;
+	struct json record = {0};
+	char public[SIGNER_PUBLIC];
+	int error = signer_new(problem, &next);
+
+	if (error)
+		return error;
+	signer_public(next, public);
+	record_operation(&record, stamp, "key-rotated", actor);
+	json_string(&record, "old_key", signer_id(ledger->signer));
+	json_string(&record, "new_key", signer_id(next));
+	json_string(&record, "public", public);
+	record_operation_end(&record);
+	error = ledger_append(ledger, stamp, record.bytes, record.length, 1, NULL, 0);
+	json_free(&record);
+	if (!error)
+		error = sign(ledger, stamp); /* by the old one */
+	if (!error)
+		error = ledger_sync(ledger);
+	if (error)
+		problem_set(problem, error, "cannot write to the audit log %s: %s", store_path(ledger->store),
+			    strerror(-error));
+	else
+		error = signer_save(next, ledger->key, ledger->folder, problem);
+	if (error) {
+		signer_close(next);
+		return error;
+	}
+	signer_close(ledger->signer);
+	ledger->signer = next;
+	return 0;
+}
+
+const char *ledger_path(const struct ledger *ledger)
+{
+	return store_path(ledger->store);
+}
+
+const char *ledger_key(const struct ledger *ledger)
+{
+	return signer_id(ledger->signer);
+}

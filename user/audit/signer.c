@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/signer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "base/cleanup.h"
+#include "base/sha256.h"
+
+#define PATH_ROOM 4096
+#define KEY_BYTES 32
+#define SIGNATURE_BYTES 64
+
+struct signer {
+	EVP_PKEY *key;
+	char id[SIGNER_ID];
+};
+
+struct signer_key {
+	EVP_PKEY *key;
+	char id[SIGNER_ID];
+};
+
+void signer_close(struct signer *signer)
+{
+	if (!signer)
+		return;
+	EVP_PKEY_free(signer->key);
+	free(signer);
+}
+
+static void close_signer(struct signer **signer)
+{
+	signer_close(*signer);
+}
+
+/* -EINVAL: it is no key of this kind. */
+static int name_key(const EVP_PKEY *key, char id[SIGNER_ID])
+{
+	uint8_t bytes[KEY_BYTES], digest[SHA256_BYTES];
+	size_t length = sizeof(bytes);
+
+	if (EVP_PKEY_id(key) != EVP_PKEY_ED25519 || !EVP_PKEY_get_raw_public_key(key, bytes, &length) ||
+	    length != sizeof(bytes))
+		return -EINVAL;
+	sha256(bytes, sizeof(bytes), digest);
+	hex_print(digest, (SIGNER_ID - 1) / 2, id);
+	return 0;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------- */
+
+/* Whole or not at all, and on the disk. */
+static int write_key(const char *path, mode_t mode, EVP_PKEY *key, bool private)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char beside[PATH_ROOM];
+	int descriptor;
+	bool good;
+
+	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+		return -ENAMETOOLONG;
+	unlink(beside);
+	descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (descriptor < 0)
+		return -errno;
+	file = fdopen(descriptor, "w");
+	if (!file) {
+		close(descriptor);
+		return -ENOMEM;
+	}
+	good = private ? PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) : PEM_write_PUBKEY(file, key);
+	errno = 0;
+	if (!good || fflush(file) || fsync(fileno(file)) || rename(beside, path)) {
+		int error = errno ? -errno : -EIO;
+
+		unlink(beside);
+		return error;
+	}
+	return 0;
+}
+
+static int publish_key(const char *folder, const struct signer *signer)
+{
+	char path[PATH_ROOM];
+
+	if (snprintf(path, sizeof(path), "%s/%s.pem", folder, signer->id) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return access(path, F_OK) ? write_key(path, 0640, signer->key, false) : 0;
+}
+
+static int read_private(const char *path, struct signer *signer)
+{
+	_cleanup_close_ int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_fclose_ FILE *file = NULL;
+	struct stat status;
+
+	if (descriptor < 0 || fstat(descriptor, &status))
+		return -errno;
+	if (status.st_mode & 077)
+		return -EPERM;
+	file = fdopen(descriptor, "r");
+	if (!file)
+		return -ENOMEM;
+	descriptor = -1;
+	signer->key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+	return signer->key ? name_key(signer->key, signer->id) : -EINVAL;
+}
+
+static int explain_key(struct problem *problem, int error, const char *path)
+{
+	if (error == -EPERM)
+		return problem_set(problem, error, "%s can be read by others than its owner: chmod 600, or remove it", path);
+	if (error == -EINVAL)
+		return problem_set(problem, error, "%s holds no Ed25519 key", path);
+	return problem_set(problem, error, "cannot read %s: %s", path, strerror(-error));
+}
+
+int signer_new(struct problem *problem, struct signer **ret_signer)
+{
+	_cleanup_(close_signer) struct signer *signer = calloc(1, sizeof(*signer));
+
+	if (signer)
+		signer->key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	if (!signer || !signer->key || name_key(signer->key, signer->id))
+		return problem_set(problem, -ENOMEM, "cannot make an Ed25519 key");
+	*ret_signer = TAKE_PTR(signer);
+	return 0;
+}
+
+int signer_save(const struct signer *signer, const char *path, const char *folder, struct problem *problem)
+{
+	int error = publish_key(folder, signer);
+
+	if (error)
+		return problem_set(problem, error, "cannot write the public key to %s: %s", folder, strerror(-error));
+	error = write_key(path, 0600, signer->key, true);
+	return error ? problem_set(problem, error, "cannot write %s: %s", path, strerror(-error)) : 0;
+}
+
+int signer_open(const char *path, const char *folder, struct problem *problem, struct signer **ret_signer)
+{
+	_cleanup_(close_signer) struct signer *signer = calloc(1, sizeof(*signer));
+	int error = signer ? read_private(path, signer) : -ENOMEM;
+
+	if (error == -ENOENT) {
+		signer_close(TAKE_PTR(signer));
+		error = signer_new(problem, &signer);
+		if (!error)
+			error = signer_save(signer, path, folder, problem);
+	} else if (error) {
+		return explain_key(problem, error, path);
+	} else {
+		error = publish_key(folder, signer);
+		if (error)
+			problem_set(problem, error, "cannot write the public key to %s: %s", folder, strerror(-error));
+	}
+	if (!error)
+		*ret_signer = TAKE_PTR(signer);
+	return error;
+}
+
+void signer_public(const struct signer *signer, char public[SIGNER_PUBLIC])
+{
+	uint8_t bytes[KEY_BYTES];
+	size_t length = sizeof(bytes);
+
+	if (!EVP_PKEY_get_raw_public_key(signer->key, bytes, &length))
+		abort();
+	hex_print(bytes, sizeof(bytes), public);
+}
+
+const char *signer_id(const struct signer *signer)
+{
+	return signer->id;
+}
+
+void signer_sign(const struct signer *signer, const void *bytes, size_t length, char signature[SIGNER_SIGNATURE])
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	uint8_t made[SIGNATURE_BYTES];
+	size_t room = sizeof(made);
+
+	if (!context || EVP_DigestSignInit(context, NULL, NULL, NULL, signer->key) <= 0 ||
+	    EVP_DigestSign(context, made, &room, bytes, length) <= 0 || room != sizeof(made))
+		abort(); /* without memory */
+	EVP_MD_CTX_free(context);
+	hex_print(made, sizeof(made), signature);
+}
+
+/* ---- public keys --------------------------------------------------------------------------------------------- */
+
+int signer_key_parse(const char *public, struct signer_key **ret_key)
+{
+	uint8_t bytes[KEY_BYTES];
+	struct signer_key *key;
+
+	if (hex_parse(public, sizeof(bytes), bytes))
+		return -EINVAL;
+	key = calloc(1, sizeof(*key));
+	if (key)
+		key->key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, sizeof(bytes));
+	if (!key || !key->key || name_key(key->key, key->id)) {
+		signer_key_free(key);
+		return -EINVAL;
+	}
+	*ret_key = key;
+	return 0;
+}
+
+int signer_key_read(const char *path, struct signer_key **ret_key)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	struct signer_key *key = file ? calloc(1, sizeof(*key)) : NULL;
+
+	if (!key)
+		return file ? -ENOMEM : -errno;
+	key->key = PEM_read_PUBKEY(file, NULL, NULL, NULL);
+	if (!key->key || name_key(key->key, key->id)) {
+		signer_key_free(key);
+		return -EINVAL;
+	}
+	*ret_key = key;
+	return 0;
+}
+
+void signer_key_free(struct signer_key *key)
+{
+	if (!key)
+		return;
+	EVP_PKEY_free(key->key);
+	free(key);
+}
+
+const char *signer_key_id(const struct signer_key *key)
+{
+	return key->id;
+}
+
+bool signer_key_verifies(const struct signer_key *key, const void *bytes, size_t length, const char *signature)
+{
+	uint8_t given[SIGNATURE_BYTES];
+	EVP_MD_CTX *context;
+	bool good;
+
+	if (hex_parse(signature, sizeof(given), given))
+		return false;
+	context = EVP_MD_CTX_new();
+	if (!context)
+		abort();
+	good = EVP_DigestVerifyInit(context, NULL, NULL, NULL, key->key) > 0 &&
+	       EVP_DigestVerify(context, given, sizeof(given), bytes, length) > 0;
+	EVP_MD_CTX_free(context);
+	return good;
+}

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/verify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/segment.h"
+#include "base/cleanup.h"
+
+#define TIME_AT 9
+#define TIME_LENGTH 24
+#define BOOT_LENGTH 16
+
+/* Numbers of one CPU and ring. */
+struct track {
+	uint64_t next; /* that is due */
+	bool known;
+	uint64_t first, last; /* of this batch */
+	bool seen;	      /* in this batch */
+};
+
+struct verifier {
+	const struct verify_trust *trust;
+	verify_found *found;
+	void *context;
+	struct verify_summary summary;
+	struct chain chain;
+	bool chained; /* there is a chain to go on with */
+	char log[CHAIN_LOG];
+
+	const char *segment;
+	uint64_t line, batch_line; /* from 1; where the batch begins */
+
+	char boot[BOOT_LENGTH + 1];
+	struct track *tracks; /* cpu * USHER_RINGS + ring */
+	size_t cpus;
+
+	struct signer_key **keys; /* that the log itself has named */
+	uint64_t *known_from;	  /* seal that has to be signed before the key counts */
+	size_t key_count, key_room;
+	size_t next_witness; /* by seal */
+	size_t *witnesses;   /* in the order of their seals */
+};
+
+__attribute__((format(printf, 4, 5))) static void find(struct verifier *verifier, uint64_t first, uint64_t last,
+						       const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	verifier->summary.findings++;
+	verifier->found(&(struct verify_finding){verifier->segment, first, last, text}, verifier->context);
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------------- */
+
+static struct track *track_of(struct verifier *verifier, uint64_t cpu, enum usher_ring ring)
+{
+	if (cpu >= 65536)
+		return NULL;
+	if (cpu >= verifier->cpus) {
+		size_t cpus = cpu + 1;
+
+		verifier->tracks = realloc(verifier->tracks, cpus * USHER_RINGS * sizeof(*verifier->tracks));
+		if (!verifier->tracks)
+			abort();
+		memset(verifier->tracks + verifier->cpus * USHER_RINGS, 0,
+		       (cpus - verifier->cpus) * USHER_RINGS * sizeof(*verifier->tracks));
+		verifier->cpus = cpus;
+	}
+	return &verifier->tracks[cpu * USHER_RINGS + ring];
+}
+
+/* Another run of the program counts from 0. Of the first run that is seen the beginning may be gone. */
+static void note_boot(struct verifier *verifier, const char *line, size_t length)
+{
+	const char *at = memmem(line, length < 128 ? length : 128, "\"boot\":\"", 8);
+	bool first = !verifier->boot[0];
+
+	if (!at || (size_t)(line + length - at) < 8 + BOOT_LENGTH || !memcmp(at + 8, verifier->boot, BOOT_LENGTH))
+		return;
+	memcpy(verifier->boot, at + 8, BOOT_LENGTH);
+	for (size_t i = 0; i < verifier->cpus * USHER_RINGS; i++)
+		verifier->tracks[i] = (struct track){.known = !first};
+}
+
+static enum usher_ring ring_of(const char *line, size_t length)
+{
+	return memmem(line, length, ",\"ring\":\"required\"", 18) ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
+}
+
+static void take_numbers(struct verifier *verifier, const char *line, size_t length, bool gap)
+{
+	size_t front = length < 256 ? length : 256; /* where our own keys stand */
+	uint64_t cpu, first, last;
+	struct track *track;
+
+	if (chain_number(line, front, "cpu", &cpu) || chain_number(line, front, gap ? "first" : "sequence", &first) ||
+	    (gap && chain_number(line, front, "last", &last)) ||
+	    !(track = track_of(verifier, cpu, ring_of(line, front)))) {
+		find(verifier, verifier->line, verifier->line, "a record without a number");
+		return;
+	}
+	if (!gap)
+		last = first;
+	if ((track->known || verifier->boot[0] == 0) && first != track->next)
+		find(verifier, verifier->line, verifier->line,
+		     "CPU %" PRIu64 " goes on with number %" PRIu64 " where %" PRIu64 " is due", cpu, first, track->next);
+	if (!track->seen)
+		track->first = first;
+	track->seen = track->known = true;
+	track->last = last;
+	track->next = last + 1;
+}
+
+/* One of them: {"cpu":0,"ring":"events","first":1,"last":2} */
+static bool names_range(struct verifier *verifier, const char *text, size_t length)
+{
+	uint64_t cpu, first, last;
+	struct track *track;
+
+	if (chain_number(text, length, "cpu", &cpu) || chain_number(text, length, "first", &first) ||
+	    chain_number(text, length, "last", &last))
+		return false;
+	track = track_of(verifier, cpu, ring_of(text, length));
+	return track && track->seen && track->first == first && track->last == last;
+}
+
+/* Does the seal name the numbers of its batch, and no others? */
+static bool names_numbers(struct verifier *verifier, const char *line, size_t length)
+{
+	const char *at = memmem(line, length, ",\"sequences\":[", 14), *end = line + length, *close;
+	size_t named = 0, seen = 0;
+
+	for (size_t i = 0; i < verifier->cpus * USHER_RINGS; i++)
+		seen += verifier->tracks[i].seen;
+	if (!at)
+		return false;
+	for (at += 14; at < end && *at != ']'; at = close + 1, named++) {
+		at += *at == ',';
+		close = memchr(at, '}', (size_t)(end - at));
+		if (!close || *at != '{' || !names_range(verifier, at, (size_t)(close + 1 - at)))
+			return false;
+	}
+	return named == seen;
+}
+
+static void end_batch(struct verifier *verifier)
+{
+	for (size_t i = 0; i < verifier->cpus * USHER_RINGS; i++)
+		verifier->tracks[i].seen = false;
+	verifier->batch_line = verifier->line + 1;
+}
+
+/* ---- keys and checkpoints ------------------------------------------------------------------------------------ */
+
+static const struct signer_key *key_of(const struct verifier *verifier, const char *id)
+{
+	for (size_t i = 0; i < verifier->trust->key_count; i++)
+		if (!strcmp(signer_key_id(verifier->trust->keys[i]), id))
+			return verifier->trust->keys[i];
+	for (size_t i = 0; i < verifier->key_count; i++)
+		if (!verifier->known_from[i] && !strcmp(signer_key_id(verifier->keys[i]), id))
+			return verifier->keys[i];
+	return NULL;
+}
+
+/* The log names the key that comes next: it counts once a checkpoint has signed that. */
+static void note_rotation(struct verifier *verifier, const char *line, size_t length)
+{
+	const char *at = memmem(line, length, ",\"public\":\"", 11);
+	char public[SIGNER_PUBLIC];
+	struct signer_key *key;
+
+	if (!at || (size_t)(line + length - at) < 11 + SIGNER_PUBLIC)
+		return;
+	memcpy(public, at + 11, SIGNER_PUBLIC - 1);
+	public[SIGNER_PUBLIC - 1] = '\0';
+	if (signer_key_parse(public, &key))
+		return;
+	if (verifier->key_count == verifier->key_room) {
+		verifier->key_room = verifier->key_room ? 2 * verifier->key_room : 8;
+		verifier->keys = realloc(verifier->keys, verifier->key_room * sizeof(struct signer_key *));
+		verifier->known_from = realloc(verifier->known_from, verifier->key_room * sizeof(uint64_t));
+		if (!verifier->keys || !verifier->known_from)
+			abort();
+	}
+	verifier->known_from[verifier->key_count] = verifier->chain.seals + 1;
+	verifier->keys[verifier->key_count++] = key;
+}
+
+static void take_checkpoint(struct verifier *verifier, const char *line, size_t length)
+{
+	struct chain_checkpoint checkpoint;
+	const struct signer_key *key;
+
+	if (chain_parse_checkpoint(line, length, &checkpoint)) {
+		find(verifier, verifier->line, verifier->line, "a checkpoint that is not of our form");
+		return;
+	}
+	key = key_of(verifier, checkpoint.key);
+	if (!key) {
+		find(verifier, verifier->line, verifier->line, "a checkpoint by key %s, which is not known", checkpoint.key);
+		return;
+	}
+	if (!signer_key_verifies(key, line, checkpoint.signed_length, checkpoint.signature)) {
+		find(verifier, verifier->line, verifier->line, "a checkpoint whose signature by key %s does not hold",
+		     checkpoint.key);
+		return;
+	}
+	if (checkpoint.seal != verifier->chain.seals || strcmp(checkpoint.log, verifier->log) ||
+	    memcmp(checkpoint.hash, verifier->chain.hash, sizeof(checkpoint.hash)) != 0) {
+		find(verifier, verifier->line, verifier->line,
+		     "the signed checkpoint names another seal %" PRIu64 " than the one that stands before it: all up to "
+		     "here was written anew",
+		     checkpoint.seal);
+		return;
+	}
+	verifier->summary.checkpoints++;
+	verifier->summary.signed_seal = checkpoint.seal;
+	memcpy(verifier->summary.signed_time, checkpoint.time, sizeof(verifier->summary.signed_time));
+	for (size_t i = 0; i < verifier->key_count; i++)
+		if (verifier->known_from[i] && verifier->known_from[i] <= checkpoint.seal)
+			verifier->known_from[i] = 0;
+}
+
+/* Those whose seal this is, or would have been before it. */
+static void meet_witnesses(struct verifier *verifier, uint64_t seal, const uint8_t hash[SHA256_BYTES])
+{
+	while (verifier->next_witness < verifier->trust->witness_count) {
+		const struct chain_checkpoint *witness =
+			&verifier->trust->witnesses[verifier->witnesses[verifier->next_witness]];
+
+		if (witness->seal > seal)
+			return;
+		verifier->next_witness++;
+		if (witness->seal == seal &&
+		    (memcmp(witness->hash, hash, sizeof(witness->hash)) || strcmp(witness->log, verifier->log)))
+			find(verifier, verifier->batch_line, verifier->line,
+			     "seal %" PRIu64 " is not the one that the witness of %s has: the log was written anew", seal,
+			     witness->time);
+	}
+}
+
+/* ---- lines --------------------------------------------------------------------------------------------------- */
+
+static void take_seal(struct verifier *verifier, const char *line, size_t length)
+{
+	uint64_t due = verifier->chain.seals + 1, lines = verifier->chain.lines;
+	struct chain_seal seal;
+
+	chain_take_seal(&verifier->chain, line, length, &seal);
+	if (seal.bad_form) {
+		find(verifier, verifier->line, verifier->line, "a seal that is not of our form");
+		chain_add(&verifier->chain, line, length + 1, 1);
+		return;
+	}
+	if (seal.bad_number)
+		find(verifier, verifier->batch_line, verifier->line, "seal %" PRIu64 " stands where %" PRIu64 " is due",
+		     seal.number, due);
+	else if (seal.bad_lines)
+		find(verifier, verifier->batch_line, verifier->line,
+		     "the batch of seal %" PRIu64 " has %" PRIu64 " lines and had %" PRIu64 " when it was sealed", seal.number,
+		     lines, seal.lines);
+	else if (seal.bad_hash)
+		find(verifier, verifier->batch_line, verifier->line,
+		     "the batch of seal %" PRIu64 " is not what was sealed: it was edited", seal.number);
+	else if (!memmem(line, length, ",\"recovered\":true", 17) && !names_numbers(verifier, line, length))
+		find(verifier, verifier->batch_line, verifier->line,
+		     "seal %" PRIu64 " names other numbers than those of its batch", seal.number);
+	verifier->summary.seals++;
+	verifier->summary.last_seal = seal.number;
+	meet_witnesses(verifier, seal.number, seal.hash);
+	end_batch(verifier);
+}
+
+static void take_record(struct verifier *verifier, const char *line, size_t length)
+{
+	bool decision = memmem(line, length < 64 ? length : 64, ",\"type\":\"decision\"", 18);
+	bool gap = memmem(line, length < 64 ? length : 64, ",\"type\":\"gap\"", 13);
+	uint64_t count;
+
+	note_boot(verifier, line, length);
+	if (decision || gap)
+		take_numbers(verifier, line, length, gap);
+	else if (memmem(line, length, "\"activity\":\"key-rotated\"", 24))
+		note_rotation(verifier, line, length);
+	verifier->summary.decisions += decision;
+	verifier->summary.gaps += gap;
+	verifier->summary.operations += memmem(line, length < 64 ? length : 64, ",\"type\":\"operation\"", 19) != NULL;
+	if (gap && !chain_number(line, length, "count", &count))
+		verifier->summary.lost += count;
+}
+
+static int begin_segment(struct verifier *verifier, const char *line, size_t length, uint32_t number)
+{
+	static const uint8_t nothing[SHA256_BYTES];
+	struct chain_segment segment;
+	int error;
+
+	if (chain_type(line, length) != CHAIN_SEGMENT || chain_parse_segment(line, length, &segment)) {
+		find(verifier, 1, 1, "the segment does not begin with a line that says where the chain goes on");
+		segment = (struct chain_segment){.number = number, .seal = verifier->chain.seals};
+		memcpy(segment.previous, verifier->chained ? verifier->chain.hash : nothing, SHA256_BYTES);
+		memcpy(segment.log, verifier->log, sizeof(segment.log));
+	}
+	if (segment.number != number)
+		find(verifier, 1, 1, "segment %u is called %u", segment.number, number);
+	if (verifier->chained && strcmp(segment.log, verifier->log) != 0)
+		find(verifier, 1, 1, "another log begins here: %s instead of %s", segment.log, verifier->log);
+	else if (verifier->chained && (segment.seal != verifier->chain.seals ||
+				       memcmp(segment.previous, verifier->chain.hash, SHA256_BYTES) != 0))
+		find(verifier, 1, 1,
+		     "it goes on from seal %" PRIu64 ", and the segment before it ends with another one (%" PRIu64 ")",
+		     segment.seal, verifier->chain.seals);
+	chain_close(&verifier->chain);
+	error = chain_open(segment.seal, segment.previous, &verifier->chain);
+	memcpy(verifier->log, segment.log, sizeof(verifier->log));
+	verifier->chained = true;
+	return error;
+}
+
+static void note_time(struct verifier *verifier, const char *line, size_t length)
+{
+	char *to = verifier->summary.first_time[0] ? verifier->summary.last_time : verifier->summary.first_time;
+
+	if (length < TIME_AT + TIME_LENGTH)
+		return;
+	memcpy(to, line + TIME_AT, TIME_LENGTH);
+	to[TIME_LENGTH] = '\0';
+	if (to == verifier->summary.first_time)
+		memcpy(verifier->summary.last_time, to, TIME_LENGTH + 1);
+}
+
+static void take_line(struct verifier *verifier, const char *line, size_t length)
+{
+	enum chain_type type = chain_type(line, length);
+
+	if (type == CHAIN_SEAL) {
+		note_time(verifier, line, length);
+		take_seal(verifier, line, length);
+		return;
+	}
+	if (type == CHAIN_CHECKPOINT)
+		take_checkpoint(verifier, line, length);
+	else if (type == CHAIN_SEGMENT && verifier->line > 1)
+		find(verifier, verifier->line, verifier->line, "a segment begins inside another one");
+	else if (type == CHAIN_RECORD)
+		take_record(verifier, line, length);
+	chain_add(&verifier->chain, line, length + 1, 1);
+}
+
+/* last: nothing comes after it, so that its end may still be being written. */
+static int take_segment(struct verifier *verifier, const struct segment_text *text, uint32_t number, bool last)
+{
+	const char *line = text->bytes, *end = text->bytes + text->length, *newline;
+	int error;
+
+	verifier->line = 0;
+	verifier->batch_line = 1;
+	for (; line < end; line = newline + 1) {
+		newline = memchr(line, '\n', (size_t)(end - line));
+		if (!newline)
+			break;
+		verifier->line++;
+		if (verifier->line == 1) {
+			error = begin_segment(verifier, line, (size_t)(newline - line), number);
+			if (error)
+				return error;
+			note_time(verifier, line, (size_t)(newline - line));
+		}
+		take_line(verifier, line, (size_t)(newline - line));
+	}
+	verifier->summary.lines += verifier->line;
+	if (!verifier->line)
+		find(verifier, 0, 0, "the segment is empty");
+	else if (last)
+		verifier->summary.unsealed_lines = verifier->chain.lines + (line < end);
+	else if (verifier->chain.lines || line < end)
+		find(verifier, verifier->batch_line, verifier->line + (line < end), "nothing seals the end of the segment");
+	else if (verifier->summary.signed_seal + 1 != verifier->summary.last_seal)
+		find(verifier, verifier->line, verifier->line, "no checkpoint that holds signs the end of the segment");
+	return 0;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------- */
+
+static int by_seal(const void *a, const void *b, void *context)
+{
+	const struct chain_checkpoint *witnesses = context;
+	uint64_t left = witnesses[*(const size_t *)a].seal, right = witnesses[*(const size_t *)b].seal;
+
+	return left < right ? -1 : left > right;
+}
+
+static void sort_witnesses(struct verifier *verifier)
+{
+	size_t count = verifier->trust->witness_count;
+
+	verifier->witnesses = calloc(count + 1, sizeof(*verifier->witnesses));
+	if (!verifier->witnesses)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		verifier->witnesses[i] = i;
+	qsort_r(verifier->witnesses, count, sizeof(*verifier->witnesses), by_seal,
+		(void *)(uintptr_t)verifier->trust->witnesses);
+}
+
+static void release(struct verifier *verifier)
+{
+	chain_close(&verifier->chain);
+	for (size_t i = 0; i < verifier->key_count; i++)
+		signer_key_free(verifier->keys[i]);
+	free(verifier->keys);
+	free(verifier->known_from);
+	free(verifier->witnesses);
+	free(verifier->tracks);
+}
+
+static void miss_witnesses(struct verifier *verifier)
+{
+	while (verifier->next_witness < verifier->trust->witness_count) {
+		const struct chain_checkpoint *witness =
+			&verifier->trust->witnesses[verifier->witnesses[verifier->next_witness++]];
+
+		find(verifier, 0, 0,
+		     "the log ends before seal %" PRIu64 ", which the witness of %s has: its end was cut off",
+		     witness->seal, witness->time);
+	}
+}
+
+int verify_folder(const char *folder, const struct verify_trust *trust, verify_found *found, void *context,
+		  struct verify_summary *ret_summary)
+{
+	_cleanup_(release) struct verifier verifier = {.trust = trust, .found = found, .context = context};
+	_cleanup_(segments_free) struct segments segments = {0};
+	int error = segments_list(folder, &segments);
+
+	sort_witnesses(&verifier);
+	for (size_t i = 0; !error && i < segments.count; i++) {
+		const struct segment_name *name = &segments.items[i];
+		struct segment_text text;
+
+		verifier.segment = name->name;
+		if (!i)
+			verifier.summary.first_segment = name->number;
+		else if (name->number != segments.items[i - 1].number + 1)
+			find(&verifier, 0, 0, "segment %u stands where %u is due", name->number,
+			     segments.items[i - 1].number + 1);
+		error = segment_read(folder, name->name, &text);
+		if (error)
+			break;
+		error = take_segment(&verifier, &text, name->number, i + 1 == segments.count);
+		segment_release(&text);
+		verifier.summary.segments++;
+	}
+	if (error)
+		return error;
+	miss_witnesses(&verifier);
+	*ret_summary = verifier.summary;
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What `usher audit` does, one function a word. They read the log's files: without a daemon, and without rights beyond theirs. */
+#ifndef USHER_CLI_AUDIT_H
+#define USHER_CLI_AUDIT_H
+
+#define AUDIT_DIR "/var/log/usher"
+
+/* argv: the verb, its word, options. Each returns an exit status. */
+int audit_tail(int argc, char **argv);
+int audit_verify(int argc, char **argv);
+int audit_key(int argc, char **argv);
+int audit_checkpoint(int argc, char **argv);
+
+#endif
