@@ -15,9 +15,13 @@ static const struct {
 
 int cli_audit(int argc, char **argv)
 {
+	/* Options may come before the word: the first operand that is one. */
 	for (int i = 1; i < argc; i++)
 		for (size_t w = 0; w < ARRAY_COUNT(words); w++)
 			if (!strcmp(argv[i], words[w].word))
 				return words[w].run(argc, argv);
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] != '-')
+			return cli_misuse("there are tail, verify, key and checkpoint, not %s", argv[i]);
 	return cli_misuse("say which: tail, verify, key or checkpoint");
 }

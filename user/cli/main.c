@@ -91,14 +91,23 @@ static const struct verb verbs[] = {
 	 "  --pin-dir DIR    as usherd was told (" PROGRAM_PIN_DIR ")\n"
 	 "  --state-dir DIR  the same (" OPTIONS_STATE_DIR ")",
 	 cli_detach},
-	{"audit", "tail [-f] [-n N] [--verdict V] [--reason R] [--tenant T] [--service S] [--dir DIR]",
-	 "read the record of decisions",
-	 "  -f, --follow   go on as records are written, across files\n"
-	 "  -n, --lines N  the last N records that match (10)\n"
-	 "  --verdict V    only this verdict: pass, forward, refuse, drop, revoke\n"
-	 "  --reason R     only this reason, as in `usher show stats`\n"
+	{"audit",
+	 "tail [-f] [-n N] [--verdict V] [--reason R] [--tenant T] [--service S] | verify [--key FILE]... [--witness "
+	 "FILE]... | key | checkpoint, [--dir DIR]",
+	 "read the record of decisions, and prove it",
+	 "tail: the last records.\n"
+	 "  -f, --follow    go on as records are written, across files\n"
+	 "  -n, --lines N   the last N records that match (10)\n"
+	 "  --verdict V     only this verdict: pass, forward, refuse, drop, revoke\n"
+	 "  --reason R      only this reason, as in `usher show stats`\n"
 	 "  --tenant T, --service S\n"
-	 "  --dir DIR      where the record is",
+	 "verify: has anybody edited it? Works every seal out anew and says what does not hold, and where.\n"
+	 "  --key FILE      the public key that is believed; without one those that lie beside the record are, where whoever\n"
+	 "                  can edit it could have put them\n"
+	 "  --witness FILE  checkpoints that were kept elsewhere, one a line: what is older was not written anew since\n"
+	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"
+	 "  --dir DIR       where the record is\n"
+	 "Exit status of verify: 0 it is as it was written, 1 it is not.",
 	 cli_audit},
 };
 
