@@ -229,6 +229,13 @@ class Stage:
             time.sleep(0.1)
             wrong = balanced()
         self.check("packets in = forwarded + passed + refused + dropped + revoked, per service", not wrong, wrong)
+        self.check_record()
+
+    def check_record(self):
+        """Nothing in the audit log has been edited or is missing, whatever this test has done to the daemon."""
+        done = subprocess.run([BUILD / "usher", "audit", "verify", "--dir", self.audit_directory], capture_output=True, text=True,
+                              check=False)
+        self.check("the record is as it was written", done.returncode == 0, done.stdout + done.stderr)
 
 
 def lab_policy():

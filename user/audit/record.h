@@ -4,7 +4,7 @@
  *
  * Every record has:
  *   time        RFC 3339, UTC, milliseconds      boot        id of the program's run, hexadecimal
- *   type        "decision", "gap", "operation", "position"
+ *   type        "decision", "gap", "operation", "position", and what proves the others: "segment", "seal", "checkpoint"
  *
  * A decision (field names of OCSF's network activity where there are some):
  *   cpu, ring ("events" | "required"), sequence   its number; per cpu and ring, from 0, none twice, none left out
@@ -26,6 +26,9 @@
  *   Of a "rollout": rollout, service, model, from, to, change ("step", the state that it came to by itself, or the operator's order),
  *   was, state, share_before, share (per cent), watched (seconds) and flows of the step before, needs [gate, says, knows, hold, value, low,
  *   high, samples, age]; and of an order why, generation and epoch.
+ * A segment, the first line of each file: number, log (the log's name), seal (number of the last one before it), key (that signs), previous
+ *   (the hash of that seal, or null). A seal: number, lines (that it closes), sequences [cpu, ring, first, last] (numbers among them; or
+ *   recovered: true), hash. A checkpoint: log, seal, key, hash, signature. See chain.h.
  * A position: next_events, next_required: arrays, by cpu, of the number that is due next.
  */
 #ifndef USHER_AUDIT_RECORD_H
