@@ -24,6 +24,7 @@ extern const char *cli_verb;   /* as typed, for messages */
 /* argv[0] is the verb. They return the exit status, having printed what there is to say. */
 int cli_apply(int argc, char **argv);
 int cli_audit(int argc, char **argv);
+int cli_simulate(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_confirm(int argc, char **argv);
 int cli_detach(int argc, char **argv);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "base/array.h"
 
 struct number {
@@ -351,6 +352,42 @@ struct source_trees *source_trees_of(const struct policy *policy, struct source_
 		digest_of(trees);
 	}
 	return trees;
+}
+
+/* How many of a line's keys are not above the address. */
+static size_t rank_of(const struct source_trees *trees, int family, size_t line, struct number address)
+{
+	size_t keys = family == AF_INET ? USHER_SOURCE4_KEYS : USHER_SOURCE6_KEYS, rank = 0;
+
+	for (; rank < keys; rank++) {
+		struct number key = {.low = family == AF_INET ? trees->source4[line].first[rank] : 0};
+
+		if (family == AF_INET6)
+			key = (struct number){trees->source6[line].first[rank].high, trees->source6[line].first[rank].low};
+		if (compare_numbers(key, address) > 0)
+			break;
+	}
+	return rank;
+}
+
+size_t source_trees_find(const struct source_trees *trees, const struct usher_address *address)
+{
+	int family = address_family(address);
+	size_t keys = family == AF_INET ? USHER_SOURCE4_KEYS : USHER_SOURCE6_KEYS, line = 0, found = 0;
+	size_t lines = family == AF_INET ? trees->source4_lines : trees->source6_lines;
+	const struct usher_line16 *classes = family == AF_INET ? trees->source4_classes : trees->source6_classes;
+	const struct number number = number_of(address, family);
+
+	while (line < lines) {
+		size_t rank = rank_of(trees, family, line, number);
+
+		if (rank)
+			found = line * keys + rank;
+		line = line * (keys + 1) + 1 + rank;
+	}
+	if (!found)
+		return family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
+	return classes[(found - 1) / 32].value[(found - 1) % 32];
 }
 
 void source_trees_release(struct source_trees *trees)

@@ -28,6 +28,8 @@ struct source_trees {
 
 /* `before`: may be NULL; is returned, held once more, if it is of this very policy. */
 struct source_trees *source_trees_of(const struct policy *policy, struct source_trees *before);
+/* The class of an address, as these trees have it. */
+size_t source_trees_find(const struct source_trees *trees, const struct usher_address *address);
 void source_trees_release(struct source_trees *trees);
 
 #endif

@@ -455,6 +455,40 @@ def audit_tail_says_why():
 
 
 @test
+def simulate_says_what_another_policy_would_have_made_of_it():
+    folder = os.path.join(scratch.name, "audit-simulate")
+    os.makedirs(folder)
+    with open(GOOD, encoding="utf-8") as file:
+        policy = json.load(file)
+    name, service = next((n, s) for n, s in policy["services"].items() if s["protocol"] == "tcp")
+    address = service["address"] if isinstance(service["address"], str) else service["address"][0]
+    host, port = address.rsplit(":", 1)
+    base = {"type": "decision", "boot": "0123456789abcdef", "cpu": 0, "ring": "events", "sequence": 0, "verdict": "forward",
+            "reason": "admitted", "tenant": "nobody-of-these", "client_region": "DE", "service": name, "backend": None,
+            "src_endpoint": {"ip": "198.18.0.1", "port": 4711}, "dst_endpoint": {"ip": host, "port": int(port)},
+            "connection_info": {"protocol_name": "tcp", "protocol_num": 6}}
+    records = [{"time": "2026-11-01T09:00:00.000Z", **base}, {"time": "2026-11-02T09:00:00.000Z", **base, "sequence": 1},
+               {"time": "2026-11-02T09:00:01.000Z", **base, "reason": "draining", "verdict": "refuse"},
+               {"time": "2026-11-02T09:00:02.000Z", **base, "src_endpoint": None, "dst_endpoint": None, "count": 40}]
+    with open(os.path.join(folder, "usher-0000000001-20261101T090000Z.jsonl"), "w", encoding="utf-8") as log:
+        for record in records:
+            log.write(json.dumps(record, separators=(",", ":")) + "\n")
+    ended = run("-j", "simulate", GOOD, "--dir", folder)
+    answer = json.loads(ended.out)
+    equal(ended.status, NO, "status")
+    equal(answer["decisions"], {"same": 0, "allowed-to-denied": 2, "denied-to-allowed": 0, "moved": 0, "of-the-moment": 1,
+                                "unanswerable": 40}, "counts")
+    change = next(c for c in answer["changes"] if c["change"] == "allowed-to-denied")
+    equal((change["count"], change["before"], change["after"], change["examples"][0]),
+          (2, "admitted", "no-allow-rule", "2026-11-01T09:00:00.000Z from 198.18.0.1"), "change")
+    ended = run("simulate", GOOD, "--dir", folder, "--since", "2026-11-02", "--until", "2026-11-02T09:00:00Z")
+    equal(ended.out.splitlines()[-2].startswith("1 decisions: 0 the same, 1 allowed and then denied"), True, ended.out)
+    equal(run("simulate", GOOD, "--dir", folder, "--until", "2026-10-01").status, OK, "nothing changes")
+    misused("simulate", GOOD, "--since", "yesterday", words=["2026-03-01"])
+    equal(run("simulate", GOOD, "--dir", scratch.name + "/none").status, SYSTEM, "no such folder")
+
+
+@test
 def explain_ends_with_1_when_the_client_is_refused():
     with Daemon() as daemon:
         ended = daemon.run("explain", "198.18.0.10", "credit")

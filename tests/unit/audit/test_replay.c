@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Decisions on record, put to another policy. */
+#include "audit/replay.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "audit/record.h"
+#include "base/address.h"
+#include "policy/policy.h"
+
+#define POLICY(rules)                                                                                                  \
+	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"},"        \
+	"\"2\": {\"stage\": \"canary\"}}}},"                                                                           \
+	"\"backends\": {\"de\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"               \
+	"\"fr\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@2\", \"region\": \"FR\"}},"                             \
+	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"             \
+	"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"},"                    \
+	"{\"prefix\": \"198.51.100.64/26\", \"region\": \"FR\"}]},"                                                    \
+	"\"y\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}]}},"                                \
+	"\"rules\": [" rules "], \"nat\": {\"addresses\": [\"10.255.0.1\"]}}"
+
+static const char everybody[] = POLICY("{\"id\": \"all\", \"when\": {\"tenant\": [\"x\", \"y\"]}, \"allow\": true}");
+static const char germans[] =
+	POLICY("{\"id\": \"home\", \"when\": {\"client_region\": [\"DE\"]}, \"require\": {\"region\": [\"DE\"]}},"
+	       "{\"id\": \"all\", \"when\": {\"tenant\": [\"x\"]}, \"allow\": true}");
+
+static struct policy *policy;
+static struct replay *replay;
+
+static void open_replay(const char *text)
+{
+	struct diagnostics diagnostics = {.file = "test.json"};
+
+	if (policy_parse("test.json", text, strlen(text), 0, &diagnostics, &policy)) {
+		diagnostics_print(&diagnostics, stderr);
+		fail();
+	}
+	diagnostics_free(&diagnostics);
+	assert_int_equal(replay_open(policy, 0, &replay), 0);
+}
+
+static void end_replay(void)
+{
+	replay_close(replay);
+	policy_free(policy);
+}
+
+static struct replay_question question_of(uint8_t reason, const char *client, const char *backend)
+{
+	struct replay_question question = {.reason = reason, .tenant = "x", .region = "DE", .service = "s"};
+
+	snprintf(question.backend, sizeof(question.backend), "%s", backend);
+	if (client) {
+		question.has_client = question.has_address = true;
+		assert_int_equal(address_parse(client, &question.client), 0);
+		assert_int_equal(address_parse("192.0.2.1", &question.address), 0);
+		question.port = 443;
+		question.protocol = IPPROTO_TCP;
+	}
+	return question;
+}
+
+static struct replay_answer expect(struct replay_question question, enum replay_outcome outcome, uint8_t reason,
+				   const char *rule)
+{
+	struct replay_answer answer;
+
+	replay_ask(replay, &question, &answer);
+	if (answer.outcome != outcome)
+		fail_msg("%s, not %s", replay_outcome_words[answer.outcome], replay_outcome_words[outcome]);
+	assert_int_equal(answer.reason, reason);
+	if (rule)
+		assert_string_equal(policy->rules[answer.rule].id, rule);
+	else
+		assert_true(answer.rule == POLICY_NONE);
+	return answer;
+}
+
+static void who_was_allowed_and_who_was_not(void **state)
+{
+	(void)state;
+	open_replay(germans);
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "de"), REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "fr"), REPLAY_MOVED, USHER_REASON_REQUIRE_RULE, "home");
+	/* Of a longer prefix: in France. */
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.65", "fr"), REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	expect(question_of(USHER_REASON_ADMITTED, "203.0.113.5", "de"), REPLAY_DENIED, USHER_REASON_NO_ALLOW_RULE, NULL);
+	expect(question_of(USHER_REASON_NO_ALLOW_RULE, "203.0.113.5", ""), REPLAY_SAME, USHER_REASON_NO_ALLOW_RULE, NULL);
+	expect(question_of(USHER_REASON_DENY_RULE, "198.51.100.5", ""), REPLAY_ALLOWED, USHER_REASON_ADMITTED, "all");
+	/* A backend that is no more. */
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "gone"), REPLAY_MOVED, USHER_REASON_NO_BACKEND, NULL);
+	expect(question_of(USHER_REASON_NO_ALLOW_RULE, "2001:db8::1", ""), REPLAY_SAME, USHER_REASON_NO_ALLOW_RULE, NULL);
+	end_replay();
+}
+
+static void what_is_of_the_moment_is_no_policys(void **state)
+{
+	static const uint8_t reasons[] = {USHER_REASON_DRAINING,     USHER_REASON_UNHEALTHY,   USHER_REASON_QUARANTINED,
+					  USHER_REASON_GATE_BREACHED, USHER_REASON_UNVERIFIED, USHER_REASON_SHED,
+					  USHER_REASON_REVOKED,       USHER_REASON_NEW_FLOW_LIMIT, USHER_REASON_CONFIRMED};
+
+	(void)state;
+	open_replay(everybody);
+	for (size_t i = 0; i < sizeof(reasons); i++)
+		expect(question_of(reasons[i], "198.51.100.5", ""), REPLAY_OF_THE_MOMENT, 0, NULL);
+	end_replay();
+}
+
+static void without_an_address_the_record_says_who_it_was(void **state)
+{
+	struct replay_question question = question_of(USHER_REASON_ADMITTED, NULL, "fr");
+
+	(void)state;
+	open_replay(germans);
+	assert_true(expect(question, REPLAY_MOVED, USHER_REASON_REQUIRE_RULE, "home").by_recorded);
+	strcpy(question.region, "FR");
+	assert_true(expect(question, REPLAY_SAME, USHER_REASON_ADMITTED, "all").by_recorded);
+	strcpy(question.region, "SE"); /* no prefix of x's is there */
+	expect(question, REPLAY_UNANSWERABLE, 0, NULL);
+	strcpy(question.tenant, "nobody");
+	expect(question, REPLAY_UNANSWERABLE, 0, NULL);
+	strcpy(question.tenant, "unknown");
+	expect(question, REPLAY_DENIED, USHER_REASON_NO_ALLOW_RULE, NULL);
+	/* A service that is no more. */
+	strcpy(question.service, "t");
+	expect(question, REPLAY_DENIED, USHER_REASON_NOT_FOR_SERVICE, NULL);
+	end_replay();
+}
+
+static void another_port_or_protocol_is_another_service(void **state)
+{
+	struct replay_question question = question_of(USHER_REASON_ADMITTED, "198.51.100.5", "de");
+
+	(void)state;
+	open_replay(everybody);
+	question.port = 80;
+	expect(question, REPLAY_DENIED, USHER_REASON_NOT_FOR_SERVICE, NULL);
+	question.port = 443;
+	question.protocol = IPPROTO_UDP;
+	expect(question, REPLAY_DENIED, USHER_REASON_NOT_FOR_SERVICE, NULL);
+	end_replay();
+}
+
+static void lines_are_read_as_they_are_written(void **state)
+{
+	const struct record_stamp stamp = {.realtime = 1767225600000000000, .boot_id = 1};
+	const struct catalog_backend backend = {.name = "fr", .model = "m", .version = "2", .region = "FR", .port = 80};
+	struct usher_event event = {.reason = USHER_REASON_ADMITTED,
+				    .protocol = IPPROTO_UDP,
+				    .client_port_be = htons(4711),
+				    .service_port_be = htons(443)};
+	struct replay_question question;
+	struct json text = {0};
+	uint64_t count;
+
+	(void)state;
+	address_parse("198.51.100.5", &event.client);
+	address_parse("2001:db8::1", &event.service_address);
+	record_decision(&text, &stamp, &event, NULL, &backend, NULL);
+	assert_int_equal(replay_parse(text.bytes, text.length - 1, &question, &count), 0);
+	assert_int_equal(question.reason, USHER_REASON_ADMITTED);
+	assert_int_equal(count, 1);
+	assert_string_equal(question.backend, "fr");
+	assert_string_equal(question.tenant, "");
+	assert_true(question.has_client && address_equal(&question.client, &event.client));
+	assert_true(question.has_address && address_equal(&question.address, &event.service_address));
+	assert_int_equal(question.port, 443);
+	assert_int_equal(question.protocol, IPPROTO_UDP);
+	/* Cut anywhere it is no worse than unreadable. */
+	for (size_t length = 0; length < text.length; length++)
+		replay_parse(text.bytes, length, &question, &count);
+	json_clear(&text);
+	event.aggregated = 1;
+	event.count = 4000;
+	record_decision(&text, &stamp, &event, NULL, NULL, NULL);
+	assert_int_equal(replay_parse(text.bytes, text.length - 1, &question, &count), 0);
+	assert_int_equal(count, 4000);
+	assert_false(question.has_client || question.has_address);
+	json_clear(&text);
+	record_operation(&text, &stamp, "start", NULL);
+	record_operation_end(&text);
+	assert_int_equal(replay_parse(text.bytes, text.length - 1, &question, &count), -ENOENT);
+	json_free(&text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_was_allowed_and_who_was_not),
+		cmocka_unit_test(what_is_of_the_moment_is_no_policys),
+		cmocka_unit_test(without_an_address_the_record_says_who_it_was),
+		cmocka_unit_test(another_port_or_protocol_is_another_service),
+		cmocka_unit_test(lines_are_read_as_they_are_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

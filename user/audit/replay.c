@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/replay.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "audit/record.h"
+#include "base/address.h"
+#include "base/cleanup.h"
+#include "policy/reference.h"
+#include "policy/region.h"
+
+const char *const replay_outcome_words[REPLAY_OUTCOMES] = {
+	[REPLAY_SAME] = "same",		     [REPLAY_DENIED] = "allowed-to-denied",
+	[REPLAY_ALLOWED] = "denied-to-allowed", [REPLAY_MOVED] = "moved",
+	[REPLAY_OF_THE_MOMENT] = "of-the-moment", [REPLAY_UNANSWERABLE] = "unanswerable",
+};
+
+/* Decisions of one service that have been made, by class; NULL: not yet. */
+struct replay_service {
+	struct decision **by_class;
+};
+
+struct replay {
+	const struct policy *policy;
+	struct effective *effective;
+	struct source_trees *trees;
+	struct replay_service *services;
+};
+
+static void close_replay(struct replay **replay)
+{
+	replay_close(*replay);
+}
+
+void replay_close(struct replay *replay)
+{
+	if (!replay)
+		return;
+	for (size_t s = 0; replay->services && s < replay->policy->service_count; s++) {
+		struct decision **by_class = replay->services[s].by_class;
+
+		for (size_t c = 0; by_class && c < replay->trees->classes.count; c++)
+			decision_free(by_class[c]);
+		free(by_class);
+	}
+	free(replay->services);
+	source_trees_release(replay->trees);
+	effective_free(replay->effective);
+	free(replay);
+}
+
+int replay_open(const struct policy *policy, int64_t now, struct replay **ret_replay)
+{
+	_cleanup_(close_replay) struct replay *replay = calloc(1, sizeof(*replay));
+	int error = replay ? decide(policy, NULL, now, &replay->effective) : -ENOMEM;
+
+	if (error)
+		return error;
+	replay->policy = policy;
+	replay->trees = source_trees_of(policy, NULL);
+	replay->services = calloc(policy->service_count + 1, sizeof(*replay->services));
+	if (!replay->services)
+		return -ENOMEM;
+	*ret_replay = TAKE_PTR(replay);
+	return 0;
+}
+
+/* ---- who asks what ------------------------------------------------------------------------------------------- */
+
+static size_t find_service(const struct policy *policy, const struct replay_question *question)
+{
+	const struct named services = NAMED("service", policy->services, policy->service_count);
+
+	if (!question->has_address)
+		return named_find(&services, question->service);
+	for (size_t s = 0; s < policy->service_count; s++)
+		for (size_t a = 0; a < policy->services[s].address_count; a++) {
+			const struct service_address *at = &policy->services[s].addresses[a];
+
+			if (policy->services[s].protocol == question->protocol && at->port == question->port &&
+			    address_equal(&at->address, &question->address))
+				return s;
+		}
+	return POLICY_NONE;
+}
+
+/* SIZE_MAX: the policy has no such class. */
+static size_t recorded_class(const struct replay *replay, size_t service, const struct replay_question *question)
+{
+	const struct policy *policy = replay->policy;
+	const struct named tenants = NAMED("tenant", policy->tenants, policy->tenant_count);
+	const struct classes *classes = &replay->trees->classes;
+	struct class class = {.family = address_family(question->has_address ? &question->address
+									     : &policy->services[service].addresses[0].address)};
+
+	if (!strcmp(question->tenant, "unknown")) {
+		class.tenant = POLICY_UNKNOWN_TENANT;
+		return classes_find(classes, &class);
+	}
+	class.tenant = named_find(&tenants, question->tenant);
+	if (class.tenant == POLICY_NONE || region_parse(question->region, &class.region))
+		return SIZE_MAX;
+	for (size_t c = 2; c < classes->count; c++)
+		if (!class_compare(&classes->items[c], &class))
+			return c;
+	return SIZE_MAX;
+}
+
+static const struct decision *decision_for(struct replay *replay, size_t service, size_t class_number)
+{
+	struct replay_service *of = &replay->services[service];
+	const struct classes *classes = &replay->trees->classes;
+	const struct class *class = &classes->items[class_number];
+	size_t owner = replay->policy->services[service].tenant;
+
+	if (!of->by_class)
+		of->by_class = calloc(classes->count + 1, sizeof(struct decision *));
+	if (!of->by_class)
+		abort();
+	if (!of->by_class[class_number])
+		of->by_class[class_number] =
+			decision_make(replay->effective, service, owner == POLICY_NONE ? class->tenant : owner,
+				      &class->region, class->family);
+	return of->by_class[class_number];
+}
+
+/* ---- what would come of it ----------------------------------------------------------------------------------- */
+
+enum kind { WAS_ALLOWED, WAS_DENIED, WAS_NEITHER };
+
+static enum kind kind_of(uint8_t reason)
+{
+	switch (reason) {
+	case USHER_REASON_ADMITTED:
+	case USHER_REASON_REROUTED:
+	case USHER_REASON_ADOPTED:
+		return WAS_ALLOWED;
+	case USHER_REASON_DENY_RULE:
+	case USHER_REASON_NO_ALLOW_RULE:
+	case USHER_REASON_NO_BACKEND:
+	case USHER_REASON_REQUIRE_RULE:
+	case USHER_REASON_DENY_BACKENDS:
+	case USHER_REASON_EVIDENCE_EXPIRED:
+	case USHER_REASON_ADDRESS_FAMILY:
+	case USHER_REASON_NO_SHARE:
+		return WAS_DENIED;
+	default:
+		return WAS_NEITHER;
+	}
+}
+
+/* Why the backend of this name could not answer any more: SIZE_MAX and no reason if it could. */
+static bool still_answers(const struct policy *policy, const struct shortlist *list, const char *backend,
+			  struct replay_answer *answer)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct candidate *candidate = &list->candidates[i];
+
+		if (strcmp(policy->backends[candidate->backend].name, backend) != 0)
+			continue;
+		answer->reason = candidate->constraint_reason;
+		answer->rule = candidate->rule;
+		return !candidate->constraint_reason;
+	}
+	answer->reason = USHER_REASON_NO_BACKEND;
+	answer->rule = POLICY_NONE;
+	return false;
+}
+
+static void compare(const struct replay *replay, const struct replay_question *question, const struct decision *decision,
+		    struct replay_answer *answer)
+{
+	bool was = kind_of(question->reason) == WAS_ALLOWED, is = decision->answering;
+
+	answer->reason = decision->reason;
+	answer->rule = decision->rule;
+	answer->outcome = was == is ? REPLAY_SAME : was ? REPLAY_DENIED : REPLAY_ALLOWED;
+	if (was && is && question->backend[0]) {
+		struct replay_answer why = *answer;
+
+		if (!still_answers(replay->policy, decision->answering, question->backend, &why)) {
+			*answer = why;
+			answer->outcome = REPLAY_MOVED;
+		}
+	}
+}
+
+void replay_ask(struct replay *replay, const struct replay_question *question, struct replay_answer *ret_answer)
+{
+	struct replay_answer answer = {.outcome = REPLAY_OF_THE_MOMENT, .rule = POLICY_NONE};
+	size_t service, class_number;
+
+	*ret_answer = answer;
+	if (kind_of(question->reason) == WAS_NEITHER)
+		return;
+	service = find_service(replay->policy, question);
+	if (service == POLICY_NONE) { /* to the host, where nobody listens */
+		ret_answer->outcome = kind_of(question->reason) == WAS_ALLOWED ? REPLAY_DENIED : REPLAY_SAME;
+		ret_answer->reason = USHER_REASON_NOT_FOR_SERVICE;
+		return;
+	}
+	answer.by_recorded = !question->has_client;
+	class_number = question->has_client ? source_trees_find(replay->trees, &question->client)
+					    : recorded_class(replay, service, question);
+	if (class_number == SIZE_MAX) {
+		ret_answer->outcome = REPLAY_UNANSWERABLE;
+		return;
+	}
+	compare(replay, question, decision_for(replay, service, class_number), &answer);
+	*ret_answer = answer;
+}
+
+/* ---- lines --------------------------------------------------------------------------------------------------- */
+
+static const char *text_behind(const char *line, size_t length, const char *key, size_t *ret_length)
+{
+	const char *at = memmem(line, length, key, strlen(key)), *end;
+
+	if (!at)
+		return NULL;
+	at += strlen(key);
+	end = memchr(at, '"', (size_t)(line + length - at));
+	if (!end)
+		return NULL;
+	*ret_length = (size_t)(end - at);
+	return at;
+}
+
+/* Names hold no character that JSON would escape. What is longer than it can be is none. */
+static void take_text(const char *line, size_t length, const char *key, char *to, size_t room)
+{
+	size_t size;
+	const char *text = text_behind(line, length, key, &size);
+
+	if (!text || size >= room)
+		size = 0;
+	if (size)
+		memcpy(to, text, size);
+	to[size] = '\0';
+}
+
+static uint64_t number_at(const char *at, const char *end)
+{
+	uint64_t number = 0;
+
+	for (int digits = 0; at < end && *at >= '0' && *at <= '9' && digits < 19; at++, digits++)
+		number = number * 10 + (uint64_t)(*at - '0');
+	return number;
+}
+
+static bool take_endpoint(const char *line, size_t length, const char *key, struct usher_address *ret_address,
+			  uint16_t *ret_port)
+{
+	char text[ADDRESS_TEXT];
+	size_t size;
+	const char *at = text_behind(line, length, key, &size);
+
+	if (!at || size >= sizeof(text))
+		return false;
+	memcpy(text, at, size);
+	text[size] = '\0';
+	if (address_parse(text, ret_address))
+		return false;
+	/* ","port":443} */
+	at += size + 1;
+	if (line + length - at < 9 || memcmp(at, ",\"port\":", 8) != 0)
+		return false;
+	*ret_port = (uint16_t)number_at(at + 8, line + length);
+	return true;
+}
+
+static uint8_t reason_named(const char *label)
+{
+	for (unsigned int r = 0; r < USHER_REASON_MAX; r++)
+		if (!strcmp(record_reason((uint8_t)r), label))
+			return (uint8_t)r;
+	return USHER_REASON_MAX;
+}
+
+int replay_parse(const char *line, size_t length, struct replay_question *ret_question, uint64_t *ret_count)
+{
+	struct replay_question question = {0};
+	char reason[32], protocol[8];
+	const char *count;
+	uint16_t port;
+
+	if (!memmem(line, length < 64 ? length : 64, ",\"type\":\"decision\"", 18))
+		return -ENOENT;
+	take_text(line, length, ",\"reason\":\"", reason, sizeof(reason));
+	question.reason = reason_named(reason);
+	if (question.reason == USHER_REASON_MAX)
+		return -EINVAL;
+	take_text(line, length, ",\"tenant\":\"", question.tenant, sizeof(question.tenant));
+	take_text(line, length, ",\"client_region\":\"", question.region, sizeof(question.region));
+	take_text(line, length, ",\"service\":\"", question.service, sizeof(question.service));
+	take_text(line, length, ",\"backend\":\"", question.backend, sizeof(question.backend));
+	take_text(line, length, "\"protocol_name\":\"", protocol, sizeof(protocol));
+	question.protocol = !strcmp(protocol, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
+	question.has_client = take_endpoint(line, length, ",\"src_endpoint\":{\"ip\":\"", &question.client, &port);
+	question.has_address =
+		take_endpoint(line, length, ",\"dst_endpoint\":{\"ip\":\"", &question.address, &question.port);
+	count = memmem(line, length, ",\"count\":", 9);
+	*ret_count = count ? number_at(count + 9, line + length) : 1;
+	*ret_question = question;
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Decisions that are on record, put to another policy: who would be denied that was allowed, allowed that was denied, and whose backend
+ * could not answer any more. Pure.
+ *
+ * 1. What is compared is policy with policy: every backend of the other policy counts as healthy and free. A refusal that came of the
+ *    moment (drains, probes, quarantine, gates, surges, limits) says nothing about a policy, and is counted apart.
+ * 2. A client is classified anew, by its address, with the trees that the kernel would be given. Where the record has no address, or not
+ *    all of it, tenant and region of the record stand in, if the other policy has them.
+ */
+#ifndef USHER_AUDIT_REPLAY_H
+#define USHER_AUDIT_REPLAY_H
+
+#include "compile/decision.h"
+#include "compile/sources.h"
+
+enum replay_outcome {
+	REPLAY_SAME,
+	REPLAY_DENIED,	     /* was allowed */
+	REPLAY_ALLOWED,	     /* was denied */
+	REPLAY_MOVED,	     /* would be answered, but not by this backend */
+	REPLAY_OF_THE_MOMENT, /* nothing that a policy decides */
+	REPLAY_UNANSWERABLE, /* who it was, the other policy cannot tell */
+	REPLAY_OUTCOMES,
+};
+extern const char *const replay_outcome_words[REPLAY_OUTCOMES];
+
+/* What the record says; texts may be "" where it says nothing. */
+struct replay_question {
+	uint8_t reason; /* enum usher_reason */
+	char tenant[USHER_NAME_MAX + 1], region[8], service[USHER_NAME_MAX + 1], backend[USHER_NAME_MAX + 1];
+	bool has_client;
+	struct usher_address client;
+	bool has_address; /* that it called */
+	struct usher_address address;
+	uint16_t port;
+	uint8_t protocol;
+};
+
+struct replay_answer {
+	enum replay_outcome outcome;
+	uint8_t reason;	    /* of the other policy, enum usher_reason */
+	size_t rule;	    /* of it, that is responsible, or POLICY_NONE */
+	bool by_recorded; /* tenant and region are those of the record */
+};
+
+struct replay;
+
+/* Returns 0 or -ENOMEM. The policy must outlive it. */
+int replay_open(const struct policy *policy, int64_t now, struct replay **ret_replay);
+void replay_close(struct replay *replay);
+void replay_ask(struct replay *replay, const struct replay_question *question, struct replay_answer *ret_answer);
+
+/* A line of the log. Returns 0 and how many decisions it stands for; -ENOENT: it is no decision; -EINVAL: it cannot be read. */
+int replay_parse(const char *line, size_t length, struct replay_question *ret_question, uint64_t *ret_count);
+
+#endif
