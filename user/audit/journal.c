@@ -385,7 +385,8 @@ int journal_open(const struct program *program, const struct publisher *publishe
 	journal->publisher = publisher;
 	journal->taken = calloc(counters_cpus(), sizeof(*journal->taken));
 	journal->ranges = calloc(counters_cpus() * USHER_RINGS, sizeof(*journal->ranges));
-	if (!journal->taken || !journal->ranges || catalogs_new(&journal->catalogs) || gaps_new(counters_cpus(), &journal->gaps))
+	if (!journal->taken || !journal->ranges || catalogs_new(&journal->catalogs) ||
+	    gaps_new(counters_cpus(), &journal->gaps))
 		return problem_set(problem, -ENOMEM, "no memory");
 	clear_ranges(journal);
 	stamp = stamp_now(journal);

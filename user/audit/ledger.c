@@ -70,7 +70,6 @@ static int write_batch(struct ledger *ledger, const struct record_stamp *stamp, 
 	return error;
 }
 
-
 /* The last checkpoint where it is found at once, for whoever keeps it elsewhere: whole, or the one before. */
 static int write_head(struct ledger *ledger, const char *line, size_t length)
 {
@@ -244,7 +243,8 @@ int ledger_open(const char *folder, const char *key, const struct record_stamp *
 		return error;
 	error = go_on(ledger, stamp, &found);
 	if (error)
-		return problem_set(problem, error, "cannot go on with the audit log in %s: %s", folder, strerror(-error));
+		return problem_set(problem, error, "cannot go on with the audit log in %s: %s", folder,
+				   strerror(-error));
 	ledger->begins = true;
 	*ret_found = found;
 	*ret_ledger = TAKE_PTR(ledger);

@@ -14,9 +14,8 @@
 #include "policy/region.h"
 
 const char *const replay_outcome_words[REPLAY_OUTCOMES] = {
-	[REPLAY_SAME] = "same",		     [REPLAY_DENIED] = "allowed-to-denied",
-	[REPLAY_ALLOWED] = "denied-to-allowed", [REPLAY_MOVED] = "moved",
-	[REPLAY_OF_THE_MOMENT] = "of-the-moment", [REPLAY_UNANSWERABLE] = "unanswerable",
+	[REPLAY_SAME] = "same",	  [REPLAY_DENIED] = "allowed-to-denied",    [REPLAY_ALLOWED] = "denied-to-allowed",
+	[REPLAY_MOVED] = "moved", [REPLAY_OF_THE_MOMENT] = "of-the-moment", [REPLAY_UNANSWERABLE] = "unanswerable",
 };
 
 /* Decisions of one service that have been made, by class; NULL: not yet. */
@@ -94,8 +93,9 @@ static size_t recorded_class(const struct replay *replay, size_t service, const 
 	const struct policy *policy = replay->policy;
 	const struct named tenants = NAMED("tenant", policy->tenants, policy->tenant_count);
 	const struct classes *classes = &replay->trees->classes;
-	struct class class = {.family = address_family(question->has_address ? &question->address
-									     : &policy->services[service].addresses[0].address)};
+	struct class class = {.family = address_family(question->has_address
+							       ? &question->address
+							       : &policy->services[service].addresses[0].address)};
 
 	if (!strcmp(question->tenant, "unknown")) {
 		class.tenant = POLICY_UNKNOWN_TENANT;
@@ -153,26 +153,43 @@ static enum kind kind_of(uint8_t reason)
 	}
 }
 
-/* Why the backend of this name could not answer any more: SIZE_MAX and no reason if it could. */
+/* The part of a name that all members of a pool have, with its dot; 0: it is no member's. */
+static size_t pool_part(const struct policy *policy, const char *backend)
+{
+	for (size_t p = 0; p < policy->pool_count; p++) {
+		size_t length = strlen(policy->pools[p].name);
+
+		if (!strncmp(policy->pools[p].name, backend, length) && backend[length] == '.')
+			return length + 1;
+	}
+	return 0;
+}
+
+/* Could the backend of this name still answer, and if not, why? For the members of a pool, which nobody asks here, one of each region
+ * stands in: one that could is enough. */
 static bool still_answers(const struct policy *policy, const struct shortlist *list, const char *backend,
 			  struct replay_answer *answer)
 {
+	size_t part = pool_part(policy, backend);
+
+	answer->reason = USHER_REASON_NO_BACKEND;
+	answer->rule = POLICY_NONE;
 	for (size_t i = 0; i < list->count; i++) {
 		const struct candidate *candidate = &list->candidates[i];
+		const char *name = policy->backends[candidate->backend].name;
 
-		if (strcmp(policy->backends[candidate->backend].name, backend) != 0)
+		if (part ? strncmp(name, backend, part) != 0 : strcmp(name, backend) != 0)
 			continue;
 		answer->reason = candidate->constraint_reason;
 		answer->rule = candidate->rule;
-		return !candidate->constraint_reason;
+		if (!candidate->constraint_reason)
+			return true;
 	}
-	answer->reason = USHER_REASON_NO_BACKEND;
-	answer->rule = POLICY_NONE;
 	return false;
 }
 
-static void compare(const struct replay *replay, const struct replay_question *question, const struct decision *decision,
-		    struct replay_answer *answer)
+static void compare(const struct replay *replay, const struct replay_question *question,
+		    const struct decision *decision, struct replay_answer *answer)
 {
 	bool was = kind_of(question->reason) == WAS_ALLOWED, is = decision->answering;
 

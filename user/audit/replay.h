@@ -7,6 +7,7 @@
  *    moment (drains, probes, quarantine, gates, surges, limits) says nothing about a policy, and is counted apart.
  * 2. A client is classified anew, by its address, with the trees that the kernel would be given. Where the record has no address, or not
  *    all of it, tenant and region of the record stand in, if the other policy has them.
+ * 3. Whom the other policy's pools will have nobody knows: one of each region and family stands in (policy_assume_members).
  */
 #ifndef USHER_AUDIT_REPLAY_H
 #define USHER_AUDIT_REPLAY_H
@@ -16,11 +17,11 @@
 
 enum replay_outcome {
 	REPLAY_SAME,
-	REPLAY_DENIED,	     /* was allowed */
-	REPLAY_ALLOWED,	     /* was denied */
-	REPLAY_MOVED,	     /* would be answered, but not by this backend */
+	REPLAY_DENIED,	      /* was allowed */
+	REPLAY_ALLOWED,	      /* was denied */
+	REPLAY_MOVED,	      /* would be answered, but not by this backend */
 	REPLAY_OF_THE_MOMENT, /* nothing that a policy decides */
-	REPLAY_UNANSWERABLE, /* who it was, the other policy cannot tell */
+	REPLAY_UNANSWERABLE,  /* who it was, the other policy cannot tell */
 	REPLAY_OUTCOMES,
 };
 extern const char *const replay_outcome_words[REPLAY_OUTCOMES];
@@ -39,8 +40,8 @@ struct replay_question {
 
 struct replay_answer {
 	enum replay_outcome outcome;
-	uint8_t reason;	    /* of the other policy, enum usher_reason */
-	size_t rule;	    /* of it, that is responsible, or POLICY_NONE */
+	uint8_t reason;	  /* of the other policy, enum usher_reason */
+	size_t rule;	  /* of it, that is responsible, or POLICY_NONE */
 	bool by_recorded; /* tenant and region are those of the record */
 };
 

@@ -118,7 +118,8 @@ static int read_private(const char *path, struct signer *signer)
 static int explain_key(struct problem *problem, int error, const char *path)
 {
 	if (error == -EPERM)
-		return problem_set(problem, error, "%s can be read by others than its owner: chmod 600, or remove it", path);
+		return problem_set(problem, error, "%s can be read by others than its owner: chmod 600, or remove it",
+				   path);
 	if (error == -EINVAL)
 		return problem_set(problem, error, "%s holds no Ed25519 key", path);
 	return problem_set(problem, error, "cannot read %s: %s", path, strerror(-error));

@@ -13,7 +13,7 @@
 
 #include "base/problem.h"
 
-#define SIGNER_ID 17	      /* with the final NUL */
+#define SIGNER_ID 17	     /* with the final NUL */
 #define SIGNER_SIGNATURE 129 /* hexadecimal, with the final NUL */
 
 struct signer;

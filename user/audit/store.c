@@ -91,7 +91,8 @@ static int newest_segment(struct store *store, char path[PATH_ROOM])
 	for (int i = count; i-- > 0;) {
 		struct stat status;
 
-		if (!found && !error && snprintf(path, PATH_ROOM, "%s/%s", store->folder, entries[i]->d_name) >= PATH_ROOM)
+		if (!found && !error &&
+		    snprintf(path, PATH_ROOM, "%s/%s", store->folder, entries[i]->d_name) >= PATH_ROOM)
 			error = -ENAMETOOLONG;
 		if (!found && !error && stat(path, &status))
 			error = -errno;

@@ -112,7 +112,8 @@ static void take_numbers(struct verifier *verifier, const char *line, size_t len
 		last = first;
 	if ((track->known || verifier->boot[0] == 0) && first != track->next)
 		find(verifier, verifier->line, verifier->line,
-		     "CPU %" PRIu64 " goes on with number %" PRIu64 " where %" PRIu64 " is due", cpu, first, track->next);
+		     "CPU %" PRIu64 " goes on with number %" PRIu64 " where %" PRIu64 " is due", cpu, first,
+		     track->next);
 	if (!track->seen)
 		track->first = first;
 	track->seen = track->known = true;
@@ -207,7 +208,8 @@ static void take_checkpoint(struct verifier *verifier, const char *line, size_t 
 	}
 	key = key_of(verifier, checkpoint.key);
 	if (!key) {
-		find(verifier, verifier->line, verifier->line, "a checkpoint by key %s, which is not known", checkpoint.key);
+		find(verifier, verifier->line, verifier->line, "a checkpoint by key %s, which is not known",
+		     checkpoint.key);
 		return;
 	}
 	if (!signer_key_verifies(key, line, checkpoint.signed_length, checkpoint.signature)) {
@@ -218,7 +220,8 @@ static void take_checkpoint(struct verifier *verifier, const char *line, size_t 
 	if (checkpoint.seal != verifier->chain.seals || strcmp(checkpoint.log, verifier->log) ||
 	    memcmp(checkpoint.hash, verifier->chain.hash, sizeof(checkpoint.hash)) != 0) {
 		find(verifier, verifier->line, verifier->line,
-		     "the signed checkpoint names another seal %" PRIu64 " than the one that stands before it: all up to "
+		     "the signed checkpoint names another seal %" PRIu64
+		     " than the one that stands before it: all up to "
 		     "here was written anew",
 		     checkpoint.seal);
 		return;
@@ -244,8 +247,8 @@ static void meet_witnesses(struct verifier *verifier, uint64_t seal, const uint8
 		if (witness->seal == seal &&
 		    (memcmp(witness->hash, hash, sizeof(witness->hash)) || strcmp(witness->log, verifier->log)))
 			find(verifier, verifier->batch_line, verifier->line,
-			     "seal %" PRIu64 " is not the one that the witness of %s has: the log was written anew", seal,
-			     witness->time);
+			     "seal %" PRIu64 " is not the one that the witness of %s has: the log was written anew",
+			     seal, witness->time);
 	}
 }
 
@@ -267,8 +270,8 @@ static void take_seal(struct verifier *verifier, const char *line, size_t length
 		     seal.number, due);
 	else if (seal.bad_lines)
 		find(verifier, verifier->batch_line, verifier->line,
-		     "the batch of seal %" PRIu64 " has %" PRIu64 " lines and had %" PRIu64 " when it was sealed", seal.number,
-		     lines, seal.lines);
+		     "the batch of seal %" PRIu64 " has %" PRIu64 " lines and had %" PRIu64 " when it was sealed",
+		     seal.number, lines, seal.lines);
 	else if (seal.bad_hash)
 		find(verifier, verifier->batch_line, verifier->line,
 		     "the batch of seal %" PRIu64 " is not what was sealed: it was edited", seal.number);
@@ -384,7 +387,8 @@ static int take_segment(struct verifier *verifier, const struct segment_text *te
 	else if (last)
 		verifier->summary.unsealed_lines = verifier->chain.lines + (line < end);
 	else if (verifier->chain.lines || line < end)
-		find(verifier, verifier->batch_line, verifier->line + (line < end), "nothing seals the end of the segment");
+		find(verifier, verifier->batch_line, verifier->line + (line < end),
+		     "nothing seals the end of the segment");
 	else if (verifier->summary.signed_seal + 1 != verifier->summary.last_seal)
 		find(verifier, verifier->line, verifier->line, "no checkpoint that holds signs the end of the segment");
 	return 0;

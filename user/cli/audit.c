@@ -10,8 +10,7 @@
 static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
-} words[] = {
-	{"tail", audit_tail}, {"verify", audit_verify}, {"key", audit_key}, {"checkpoint", audit_checkpoint}};
+} words[] = {{"tail", audit_tail}, {"verify", audit_verify}, {"key", audit_key}, {"checkpoint", audit_checkpoint}};
 
 int cli_audit(int argc, char **argv)
 {

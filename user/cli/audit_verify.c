@@ -146,18 +146,20 @@ static void print_summary(const struct verify_summary *summary, const struct tru
 	printf("%s: %s\n", folder, summary->findings ? "NOT as it was written" : "as it was written");
 	printf("%-12s%" PRIu64 " from number %u, %" PRIu64 " lines, %s to %s\n", "segments", summary->segments,
 	       summary->first_segment, summary->lines, summary->first_time, summary->last_time);
-	printf("%-12s%" PRIu64 " decisions, %" PRIu64 " operations\n", "records", summary->decisions, summary->operations);
+	printf("%-12s%" PRIu64 " decisions, %" PRIu64 " operations\n", "records", summary->decisions,
+	       summary->operations);
 	printf("%-12s%" PRIu64 " numbers in %" PRIu64 " gaps: decisions that were made and not recorded\n", "lost",
 	       summary->lost, summary->gaps);
 	printf("%-12s%" PRIu64 ", %" PRIu64 " lines at the end without one\n", "seals", summary->seals,
 	       summary->unsealed_lines);
 	if (summary->signed_time[0])
-		printf("%-12s%" PRIu64 ", the last of %s; %" PRIu64 " seals since\n", "checkpoints", summary->checkpoints,
-		       summary->signed_time, summary->last_seal - summary->signed_seal);
+		printf("%-12s%" PRIu64 ", the last of %s; %" PRIu64 " seals since\n", "checkpoints",
+		       summary->checkpoints, summary->signed_time, summary->last_seal - summary->signed_seal);
 	else
 		printf("%-12snone that holds\n", "checkpoints");
 	printf("%-12s%zu%s; %zu witnesses\n", "keys", trust->key_count,
-	       trust->own_keys ? " from beside the log: whoever could edit it could have put them there (--key FILE)" : "",
+	       trust->own_keys ? " from beside the log: whoever could edit it could have put them there (--key FILE)"
+			       : "",
 	       trust->witness_count);
 }
 
@@ -310,7 +312,8 @@ int audit_key(int argc, char **argv)
 	if (!error)
 		error = segment_read(folder, segments.items[segments.count - 1].name, &text);
 	if (error)
-		return cli_fail(CLI_SYSTEM, "%s: %s", folder, error == -ENOENT ? "there is no record" : strerror(-error));
+		return cli_fail(CLI_SYSTEM, "%s: %s", folder,
+				error == -ENOENT ? "there is no record" : strerror(-error));
 	if (text.length)
 		end = memchr(text.bytes, '\n', text.length);
 	if (!end || chain_parse_segment(text.bytes, (size_t)(end - text.bytes), &segment))

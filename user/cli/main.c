@@ -93,8 +93,10 @@ static const struct verb verbs[] = {
 	 cli_detach},
 	{"simulate", "FILE [--since TIME] [--until TIME] [--dir DIR]",
 	 "what another policy would have made of the decisions on record",
-	 "Who was allowed and would be denied, who was denied and would be allowed, whose backend could not answer any more:\n"
-	 "by tenant, region and service, with the rule responsible and examples. Needs no daemon. Every backend of FILE counts as\n"
+	 "Who was allowed and would be denied, who was denied and would be allowed, whose backend could not answer any "
+	 "more:\n"
+	 "by tenant, region and service, with the rule responsible and examples. Needs no daemon. Every backend of "
+	 "FILE counts as\n"
 	 "healthy and free; refusals that came of the moment (drains, probes, gates, limits, ...) are counted apart.\n"
 	 "  --since TIME, --until TIME   a day, or a time such as 2026-03-01T12:00:00Z\n"
 	 "  --dir DIR                    where the record is\n"
@@ -111,9 +113,11 @@ static const struct verb verbs[] = {
 	 "  --reason R      only this reason, as in `usher show stats`\n"
 	 "  --tenant T, --service S\n"
 	 "verify: has anybody edited it? Works every seal out anew and says what does not hold, and where.\n"
-	 "  --key FILE      the public key that is believed; without one those that lie beside the record are, where whoever\n"
+	 "  --key FILE      the public key that is believed; without one those that lie beside the record are, where "
+	 "whoever\n"
 	 "                  can edit it could have put them\n"
-	 "  --witness FILE  checkpoints that were kept elsewhere, one a line: what is older was not written anew since\n"
+	 "  --witness FILE  checkpoints that were kept elsewhere, one a line: what is older was not written anew "
+	 "since\n"
 	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"
 	 "  --dir DIR       where the record is\n"
 	 "Exit status of verify: 0 it is as it was written, 1 it is not.",

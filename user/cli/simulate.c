@@ -19,6 +19,7 @@
 #include "cli/field.h"
 #include "cli/ink.h"
 #include "cli/verbs.h"
+#include "policy/members.h"
 #include "policy/policy.h"
 
 #define EXAMPLES_MAX 3
@@ -76,8 +77,8 @@ static void add_example(struct group *group, const char *line, const struct repl
 		return;
 	if (question->has_client)
 		address_print(&question->client, client);
-	snprintf(group->example[group->examples++], EXAMPLE_TEXT, "%.*s from %s%s%s", TIME_LENGTH, line + TIME_AT, client,
-		 question->backend[0] ? " to " : "", question->backend);
+	snprintf(group->example[group->examples++], EXAMPLE_TEXT, "%.*s from %s%s%s", TIME_LENGTH, line + TIME_AT,
+		 client, question->backend[0] ? " to " : "", question->backend);
 }
 
 static void take_line(struct simulation *simulation, const char *line, size_t length)
@@ -140,7 +141,8 @@ static int read_all(struct simulation *simulation, const char *folder)
 		}
 		segment_release(&text);
 	}
-	return error ? cli_fail(CLI_SYSTEM, "%s: %s", folder, error == -ENOENT ? "there is no record" : strerror(-error))
+	return error ? cli_fail(CLI_SYSTEM, "%s: %s", folder,
+				error == -ENOENT ? "there is no record" : strerror(-error))
 		     : CLI_OK;
 }
 
@@ -154,8 +156,10 @@ static const struct group_key *key_at(const struct simulation *simulation, size_
 static int by_count(const void *a, const void *b, void *context)
 {
 	const struct simulation *simulation = context;
-	const struct group_key *left = key_at(simulation, *(const size_t *)a), *right = key_at(simulation, *(const size_t *)b);
-	uint64_t more = simulation->groups[*(const size_t *)a].count, less = simulation->groups[*(const size_t *)b].count;
+	const struct group_key *left = key_at(simulation, *(const size_t *)a),
+			       *right = key_at(simulation, *(const size_t *)b);
+	uint64_t more = simulation->groups[*(const size_t *)a].count,
+		 less = simulation->groups[*(const size_t *)b].count;
 
 	if (left->outcome != right->outcome)
 		return left->outcome < right->outcome ? -1 : 1;
@@ -185,9 +189,10 @@ static void print_group(const struct simulation *simulation, size_t number)
 	const struct group *group = &simulation->groups[number];
 	const char *rule = rule_of(simulation, key);
 
-	printf("%s%-18s%s %10" PRIu64 "  %s from %s at %s: %s", ink(key->outcome == REPLAY_DENIED ? INK_BAD : INK_PLAIN),
-	       replay_outcome_words[key->outcome], ink(INK_PLAIN), group->count, key->tenant[0] ? key->tenant : "-",
-	       key->region[0] ? key->region : "-", key->service[0] ? key->service : "-", record_reason(key->was));
+	printf("%s%-18s%s %10" PRIu64 "  %s from %s at %s: %s",
+	       ink(key->outcome == REPLAY_DENIED ? INK_BAD : INK_PLAIN), replay_outcome_words[key->outcome],
+	       ink(INK_PLAIN), group->count, key->tenant[0] ? key->tenant : "-", key->region[0] ? key->region : "-",
+	       key->service[0] ? key->service : "-", record_reason(key->was));
 	if (key->outcome == REPLAY_MOVED)
 		printf(", away from %s: %s", key->backend, record_reason(key->is));
 	else if (key->outcome != REPLAY_UNANSWERABLE)
@@ -210,7 +215,8 @@ static void print_text(const struct simulation *simulation, const size_t *order)
 	       " that the policy cannot answer; %" PRIu64 " judged by the tenant and region on record",
 	       all, simulation->counts[REPLAY_SAME], simulation->counts[REPLAY_DENIED],
 	       simulation->counts[REPLAY_ALLOWED], simulation->counts[REPLAY_MOVED],
-	       simulation->counts[REPLAY_OF_THE_MOMENT], simulation->counts[REPLAY_UNANSWERABLE], simulation->by_recorded);
+	       simulation->counts[REPLAY_OF_THE_MOMENT], simulation->counts[REPLAY_UNANSWERABLE],
+	       simulation->by_recorded);
 	if (simulation->unreadable)
 		printf("; %" PRIu64 " lines that cannot be read", simulation->unreadable);
 	putchar('\n');
@@ -283,6 +289,7 @@ static int simulate(struct simulation *simulation, const struct document *docume
 
 	if (status)
 		return status;
+	policy_assume_members(policy);
 	simulation->policy = policy;
 	if (replay_open(policy, time(NULL), &simulation->replay))
 		status = cli_fail(CLI_SYSTEM, "no memory");

@@ -363,7 +363,8 @@ static size_t rank_of(const struct source_trees *trees, int family, size_t line,
 		struct number key = {.low = family == AF_INET ? trees->source4[line].first[rank] : 0};
 
 		if (family == AF_INET6)
-			key = (struct number){trees->source6[line].first[rank].high, trees->source6[line].first[rank].low};
+			key = (struct number){trees->source6[line].first[rank].high,
+					      trees->source6[line].first[rank].low};
 		if (compare_numbers(key, address) > 0)
 			break;
 	}

@@ -15,17 +15,18 @@
 
 #include "audit/record.h"
 #include "base/address.h"
+#include "policy/members.h"
 #include "policy/policy.h"
 
 #define POLICY(rules)                                                                                                  \
-	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"},"        \
+	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"},"       \
 	"\"2\": {\"stage\": \"canary\"}}}},"                                                                           \
-	"\"backends\": {\"de\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"               \
-	"\"fr\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@2\", \"region\": \"FR\"}},"                             \
-	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"             \
-	"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"},"                    \
+	"\"backends\": {\"de\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"              \
+	"\"fr\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@2\", \"region\": \"FR\"}},"                            \
+	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"            \
+	"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"},"                   \
 	"{\"prefix\": \"198.51.100.64/26\", \"region\": \"FR\"}]},"                                                    \
-	"\"y\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}]}},"                                \
+	"\"y\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}]}},"                               \
 	"\"rules\": [" rules "], \"nat\": {\"addresses\": [\"10.255.0.1\"]}}"
 
 static const char everybody[] = POLICY("{\"id\": \"all\", \"when\": {\"tenant\": [\"x\", \"y\"]}, \"allow\": true}");
@@ -45,6 +46,7 @@ static void open_replay(const char *text)
 		fail();
 	}
 	diagnostics_free(&diagnostics);
+	policy_assume_members(policy);
 	assert_int_equal(replay_open(policy, 0, &replay), 0);
 }
 
@@ -90,23 +92,28 @@ static void who_was_allowed_and_who_was_not(void **state)
 	(void)state;
 	open_replay(germans);
 	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "de"), REPLAY_SAME, USHER_REASON_ADMITTED, "all");
-	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "fr"), REPLAY_MOVED, USHER_REASON_REQUIRE_RULE, "home");
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "fr"), REPLAY_MOVED, USHER_REASON_REQUIRE_RULE,
+	       "home");
 	/* Of a longer prefix: in France. */
 	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.65", "fr"), REPLAY_SAME, USHER_REASON_ADMITTED, "all");
-	expect(question_of(USHER_REASON_ADMITTED, "203.0.113.5", "de"), REPLAY_DENIED, USHER_REASON_NO_ALLOW_RULE, NULL);
-	expect(question_of(USHER_REASON_NO_ALLOW_RULE, "203.0.113.5", ""), REPLAY_SAME, USHER_REASON_NO_ALLOW_RULE, NULL);
+	expect(question_of(USHER_REASON_ADMITTED, "203.0.113.5", "de"), REPLAY_DENIED, USHER_REASON_NO_ALLOW_RULE,
+	       NULL);
+	expect(question_of(USHER_REASON_NO_ALLOW_RULE, "203.0.113.5", ""), REPLAY_SAME, USHER_REASON_NO_ALLOW_RULE,
+	       NULL);
 	expect(question_of(USHER_REASON_DENY_RULE, "198.51.100.5", ""), REPLAY_ALLOWED, USHER_REASON_ADMITTED, "all");
 	/* A backend that is no more. */
 	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "gone"), REPLAY_MOVED, USHER_REASON_NO_BACKEND, NULL);
-	expect(question_of(USHER_REASON_NO_ALLOW_RULE, "2001:db8::1", ""), REPLAY_SAME, USHER_REASON_NO_ALLOW_RULE, NULL);
+	expect(question_of(USHER_REASON_NO_ALLOW_RULE, "2001:db8::1", ""), REPLAY_SAME, USHER_REASON_NO_ALLOW_RULE,
+	       NULL);
 	end_replay();
 }
 
 static void what_is_of_the_moment_is_no_policys(void **state)
 {
-	static const uint8_t reasons[] = {USHER_REASON_DRAINING,     USHER_REASON_UNHEALTHY,   USHER_REASON_QUARANTINED,
-					  USHER_REASON_GATE_BREACHED, USHER_REASON_UNVERIFIED, USHER_REASON_SHED,
-					  USHER_REASON_REVOKED,       USHER_REASON_NEW_FLOW_LIMIT, USHER_REASON_CONFIRMED};
+	static const uint8_t reasons[] = {
+		USHER_REASON_DRAINING,	    USHER_REASON_UNHEALTHY,	 USHER_REASON_QUARANTINED,
+		USHER_REASON_GATE_BREACHED, USHER_REASON_UNVERIFIED,	 USHER_REASON_SHED,
+		USHER_REASON_REVOKED,	    USHER_REASON_NEW_FLOW_LIMIT, USHER_REASON_CONFIRMED};
 
 	(void)state;
 	open_replay(everybody);
@@ -133,6 +140,27 @@ static void without_an_address_the_record_says_who_it_was(void **state)
 	/* A service that is no more. */
 	strcpy(question.service, "t");
 	expect(question, REPLAY_DENIED, USHER_REASON_NOT_FOR_SERVICE, NULL);
+	end_replay();
+}
+
+static void members_of_a_pool_are_known_by_their_pool(void **state)
+{
+	static const char pool[] =
+		"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": "
+		"\"production\"}}}},"
+		"\"backends\": {}, \"pools\": {\"p\": {\"file\": \"p.json\", \"serves\": \"m@1\", \"region\": \"DE\","
+		"\"port\": 80, \"most\": 4, \"within\": [\"10.0.0.0/24\"]}},"
+		"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"
+		"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"}]}},"
+		"\"rules\": [{\"id\": \"all\", \"when\": {\"tenant\": [\"x\"]}, \"allow\": true}],"
+		"\"nat\": {\"addresses\": [\"10.255.0.1\"]}}";
+
+	(void)state;
+	open_replay(pool);
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "p.10-0-0-7-80"), REPLAY_SAME, USHER_REASON_ADMITTED,
+	       "all");
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "q.10-0-0-7-80"), REPLAY_MOVED,
+	       USHER_REASON_NO_BACKEND, NULL);
 	end_replay();
 }
 
@@ -198,6 +226,7 @@ int main(void)
 		cmocka_unit_test(who_was_allowed_and_who_was_not),
 		cmocka_unit_test(what_is_of_the_moment_is_no_policys),
 		cmocka_unit_test(without_an_address_the_record_says_who_it_was),
+		cmocka_unit_test(members_of_a_pool_are_known_by_their_pool),
 		cmocka_unit_test(another_port_or_protocol_is_another_service),
 		cmocka_unit_test(lines_are_read_as_they_are_written),
 	};

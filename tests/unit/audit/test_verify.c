@@ -245,8 +245,8 @@ static void moved_lines_and_numbers(void **state)
 	write_log(2);
 	bytes = load(0, &length);
 	for (size_t i = 0; i < 2; i++)
-		snprintf(copy[i], sizeof(copy[i]), "%.*s",
-			 (int)(line_of(bytes, 4 + i) - line_of(bytes, 3 + i)), line_of(bytes, 3 + i));
+		snprintf(copy[i], sizeof(copy[i]), "%.*s", (int)(line_of(bytes, 4 + i) - line_of(bytes, 3 + i)),
+			 line_of(bytes, 3 + i));
 	assert_int_equal(strlen(copy[0]), strlen(copy[1]));
 	memcpy(line_of(bytes, 3), copy[1], strlen(copy[1]));
 	memcpy(line_of(bytes, 4), copy[0], strlen(copy[0]));
@@ -267,7 +267,8 @@ static void a_segment_that_is_gone_or_another_ones(void **state)
 	path_of(1, path);
 	assert_int_equal(unlink(path), 0);
 	expect("segment 3 stands where 2 is due");
-	assert_non_null(strstr(findings, "it goes on from seal 88, and the segment before it ends with another one (44)"));
+	assert_non_null(
+		strstr(findings, "it goes on from seal 88, and the segment before it ends with another one (44)"));
 	/* The third in the place of the second. */
 	path_of(1, other);
 	assert_int_equal(rename(other, path), 0);
