@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/moment.h"
 
 /* {"time":"2026-03-01T12:00:00.123Z","type":" */
 #define TIME_AT 9
@@ -55,8 +56,31 @@ void chain_close(struct chain *chain)
 	chain->stream = NULL;
 }
 
+/* Times of one form: their texts are in the order of what they mean. */
+static void widen(struct chain_span *span, const char *line, size_t length)
+{
+	static const char before[] = "{\"time\":\"";
+	const char *time = line + TIME_AT;
+
+	if (length <= TIME_AT + TIME_LENGTH || memcmp(line, before, TIME_AT) != 0 || time[TIME_LENGTH] != '"' ||
+	    time[TIME_LENGTH - 1] != 'Z')
+		return;
+	if (!span->earliest[0] || memcmp(time, span->earliest, TIME_LENGTH) < 0)
+		memcpy(span->earliest, time, TIME_LENGTH);
+	if (memcmp(time, span->latest, TIME_LENGTH) > 0)
+		memcpy(span->latest, time, TIME_LENGTH);
+}
+
 void chain_add(struct chain *chain, const char *bytes, size_t length, uint64_t lines)
 {
+	const char *end = bytes + length, *newline;
+
+	for (const char *line = bytes; line < end; line = newline + 1) {
+		newline = memchr(line, '\n', (size_t)(end - line));
+		if (!newline)
+			break;
+		widen(&chain->span, line, (size_t)(newline - line));
+	}
 	sha256_stream_add(chain->stream, bytes, length);
 	chain->lines += lines;
 }
@@ -111,7 +135,7 @@ void chain_seal(struct chain *chain, struct json *to, const struct record_stamp 
 }
 
 void chain_print_segment(struct json *to, const struct record_stamp *stamp, uint32_t number, const char *log,
-			 uint64_t seal, const uint8_t *previous, const char *key)
+			 uint64_t seal, const uint8_t *previous, const struct chain_span *span, const char *key)
 {
 	record_begin(to, stamp, "segment");
 	json_unsigned(to, "number", number);
@@ -122,6 +146,8 @@ void chain_print_segment(struct json *to, const struct record_stamp *stamp, uint
 		add_hash(to, "previous", previous);
 	else
 		json_null(to, "previous");
+	json_string(to, "earliest", span->earliest[0] ? span->earliest : NULL);
+	json_string(to, "latest", span->earliest[0] ? span->latest : NULL);
 	json_object_end(to);
 	json_newline(to);
 }
@@ -222,6 +248,19 @@ void chain_take_seal(struct chain *chain, const char *line, size_t length, struc
 	*ret_seal = seal;
 }
 
+/* Without one, or where it is null or of another form, text stays as it is. */
+static void read_time(const char *line, size_t length, const char *key, char text[CLOCK_TEXT])
+{
+	const char *at = value_of(line, length, key);
+
+	if (!at || (size_t)(line + length - at) < TIME_LENGTH + 2 || *at != '"' || at[TIME_LENGTH + 1] != '"')
+		return;
+	memcpy(text, at + 1, TIME_LENGTH);
+	text[TIME_LENGTH] = '\0';
+	if (!moment_is_canonical(text))
+		text[0] = '\0';
+}
+
 int chain_parse_segment(const char *line, size_t length, struct chain_segment *ret_segment)
 {
 	struct chain_segment segment = {0};
@@ -236,6 +275,10 @@ int chain_parse_segment(const char *line, size_t length, struct chain_segment *r
 	segment.has_previous = *previous == '"';
 	if (segment.has_previous && read_hex(line, length, "previous", SHA256_BYTES, segment.previous))
 		return -EINVAL;
+	read_time(line, length, "earliest", segment.span.earliest);
+	read_time(line, length, "latest", segment.span.latest);
+	if (!segment.span.latest[0])
+		segment.span.earliest[0] = '\0';
 	*ret_segment = segment;
 	return 0;
 }

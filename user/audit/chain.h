@@ -24,12 +24,18 @@ enum chain_type { CHAIN_RECORD, CHAIN_SEGMENT, CHAIN_CHECKPOINT, CHAIN_SEAL };
 /* line: without what ends it. */
 enum chain_type chain_type(const char *line, size_t length);
 
+/* Earliest and latest time of lines, as clock_print has them; "": of none. */
+struct chain_span {
+	char earliest[CLOCK_TEXT], latest[CLOCK_TEXT];
+};
+
 /* Where the chain has come to. */
 struct chain {
 	uint64_t seals; /* number of the last one; 0: there is none yet */
 	uint64_t lines; /* since then */
 	uint8_t hash[SHA256_BYTES];
 	struct sha256_stream *stream; /* of what came since then, the hash before it */
+	struct chain_span span; /* of lines that were added since it was opened or a segment was begun; seals aside */
 };
 
 /* From this seal on. Returns 0 or -ENOMEM. */
@@ -49,9 +55,9 @@ struct chain_range {
 void chain_seal(struct chain *chain, struct json *to, const struct record_stamp *stamp,
 		const struct chain_range *ranges, size_t count, bool recovered);
 
-/* A line of type "segment". previous NULL: there is none before it. */
+/* A line of type "segment". previous NULL: there is none before it. span: of the one before it. */
 void chain_print_segment(struct json *to, const struct record_stamp *stamp, uint32_t number, const char *log,
-			 uint64_t seal, const uint8_t *previous, const char *key);
+			 uint64_t seal, const uint8_t *previous, const struct chain_span *span, const char *key);
 /* A line of type "checkpoint", of the last seal. */
 void chain_print_checkpoint(const struct chain *chain, struct json *to, const struct record_stamp *stamp,
 			    const char *log, const struct signer *signer);
@@ -74,6 +80,7 @@ struct chain_segment {
 	uint64_t seal;
 	bool has_previous;
 	uint8_t previous[SHA256_BYTES];
+	struct chain_span span; /* of the segment before it, as far as it says so */
 	char log[CHAIN_LOG], key[SIGNER_ID];
 };
 /* These return 0, or -EINVAL: it is no such line. */

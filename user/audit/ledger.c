@@ -56,6 +56,9 @@ static int write_batch(struct ledger *ledger, const struct record_stamp *stamp, 
 
 	if (error)
 		return error;
+	before.span = ledger->chain.span;
+	if (ledger->begins)
+		ledger->chain.span = (struct chain_span){0};
 	chain_add(&ledger->chain, ledger->text.bytes, ledger->text.length, lines);
 	chain_seal(&ledger->chain, &ledger->text, stamp, ranges, count, false);
 	error = store_append(ledger->store, ledger->text.bytes, ledger->text.length);
@@ -276,7 +279,7 @@ int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const
 	json_clear(&ledger->text);
 	if (ledger->begins)
 		chain_print_segment(&ledger->text, stamp, store_number(ledger->store), ledger->log, ledger->chain.seals,
-				    ledger->previous ? ledger->chain.hash : NULL, signer_id(ledger->signer));
+				    ledger->previous ? ledger->chain.hash : NULL, &ledger->chain.span, signer_id(ledger->signer));
 	json_raw(&ledger->text, bytes, length);
 	return write_batch(ledger, stamp, lines + ledger->begins, ranges, count);
 }

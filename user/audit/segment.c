@@ -86,3 +86,23 @@ void segment_release(struct segment_text *text)
 		munmap((void *)(uintptr_t)text->bytes, text->length);
 	*text = (struct segment_text){0};
 }
+
+int segment_first_line(const char *folder, const char *name, size_t room, char *ret_line, size_t *ret_length)
+{
+	_cleanup_close_ int file = -1;
+	const char *newline;
+	char path[PATH_ROOM];
+	ssize_t got;
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	got = file < 0 ? -1 : pread(file, ret_line, room, 0);
+	if (got < 0)
+		return -errno;
+	newline = memchr(ret_line, '\n', (size_t)got);
+	if (!newline)
+		return -ENODATA;
+	*ret_length = (size_t)(newline - ret_line);
+	return 0;
+}

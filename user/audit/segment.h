@@ -28,5 +28,7 @@ struct segment_text {
 /* Returns 0 or -errno. */
 int segment_read(const char *folder, const char *name, struct segment_text *ret_text);
 void segment_release(struct segment_text *text);
+/* The first line of one, without what ends it. Returns 0; -ENODATA: there is none of less than `room` bytes; or -errno. */
+int segment_first_line(const char *folder, const char *name, size_t room, char *ret_line, size_t *ret_length);
 
 #endif

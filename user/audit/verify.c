@@ -323,6 +323,11 @@ static int begin_segment(struct verifier *verifier, const char *line, size_t len
 		find(verifier, 1, 1,
 		     "it goes on from seal %" PRIu64 ", and the segment before it ends with another one (%" PRIu64 ")",
 		     segment.seal, verifier->chain.seals);
+	else if (verifier->chained && segment.span.earliest[0] &&
+		 memcmp(&segment.span, &verifier->chain.span, sizeof(segment.span)) != 0)
+		find(verifier, 1, 1, "it says that the segment before it is of %s to %s, and that is of %s to %s",
+		     segment.span.earliest, segment.span.latest, verifier->chain.span.earliest,
+		     verifier->chain.span.latest);
 	chain_close(&verifier->chain);
 	error = chain_open(segment.seal, segment.previous, &verifier->chain);
 	memcpy(verifier->log, segment.log, sizeof(verifier->log));

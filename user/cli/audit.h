@@ -7,6 +7,7 @@
 
 /* argv: the verb, its word, options. Each returns an exit status. */
 int audit_tail(int argc, char **argv);
+int audit_query(int argc, char **argv);
 int audit_verify(int argc, char **argv);
 int audit_key(int argc, char **argv);
 int audit_checkpoint(int argc, char **argv);

@@ -11,7 +11,7 @@
 #include "cli/ink.h"
 #include "cli/verbs.h"
 
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX 32
 #define COUNT_MAX 1000000
 #define DURATION_MAX_MS (7 * 24 * 3600 * 1000L)
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/audit_filter.h"
 #include "cli/verbs.h"
 #include "daemon/options.h"
 
@@ -103,15 +104,15 @@ static const struct verb verbs[] = {
 	 "Exit status: 0 nothing would change, 1 something would.",
 	 cli_simulate},
 	{"audit",
-	 "tail [-f] [-n N] [--verdict V] [--reason R] [--tenant T] [--service S] | verify [--key FILE]... [--witness "
-	 "FILE]... | key | checkpoint, [--dir DIR]",
+	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... | key | "
+	 "checkpoint, [--dir DIR]",
 	 "read the record of decisions, and prove it",
 	 "tail: the last records.\n"
 	 "  -f, --follow    go on as records are written, across files\n"
 	 "  -n, --lines N   the last N records that match (10)\n"
-	 "  --verdict V     only this verdict: pass, forward, refuse, drop, revoke\n"
-	 "  --reason R      only this reason, as in `usher show stats`\n"
-	 "  --tenant T, --service S\n"
+	 "query: all records that match, the oldest first.\n"
+	 "  --limit N       at most so many\n"
+	 "FILTER, of which all have to hold:\n" AUDIT_FILTER_HELP
 	 "verify: has anybody edited it? Works every seal out anew and says what does not hold, and where.\n"
 	 "  --key FILE      the public key that is believed; without one those that lie beside the record are, where "
 	 "whoever\n"
@@ -120,7 +121,7 @@ static const struct verb verbs[] = {
 	 "since\n"
 	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"
 	 "  --dir DIR       where the record is\n"
-	 "Exit status of verify: 0 it is as it was written, 1 it is not.",
+	 "Exit status of query: 0 some match, 1 none. Of verify: 0 it is as it was written, 1 it is not.",
 	 cli_audit},
 };
 

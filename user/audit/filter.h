@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which records of the audit log are meant. A line is judged by its bytes (line.h): most are left after their first few keys. */
+#ifndef USHER_AUDIT_FILTER_H
+#define USHER_AUDIT_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/chain.h"
+#include "base/clock.h"
+
+/* Fields of a record that are text: enum, key. */
+#define FILTER_TEXTS(X)                                                                                                \
+	X(TYPE, "type")                                                                                                \
+	X(TENANT, "tenant")                                                                                            \
+	X(SERVICE, "service")                                                                                          \
+	X(MODEL, "model")                                                                                              \
+	X(VERSION, "version")                                                                                          \
+	X(BACKEND, "backend")                                                                                          \
+	X(VERDICT, "verdict")                                                                                          \
+	X(REASON, "reason")                                                                                            \
+	X(RULE, "rule")
+
+#define FILTER_ENUM(name, key) FILTER_##name,
+enum filter_text { FILTER_TEXTS(FILTER_ENUM) FILTER_TEXT_COUNT };
+#undef FILTER_ENUM
+
+/* Zeroed: every record, whatever its type. All that is set has to hold. */
+struct filter {
+	const char *texts[FILTER_TEXT_COUNT]; /* NULL: any, also none */
+	bool by_client;
+	uint8_t client[16]; /* IPv4 as mapped (abi.h) */
+	unsigned int client_bits;
+	char since[CLOCK_TEXT], until[CLOCK_TEXT]; /* as clock_print; from the one on and before the other; "": any */
+};
+
+/* Key of a text, as it stands in records. */
+const char *filter_key(enum filter_text text);
+
+/* Address, or prefix (ADDRESS/BITS): 0 or -EINVAL. */
+int filter_set_client(struct filter *filter, const char *text);
+/* RFC 3339, or a date; without an offset it is UTC. The end of a date is that of the day. 0 or -EINVAL. */
+int filter_set_since(struct filter *filter, const char *text);
+int filter_set_until(struct filter *filter, const char *text);
+
+/* line: without what ends it. What is no JSON, and what the log notes of itself (positions, seals...), matches nothing. */
+bool filter_matches(const struct filter *filter, const char *line, size_t length);
+/* Can there be one that matches where all lines are of this span? */
+bool filter_may_match(const struct filter *filter, const struct chain_span *span);
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/audit_filter.h"
+
+#include <string.h>
+
+#include "base/array.h"
+#include "cli/verbs.h"
+#include "usher/reasons.h"
+
+#define LABEL(number, name, label, text) label,
+static const char *const verdicts[] = {USHER_VERDICTS(LABEL) "unknown"};
+#undef LABEL
+
+#define LABEL(number, name, verdict, label, text) label,
+static const char *const reasons[] = {USHER_REASONS(LABEL) "unknown"};
+#undef LABEL
+
+static const char *const types[] = {"decision", "operation", "gap"};
+
+static bool among(const char *text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(words[i], text))
+			return true;
+	return false;
+}
+
+int audit_filter_take(int letter, const char *text, struct filter *filter)
+{
+	static const struct {
+		char letter;
+		enum filter_text text;
+	} texts[] = {{'t', FILTER_TENANT},  {'e', FILTER_SERVICE}, {'m', FILTER_MODEL},
+		     {'o', FILTER_VERSION}, {'b', FILTER_BACKEND}, {'v', FILTER_VERDICT},
+		     {'r', FILTER_REASON},  {'u', FILTER_RULE},	   {'y', FILTER_TYPE}};
+
+	/* A word that no record can have is a slip, not a question. */
+	if (letter == 'v' && !among(text, verdicts, ARRAY_COUNT(verdicts)))
+		return cli_misuse("--verdict takes pass, forward, refuse, drop or revoke: %s", text);
+	if (letter == 'r' && !among(text, reasons, ARRAY_COUNT(reasons)))
+		return cli_misuse("there is no such --reason: %s", text);
+	if (letter == 'y' && !among(text, types, ARRAY_COUNT(types)))
+		return cli_misuse("--type takes decision, operation or gap: %s", text);
+	if (letter == 'c')
+		return filter_set_client(filter, text) ? cli_misuse("--client takes an address or a prefix: %s", text)
+						       : CLI_OK;
+	if (letter == 'a' && filter_set_since(filter, text))
+		return cli_misuse("--since takes a day or a time such as 2026-03-01T12:00:00Z: %s", text);
+	if (letter == 'z' && filter_set_until(filter, text))
+		return cli_misuse("--until takes a day or a time such as 2026-03-01T12:00:00Z: %s", text);
+	if (letter == 'a' || letter == 'z')
+		return CLI_OK;
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		if (texts[i].letter != letter)
+			continue;
+		filter->texts[texts[i].text] = text;
+		return CLI_OK;
+	}
+	return CLI_USAGE;
+}
+
+int audit_filter_check(const struct filter *filter)
+{
+	if (filter->since[0] && filter->until[0] && strcmp(filter->since, filter->until) >= 0)
+		return cli_misuse("nothing is since %s and before %s", filter->since, filter->until);
+	return CLI_OK;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The options that say which records are meant: the same of every word of `usher audit` that has any. */
+#ifndef USHER_CLI_AUDIT_FILTER_H
+#define USHER_CLI_AUDIT_FILTER_H
+
+#include "audit/filter.h"
+
+/* For a table of options: their letters are taken. */
+#define AUDIT_FILTER_OPTIONS                                                                                           \
+	{"tenant", required_argument, NULL, 't'}, {"client", required_argument, NULL, 'c'},                            \
+		{"service", required_argument, NULL, 'e'}, {"model", required_argument, NULL, 'm'},                    \
+		{"version", required_argument, NULL, 'o'}, {"backend", required_argument, NULL, 'b'},                  \
+		{"verdict", required_argument, NULL, 'v'}, {"reason", required_argument, NULL, 'r'},                   \
+		{"rule", required_argument, NULL, 'u'}, {"type", required_argument, NULL, 'y'},                        \
+		{"since", required_argument, NULL, 'a'},                                                               \
+	{                                                                                                              \
+		"until", required_argument, NULL, 'z'                                                                  \
+	}
+
+/* Takes one of them over, whose text must outlive the filter: CLI_OK; or CLI_USAGE, having said what is wrong with it, if that is
+ * something else than an option that getopt has refused. */
+int audit_filter_take(int letter, const char *text, struct filter *filter);
+/* Once all are there: the same. */
+int audit_filter_check(const struct filter *filter);
+
+/* What `help` says of them. */
+#define AUDIT_FILTER_HELP                                                                                              \
+	"  --tenant T, --service S, --model M, --version V, --backend B, --rule R\n"                                   \
+	"  --client C      an address, or a prefix (203.0.113.0/26)\n"                                                 \
+	"  --verdict V     pass, forward, refuse, drop or revoke\n"                                                    \
+	"  --reason R      as in `usher show stats`\n"                                                                 \
+	"  --type T        decision, operation or gap\n"                                                               \
+	"  --since TIME, --until TIME\n"                                                                               \
+	"                  from the one on and before the other: 2026-03-01T12:00:00Z, or a day, which is in it "      \
+	"whole; UTC\n"
+
+#endif
