@@ -54,6 +54,7 @@ int filter_set_client(struct filter *filter, const char *text)
 			return -EINVAL;
 	}
 	filter->by_client = true;
+	filter->client_is_ipv4 = address_is_ipv4(&address);
 	filter->client_bits = (unsigned int)(bits + 128 - most);
 	_Static_assert(sizeof(address) == sizeof(filter->client), "an address is 16 bytes");
 	memcpy(filter->client, &address, sizeof(filter->client));
@@ -116,7 +117,8 @@ static bool of_client(const struct filter *filter, struct line_value endpoint)
 	if (!line_find(endpoint, "ip", &ip) || line_text(ip, sizeof(text), text) || address_parse(text, &address))
 		return false;
 	memcpy(bytes, &address, sizeof(bytes));
-	return !memcmp(bytes, filter->client, whole) &&
+	/* ::/0 is every IPv6 client, and none of those that are IPv4. */
+	return address_is_ipv4(&address) == filter->client_is_ipv4 && !memcmp(bytes, filter->client, whole) &&
 	       (!rest || !((bytes[whole] ^ filter->client[whole]) >> (8 - rest)));
 }
 

@@ -29,7 +29,7 @@ enum filter_text { FILTER_TEXTS(FILTER_ENUM) FILTER_TEXT_COUNT };
 /* Zeroed: every record, whatever its type. All that is set has to hold. */
 struct filter {
 	const char *texts[FILTER_TEXT_COUNT]; /* NULL: any, also none */
-	bool by_client;
+	bool by_client, client_is_ipv4;
 	uint8_t client[16]; /* IPv4 as mapped (abi.h) */
 	unsigned int client_bits;
 	char since[CLOCK_TEXT], until[CLOCK_TEXT]; /* as clock_print; from the one on and before the other; "": any */

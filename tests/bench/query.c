@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* How fast the record answers: a store of a million decisions (or as many as the first argument says), and questions to it. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/ledger.h"
+#include "audit/query.h"
+#include "base/address.h"
+#include "base/array.h"
+
+#define BATCH 1000
+#define BEGINS (1767225600 * CLOCK_SECOND)
+
+static char folder[] = "/tmp/usher-bench-query-XXXXXX", key[64];
+
+static struct catalog *names(void)
+{
+	static struct catalog_backend backend = {
+		.name = "fra-1", .model = "credit-scorer", .version = "3.1.0", .region = "DE-HE", .port = 8000};
+	struct catalog *catalog = calloc(1, sizeof(*catalog));
+	struct arena *arena = &catalog->arena;
+
+	memset(catalog->policy_digest, 'd', 64);
+	catalog->policy_revision = 42;
+	catalog->rules = arena_array(arena, 1, sizeof(*catalog->rules));
+	catalog->rules[0] = "acme-credit";
+	catalog->rule_count = 1;
+	catalog->classes = arena_array(arena, 1, sizeof(*catalog->classes));
+	catalog->class_count = 1;
+	strcpy(catalog->classes[0].region, "DE");
+	catalog->tenants = arena_array(arena, USHER_TENANT_IDS, sizeof(*catalog->tenants));
+	catalog->tenants[0] = "acme-bank";
+	catalog->tenants[1] = "labs";
+	catalog->services = arena_array(arena, USHER_SERVICES_MAX, sizeof(*catalog->services));
+	catalog->services[0] = (struct catalog_service){.name = "credit", .model = "credit-scorer"};
+	catalog->backends = arena_array(arena, USHER_BACKENDS_MAX, sizeof(*catalog->backends));
+	address_parse("10.1.0.11", &backend.address);
+	catalog->backends[0] = backend;
+	return catalog;
+}
+
+/* A millisecond from one to the next; one of 1,000 is refused; one of 10 is of the other tenant. */
+static void write_store(uint64_t count)
+{
+	struct record_stamp stamp = {.realtime = BEGINS, .boot_id = 7};
+	struct catalog *catalog = names();
+	struct problem problem = {0};
+	struct ledger_found found;
+	struct ledger *ledger;
+	struct json text = {0};
+
+	if (ledger_open(folder, key, &stamp, &problem, &ledger, &found))
+		exit(1);
+	for (uint64_t i = 0; i < count; i++) {
+		struct usher_event event = {.reason = i % 1000 ? USHER_REASON_ADMITTED : USHER_REASON_NO_ALLOW_RULE,
+					    .sequence = i,
+					    .protocol = IPPROTO_TCP,
+					    .tenant = i % 10 == 0,
+					    .client_port_be = htons((uint16_t)(1024 + i % 60000)),
+					    .service_port_be = htons(443)};
+		uint32_t client = htonl(0xcb007100u + (uint32_t)(i * 2654435761u % 65536));
+
+		address_from_bytes(AF_INET, &client, &event.client);
+		address_parse("198.51.100.10", &event.service_address);
+		stamp.realtime += CLOCK_MILLISECOND;
+		record_decision(&text, &stamp, &event, catalog, i % 1000 ? &catalog->backends[0] : NULL, NULL);
+		if (i % BATCH == BATCH - 1) {
+			struct chain_range range = {.first = i + 1 - BATCH, .last = i};
+
+			if (ledger_append(ledger, &stamp, text.bytes, text.length, BATCH, &range, 1))
+				exit(1);
+			json_clear(&text);
+		}
+	}
+	ledger_close(ledger, &stamp);
+}
+
+static int nothing(const char *line, size_t length, void *context)
+{
+	(void)line;
+	(void)context;
+	return length == 0;
+}
+
+static void ask(const char *name, const struct filter *filter)
+{
+	struct query_totals best = {0};
+	double least = 0;
+
+	for (int i = 0; i < 5; i++) {
+		struct query_place place = {0};
+		struct query_totals totals = {0};
+		int64_t begins = clock_monotonic();
+		double seconds;
+
+		if (query_run(folder, filter, &place, nothing, NULL, &totals))
+			exit(1);
+		seconds = (double)(clock_monotonic() - begins) / CLOCK_SECOND;
+		if (!i || seconds < least) {
+			least = seconds;
+			best = totals;
+		}
+	}
+	printf("%-34s %8.3f s %8.0f MB/s %12.0f records/s %9llu found %3llu segments read %3llu not\n", name, least,
+	       (double)best.bytes / least / 1e6, (double)best.lines / least, (unsigned long long)best.found,
+	       (unsigned long long)best.segments, (unsigned long long)best.skipped);
+}
+
+int main(int argc, char **argv)
+{
+	struct filter filter = {0};
+	char command[128];
+
+	if (!mkdtemp(folder))
+		return 1;
+	snprintf(key, sizeof(key), "%s/private", folder);
+	write_store(argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000);
+	filter.texts[FILTER_TENANT] = "nobody";
+	ask("--tenant nobody", &filter);
+	filter.texts[FILTER_TENANT] = "labs";
+	ask("--tenant labs", &filter);
+	filter = (struct filter){.texts[FILTER_VERDICT] = "refuse"};
+	ask("--verdict refuse", &filter);
+	filter = (struct filter){.texts[FILTER_BACKEND] = "fra-1"};
+	ask("--backend fra-1 (nearly all)", &filter);
+	filter = (struct filter){0};
+	filter_set_client(&filter, "203.0.113.7");
+	ask("--client 203.0.113.7", &filter);
+	filter = (struct filter){0};
+	filter_set_since(&filter, "2026-01-01T00:10:00Z");
+	filter_set_until(&filter, "2026-01-01T00:11:00Z");
+	ask("--since --until, one minute", &filter);
+	if (getenv("KEEP"))
+		printf("%s\n", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return getenv("KEEP") ? 0 : system(command);
+}

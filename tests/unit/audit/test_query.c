@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a query finds is what a scan with json-c finds, for any filter; and a range of time leaves segments unread, but never one that has it. */
+#include "audit/query.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include <cmocka.h>
+
+#include "audit/ledger.h"
+#include "audit/line.h"
+#include "audit/segment.h"
+#include "audit/verify.h"
+#include "base/array.h"
+#include "base/moment.h"
+#include "cli/field.h"
+
+#define SEGMENTS 8
+#define BATCHES 12
+#define RECORDS 6
+#define FILTERS 800
+#define BEGINS (1767225600 * CLOCK_SECOND)
+
+static char folder[64], key_path[96];
+static uint64_t seed = 0x5eed;
+
+static unsigned int below(unsigned int count)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned int)((seed >> 20) % count);
+}
+
+static const char *const words[] = {
+	"a", "b", "acme-bank", "quote\"d", "back\\slash", "caf\xc3\xa9", "line\nbreak\x01", "a\"", "\\"};
+static const char *const ips[] = {"203.0.113.7", "203.0.113.70",     "203.0.112.7",  "10.0.0.1",
+				  "2001:db8::1", "2001:db8:8000::1", "2001:db8::100"};
+static const char *const types[] = {"decision", "operation", "gap", "position", "other"};
+static const char *const texts[] = {"verdict", "reason", "rule", "tenant", "service", "model", "version", "backend"};
+
+static const char *word(void)
+{
+	return words[below(ARRAY_COUNT(words))];
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/usher-query-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(key_path, sizeof(key_path), "%s/private", folder);
+	return 0;
+}
+
+static int end(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+/* ---- a random log --------------------------------------------------------------------------------------------- */
+
+static void add_record(struct json *to, int64_t now)
+{
+	const struct record_stamp stamp = {.realtime = now, .boot_id = 7};
+
+	record_begin(to, &stamp, types[below(ARRAY_COUNT(types))]);
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
+		if (below(8))
+			json_string(to, texts[i], below(8) ? word() : NULL);
+	if (below(4)) {
+		json_object_begin(to, "src_endpoint");
+		json_string(to, "ip", ips[below(ARRAY_COUNT(ips))]);
+		json_unsigned(to, "port", below(65536));
+		json_object_end(to);
+	} else {
+		json_null(to, "src_endpoint");
+	}
+	json_object_begin(to, "nested"); /* what is inside of other objects is not meant */
+	json_string(to, "tenant", word());
+	json_string(to, "}", "{[\"");
+	json_object_end(to);
+	json_object_end(to);
+	json_newline(to);
+}
+
+/* The clock goes on, leaps, and is set back; within a batch as well. */
+static void write_log(void)
+{
+	int64_t now = BEGINS;
+
+	for (int s = 0; s < SEGMENTS; s++) {
+		struct record_stamp stamp = {.realtime = now, .boot_id = 7};
+		struct problem problem = {0};
+		struct ledger_found found;
+		struct ledger *ledger;
+
+		assert_int_equal(ledger_open(folder, key_path, &stamp, &problem, &ledger, &found), 0);
+		for (int b = 0; b < BATCHES; b++) {
+			struct json text = {0};
+
+			for (int r = 0; r < RECORDS; r++) {
+				add_record(&text, now);
+				now += (int64_t)below(20000) * CLOCK_MILLISECOND;
+				if (!below(60))
+					now -= (int64_t)below(2000) * CLOCK_SECOND;
+				if (!below(100))
+					now += (int64_t)below(4000) * CLOCK_SECOND;
+			}
+			stamp.realtime = now;
+			assert_int_equal(ledger_append(ledger, &stamp, text.bytes, text.length, RECORDS, NULL, 0), 0);
+			json_free(&text);
+		}
+		ledger_close(ledger, &stamp);
+	}
+}
+
+/* ---- as anybody would ----------------------------------------------------------------------------------------- */
+
+static bool naive_client(struct json_object *record, const char *wanted)
+{
+	char address[64];
+	uint8_t want[16], have[16];
+	const char *slash = strchr(wanted, '/'), *ip = field_text(field(record, "src_endpoint"), "ip");
+	int family = strchr(wanted, ':') ? AF_INET6 : AF_INET;
+	int bits = slash ? atoi(slash + 1) : family == AF_INET ? 32 : 128;
+
+	snprintf(address, sizeof(address), "%.*s", slash ? (int)(slash - wanted) : (int)strlen(wanted), wanted);
+	if (inet_pton(family, address, want) != 1 || inet_pton(family, ip, have) != 1)
+		return false;
+	for (int i = 0; i < bits; i++)
+		if ((want[i / 8] ^ have[i / 8]) & (0x80 >> i % 8))
+			return false;
+	return true;
+}
+
+struct question {
+	struct filter filter;
+	const char *client;
+	int64_t since, until; /* 0: any */
+};
+
+static bool naive(const struct question *question, const char *line, size_t length)
+{
+	static const char *const notes[] = {"position", "segment", "seal", "checkpoint"};
+	struct json_object *record;
+	bool good = true;
+	int64_t time;
+
+	if (tree_parse(line, length, &record))
+		return false;
+	for (size_t i = 0; i < ARRAY_COUNT(notes); i++)
+		good &= strcmp(field_text(record, "type"), notes[i]) != 0;
+	for (size_t i = 0; i < FILTER_TEXT_COUNT; i++) {
+		const char *wanted = question->filter.texts[i], *key = filter_key((enum filter_text)i);
+
+		good &= !wanted || (field(record, key) && !strcmp(field_text(record, key), wanted));
+	}
+	good = good && (!question->client || naive_client(record, question->client));
+	if (good && (question->since || question->until))
+		good = !moment_parse(field_text(record, "time"), false, &time) && time >= question->since &&
+		       (!question->until || time < question->until);
+	json_object_put(record);
+	return good;
+}
+
+static struct question random_question(char client[64], bool timed)
+{
+	struct question question = {0};
+	char text[CLOCK_TEXT];
+
+	for (size_t i = 0; i < FILTER_TEXT_COUNT; i++)
+		if (!below(6))
+			question.filter.texts[i] = i == FILTER_TYPE ? types[below(ARRAY_COUNT(types))] : word();
+	if (!below(3)) {
+		const char *ip = ips[below(ARRAY_COUNT(ips))];
+
+		snprintf(client, 64, "%s/%u", ip, below(strchr(ip, ':') ? 129 : 33));
+		if (below(2))
+			snprintf(client, 64, "%s", ip);
+		question.client = client;
+		assert_int_equal(filter_set_client(&question.filter, client), 0);
+	}
+	if (timed || below(2)) {
+		question.since = BEGINS + (int64_t)below(12000) * CLOCK_SECOND;
+		assert_int_equal(filter_set_since(&question.filter, clock_print(question.since, text)), 0);
+	}
+	if (timed || below(2)) {
+		question.until = (question.since ? question.since : BEGINS) + (int64_t)(1 + below(1500)) * CLOCK_SECOND;
+		assert_int_equal(filter_set_until(&question.filter, clock_print(question.until, text)), 0);
+	}
+	return question;
+}
+
+/* Everything in the folder, one text after the other. */
+static struct json load_all(void)
+{
+	struct segments segments;
+	struct json all = {0};
+
+	assert_int_equal(segments_list(folder, &segments), 0);
+	for (size_t i = 0; i < segments.count; i++) {
+		struct segment_text text;
+
+		assert_int_equal(segment_read(folder, segments.items[i].name, &text), 0);
+		json_raw(&all, text.bytes, text.length);
+		segment_release(&text);
+	}
+	segments_free(&segments);
+	return all;
+}
+
+static int take_line(const char *line, size_t length, void *context)
+{
+	json_raw(context, line, length);
+	json_raw(context, "\n", 1);
+	return 0;
+}
+
+/* ---- tests ---------------------------------------------------------------------------------------------------- */
+
+static void a_query_gives_what_a_naive_scan_gives(void **state)
+{
+	struct query_totals totals = {0};
+	struct json all, found = {0}, wanted = {0};
+	uint64_t total = 0;
+	char client[64];
+
+	(void)state;
+	write_log();
+	all = load_all();
+	for (int i = 0; i < FILTERS; i++) {
+		struct question question = random_question(client, i % 2);
+		struct query_place place = {0};
+
+		json_clear(&found);
+		json_clear(&wanted);
+		for (const char *line = all.bytes, *next; line < all.bytes + all.length; line = next) {
+			next = (const char *)memchr(line, '\n', (size_t)(all.bytes + all.length - line)) + 1;
+			if (naive(&question, line, (size_t)(next - 1 - line)))
+				take_line(line, (size_t)(next - 1 - line), &wanted);
+		}
+		assert_int_equal(query_run(folder, &question.filter, &place, take_line, &found, &totals), 0);
+		assert_int_equal(found.length, wanted.length);
+		if (found.length)
+			assert_memory_equal(found.bytes, wanted.bytes, found.length);
+		total += found.length;
+	}
+	assert_true(total > 20000);
+	assert_true(totals.skipped > FILTERS); /* else it has read them all */
+	json_free(&all);
+	json_free(&found);
+	json_free(&wanted);
+}
+
+/* Other people's spacing and order of keys is JSON as well; and what was edited, cut and torn is never more than json-c takes. */
+static void lines_of_any_form(void **state)
+{
+	struct json text = {0};
+	char client[64], line[2048];
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		struct question question = random_question(client, false);
+		struct json_object *record;
+		size_t length;
+
+		json_clear(&text);
+		add_record(&text, BEGINS + (int64_t)below(12000) * CLOCK_SECOND);
+		length = text.length - 1;
+		assert_true(line_is_json(text.bytes, length));
+		assert_int_equal(tree_parse(text.bytes, length, &record), 0);
+		snprintf(line, sizeof(line), "%s", json_object_to_json_string_ext(record, JSON_C_TO_STRING_SPACED));
+		json_object_put(record);
+		length = strlen(line);
+		if (filter_matches(&question.filter, line, length) != naive(&question, line, length))
+			fail_msg("%s | %s | %s %s", line, question.client, question.filter.since,
+				 question.filter.until);
+		for (int m = 0; m < 3; m++)
+			line[below((unsigned int)length)] = (char)below(256);
+		length = 1 + below((unsigned int)length);
+		if (filter_matches(&question.filter, line, length))
+			if (!naive(&question, line, length))
+				fail_msg("%.*s", (int)length, line);
+	}
+	json_free(&text);
+}
+
+/* A reader that comes back goes on where it was, across segments, and does not take half a line. */
+static void one_goes_on_where_one_was(void **state)
+{
+	const struct filter all = {0};
+	struct query_place place = {0}, whole = {0};
+	struct json found = {0}, wanted = {0};
+	struct segments segments;
+	char path[512];
+	FILE *file;
+
+	(void)state;
+	write_log();
+	assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
+	assert_int_equal(segments_list(folder, &segments), 0);
+	snprintf(path, sizeof(path), "%s/%s", folder, segments.items[segments.count - 1].name);
+	segments_free(&segments);
+	file = fopen(path, "ae");
+	fputs("{\"type\":\"operation\"", file);
+	fflush(file);
+	json_clear(&found);
+	assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
+	assert_int_equal(found.length, 0);
+	fputs("}\n", file);
+	fclose(file);
+	assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
+	assert_int_equal(found.length, strlen("{\"type\":\"operation\"}\n"));
+	json_clear(&found);
+	seed++;
+	write_log(); /* more segments */
+	assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
+	assert_int_equal(query_run(folder, &all, &whole, take_line, &wanted, NULL), 0);
+	assert_true(found.length && found.length < wanted.length);
+	assert_memory_equal(found.bytes, wanted.bytes + wanted.length - found.length, found.length);
+	json_free(&found);
+	json_free(&wanted);
+}
+
+static void note(const struct verify_finding *finding, void *context)
+{
+	if (strstr(finding->text, "it says that the segment before it is of"))
+		++*(int *)context;
+}
+
+/* What a segment says of the one before it is what a range of time relies on. */
+static void a_false_span_is_found(void **state)
+{
+	struct record_stamp stamp = {.realtime = BEGINS, .boot_id = 7};
+	struct ledger_found found;
+	struct problem problem = {0};
+	struct verify_trust trust = {0};
+	struct verify_summary summary;
+	struct segments segments;
+	struct ledger *ledger;
+	char path[512], line[4096], *at;
+	int findings = 0;
+	FILE *file;
+
+	(void)state;
+	write_log();
+	assert_int_equal(verify_folder(folder, &trust, note, &findings, &summary), 0);
+	assert_int_equal(findings, 0);
+	assert_int_equal(ledger_open(folder, key_path, &stamp, &problem, &ledger, &found), 0);
+	ledger_close(ledger, &stamp);
+	assert_int_equal(segments_list(folder, &segments), 0);
+	snprintf(path, sizeof(path), "%s/%s", folder, segments.items[3].name);
+	segments_free(&segments);
+	file = fopen(path, "r+e");
+	assert_non_null(fgets(line, sizeof(line), file));
+	at = strstr(line, "\"earliest\":\"");
+	assert_non_null(at);
+	fseek(file, at + 12 + 3 - line, SEEK_SET);
+	fputs("7", file);
+	fclose(file);
+	assert_int_equal(verify_folder(folder, &trust, note, &findings, &summary), 0);
+	assert_int_equal(findings, 1);
+}
+
+static void times_as_people_write_them(void **state)
+{
+	static const struct {
+		const char *text, *since, *until; /* NULL: none */
+	} cases[] = {
+		{"2026-03-01", "2026-03-01T00:00:00.000Z", "2026-03-02T00:00:00.000Z"},
+		{"2024-02-29", "2024-02-29T00:00:00.000Z", "2024-03-01T00:00:00.000Z"},
+		{"2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000Z", "2026-03-01T12:00:00.000Z"},
+		{"2026-03-01t12:00:00.5z", "2026-03-01T12:00:00.500Z", "2026-03-01T12:00:00.500Z"},
+		{"2026-03-01 12:00:00", "2026-03-01T12:00:00.000Z", "2026-03-01T12:00:00.000Z"},
+		{"2026-03-01T00:30:00+01:00", "2026-02-28T23:30:00.000Z", "2026-02-28T23:30:00.000Z"},
+		{"2026-03-01T12:00:00-00:30", "2026-03-01T12:30:00.000Z", "2026-03-01T12:30:00.000Z"},
+		{"2026-02-29", NULL, NULL},
+		{"2026-03-01T", NULL, NULL},
+		{"2026-03-01T24:00:00Z", NULL, NULL},
+		{"2026-03-01T12:00:00+1:00", NULL, NULL},
+		{"2026-03-01T12:00:00Zx", NULL, NULL},
+		{"9999-01-01", NULL, NULL},
+		{"", NULL, NULL},
+		{"yesterday", NULL, NULL},
+		{"2026-03-01T12:00:00.", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct filter filter = {0};
+
+		assert_int_equal(filter_set_since(&filter, cases[i].text), cases[i].since ? 0 : -EINVAL);
+		assert_int_equal(filter_set_until(&filter, cases[i].text), cases[i].since ? 0 : -EINVAL);
+		if (cases[i].since) {
+			assert_string_equal(filter.since, cases[i].since);
+			assert_string_equal(filter.until, cases[i].until);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_query_gives_what_a_naive_scan_gives, begin, end),
+		cmocka_unit_test_setup_teardown(lines_of_any_form, begin, end),
+		cmocka_unit_test_setup_teardown(one_goes_on_where_one_was, begin, end),
+		cmocka_unit_test_setup_teardown(a_false_span_is_found, begin, end),
+		cmocka_unit_test(times_as_people_write_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
