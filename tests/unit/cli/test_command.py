@@ -526,6 +526,46 @@ def audit_tail_prints_one_decision_or_many_a_line():
 
 
 @test
+def audit_query_finds_what_is_asked_for():
+    decision = {"time": "2026-11-22T09:00:00.123Z", "type": "decision", "boot": "1", "verdict": "drop", "reason": "new-flow-limit",
+                "generation": 8, "rule": "acme", "tenant": "acme-bank", "client_region": "DE", "service": "credit", "model": "m",
+                "version": None, "backend": None, "src_endpoint": {"ip": "203.0.113.7", "port": 40000}}
+    later = {**decision, "time": "2026-11-23T00:00:00.000Z", "tenant": "labs", "src_endpoint": {"ip": "203.0.113.70", "port": 40000}}
+    stop = {"time": "2026-11-23T00:00:01.000Z", "type": "operation", "boot": "1", "activity": "stop"}
+    folder = os.path.join(scratch.name, "audit-query")
+    os.makedirs(folder)
+    for number, records in enumerate(([decision, {"time": "2026-11-22T09:00:00.123Z", "type": "position"}], [later, stop]), 1):
+        with open(os.path.join(folder, f"usher-{number:010}-20261122T090000Z.jsonl"), "w", encoding="utf-8") as log:
+            for record in records:
+                log.write(json.dumps(record, separators=(",", ":")) + "\n")
+
+    def found(*options, word="query"):
+        ended = run("-j", "audit", word, "--dir", folder, *options)
+        equal(ended.err, "", "standard error")
+        lines = [json.loads(line) for line in ended.out.splitlines()]
+        equal(ended.status, OK if lines or word == "tail" else NO, f"exit status of {options}")
+        return lines
+
+    equal(found(), [decision, later, stop], "all, the oldest first")
+    equal(found("--limit", "1"), [decision], "limit")
+    for options, wanted in ((["--tenant", "labs"], [later]), (["--type", "operation"], [stop]), (["--client", "203.0.113.7"], [decision]),
+                            (["--client", "203.0.113.64/26"], [later]), (["--client", "::/0"], []),
+                            (["--until", "2026-11-22"], [decision]), (["--since", "2026-11-23"], [later, stop]),
+                            (["--since", "2026-11-23T01:00:00+01:00", "--until", "2026-11-23T00:00:01Z"], [later]),
+                            (["--rule", "acme", "--model", "m", "--verdict", "drop", "--reason", "new-flow-limit"], [decision, later]),
+                            (["--version", "1"], []), (["--backend", "fra-1"], []), (["--service", "credit", "--tenant", "acme-bank"], [decision])):
+        equal(found(*options), wanted, f"query {options}")
+        equal(found(*options, word="tail"), wanted, f"tail {options}")
+    equal(found("-n", "1", word="tail"), [stop], "the last one")
+    equal(run("audit", "query", "--tenant", "labs", "--dir", folder).out.splitlines(), [
+        "2026-11-23T00:00:00.000Z drop     new-flow-limit   labs (DE) 203.0.113.70:40000 -> credit, rule acme, generation 8"], "for people")
+    for options in (["--verdict", "dorp"], ["--reason", "because"], ["--type", "seal"], ["--client", "host"], ["--client", "10.0.0.0/33"],
+                    ["--since", "yesterday"], ["--until", "2026-02-30"], ["--since", "2026-03-02", "--until", "2026-03-01"], ["--limit", "0"]):
+        misused("audit", "query", *options, words=[options[-1][:4]])
+    one_line(run("audit", "query", "--dir", os.path.join(folder, "none")), SYSTEM, "there is no record")
+
+
+@test
 def control_characters_never_reach_the_terminal():
     nasty = "name\x1b[31m\x07\r\nnew line"
     answers = {"history": {"frame": {"status": 0}, "body": {"history": [{"name": nasty, "file": nasty}]}},
