@@ -278,11 +278,7 @@ static void let_go(struct core *core)
 {
 	journal_close(core->journal);
 	core_free_policy(core);
-	gates_free(core->gates);
-	rollouts_free(core->rollouts);
-	surges_free(core->surges);
-	ejections_free(core->ejections);
-	pools_free(core->pools);
+	standing_release(&core->standing);
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	free(core->scraped);
