@@ -63,7 +63,7 @@ static int measure(const struct core *core, const struct surge_instance *instanc
 							   .capacity = policy->backends[b].capacity,
 							   .load = load_of(core, b, now)};
 	}
-	return surge_measure(backends, count, ret_measure);
+	return surge_measure(backends, count, SURGE_MOST * instance->settings.open_at, ret_measure);
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------- */
