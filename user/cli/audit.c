@@ -10,7 +10,11 @@
 static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
-} words[] = {{"tail", audit_tail}, {"verify", audit_verify}, {"key", audit_key}, {"checkpoint", audit_checkpoint}};
+} words[] = {{"tail", audit_tail},
+	     {"verify", audit_verify},
+	     {"key", audit_key},
+	     {"checkpoint", audit_checkpoint},
+	     {"client", audit_client}};
 
 int cli_audit(int argc, char **argv)
 {
@@ -21,6 +25,6 @@ int cli_audit(int argc, char **argv)
 				return words[w].run(argc, argv);
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] != '-')
-			return cli_misuse("there are tail, verify, key and checkpoint, not %s", argv[i]);
-	return cli_misuse("say which: tail, verify, key or checkpoint");
+			return cli_misuse("there are tail, verify, key, checkpoint and client, not %s", argv[i]);
+	return cli_misuse("say which: tail, verify, key, checkpoint or client");
 }

@@ -10,5 +10,6 @@ int audit_tail(int argc, char **argv);
 int audit_verify(int argc, char **argv);
 int audit_key(int argc, char **argv);
 int audit_checkpoint(int argc, char **argv);
+int audit_client(int argc, char **argv);
 
 #endif

@@ -279,6 +279,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->text_length = length;
 	core->closed = false;
 	core->dirty = true;
+	journal_privacy(core->journal, &core->policy->privacy);
 	ret_result->name = core->policy->name;
 	remember_services(core);
 	core_forget_verifications(core);

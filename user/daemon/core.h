@@ -25,7 +25,8 @@
 #include "daemon/standing.h"
 #include "daemon/state.h"
 
-#define AUDIT_KEY_FILE "audit-key.pem" /* in the state folder */
+#define AUDIT_KEY_FILE "audit-key.pem" /* these two in the state folder */
+#define CLIENT_KEYS_FILE "client-keys"
 #define START_PATIENCE (5 * CLOCK_SECOND)
 #define PROBLEMS_MAX 32
 
