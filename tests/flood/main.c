@@ -355,7 +355,7 @@ static struct tally wait_for_record(struct run *run)
 static void begin(struct run *run)
 {
 	struct problem problem = {0};
-	char key[96];
+	char key[96], client_keys[96];
 
 	flow_lines = run->attack->flow_lines;
 	half_open_max = run->attack->half_open_max;
@@ -363,7 +363,9 @@ static void begin(struct run *run)
 	assert_non_null(mkdtemp(run->folder));
 	host_open(&run->host);
 	snprintf(key, sizeof(key), "%s/key.pem", run->folder);
-	if (journal_open(run->host.program, run->host.publisher, run->folder, key, &problem, &run->journal))
+	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", run->folder);
+	if (journal_open(run->host.program, run->host.publisher, run->folder, key, client_keys, &problem,
+			 &run->journal))
 		fail_msg("%s", problem.text);
 	journal_catalog(run->journal, host_publish(&run->host, run->attack->policy));
 	prepare(run);

@@ -106,6 +106,33 @@ static bool in_time(const struct filter *filter, struct line_value value)
 	       (!filter->until[0] || strcmp(time, filter->until) < 0);
 }
 
+static bool is_pseudonym(const struct filter *filter, struct line_value endpoint)
+{
+	char text[VEIL_PSEUDONYM];
+	struct line_value value;
+
+	if (!filter->pseudonym_count || !line_find(endpoint, "pseudonym", &value) ||
+	    line_text(value, sizeof(text), text))
+		return false;
+	for (size_t i = 0; i < filter->pseudonym_count; i++)
+		if (!strcmp(text, filter->pseudonyms[i]))
+			return true;
+	return false;
+}
+
+/* Of a client who is on record by his network: is what is asked for as wide as that? */
+static bool is_wide_enough(const struct filter *filter, struct line_value endpoint)
+{
+	struct line_value value;
+	unsigned int bits = 0;
+
+	if (!line_find(endpoint, "bits", &value))
+		return true;
+	for (size_t i = 0; i < value.length && value.at[i] >= '0' && value.at[i] <= '9' && bits < 128; i++)
+		bits = bits * 10 + (unsigned int)(value.at[i] - '0');
+	return filter->client_bits <= bits + (filter->client_is_ipv4 ? 96 : 0);
+}
+
 static bool of_client(const struct filter *filter, struct line_value endpoint)
 {
 	unsigned int whole = filter->client_bits / 8, rest = filter->client_bits % 8;
@@ -114,7 +141,10 @@ static bool of_client(const struct filter *filter, struct line_value endpoint)
 	struct line_value ip;
 	uint8_t bytes[16];
 
-	if (!line_find(endpoint, "ip", &ip) || line_text(ip, sizeof(text), text) || address_parse(text, &address))
+	if (is_pseudonym(filter, endpoint))
+		return true;
+	if (!line_find(endpoint, "ip", &ip) || line_text(ip, sizeof(text), text) || address_parse(text, &address) ||
+	    !is_wide_enough(filter, endpoint))
 		return false;
 	memcpy(bytes, &address, sizeof(bytes));
 	/* ::/0 is every IPv6 client, and none of those that are IPv4. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "audit/chain.h"
+#include "audit/veil.h"
 #include "base/clock.h"
 
 /* Fields of a record that are text: enum, key. */
@@ -32,6 +33,8 @@ struct filter {
 	bool by_client, client_is_ipv4;
 	uint8_t client[16]; /* IPv4 as mapped (abi.h) */
 	unsigned int client_bits;
+	const char (*pseudonyms)[VEIL_PSEUDONYM]; /* that stand for the client, where it is one address */
+	size_t pseudonym_count;
 	char since[CLOCK_TEXT], until[CLOCK_TEXT]; /* as clock_print; from the one on and before the other; "": any */
 };
 

@@ -26,6 +26,8 @@ struct journal {
 	struct catalogs *catalogs;
 	struct gaps *gaps;
 	struct ledger *ledger;
+	struct veil *veil;
+	struct journal_damage damage;
 	struct json batch; /* not in the log yet */
 	uint64_t batch_records;
 	struct chain_range *ranges; /* of the batch; first > last: none */
@@ -69,6 +71,7 @@ void journal_close(struct journal *journal)
 
 		ledger_close(journal->ledger, &stamp);
 	}
+	veil_close(journal->veil);
 	json_free(&journal->batch);
 	free(journal->ranges);
 	free(journal->taken);
@@ -199,7 +202,7 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 	if (event->backend != USHER_NONE)
 		backend = catalogs_backend(journal->catalogs, event->backend, event->incarnation);
 	record_decision(&journal->batch, &stamp, event, catalogs_find(journal->catalogs, event->generation), backend,
-			nat_of(journal, event));
+			nat_of(journal, event), journal->veil);
 	widen(journal, event->cpu, ring, event->sequence, event->sequence);
 	journal->batch_records++;
 }
@@ -302,10 +305,38 @@ static int sync_log(struct journal *journal)
 	return error;
 }
 
+/* Keys of pseudonyms that are due, each with its record. What cannot be written is tried again. */
+static void turn_keys(struct journal *journal)
+{
+	struct record_stamp stamp = stamp_now(journal);
+	struct veil_turn turn;
+
+	if (veil_turn(journal->veil, stamp.realtime / CLOCK_SECOND, &turn)) {
+		journal->write_errors++;
+		return;
+	}
+	if (!*turn.made && !turn.destroyed)
+		return;
+	record_operation(&journal->batch, &stamp, "client-keys", NULL);
+	json_string(&journal->batch, "made", *turn.made ? turn.made : NULL);
+	json_unsigned(&journal->batch, "destroyed", turn.destroyed);
+	json_string(&journal->batch, "destroyed_last", turn.destroyed ? turn.destroyed_last : NULL);
+	record_operation_end(&journal->batch);
+	journal->batch_records++;
+}
+
+void journal_privacy(struct journal *journal, const struct client_privacy *privacy)
+{
+	veil_set(journal->veil, privacy);
+	turn_keys(journal);
+}
+
 int journal_tick(struct journal *journal)
 {
-	int error = flush(journal);
+	int error;
 
+	turn_keys(journal);
+	error = flush(journal);
 	if (!error)
 		error = look(journal);
 	if (!error)
@@ -357,13 +388,16 @@ void journal_catalog(struct journal *journal, struct catalog *catalog)
 
 static int begin(struct journal *journal, const struct ledger_found *found)
 {
-	if (found->torn_bytes || found->unsealed_lines || found->broken || found->cut) {
+	if (found->torn_bytes || found->unsealed_lines || found->broken || found->cut || found->key_damaged ||
+	    journal->damage.client_keys) {
 		struct json *record = journal_operation(journal, "log-mended", NULL);
 
 		json_unsigned(record, "torn_bytes", found->torn_bytes);
 		json_unsigned(record, "unsealed_lines", found->unsealed_lines);
 		json_boolean(record, "chain_broken", found->broken);
 		json_boolean(record, "cut", found->cut);
+		json_boolean(record, "key_damaged", found->key_damaged);
+		json_boolean(record, "client_keys_damaged", journal->damage.client_keys);
 		return journal_operation_end(journal);
 	}
 	add_position(journal);
@@ -372,7 +406,7 @@ static int begin(struct journal *journal, const struct ledger_found *found)
 }
 
 int journal_open(const struct program *program, const struct publisher *publisher, const char *folder, const char *key,
-		 struct problem *problem, struct journal **ret_journal)
+		 const char *client_keys, struct problem *problem, struct journal **ret_journal)
 {
 	_cleanup_(cleanup_journal) struct journal *journal = calloc(1, sizeof(*journal));
 	struct ledger_found found;
@@ -390,12 +424,17 @@ int journal_open(const struct program *program, const struct publisher *publishe
 		return problem_set(problem, -ENOMEM, "no memory");
 	clear_ranges(journal);
 	stamp = stamp_now(journal);
+	error = veil_open(client_keys, problem, &journal->veil, &journal->damage.client_keys);
+	if (error)
+		return error;
 	error = ledger_open(folder, key, &stamp, problem, &journal->ledger, &found);
 	if (error)
 		return error;
 	error = gaps_learn(journal->gaps, folder, program->boot.boot_id);
 	if (error)
 		return problem_set(problem, error, "cannot read the audit log in %s: %s", folder, strerror(-error));
+	journal->damage.key = found.key_damaged;
+	journal->damage.log = found.broken || found.cut;
 	error = events_open(program, &journal->events);
 	if (error)
 		return problem_set(problem, error, "cannot open the rings of decisions: %s", strerror(-error));
@@ -424,4 +463,9 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 const char *journal_path(const struct journal *journal)
 {
 	return ledger_path(journal->ledger);
+}
+
+const struct journal_damage *journal_damage(const struct journal *journal)
+{
+	return &journal->damage;
 }

@@ -17,14 +17,24 @@
 
 struct journal;
 
-/* Opens the log in `folder`, which is signed with the private key in the file `key`, and the rings of the loaded program; finds out what the log has already. Writes a record
+/* Opens the log in `folder`, which is signed with the private key in the file `key` and has pseudonyms by those
+ * in the file `client_keys`, and the rings of the loaded program; finds out what the log has already. Writes a record
  * ("log-mended") if the last line before was torn. program and publisher must outlive it. Returns 0, or -errno with a
  * sentence. */
 int journal_open(const struct program *program, const struct publisher *publisher, const char *folder, const char *key,
-		 struct problem *problem, struct journal **ret_journal);
+		 const char *client_keys, struct problem *problem, struct journal **ret_journal);
+/* What was found when it was opened. */
+struct journal_damage {
+	bool log;	  /* the chain is broken, or its end is missing: `verify` says where */
+	bool key;	  /* that it is signed with: set aside, there is a new one */
+	bool client_keys; /* the same of pseudonyms */
+};
+const struct journal_damage *journal_damage(const struct journal *journal);
 /* Writes and syncs what can be written. What cannot stays in the rings. */
 void journal_close(struct journal *journal);
 
+/* How clients' addresses are put on record from now on. */
+void journal_privacy(struct journal *journal, const struct client_privacy *privacy);
 /* Takes the names of a generation; to be called before it is published. */
 void journal_catalog(struct journal *journal, struct catalog *catalog);
 

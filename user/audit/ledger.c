@@ -241,7 +241,7 @@ int ledger_open(const char *folder, const char *key, const struct record_stamp *
 		return problem_set(problem, -ENOMEM, "no memory");
 	error = store_open(folder, problem, &ledger->store, &found.torn_bytes);
 	if (!error)
-		error = signer_open(key, folder, problem, &ledger->signer);
+		error = signer_open(key, folder, problem, &ledger->signer, &found.key_damaged);
 	if (error)
 		return error;
 	error = go_on(ledger, stamp, &found);

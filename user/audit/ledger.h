@@ -21,9 +21,10 @@ struct ledger;
 struct ledger_found {
 	size_t torn_bytes;
 	uint64_t unsealed_lines;
-	bool broken;	/* its chain */
-	bool cut;	/* the last checkpoint is of a seal that the log does not have any more */
-	bool unchained; /* it has none: older versions wrote without */
+	bool broken;	  /* its chain */
+	bool cut;	  /* the last checkpoint is of a seal that the log does not have any more */
+	bool key_damaged; /* there is a new one, that no old one vouches for */
+	bool unchained;	  /* it has none: older versions wrote without */
 };
 
 /* key: path of the private one. Returns 0, or -errno with a sentence. */

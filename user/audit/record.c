@@ -131,13 +131,14 @@ static void add_count(struct json *to, const struct record_stamp *stamp, const s
 	json_string(to, "end_time", clock_print(stamp->realtime, time));
 }
 
-static void add_endpoints(struct json *to, const struct usher_event *event, const struct usher_address *nat)
+static void add_endpoints(struct json *to, const struct usher_event *event, const struct usher_address *nat,
+			  const struct veil *veil)
 {
 	if (event->aggregated) {
 		json_null(to, "src_endpoint");
 		json_null(to, "dst_endpoint");
 	} else {
-		add_endpoint(to, "src_endpoint", &event->client, event->client_port_be);
+		veil_client(veil, to, "src_endpoint", &event->client, ntohs(event->client_port_be));
 		add_endpoint(to, "dst_endpoint", &event->service_address, event->service_port_be);
 	}
 	if (nat && event->nat_port_be)
@@ -148,7 +149,7 @@ static void add_endpoints(struct json *to, const struct usher_event *event, cons
 
 void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
 		     const struct catalog *catalog, const struct catalog_backend *backend,
-		     const struct usher_address *nat)
+		     const struct usher_address *nat, const struct veil *veil)
 {
 	struct names names = find_names(event, catalog);
 
@@ -161,7 +162,7 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 	json_unsigned(to, "generation", event->generation);
 	add_names(to, event, &names);
 	add_backend(to, &names, backend);
-	add_endpoints(to, event, nat);
+	add_endpoints(to, event, nat, veil);
 	if (event->aggregated)
 		add_count(to, stamp, event);
 	json_object_begin(to, "connection_info");

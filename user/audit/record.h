@@ -12,7 +12,8 @@
  *   generation          number                             policy_digest, policy_revision
  *   tenant, client_region, service, model, target          target: the service that answers, if it is another one
  *   version, backend, backend_region                       null where there is none
- *   src_endpoint {ip, port}, dst_endpoint {ip, port}       the client, and the address it called
+ *   src_endpoint {ip, port}, dst_endpoint {ip, port}       the client, and the address it called. As the policy has it the client's ip is its
+ *                       network, with "bits"; or null, with a pseudonym and the key that it was made with (veil.h)
  *   backend_endpoint, nat_endpoint {ip, port}              where it was sent on to, and as whom; or null
  *   connection_info {protocol_name, protocol_num}
  *   numbers {...}       only if a name is not known: what stands in its place
@@ -34,6 +35,7 @@
 #ifndef USHER_AUDIT_RECORD_H
 #define USHER_AUDIT_RECORD_H
 
+#include "audit/veil.h"
 #include "base/json.h"
 #include "compile/tables.h"
 
@@ -61,10 +63,11 @@ const char *record_verdict(uint8_t reason);
 /* Begins a line with what every record has; the caller adds to it and ends object and line. */
 void record_begin(struct json *to, const struct record_stamp *stamp, const char *type);
 /* Each adds one line. catalog: of the event's generation, or NULL if that is not known: names are null then. backend: the
- * one that the event means, or NULL if there is none or it is not known. nat: the same of the NAT address. */
+ * one that the event means, or NULL if there is none or it is not known. nat: the same of the NAT address. veil: how the client's address is
+ * put on record; NULL: as it is. */
 void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
 		     const struct catalog *catalog, const struct catalog_backend *backend,
-		     const struct usher_address *nat);
+		     const struct usher_address *nat, const struct veil *veil);
 void record_gap(struct json *to, const struct record_stamp *stamp, const struct record_gap *gap);
 /* next: cpu * USHER_RINGS + ring */
 void record_position(struct json *to, const struct record_stamp *stamp, const uint64_t *next, size_t cpus);

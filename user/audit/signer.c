@@ -120,8 +120,6 @@ static int explain_key(struct problem *problem, int error, const char *path)
 	if (error == -EPERM)
 		return problem_set(problem, error, "%s can be read by others than its owner: chmod 600, or remove it",
 				   path);
-	if (error == -EINVAL)
-		return problem_set(problem, error, "%s holds no Ed25519 key", path);
 	return problem_set(problem, error, "cannot read %s: %s", path, strerror(-error));
 }
 
@@ -147,11 +145,26 @@ int signer_save(const struct signer *signer, const char *path, const char *folde
 	return error ? problem_set(problem, error, "cannot write %s: %s", path, strerror(-error)) : 0;
 }
 
-int signer_open(const char *path, const char *folder, struct problem *problem, struct signer **ret_signer)
+static int set_aside(const char *path)
+{
+	char aside[PATH_ROOM];
+
+	if (snprintf(aside, sizeof(aside), "%s.damaged", path) >= (int)sizeof(aside))
+		return -ENAMETOOLONG;
+	return rename(path, aside) ? -errno : 0;
+}
+
+int signer_open(const char *path, const char *folder, struct problem *problem, struct signer **ret_signer,
+		bool *ret_damaged)
 {
 	_cleanup_(close_signer) struct signer *signer = calloc(1, sizeof(*signer));
 	int error = signer ? read_private(path, signer) : -ENOMEM;
+	bool damaged = error == -EINVAL;
 
+	if (damaged) {
+		error = set_aside(path);
+		error = error ? error : -ENOENT;
+	}
 	if (error == -ENOENT) {
 		signer_close(TAKE_PTR(signer));
 		error = signer_new(problem, &signer);
@@ -164,9 +177,11 @@ int signer_open(const char *path, const char *folder, struct problem *problem, s
 		if (error)
 			problem_set(problem, error, "cannot write the public key to %s: %s", folder, strerror(-error));
 	}
-	if (!error)
-		*ret_signer = TAKE_PTR(signer);
-	return error;
+	if (error)
+		return error;
+	*ret_damaged = damaged;
+	*ret_signer = TAKE_PTR(signer);
+	return 0;
 }
 
 void signer_public(const struct signer *signer, char public[SIGNER_PUBLIC])

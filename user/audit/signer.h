@@ -18,8 +18,12 @@
 
 struct signer;
 
-/* Reads the private key in `path`, or makes one, and sees to its public one in `folder`. Returns 0, or -errno with a sentence. */
-int signer_open(const char *path, const char *folder, struct problem *problem, struct signer **ret_signer);
+/*
+ * Reads the private key in `path`, or makes one, and sees to its public one in `folder`. A file that holds none is renamed to PATH.damaged, and
+ * a new key made: ret_damaged. Returns 0, or -errno with a sentence.
+ */
+int signer_open(const char *path, const char *folder, struct problem *problem, struct signer **ret_signer,
+		bool *ret_damaged);
 void signer_close(struct signer *signer);
 /* Another key, in memory alone until it is saved: 0 or -errno; with a sentence. */
 int signer_new(struct problem *problem, struct signer **ret_signer);

@@ -14,7 +14,8 @@ static const struct {
 	     {"query", audit_query},
 	     {"verify", audit_verify},
 	     {"key", audit_key},
-	     {"checkpoint", audit_checkpoint}};
+	     {"checkpoint", audit_checkpoint},
+	     {"client", audit_client}};
 
 int cli_audit(int argc, char **argv)
 {
@@ -25,6 +26,6 @@ int cli_audit(int argc, char **argv)
 				return words[w].run(argc, argv);
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] != '-')
-			return cli_misuse("there are tail, query, verify, key and checkpoint, not %s", argv[i]);
-	return cli_misuse("say which: tail, query, verify, key or checkpoint");
+			return cli_misuse("there are tail, query, verify, key, checkpoint and client, not %s", argv[i]);
+	return cli_misuse("say which: tail, query, verify, key, checkpoint or client");
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cli/audit_filter.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "base/cleanup.h"
+#include "cli/audit.h"
 #include "cli/verbs.h"
 #include "usher/reasons.h"
 
@@ -16,6 +19,10 @@ static const char *const reasons[] = {USHER_REASONS(LABEL) "unknown"};
 #undef LABEL
 
 static const char *const types[] = {"decision", "operation", "gap"};
+
+/* Of the one filter that a command has. */
+static const char *client_keys;
+static char pseudonyms[VEIL_KEYS_MAX][VEIL_PSEUDONYM];
 
 static bool among(const char *text, const char *const *words, size_t count)
 {
@@ -41,6 +48,10 @@ int audit_filter_take(int letter, const char *text, struct filter *filter)
 		return cli_misuse("there is no such --reason: %s", text);
 	if (letter == 'y' && !among(text, types, ARRAY_COUNT(types)))
 		return cli_misuse("--type takes decision, operation or gap: %s", text);
+	if (letter == 'K') {
+		client_keys = text;
+		return CLI_OK;
+	}
 	if (letter == 'c')
 		return filter_set_client(filter, text) ? cli_misuse("--client takes an address or a prefix: %s", text)
 						       : CLI_OK;
@@ -59,8 +70,32 @@ int audit_filter_take(int letter, const char *text, struct filter *filter)
 	return CLI_USAGE;
 }
 
-int audit_filter_check(const struct filter *filter)
+/* Without being told where, it is no error if they are not there, or not for us. */
+static int find_pseudonyms(struct filter *filter)
 {
+	_cleanup_(veil_keys_release) struct veil_keys keys = {0};
+	const char *path = client_keys ? client_keys : AUDIT_CLIENT_KEYS;
+	struct usher_address address;
+	int error = veil_keys_read(path, &keys);
+
+	if (error && client_keys)
+		return cli_fail(CLI_SYSTEM, "%s: %s", path, error == -EBADMSG ? "it is damaged" : strerror(-error));
+	memcpy(&address, filter->client, sizeof(address));
+	for (size_t i = 0; i < keys.count; i++)
+		veil_pseudonym(&keys.items[i], &address, pseudonyms[i]);
+	filter->pseudonyms = pseudonyms;
+	filter->pseudonym_count = keys.count;
+	return CLI_OK;
+}
+
+int audit_filter_check(struct filter *filter)
+{
+	if (filter->by_client && filter->client_bits == 128) {
+		int status = find_pseudonyms(filter);
+
+		if (status)
+			return status;
+	}
 	if (filter->since[0] && filter->until[0] && strcmp(filter->since, filter->until) >= 0)
 		return cli_misuse("nothing is since %s and before %s", filter->since, filter->until);
 	return CLI_OK;

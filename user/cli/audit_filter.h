@@ -4,6 +4,7 @@
 #define USHER_CLI_AUDIT_FILTER_H
 
 #include "audit/filter.h"
+#include "cli/audit.h"
 
 /* For a table of options: their letters are taken. */
 #define AUDIT_FILTER_OPTIONS                                                                                           \
@@ -12,7 +13,7 @@
 		{"version", required_argument, NULL, 'o'}, {"backend", required_argument, NULL, 'b'},                  \
 		{"verdict", required_argument, NULL, 'v'}, {"reason", required_argument, NULL, 'r'},                   \
 		{"rule", required_argument, NULL, 'u'}, {"type", required_argument, NULL, 'y'},                        \
-		{"since", required_argument, NULL, 'a'},                                                               \
+		{"client-keys", required_argument, NULL, 'K'}, {"since", required_argument, NULL, 'a'},                \
 	{                                                                                                              \
 		"until", required_argument, NULL, 'z'                                                                  \
 	}
@@ -20,13 +21,15 @@
 /* Takes one of them over, whose text must outlive the filter: CLI_OK; or CLI_USAGE, having said what is wrong with it, if that is
  * something else than an option that getopt has refused. */
 int audit_filter_take(int letter, const char *text, struct filter *filter);
-/* Once all are there: the same. */
-int audit_filter_check(const struct filter *filter);
+/* Once all are there: the same, or CLI_SYSTEM if the keys of pseudonyms cannot be read. */
+int audit_filter_check(struct filter *filter);
 
 /* What `help` says of them. */
 #define AUDIT_FILTER_HELP                                                                                              \
 	"  --tenant T, --service S, --model M, --version V, --backend B, --rule R\n"                                   \
-	"  --client C      an address, or a prefix (203.0.113.0/26)\n"                                                 \
+	"  --client C      an address, also by its pseudonyms if their keys can be read, or a prefix "                 \
+	"(203.0.113.0/26)\n"                                                                                           \
+	"  --client-keys FILE  the daemon's keys of pseudonyms (" AUDIT_CLIENT_KEYS ")\n"                              \
 	"  --verdict V     pass, forward, refuse, drop or revoke\n"                                                    \
 	"  --reason R      as in `usher show stats`\n"                                                                 \
 	"  --type T        decision, operation or gap\n"                                                               \

@@ -69,6 +69,8 @@ static void print_surge(struct json_object *record)
 	printf(": load over capacity %.2f; %lld overflow tiers open, %lld priorities shed",
 	       field_number(record, "ratio"), (long long)field_integer(record, "open"),
 	       (long long)field_integer(record, "shed"));
+	if (field_integer(record, "shed_part"))
+		printf(", %lld %% of the next", (long long)field_integer(record, "shed_part"));
 }
 
 static void print_ejection(struct json_object *record)

@@ -105,7 +105,7 @@ static const struct verb verbs[] = {
 	 cli_simulate},
 	{"audit",
 	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... | key | "
-	 "checkpoint, [--dir DIR]",
+	 "checkpoint, [--dir DIR] | client ADDRESS [--client-keys FILE]",
 	 "read the record of decisions, and prove it",
 	 "tail: the last records.\n"
 	 "  -f, --follow    go on as records are written, across files\n"
@@ -120,7 +120,9 @@ static const struct verb verbs[] = {
 	 "  --witness FILE  checkpoints that were kept elsewhere, one a line: what is older was not written anew "
 	 "since\n"
 	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"
-	 "  --dir DIR       where the record is\n"
+	 "client: the pseudonyms that stand for an address, by each key that has not been destroyed.\n"
+	 "  --dir DIR           where the record is\n"
+	 "  --client-keys FILE  the daemon's keys of pseudonyms, in its state folder\n"
 	 "Exit status of query: 0 some match, 1 none. Of verify: 0 it is as it was written, 1 it is not.",
 	 cli_audit},
 };

@@ -150,31 +150,6 @@ static void free_tables(struct tables **tables)
 	tables_free(*tables);
 }
 
-static void free_gates(struct gates **gates)
-{
-	gates_free(*gates);
-}
-
-static void free_surges(struct surges **surges)
-{
-	surges_free(*surges);
-}
-
-static void free_ejections(struct ejections **ejections)
-{
-	ejections_free(*ejections);
-}
-
-static void free_pools(struct pools **pools)
-{
-	pools_free(*pools);
-}
-
-static void free_rollouts(struct rollouts **rollouts)
-{
-	rollouts_free(*rollouts);
-}
-
 static void release_facts(const struct facts *facts)
 {
 	free(facts->services);
@@ -239,11 +214,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	_cleanup_(free_effective) struct effective *effective = NULL;
 	_cleanup_(free_tables) struct tables *tables = NULL;
 	_cleanup_(release_facts) struct facts facts = {0};
-	_cleanup_(free_gates) struct gates *gates = NULL;
-	_cleanup_(free_rollouts) struct rollouts *rollouts = NULL;
-	_cleanup_(free_surges) struct surges *surges = NULL;
-	_cleanup_(free_ejections) struct ejections *ejections = NULL;
-	_cleanup_(free_pools) struct pools *pools = NULL;
+	_cleanup_(standing_release) struct standing standing = {0};
 	_cleanup_free_ char *copy = NULL;
 	char digest[SHA256_HEX];
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
@@ -251,32 +222,20 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 
 	if (!error)
 		error = presence_check(core, policy, diagnostics);
-	if (!error)
-		error = pools_new(policy, core->pools, core->policy && !strcmp(policy->digest, core->policy->digest),
-				  &pools);
 	if (error)
 		return error;
-	pools_expand(pools, policy);
-	error = core_carry_facts(core, policy, &facts);
+	error = standing_new(policy, &core->standing, core->policy && !strcmp(policy->digest, core->policy->digest),
+			     &standing);
 	if (!error)
-		error = gates_new(policy, core->gates, &gates);
-	if (!error)
-		error = rollouts_new(policy, core->rollouts, &rollouts);
-	if (!error)
-		error = surges_new(policy, core->surges, &surges);
-	if (!error)
-		error = ejections_new(policy, core->ejections, &ejections);
+		error = core_carry_facts(core, policy, &facts);
 	if (!error) {
-		gates_fill(gates, policy, &facts);
-		rollouts_fill(rollouts, policy, &facts);
-		surges_fill(surges, &facts);
-		ejections_fill(ejections, &facts);
+		standing_fill(&standing, policy, &facts);
 		error = decide(policy, &facts, now, &effective);
 	}
 	if (!error)
 		error = make_tables(core, effective, diagnostics, &tables);
 	if (!error)
-		surges_note_reach(surges, policy, tables);
+		surges_note_reach(standing.surges, policy, tables);
 	copy = malloc(length + 1);
 	if (!copy)
 		error = -ENOMEM;
@@ -309,16 +268,9 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	if (error)
 		return error;
 	core_free_policy(core);
-	gates_free(core->gates);
-	core->gates = TAKE_PTR(gates);
-	surges_free(core->surges);
-	core->surges = TAKE_PTR(surges);
-	ejections_free(core->ejections);
-	core->ejections = TAKE_PTR(ejections);
-	rollouts_free(core->rollouts);
-	core->rollouts = TAKE_PTR(rollouts);
-	pools_free(core->pools);
-	core->pools = TAKE_PTR(pools);
+	standing_release(&core->standing);
+	core->standing = standing;
+	standing = (struct standing){0};
 	core->policy = TAKE_PTR(policy);
 	core->effective = TAKE_PTR(effective);
 	core->facts = facts;
@@ -327,6 +279,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->text_length = length;
 	core->closed = false;
 	core->dirty = true;
+	journal_privacy(core->journal, &core->policy->privacy);
 	ret_result->name = core->policy->name;
 	remember_services(core);
 	core_forget_verifications(core);
@@ -337,6 +290,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
 	core_pools_save(core);
 	core_surges_save(core);
+	core_ejections_save(core);
 	core_rollouts_save(core); /* what this policy does not have must not come back with a share */
 	return 0;
 }
@@ -354,17 +308,14 @@ int core_refresh(struct core *core)
 	if (!core->policy || core->patience)
 		return 0;
 	core_recall_orders(core, core->policy, &core->facts);
-	gates_fill(core->gates, core->policy, &core->facts);
-	rollouts_fill(core->rollouts, core->policy, &core->facts);
-	surges_fill(core->surges, &core->facts);
-	ejections_fill(core->ejections, &core->facts);
+	standing_fill(&core->standing, core->policy, &core->facts);
 	error = core_recall_able(core, core->policy, &core->facts);
 	if (!error)
 		error = decide(core->policy, &core->facts, (int64_t)(clock_realtime() / CLOCK_SECOND), &effective);
 	if (!error)
 		error = make_tables(core, effective, &ignored, &tables);
 	if (!error)
-		surges_note_reach(core->surges, core->policy, tables);
+		surges_note_reach(core->standing.surges, core->policy, tables);
 	diagnostics_free(&ignored);
 	if (error) {
 		problem_set(&problem, error, "cannot compile the policy again: %s", strerror(-error));

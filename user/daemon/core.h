@@ -19,17 +19,14 @@
 #include "kernel/publish.h"
 #include "audit/journal.h"
 #include "edge/edge.h"
-#include "daemon/gates.h"
 #include "daemon/balance.h"
-#include "daemon/ejections.h"
 #include "daemon/options.h"
-#include "daemon/pools.h"
 #include "daemon/quota.h"
-#include "daemon/rollouts.h"
-#include "daemon/surges.h"
+#include "daemon/standing.h"
 #include "daemon/state.h"
 
-#define AUDIT_KEY_FILE "audit-key.pem" /* in the state folder */
+#define AUDIT_KEY_FILE "audit-key.pem" /* these two in the state folder */
+#define CLIENT_KEYS_FILE "client-keys"
 #define START_PATIENCE (5 * CLOCK_SECOND)
 #define PROBLEMS_MAX 32
 
@@ -76,17 +73,13 @@ struct core {
 	size_t scraped_count;
 	size_t *resolved; /* policy pool index of each name */
 	size_t resolved_count;
-	struct gates *gates;	     /* of the policy; without one, what an earlier daemon knew of them, or NULL */
+	struct standing standing;    /* of the policy; without one, what an earlier daemon knew */
 	int64_t gates_stepped;	     /* CLOCK_MONOTONIC */
 	int64_t gates_saved;	     /* CLOCK_MONOTONIC */
 	bool gates_taken;	     /* readings since then */
 	bool gates_unsaved;	     /* a transition since then */
-	struct rollouts *rollouts;   /* of the policy; without one, what an earlier daemon knew of them, or NULL */
-	struct surges *surges;	     /* of the policy; without one, what an earlier daemon knew of them, or NULL */
 	int64_t rollouts_saved;	     /* CLOCK_MONOTONIC */
 	int64_t verifications_saved; /* the same */
-	struct ejections *ejections; /* as surges */
-	struct pools *pools;	     /* as surges */
 };
 
 /* What a change of policy has led to. */

@@ -12,7 +12,7 @@
 
 static int parse(struct core *core, const char *text, size_t length)
 {
-	return ejections_parse(text, length, &core->ejections);
+	return ejections_parse(text, length, &core->standing.ejections);
 }
 
 int core_ejections_open(struct core *core, struct problem *problem)
@@ -24,9 +24,9 @@ int core_ejections_save(struct core *core)
 {
 	struct json text = {0};
 
-	if (!core->policy || !core->ejections)
+	if (!core->policy || !core->standing.ejections)
 		return 0;
-	ejections_print(&text, core->ejections);
+	ejections_print(&text, core->standing.ejections);
 	return core_kept_write(core, EJECTIONS_FILE, &text);
 }
 
@@ -67,7 +67,7 @@ static void take(struct core *core, const struct usher_backend_figures *figures,
 	for (uint16_t n = 0; n < USHER_BACKENDS_MAX; n++) {
 		const struct catalog_backend *backend = &core->catalog->backends[n];
 		struct ejection_instance *instance =
-			backend->name ? ejections_find(core->ejections, backend->name) : NULL;
+			backend->name ? ejections_find(core->standing.ejections, backend->name) : NULL;
 		struct ejection_counts counts;
 
 		if (!instance || instance->state.out)
@@ -121,7 +121,7 @@ static bool step(struct core *core, size_t model, int64_t now)
 	for (size_t i = first[0]; i < first[1]; i++) {
 		size_t b = core->effective->serving[i];
 		const struct effective_backend *effective = &core->effective->backends[b];
-		struct ejection_instance *instance = ejections_find(core->ejections, policy->backends[b].name);
+		struct ejection_instance *instance = ejections_find(core->standing.ejections, policy->backends[b].name);
 
 		changed |= take_back(core, settings, instance, now);
 		members[count++] = (struct ejection_member){
@@ -133,7 +133,7 @@ static bool step(struct core *core, size_t model, int64_t now)
 	if (finding.member == SIZE_MAX)
 		return changed;
 	put_out(core,
-		ejections_find(core->ejections,
+		ejections_find(core->standing.ejections,
 			       policy->backends[core->effective->serving[first[0] + finding.member]].name),
 		&finding);
 	return true;
@@ -146,7 +146,7 @@ void core_ejections_tick(struct core *core)
 	bool changed = false;
 	int error;
 
-	if (!core->policy || !core->effective || !core->catalog || !core->ejections->count)
+	if (!core->policy || !core->effective || !core->catalog || !core->standing.ejections->count)
 		return;
 	figures = calloc(USHER_BACKENDS_MAX, sizeof(*figures));
 	if (!figures)

@@ -247,10 +247,10 @@ void core_watch(struct core *core)
 	struct edge_list list = {.items = {[EDGE_TARGETS] = targets,
 					   [EDGE_SOURCES] = sources,
 					   [EDGE_EVALUATORS] = evaluators,
-					   [EDGE_SERIES] = core->gates->series,
+					   [EDGE_SERIES] = core->standing.gates->series,
 					   [EDGE_NAMES] = names},
 				 .counts[EDGE_EVALUATORS] = (uint32_t)policy->evaluator_count,
-				 .counts[EDGE_SERIES] = (uint32_t)core->gates->series_count};
+				 .counts[EDGE_SERIES] = (uint32_t)core->standing.gates->series_count};
 
 	if (!targets || !sources || !evaluators || !names || !addresses || !watched || !scraped)
 		abort();
@@ -272,7 +272,7 @@ void core_watch(struct core *core)
 		}
 	}
 	for (size_t e = 0; e < policy->evaluator_count; e++)
-		evaluators[e] = gates_evaluator(core->gates, policy, e);
+		evaluators[e] = gates_evaluator(core->standing.gates, policy, e);
 	list.counts[EDGE_NAMES] = core_pools_names(core, names);
 	free(core->watched);
 	free(core->scraped);

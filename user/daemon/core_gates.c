@@ -25,7 +25,7 @@ int64_t core_gate_clock(const struct core *core)
 
 static int parse(struct core *core, const char *text, size_t length)
 {
-	return gates_text_parse(text, length, &core->gates);
+	return gates_text_parse(text, length, &core->standing.gates);
 }
 
 int core_gates_open(struct core *core, struct problem *problem)
@@ -33,7 +33,7 @@ int core_gates_open(struct core *core, struct problem *problem)
 	int error = core_kept_read(core, GATES_FILE, "gates begin anew, and what they denied is no longer denied",
 				   parse, problem);
 
-	gates_resume(core->gates, core_gate_clock(core) / 1000);
+	gates_resume(core->standing.gates, core_gate_clock(core) / 1000);
 	return error;
 }
 
@@ -42,10 +42,10 @@ int core_gates_save(struct core *core)
 	struct json text = {0};
 	int error;
 
-	if (!core->policy || !core->gates)
+	if (!core->policy || !core->standing.gates)
 		return 0;
 	core->gates_saved = clock_monotonic();
-	gates_text_print(&text, core->gates);
+	gates_text_print(&text, core->standing.gates);
 	error = core_kept_write(core, GATES_FILE, &text);
 	core->gates_unsaved = error; /* then again */
 	return error;
@@ -73,7 +73,7 @@ static void note_transition(void *context, const struct gate_instance *instance)
 static void step(struct core *core)
 {
 	core->gates_stepped = clock_monotonic();
-	gates_step(core->gates, core->policy, core_gate_clock(core) / 1000, note_transition, core);
+	gates_step(core->standing.gates, core->policy, core_gate_clock(core) / 1000, note_transition, core);
 	if (core->gates_unsaved)
 		core_gates_save(core);
 }
@@ -112,17 +112,17 @@ void core_gates_fact(struct core *core, const struct edge_fact *fact)
 {
 	struct gate_feed before;
 
-	if (fact->round != core->watch_round || !core->policy || fact->target >= core->gates->feed_count)
+	if (fact->round != core->watch_round || !core->policy || fact->target >= core->standing.gates->feed_count)
 		return;
-	before = core->gates->feeds[fact->target];
+	before = core->standing.gates->feeds[fact->target];
 	/* No evaluator is asked this often: an edge that says so is not what it was. */
 	if (fact->kind == EDGE_FACT_EVALUATED && before.read_at && clock_monotonic() - before.read_at < READ_APART)
 		return;
-	if (gates_take(core->gates, core->policy, fact, core_gate_clock(core))) {
+	if (gates_take(core->standing.gates, core->policy, fact, core_gate_clock(core))) {
 		core->gates_taken = true;
 		if (clock_monotonic() - core->gates_stepped >= STEP_APART)
 			step(core);
 	}
 	if (fact->kind == EDGE_FACT_EVALUATED)
-		say(core, fact->target, before.asked, before.cause, core->gates->feeds[fact->target].cause);
+		say(core, fact->target, before.asked, before.cause, core->standing.gates->feeds[fact->target].cause);
 }

@@ -21,7 +21,7 @@
 
 static int parse(struct core *core, const char *text, size_t length)
 {
-	return pools_parse(text, length, &core->pools);
+	return pools_parse(text, length, &core->standing.pools);
 }
 
 int core_pools_open(struct core *core, struct problem *problem)
@@ -33,9 +33,9 @@ void core_pools_save(struct core *core)
 {
 	struct json text = {0};
 
-	if (!core->policy || !core->pools)
+	if (!core->policy || !core->standing.pools)
 		return;
-	pools_print(&text, core->pools);
+	pools_print(&text, core->standing.pools);
 	core_kept_write(core, POOLS_FILE, &text);
 }
 
@@ -98,7 +98,7 @@ static void record_change(struct core *core, const struct pool *pool, const stru
 /* What a source says does not count; said once. */
 __attribute__((format(printf, 3, 4))) static void refuse(struct core *core, size_t number, const char *format, ...)
 {
-	struct pool_state *state = &core->pools->items[number];
+	struct pool_state *state = &core->standing.pools->items[number];
 	char problem[POOL_PROBLEM];
 	va_list arguments;
 	struct json *record;
@@ -128,7 +128,7 @@ static void ignore(void *context, enum pool_change change, const struct member_f
 /* The same document with other members is another policy, which comes into force as any other does. The list is taken. */
 static int put_in_force(struct core *core, size_t number, struct member_list *after)
 {
-	_cleanup_(member_list_free) struct member_list before = core->pools->items[number].members;
+	_cleanup_(member_list_free) struct member_list before = core->standing.pools->items[number].members;
 	_cleanup_free_ char *file = strdup(core->policy->file);
 	struct diagnostics diagnostics = {.file = file};
 	struct problem problem = {0};
@@ -137,18 +137,19 @@ static int put_in_force(struct core *core, size_t number, struct member_list *af
 
 	if (!file)
 		abort();
-	core->pools->items[number].members = *after;
+	core->standing.pools->items[number].members = *after;
 	*after = (struct member_list){0};
 	error = core_load(core, file, core->text, core->text_length, false, &diagnostics, &problem, &result);
 	if (error) {
-		member_list_free(&core->pools->items[number].members);
-		core->pools->items[number].members = before;
+		member_list_free(&core->standing.pools->items[number].members);
+		core->standing.pools->items[number].members = before;
 		before = (struct member_list){0};
-		core->pools->items[number].retry_at = clock_monotonic() + RETRY_APART;
+		core->standing.pools->items[number].retry_at = clock_monotonic() + RETRY_APART;
 		refuse(core, number, "the policy cannot be put in force with these members: %s",
 		       diagnostics.errors ? diagnostics.items[0].text : problem.text);
 	} else {
-		record_change(core, &core->policy->pools[number], &before, &core->pools->items[number].members);
+		record_change(core, &core->policy->pools[number], &before,
+			      &core->standing.pools->items[number].members);
 	}
 	diagnostics_free(&diagnostics);
 	return error;
@@ -157,7 +158,7 @@ static int put_in_force(struct core *core, size_t number, struct member_list *af
 /* A source is good, and has named these. Returns 0, or -errno: they are not in force. */
 static int follow(struct core *core, size_t number, const struct member_list *named)
 {
-	struct pool_state *state = &core->pools->items[number];
+	struct pool_state *state = &core->standing.pools->items[number];
 	_cleanup_(member_list_free) struct member_list after = {0};
 	int64_t now = clock_realtime();
 	int error = 0;
@@ -168,7 +169,7 @@ static int follow(struct core *core, size_t number, const struct member_list *na
 		error = put_in_force(core, number, &after);
 	if (error)
 		return error;
-	state = &core->pools->items[number];
+	state = &core->standing.pools->items[number];
 	state->good_at = now;
 	if (*state->problem)
 		log_info("pool %s: its source is good again", state->name);
@@ -179,7 +180,7 @@ static int follow(struct core *core, size_t number, const struct member_list *na
 static void expire(struct core *core, size_t number)
 {
 	_cleanup_(member_list_free) struct member_list after = {0};
-	struct pool_state *state = &core->pools->items[number];
+	struct pool_state *state = &core->standing.pools->items[number];
 
 	if (state->retry_at > clock_monotonic())
 		return;
@@ -270,12 +271,12 @@ static void look_at_file(struct core *core, size_t number)
 		abort();
 	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (file < 0 || fstat(file, &status)) {
-		core->pools->items[number].file = (struct pool_file){0};
+		core->standing.pools->items[number].file = (struct pool_file){0};
 		refuse(core, number, "%s cannot be read: %s", path, strerror(errno));
 		return;
 	}
 	found = identify(&status);
-	if (same_file(&found, &core->pools->items[number].file))
+	if (same_file(&found, &core->standing.pools->items[number].file))
 		return;
 	if (!S_ISREG(status.st_mode)) {
 		refuse(core, number, "%s is not a regular file", path);
@@ -290,7 +291,7 @@ static void look_at_file(struct core *core, size_t number)
 		error = read_members(core, number, path, bytes, length);
 	/* Times of files are as coarse as the kernel's tick: one that has just been written may be written again and look the same. */
 	if ((!error || error == -EFBIG) && clock_realtime() - found.changed > CLOCK_SECOND)
-		core->pools->items[number].file = found;
+		core->standing.pools->items[number].file = found;
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------- */
@@ -357,7 +358,7 @@ void core_pools_fact(struct core *core, const struct edge_fact *fact)
 	if (fact->round != core->watch_round || fact->target >= core->resolved_count)
 		return;
 	number = core->resolved[fact->target];
-	state = &core->pools->items[number];
+	state = &core->standing.pools->items[number];
 	state->heard = false;
 	if (fact->kind == EDGE_FACT_ADDRESSES) {
 		collect(state, fact);
@@ -373,7 +374,7 @@ void core_pools_fact(struct core *core, const struct edge_fact *fact)
 /* What DNS has said, judged once it may be. */
 static void look_at_addresses(struct core *core, size_t number)
 {
-	struct pool_state *state = &core->pools->items[number];
+	struct pool_state *state = &core->standing.pools->items[number];
 	_cleanup_(member_list_free) struct member_list named = {0};
 	char sentence[MEMBER_SENTENCE];
 
@@ -384,7 +385,7 @@ static void look_at_addresses(struct core *core, size_t number)
 		state->heard = false;
 		refuse(core, number, "%.200s: %s", core->policy->pools[number].dns, sentence);
 	} else if (!follow(core, number, &named)) {
-		core->pools->items[number].heard = false;
+		core->standing.pools->items[number].heard = false;
 	}
 }
 
@@ -395,12 +396,12 @@ void core_pools_tick(struct core *core)
 	int64_t now = clock_monotonic();
 
 	/* While the facts of the start are waited for, those who were there last stay. */
-	for (size_t i = 0; core->policy && !core->patience && i < core->pools->count; i++) {
+	for (size_t i = 0; core->policy && !core->patience && i < core->standing.pools->count; i++) {
 		expire(core, i);
 		look_at_addresses(core, i);
-		if (!core->policy->pools[i].file || core->pools->items[i].look_at > now)
+		if (!core->policy->pools[i].file || core->standing.pools->items[i].look_at > now)
 			continue;
 		look_at_file(core, i);
-		core->pools->items[i].look_at = now + core->policy->pools[i].every_ms * CLOCK_MILLISECOND;
+		core->standing.pools->items[i].look_at = now + core->policy->pools[i].every_ms * CLOCK_MILLISECOND;
 	}
 }

@@ -16,7 +16,7 @@
 
 static int parse(struct core *core, const char *text, size_t length)
 {
-	return rollouts_parse(text, length, &core->rollouts);
+	return rollouts_parse(text, length, &core->standing.rollouts);
 }
 
 int core_rollouts_open(struct core *core, struct problem *problem)
@@ -28,10 +28,10 @@ int core_rollouts_save(struct core *core)
 {
 	struct json text = {0};
 
-	if (!core->policy || !core->rollouts)
+	if (!core->policy || !core->standing.rollouts)
 		return 0;
 	core->rollouts_saved = clock_monotonic();
-	rollouts_print(&text, core->rollouts);
+	rollouts_print(&text, core->standing.rollouts);
 	return core_kept_write(core, ROLLOUTS_FILE, &text);
 }
 
@@ -100,9 +100,9 @@ static void look(struct core *core, struct rollout_instance *instance)
 	struct rollout_evidence evidence = {.needs = needs};
 	const struct rollout_instance before = *instance;
 
-	rollouts_needs(core->policy, core->gates, rollout, needs);
+	rollouts_needs(core->policy, core->standing.gates, rollout, needs);
 	evidence.in_force = in_force(core, rollout, rollout_share(&rollout->settings, &instance->state));
-	evidence.flows = rollouts_flows(core->rollouts, core->policy, core->catalog, rollout->to);
+	evidence.flows = rollouts_flows(core->standing.rollouts, core->policy, core->catalog, rollout->to);
 	rollout_look(&rollout->settings, &instance->state, &evidence, core_gate_clock(core) / 1000, &instance->outcome);
 	instance->in_force = evidence.in_force;
 	if (!instance->since)
@@ -134,26 +134,26 @@ static void count_flows(struct core *core)
 {
 	_cleanup_free_ struct counters *counters = NULL;
 
-	if (!may_step(core->rollouts)) {
-		rollouts_count_nothing(core->rollouts);
+	if (!may_step(core->standing.rollouts)) {
+		rollouts_count_nothing(core->standing.rollouts);
 		return;
 	}
 	counters = malloc(sizeof(*counters));
 	if (!counters)
 		abort();
 	if (counters_read(core->program, counters))
-		rollouts_count_nothing(core->rollouts);
+		rollouts_count_nothing(core->standing.rollouts);
 	else
-		rollouts_count(core->rollouts, core->catalog, counters);
+		rollouts_count(core->standing.rollouts, core->catalog, counters);
 }
 
 void core_rollouts_tick(struct core *core)
 {
-	if (!core->policy || !core->rollouts->count || !core->catalog)
+	if (!core->policy || !core->standing.rollouts->count || !core->catalog)
 		return;
 	count_flows(core);
-	for (size_t i = 0; i < core->rollouts->count; i++)
-		look(core, &core->rollouts->items[i]);
+	for (size_t i = 0; i < core->standing.rollouts->count; i++)
+		look(core, &core->standing.rollouts->items[i]);
 	if (clock_monotonic() - core->rollouts_saved >= SAVE_APART)
 		core_rollouts_save(core);
 }

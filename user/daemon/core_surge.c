@@ -14,7 +14,7 @@
 
 static int parse(struct core *core, const char *text, size_t length)
 {
-	return surges_parse(text, length, &core->surges);
+	return surges_parse(text, length, &core->standing.surges);
 }
 
 int core_surges_open(struct core *core, struct problem *problem)
@@ -26,9 +26,9 @@ void core_surges_save(struct core *core)
 {
 	struct json text = {0};
 
-	if (!core->policy || !core->surges)
+	if (!core->policy || !core->standing.surges)
 		return;
-	surges_print(&text, core->surges);
+	surges_print(&text, core->standing.surges);
 	core_kept_write(core, SURGES_FILE, &text);
 }
 
@@ -63,7 +63,7 @@ static int measure(const struct core *core, const struct surge_instance *instanc
 							   .capacity = policy->backends[b].capacity,
 							   .load = load_of(core, b, now)};
 	}
-	return surge_measure(backends, count, ret_measure);
+	return surge_measure(backends, count, SURGE_MOST * instance->settings.open_at, ret_measure);
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------- */
@@ -98,8 +98,8 @@ void core_surges_tick(struct core *core)
 	int64_t now = clock_monotonic();
 	bool changed = false;
 
-	for (size_t i = 0; core->policy && core->effective && i < core->surges->count; i++) {
-		struct surge_instance *instance = &core->surges->items[i];
+	for (size_t i = 0; core->policy && core->effective && i < core->standing.surges->count; i++) {
+		struct surge_instance *instance = &core->standing.surges->items[i];
 
 		if (measure(core, instance, now, &instance->measure))
 			abort();

@@ -7,7 +7,7 @@
 static void say(struct inquiry *inquiry, const struct candidate *candidate)
 {
 	const char *name = inquiry->policy->backends[candidate->backend].name;
-	const struct ejection_instance *instance = ejections_find(inquiry->core->ejections, name);
+	const struct ejection_instance *instance = ejections_find(inquiry->core->standing.ejections, name);
 	int64_t left = instance ? instance->state.until - core_gate_clock(inquiry->core) / 1000 : 0;
 	char text[EJECTION_TEXT] = "a daemon before this one has found so";
 

@@ -28,7 +28,7 @@ static bool concerns(const struct inquiry *inquiry, const struct gate_instance *
 
 void explain_gates(struct inquiry *inquiry, const struct shortlist *list, size_t service)
 {
-	const struct gates *gates = inquiry->core->gates;
+	const struct gates *gates = inquiry->core->standing.gates;
 	char names[INQUIRY_NAMES], text[GATE_SENTENCE];
 
 	for (size_t i = 0; i < gates->count; i++)
@@ -53,7 +53,7 @@ static bool stands_in_the_way(const struct inquiry *inquiry, const struct gate_i
 
 void explain_gate_list(struct inquiry *inquiry)
 {
-	const struct gates *gates = inquiry->core->gates;
+	const struct gates *gates = inquiry->core->standing.gates;
 
 	json_array_begin(inquiry->to, "gates");
 	for (size_t i = 0; i < gates->count; i++) {

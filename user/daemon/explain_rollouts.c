@@ -7,7 +7,7 @@ void explain_rollout(struct inquiry *inquiry, const struct shortlist *list)
 {
 	const struct policy *policy = inquiry->policy;
 	const struct rollout_policy *rollout = &policy->rollouts[list->rollout];
-	const struct rollout_instance *instance = &inquiry->core->rollouts->items[list->rollout];
+	const struct rollout_instance *instance = &inquiry->core->standing.rollouts->items[list->rollout];
 	bool sticky = policy->services[rollout->service].sticky_client;
 	size_t version = list->arms[inquiry->answer.arm].version;
 

@@ -4,7 +4,7 @@
 
 void explain_surge(struct inquiry *inquiry)
 {
-	const struct surge_instance *instance = surges_find(inquiry->core->surges, inquiry->service);
+	const struct surge_instance *instance = surges_find(inquiry->core->standing.surges, inquiry->service);
 	const struct service_facts *facts = &inquiry->core->facts.services[inquiry->service];
 
 	if (!instance)

@@ -76,10 +76,10 @@ int request_release_gate(struct core *core, const struct request *request, struc
 	status = read_target(request, answer, &target);
 	if (status)
 		return status;
-	index = core->policy ? gates_find(core->gates, target.gate, target.subject) : POLICY_NONE;
+	index = core->policy ? gates_find(core->standing.gates, target.gate, target.subject) : POLICY_NONE;
 	if (index == POLICY_NONE)
 		return unknown(core, &target, answer);
-	instance = &core->gates->items[index];
+	instance = &core->standing.gates->items[index];
 	before = instance->state;
 	answer_text(answer, "was", gate_state_names[before.state]);
 	answer_boolean(answer, "changed", before.state != GATE_OK);

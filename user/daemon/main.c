@@ -64,16 +64,34 @@ static int start_kernel(struct core *core, struct problem *problem)
 		     : 0;
 }
 
+static void say_damage(struct core *core, const struct journal_damage *damage, const char *key, const char *client_keys)
+{
+	if (damage->log)
+		core_problem(core, "the audit log in %s is not as it was written: usher audit verify says where",
+			     core->options->audit_dir);
+	if (damage->key)
+		core_problem(core,
+			     "%s was damaged, and was renamed to .damaged: the audit log is signed with a new key",
+			     key);
+	if (damage->client_keys)
+		core_problem(core, "%s was damaged, and was renamed to .damaged: its pseudonyms are nobody's now",
+			     client_keys);
+}
+
 static int start_records(struct core *core, struct problem *problem)
 {
 	int error = state_open(core->options->state_dir, note_damage, core, problem, &core->state);
 	_cleanup_free_ char *key = NULL;
+	_cleanup_free_ char *client_keys = NULL;
 
-	if (!error && asprintf(&key, "%s/" AUDIT_KEY_FILE, core->options->state_dir) < 0)
-		error = -ENOMEM;
+	if (!error && (asprintf(&key, "%s/" AUDIT_KEY_FILE, core->options->state_dir) < 0 ||
+		       asprintf(&client_keys, "%s/" CLIENT_KEYS_FILE, core->options->state_dir) < 0))
+		abort();
 	if (!error)
-		error = journal_open(core->program, core->publisher, core->options->audit_dir, key, problem,
-				     &core->journal);
+		error = journal_open(core->program, core->publisher, core->options->audit_dir, key, client_keys,
+				     problem, &core->journal);
+	if (!error)
+		say_damage(core, journal_damage(core->journal), key, client_keys);
 	if (!error)
 		error = core_gates_open(core, problem);
 	if (!error)
@@ -278,11 +296,7 @@ static void let_go(struct core *core)
 {
 	journal_close(core->journal);
 	core_free_policy(core);
-	gates_free(core->gates);
-	rollouts_free(core->rollouts);
-	surges_free(core->surges);
-	ejections_free(core->ejections);
-	pools_free(core->pools);
+	standing_release(&core->standing);
 	compile_memory_free(&core->memory);
 	free(core->watched);
 	free(core->scraped);

@@ -86,16 +86,16 @@ static void name_rollouts(const struct core *core, struct edge_page *page)
 		snprintf(to->service, EDGE_NAME, "%s", core->policy->services[rollout->service].name);
 		snprintf(to->model, EDGE_NAME, "%s", core->policy->models[version->model].name);
 		snprintf(to->version, EDGE_NAME, "%s", version->name);
-		to->state = core->rollouts->items[r].state.state;
-		to->share = rollout_share(&rollout->settings, &core->rollouts->items[r].state);
+		to->state = core->standing.rollouts->items[r].state.state;
+		to->share = rollout_share(&rollout->settings, &core->standing.rollouts->items[r].state);
 	}
 }
 
 static void name_gates(const struct core *core, struct edge_page *page)
 {
-	page->gate_count = core->policy ? (uint32_t)core->gates->count : 0;
+	page->gate_count = core->policy ? (uint32_t)core->standing.gates->count : 0;
 	for (size_t i = 0; i < page->gate_count; i++) {
-		const struct gate_instance *instance = &core->gates->items[i];
+		const struct gate_instance *instance = &core->standing.gates->items[i];
 		const struct gate_outcome *outcome = &instance->outcome;
 		bool measured = outcome->age >= 0;
 		struct edge_gate *to = &page->gates[i];
@@ -116,9 +116,9 @@ static void name_gates(const struct core *core, struct edge_page *page)
 
 static void name_surges(const struct core *core, struct edge_page *page)
 {
-	page->surge_count = core->policy ? (uint32_t)core->surges->count : 0;
+	page->surge_count = core->policy ? (uint32_t)core->standing.surges->count : 0;
 	for (size_t i = 0; i < page->surge_count; i++) {
-		const struct surge_instance *instance = &core->surges->items[i];
+		const struct surge_instance *instance = &core->standing.surges->items[i];
 		const struct service_facts *facts = &core->facts.services[instance->service];
 
 		page->surges[i] = (struct edge_surge){
@@ -134,9 +134,9 @@ static void name_surges(const struct core *core, struct edge_page *page)
 
 static void name_pools(const struct core *core, struct edge_page *page)
 {
-	page->pool_count = core->policy ? (uint32_t)core->pools->count : 0;
+	page->pool_count = core->policy ? (uint32_t)core->standing.pools->count : 0;
 	for (size_t i = 0; i < page->pool_count; i++) {
-		const struct pool_state *state = &core->pools->items[i];
+		const struct pool_state *state = &core->standing.pools->items[i];
 		struct edge_pool *to = &page->pools[i];
 
 		*to = (struct edge_pool){.members = (uint32_t)state->members.count,
@@ -155,7 +155,7 @@ static void name_evaluators(const struct core *core, struct edge_page *page)
 	page->evaluator_count = core->policy ? (uint32_t)core->policy->evaluator_count : 0;
 	for (size_t e = 0; e < page->evaluator_count; e++) {
 		const struct evaluator *evaluator = &core->policy->evaluators[e];
-		const struct gate_feed *feed = &core->gates->feeds[e];
+		const struct gate_feed *feed = &core->standing.gates->feeds[e];
 
 		snprintf(page->evaluators[e], EDGE_NAME, "%s", evaluator->name);
 		page->evaluators_fresh[e] =

@@ -121,12 +121,12 @@ int request_rollout(struct core *core, const struct request *request, struct ans
 
 	if (status)
 		return status;
-	instance = core->policy ? rollouts_find(core->rollouts, command.name) : NULL;
+	instance = core->policy ? rollouts_find(core->standing.rollouts, command.name) : NULL;
 	if (!instance)
 		return unknown(core, command.name, answer);
 	before = *instance;
 	rollout = &core->policy->rollouts[instance->rollout];
-	rollouts_needs(core->policy, core->gates, rollout, needs);
+	rollouts_needs(core->policy, core->standing.gates, rollout, needs);
 	said = rollout_obey(&rollout->settings, &instance->state, command.order, needs);
 	if (said == ROLLOUT_NOTHING) {
 		report(core, instance, false, answer);

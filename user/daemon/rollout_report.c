@@ -57,7 +57,7 @@ static void say_need(struct sentence *sentence, const struct core *core, const s
 	switch (instance->outcome.holds[need]) {
 	case ROLLOUT_HOLD_UNKNOWN:
 		say(sentence, "%s is unknown (%s)", name,
-		    knowledge(rollouts_gate(core->policy, core->gates, rollout, need)));
+		    knowledge(rollouts_gate(core->policy, core->standing.gates, rollout, need)));
 		break;
 	case ROLLOUT_HOLD_EARLIER:
 		say(sentence, "%s was measured before this step", name);
@@ -157,10 +157,10 @@ void rollout_report_needs(struct json *to, const struct core *core, const struct
 	const struct rollout_policy *rollout = policy_of(core, instance);
 	struct rollout_need needs[USHER_ROLLOUT_NEEDS_MAX];
 
-	rollouts_needs(core->policy, core->gates, rollout, needs);
+	rollouts_needs(core->policy, core->standing.gates, rollout, needs);
 	json_array_begin(to, "needs");
 	for (size_t i = 0; i < rollout->settings.need_count; i++) {
-		const struct gate_instance *gate = rollouts_gate(core->policy, core->gates, rollout, i);
+		const struct gate_instance *gate = rollouts_gate(core->policy, core->standing.gates, rollout, i);
 		bool measured = gate && gate->outcome.age >= 0;
 
 		json_object_begin(to, NULL);

@@ -34,7 +34,7 @@ void show_ejections(struct question *question)
 {
 	const struct core *core = question->core;
 
-	for (size_t i = 0; core->policy && core->effective && i < core->ejections->count; i++)
-		if (core->ejections->items[i].state.since)
-			add_instance(question, &core->ejections->items[i], core_gate_clock(core) / 1000);
+	for (size_t i = 0; core->policy && core->effective && i < core->standing.ejections->count; i++)
+		if (core->standing.ejections->items[i].state.since)
+			add_instance(question, &core->standing.ejections->items[i], core_gate_clock(core) / 1000);
 }

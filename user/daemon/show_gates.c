@@ -61,8 +61,8 @@ void show_gates(struct question *question)
 	struct json *to = question->to;
 	char text[GATE_SENTENCE];
 
-	for (size_t i = 0; policy && i < core->gates->count; i++) {
-		const struct gate_instance *instance = &core->gates->items[i];
+	for (size_t i = 0; policy && i < core->standing.gates->count; i++) {
+		const struct gate_instance *instance = &core->standing.gates->items[i];
 		const struct gate_policy *gate = &policy->gates[instance->gate];
 
 		json_object_begin(to, NULL);
@@ -73,7 +73,7 @@ void show_gates(struct question *question)
 		json_number(to, "breach_above", gate->settings.breach_above);
 		json_number(to, "min_samples", gate->settings.min_samples);
 		json_string(to, "sentence", gate_sentence(policy, instance, text));
-		add_gap(to, core->gates, instance);
+		add_gap(to, core->standing.gates, instance);
 		json_object_end(to);
 	}
 }
@@ -95,7 +95,7 @@ void show_evaluators(struct question *question)
 
 	for (size_t e = 0; core->policy && e < core->policy->evaluator_count; e++) {
 		const struct evaluator *evaluator = &core->policy->evaluators[e];
-		const struct gate_feed *feed = &core->gates->feeds[e];
+		const struct gate_feed *feed = &core->standing.gates->feeds[e];
 		char endpoint[ENDPOINT_TEXT];
 
 		json_object_begin(to, NULL);

@@ -28,7 +28,7 @@ void show_pools(struct question *question)
 
 	for (size_t i = 0; core->policy && i < core->policy->pool_count; i++) {
 		const struct pool *pool = &core->policy->pools[i];
-		const struct pool_state *state = &core->pools->items[i];
+		const struct pool_state *state = &core->standing.pools->items[i];
 		size_t leaving = 0;
 
 		for (size_t m = 0; m < state->members.count; m++)

@@ -22,8 +22,8 @@ void show_rollouts(struct question *question)
 	struct json *to = question->to;
 	char text[ROLLOUT_SENTENCE], time[CLOCK_TEXT];
 
-	for (size_t i = 0; core->policy && i < core->rollouts->count; i++) {
-		const struct rollout_instance *instance = &core->rollouts->items[i];
+	for (size_t i = 0; core->policy && i < core->standing.rollouts->count; i++) {
+		const struct rollout_instance *instance = &core->standing.rollouts->items[i];
 		const struct rollout_settings *settings = &core->policy->rollouts[i].settings;
 
 		json_object_begin(to, NULL);

@@ -9,8 +9,8 @@ void show_surges(struct question *question)
 	const struct core *core = question->core;
 	struct json *to = question->to;
 
-	for (size_t i = 0; core->policy && i < core->surges->count; i++) {
-		const struct surge_instance *instance = &core->surges->items[i];
+	for (size_t i = 0; core->policy && i < core->standing.surges->count; i++) {
+		const struct surge_instance *instance = &core->standing.surges->items[i];
 		const struct service_facts *facts = &core->facts.services[instance->service];
 		bool measured = instance->state.stepped && instance->measure.known;
 

@@ -11,6 +11,7 @@
 #include "edge/identity.h"
 #include "edge/load.h"
 
+#define FIRST_WITHIN (5 * CLOCK_SECOND)
 #define LATER (100 * CLOCK_MILLISECOND) /* when we ourselves lack something */
 #define STATUS_OK 200
 
@@ -33,6 +34,7 @@ struct scrape {
 	struct reader *reader;	   /* of the one under way */
 	enum standing begun_as;
 	int64_t begin_at;    /* the next one */
+	int64_t moment;	     /* its moments are so many intervals from this one */
 	int64_t observed_at; /* the last page that was read */
 	bool known;	     /* there has been one, good or bad */
 	struct cause cause;
@@ -272,6 +274,7 @@ static int fill(struct scrapes *scrapes, struct scrape *items, const struct edge
 		int64_t now)
 {
 	uint32_t hint = 0;
+	int64_t every;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct scrape *before = find(scrapes, &sources[i], &hint);
@@ -280,7 +283,10 @@ static int fill(struct scrapes *scrapes, struct scrape *items, const struct edge
 			carry(&items[i], before, i);
 			continue;
 		}
-		items[i].begin_at = now + sources[i].every_ms * CLOCK_MILLISECOND / count * i;
+		/* A newcomer is not unknown for an interval of an hour. */
+		every = sources[i].every_ms * CLOCK_MILLISECOND;
+		items[i].moment = now + every / count * i;
+		items[i].begin_at = now + (every < FIRST_WITHIN ? every : FIRST_WITHIN) / count * i;
 		items[i].source = malloc(sizeof(*items[i].source));
 		if (!items[i].source)
 			return -ENOMEM;
@@ -318,9 +324,9 @@ static bool has_room(const struct scrapes *scrapes, enum standing standing)
 /* The moments of a source are an interval apart, whenever it is that somebody looks. */
 static int64_t next_moment(const struct scrape *scrape, int64_t now)
 {
-	int64_t every = scrape->source->every_ms * CLOCK_MILLISECOND;
+	int64_t every = scrape->source->every_ms * CLOCK_MILLISECOND, since = now - scrape->moment;
 
-	return scrape->begin_at + ((now - scrape->begin_at) / every + 1) * every;
+	return since < 0 ? scrape->moment + since / every * every : scrape->moment + (since / every + 1) * every;
 }
 
 static void begin(struct scrapes *scrapes, uint32_t number, int64_t now)

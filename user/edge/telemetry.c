@@ -31,7 +31,8 @@ struct group {
 };
 
 struct telemetry {
-	bool any; /* preset was looked for */
+	bool any;  /* preset was looked for */
+	bool seen; /* a sample of a series that is looked for */
 	size_t slot_count, group_count;
 	uint64_t lengths; /* that names have; bit 63: that or more */
 	struct slot slots[TELEMETRY_SERIES_MAX];
@@ -99,6 +100,7 @@ static void begin(struct telemetry *telemetry, bool any)
 {
 	telemetry->any = any;
 	telemetry->slot_count = 0;
+	telemetry->seen = false;
 	telemetry->group_count = 0;
 	telemetry->lengths = 0;
 	add_slot(telemetry, &start_time, EVERY_PRESET);
@@ -210,7 +212,7 @@ static void add(struct telemetry *telemetry, size_t index, const struct expositi
 	enum telemetry_kind kind = slot->series->kind;
 	double value = sample->value, limit = kind == TELEMETRY_PERCENT ? 100 : 1;
 
-	slot->seen = true;
+	slot->seen = telemetry->seen = true;
 	if (sample->type != EXPOSITION_GAUGE && sample->type != EXPOSITION_UNKNOWN)
 		slot->not_gauge = true;
 	else if (!isfinite(value) || value < 0 || (value >= SENTINEL && kind != TELEMETRY_TIME))
@@ -257,9 +259,9 @@ static bool gives(const struct slot *slot, int preset, enum telemetry_quantity q
 /* Is any series of the quantity there, by one of its names now, or by a former one? */
 static bool is_seen(const struct telemetry *telemetry, int preset, enum telemetry_quantity quantity, bool former)
 {
-	for (size_t i = 0; i < telemetry->slot_count; i++)
-		if (gives(&telemetry->slots[i], preset, quantity) && telemetry->slots[i].series->former == former &&
-		    telemetry->slots[i].seen)
+	for (size_t i = 0; telemetry->seen && i < telemetry->slot_count; i++)
+		if (telemetry->slots[i].seen && gives(&telemetry->slots[i], preset, quantity) &&
+		    telemetry->slots[i].series->former == former)
 			return true;
 	return false;
 }

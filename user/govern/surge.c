@@ -56,7 +56,7 @@ static double median(double *values, size_t count)
 	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-int surge_measure(const struct surge_backend *backends, size_t count, struct surge_measure *ret_measure)
+int surge_measure(const struct surge_backend *backends, size_t count, double most, struct surge_measure *ret_measure)
 {
 	_cleanup_(free_doubles) double *ratios = calloc(count ? count : 1, sizeof(*ratios));
 	struct surge_measure measure = {.backends = count};
@@ -70,9 +70,10 @@ int surge_measure(const struct surge_backend *backends, size_t count, struct sur
 	middle = median(ratios, measure.known);
 	for (size_t i = 0; i < count; i++) {
 		const struct surge_backend *backend = &backends[i];
+		double ratio = is_known(backend) ? backend->load / backend->capacity : middle;
 
 		measure.capacity[backend->tier] += backend->capacity;
-		measure.load[backend->tier] += is_known(backend) ? backend->load : middle * backend->capacity;
+		measure.load[backend->tier] += (ratio > most ? most : ratio) * backend->capacity;
 	}
 	for (size_t t = 0; !measure.known && t < SURGE_TIERS_MAX; t++)
 		measure.load[t] = NAN;

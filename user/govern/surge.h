@@ -57,9 +57,12 @@ struct surge_measure {
 
 /*
  * Sums by tier. Of whom nothing is known counts as having the median of the others' load over capacity; an infinite or
- * negative load is none. Returns 0 or -ENOMEM; tiers are below SURGE_TIERS_MAX.
+ * negative load is none. `most`: a backend's load counts up to so many times its capacity, so that one that says something absurd does not
+ * speak for all. Returns 0 or -ENOMEM; tiers are below SURGE_TIERS_MAX.
  */
-int surge_measure(const struct surge_backend *backends, size_t count, struct surge_measure *ret_measure);
+int surge_measure(const struct surge_backend *backends, size_t count, double most, struct surge_measure *ret_measure);
+
+#define SURGE_MOST 2 /* times open_at, of a backend by itself */
 
 enum surge_verdict { SURGE_UNKNOWN, SURGE_LOW, SURGE_BETWEEN, SURGE_HIGH, SURGE_VERDICTS };
 extern const char *const surge_verdict_names[SURGE_VERDICTS];

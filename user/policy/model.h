@@ -90,6 +90,15 @@ struct tenant_limits {
 	uint64_t bits_per_second;
 };
 
+enum client_address { CLIENT_PLAIN, CLIENT_TRUNCATED, CLIENT_HMAC, CLIENT_ADDRESSES };
+extern const char *const client_address_words[CLIENT_ADDRESSES];
+
+/* How clients' addresses are put on record. */
+struct client_privacy {
+	enum client_address mode;
+	uint32_t every_s, keep_s; /* of CLIENT_HMAC: how long a key is used, and how long it is kept after that */
+};
+
 struct tenant {
 	const char *name;
 	struct place place;
@@ -416,6 +425,7 @@ struct policy {
 	const struct usher_address *nat_addresses;
 	size_t nat_address_count;
 
+	struct client_privacy privacy;
 	enum audit_mode audit_default;	     /* of tenants that say nothing, and of `unknown` */
 	struct tenant_limits unknown_limits; /* of those whom no prefix covers */
 	uint32_t loss_after_ms;		     /* 0: no deadline */

@@ -32,8 +32,8 @@ void read_pace(struct document *document, struct node node, const struct pace *p
 void read_seconds(struct document *document, const struct field *field, uint32_t min, uint32_t max,
 		  uint32_t *ret_seconds)
 {
-	uint32_t ms;
+	uint64_t ms;
 
-	if (field->given && !read_duration(document, field->value, min * 1000, max * 1000, &ms))
-		*ret_seconds = (ms + 999) / 1000;
+	if (field->given && !read_long_duration(document, field->value, min * 1000ull, max * 1000ull, &ms))
+		*ret_seconds = (uint32_t)((ms + 999) / 1000);
 }

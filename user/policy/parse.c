@@ -10,6 +10,13 @@
 
 #include "policy/policy.h"
 
+#define CLIENT_KEY_EVERY_S (7 * 86400)
+#define CLIENT_KEY_KEEP_S (90 * 86400)
+#define CLIENT_KEY_MAX_S (3650 * 86400)
+
+const char *const client_address_words[CLIENT_ADDRESSES] = {
+	[CLIENT_PLAIN] = "plain", [CLIENT_TRUNCATED] = "truncated", [CLIENT_HMAC] = "hmac"};
+
 static const char *const audit_words[] = {[AUDIT_EVERY_FLOW] = "every-flow", [AUDIT_REQUIRED] = "required"};
 static const char *const loss_words[] = {[USHER_LOSS_HOLD] = "hold", [USHER_LOSS_DENY_NEW] = "deny-new"};
 
@@ -80,12 +87,37 @@ static void parse_nat(struct document *document, struct node node, struct policy
 	policy->nat_addresses = all;
 }
 
+/* The keys of pseudonyms. */
+static void read_client_key(struct document *document, struct node node, struct client_privacy *privacy)
+{
+	enum { EVERY, KEEP, FIELDS };
+	struct field fields[FIELDS] = {{.key = "every"}, {.key = "keep"}};
+
+	if (read_object(document, node, fields, FIELDS))
+		return;
+	read_seconds(document, &fields[EVERY], 3600, CLIENT_KEY_MAX_S, &privacy->every_s);
+	read_seconds(document, &fields[KEEP], 3600, CLIENT_KEY_MAX_S, &privacy->keep_s);
+}
+
 static void parse_audit(struct document *document, struct node node, struct policy *policy)
 {
-	struct field record = {.key = "record", .required = true};
+	enum { RECORD, CLIENT, KEY, FIELDS };
+	struct field fields[FIELDS] = {
+		{.key = "record", .required = true}, {.key = "client_address"}, {.key = "client_key"}};
+	size_t mode;
 
-	if (!read_object(document, node, &record, 1))
-		read_audit_mode(document, &record, &policy->audit_default);
+	policy->privacy = (struct client_privacy){.every_s = CLIENT_KEY_EVERY_S, .keep_s = CLIENT_KEY_KEEP_S};
+	if (read_object(document, node, fields, FIELDS))
+		return;
+	read_audit_mode(document, &fields[RECORD], &policy->audit_default);
+	if (fields[CLIENT].given &&
+	    !read_choice(document, fields[CLIENT].value, client_address_words, CLIENT_ADDRESSES, &mode))
+		policy->privacy.mode = (enum client_address)mode;
+	if (fields[KEY].given && policy->privacy.mode != CLIENT_HMAC)
+		node_error(document, fields[KEY].value,
+			   "there is no \"client_address\": \"hmac\" that it could be about");
+	if (fields[KEY].given)
+		read_client_key(document, fields[KEY].value, &policy->privacy);
 }
 
 static void parse_controller_loss(struct document *document, struct node node, struct policy *policy)

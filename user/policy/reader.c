@@ -340,16 +340,17 @@ static int parse_duration(const char *text, uint64_t *ret_ms)
 	return -EINVAL;
 }
 
-static const char *print_duration(struct document *document, uint32_t ms)
+static const char *print_duration(struct document *document, uint64_t ms)
 {
 	size_t unit = UNITS - 1;
 
 	while (ms % units[unit].ms)
 		unit--;
-	return arena_printf(&document->scratch, "%u%s", ms / units[unit].ms, units[unit].suffix);
+	return arena_printf(&document->scratch, "%llu%s", (unsigned long long)(ms / units[unit].ms),
+			    units[unit].suffix);
 }
 
-int read_duration(struct document *document, struct node node, uint32_t min_ms, uint32_t max_ms, uint32_t *ret_ms)
+int read_long_duration(struct document *document, struct node node, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms)
 {
 	uint64_t ms;
 
@@ -357,10 +358,20 @@ int read_duration(struct document *document, struct node node, uint32_t min_ms, 
 		return -EINVAL;
 	if (node_type(node) == json_type_string && !parse_duration(json_object_get_string(node.json), &ms) &&
 	    ms >= min_ms && ms <= max_ms) {
-		*ret_ms = (uint32_t)ms;
+		*ret_ms = ms;
 		return 0;
 	}
 	node_error(document, node, "expected a duration from \"%s\" to \"%s\" (units ms, s, m, h, d), got %s",
 		   print_duration(document, min_ms), print_duration(document, max_ms), node_describe(document, node));
 	return -EINVAL;
+}
+
+int read_duration(struct document *document, struct node node, uint32_t min_ms, uint32_t max_ms, uint32_t *ret_ms)
+{
+	uint64_t ms;
+	int error = read_long_duration(document, node, min_ms, max_ms, &ms);
+
+	if (!error)
+		*ret_ms = (uint32_t)ms;
+	return error;
 }

@@ -57,6 +57,7 @@ int read_choice(struct document *document, struct node node, const char *const *
 /* "2027-01-31": the last second of that day. */
 int read_date(struct document *document, struct node node, int64_t *ret_date);
 /* "500ms", "2s", "5m", "1h", "1d", within bounds. */
+int read_long_duration(struct document *document, struct node node, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms);
 int read_duration(struct document *document, struct node node, uint32_t min_ms, uint32_t max_ms, uint32_t *ret_ms);
 
 #define NAME_FORM "[a-z0-9][a-z0-9._-]{0,62}"

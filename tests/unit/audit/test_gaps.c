@@ -104,7 +104,7 @@ static void add_decision(struct json *lines, uint64_t boot, uint16_t cpu, enum u
 	struct record_stamp stamp = {.realtime = 1, .boot_id = boot};
 	struct usher_event event = {.cpu = cpu, .ring = (uint8_t)ring, .sequence = sequence, .backend = USHER_NONE};
 
-	record_decision(lines, &stamp, &event, NULL, NULL, NULL);
+	record_decision(lines, &stamp, &event, NULL, NULL, NULL, NULL);
 }
 
 static void test_a_restart_goes_on_where_the_log_ends(void **state)

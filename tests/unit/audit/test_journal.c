@@ -41,10 +41,11 @@ static struct journal *opened(void)
 {
 	struct problem problem = {0};
 	struct journal *journal = NULL;
-	char key[96];
+	char key[96], client_keys[96];
 
 	snprintf(key, sizeof(key), "%s/key.pem", folder);
-	if (journal_open(host.program, host.publisher, folder, key, &problem, &journal))
+	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", folder);
+	if (journal_open(host.program, host.publisher, folder, key, client_keys, &problem, &journal))
 		fail_msg("%s", problem.text);
 	return journal;
 }

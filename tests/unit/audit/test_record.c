@@ -125,7 +125,7 @@ static void test_a_decision_says_everything(void **state)
 
 	(void)state;
 	address_parse("10.0.0.2", &nat);
-	record_decision(&line, &stamp, &event, catalog, &catalog->backends[4], &nat);
+	record_decision(&line, &stamp, &event, catalog, &catalog->backends[4], &nat, NULL);
 	record = parsed(&line);
 	expect_text(record, "time", "2026-01-01T00:00:00.123Z");
 	expect_text(record, "type", "decision");
@@ -166,7 +166,7 @@ static void test_a_reroute_names_both_services(void **state)
 
 	(void)state;
 	event.target = 2;
-	record_decision(&line, &stamp, &event, catalog, &catalog->backends[4], NULL);
+	record_decision(&line, &stamp, &event, catalog, &catalog->backends[4], NULL, NULL);
 	record = parsed(&line);
 	expect_text(record, "reason", "rerouted");
 	expect_text(record, "service", "credit");
@@ -188,7 +188,7 @@ static void test_a_refusal_has_the_same_fields(void **state)
 	event.rule = USHER_NONE;
 	event.nat_port_be = 0;
 	event.protocol = IPPROTO_UDP;
-	record_decision(&line, &stamp, &event, catalog, NULL, NULL);
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL, NULL);
 	record = parsed(&line);
 	expect_text(record, "verdict", "refuse");
 	expect_text(record, "reason", "no-allow-rule");
@@ -212,7 +212,7 @@ static void test_without_names_the_numbers_stay(void **state)
 	struct json_object *record, *numbers;
 
 	(void)state;
-	record_decision(&line, &stamp, &event, NULL, NULL, NULL);
+	record_decision(&line, &stamp, &event, NULL, NULL, NULL, NULL);
 	record = parsed(&line);
 	expect_text(record, "verdict", "revoke");
 	assert_null(field(record, "tenant"));
@@ -239,7 +239,7 @@ static void test_numbers_out_of_range_name_nothing(void **state)
 
 	(void)state;
 	memset(&event, 0xff, sizeof(event));
-	record_decision(&line, &stamp, &event, catalog, NULL, NULL);
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL, NULL);
 	record = parsed(&line);
 	expect_text(record, "reason", "unknown");
 	expect_text(record, "verdict", "unknown");
@@ -356,7 +356,7 @@ static void test_many_decisions_in_one_record(void **state)
 	event.backend = USHER_NONE;
 	event.nat_port_be = 0;
 	memset(&event.client, 0, sizeof(event.client));
-	record_decision(&line, &stamp, &event, catalog, NULL, NULL);
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL, NULL);
 	record = parsed(&line);
 	expect_text(record, "type", "decision");
 	expect_text(record, "verdict", "drop");

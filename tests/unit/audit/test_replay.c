@@ -193,7 +193,7 @@ static void lines_are_read_as_they_are_written(void **state)
 	(void)state;
 	address_parse("198.51.100.5", &event.client);
 	address_parse("2001:db8::1", &event.service_address);
-	record_decision(&text, &stamp, &event, NULL, &backend, NULL);
+	record_decision(&text, &stamp, &event, NULL, &backend, NULL, NULL);
 	assert_int_equal(replay_parse(text.bytes, text.length - 1, &question, &count), 0);
 	assert_int_equal(question.reason, USHER_REASON_ADMITTED);
 	assert_int_equal(count, 1);
@@ -209,7 +209,7 @@ static void lines_are_read_as_they_are_written(void **state)
 	json_clear(&text);
 	event.aggregated = 1;
 	event.count = 4000;
-	record_decision(&text, &stamp, &event, NULL, NULL, NULL);
+	record_decision(&text, &stamp, &event, NULL, NULL, NULL, NULL);
 	assert_int_equal(replay_parse(text.bytes, text.length - 1, &question, &count), 0);
 	assert_int_equal(count, 4000);
 	assert_false(question.has_client || question.has_address);

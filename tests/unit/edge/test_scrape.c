@@ -334,6 +334,25 @@ static void test_a_connection_is_kept(void **state)
 	served_end(&served);
 }
 
+/* Who is asked once an hour is known within seconds of being named. */
+static void test_newcomers_do_not_wait_for_their_interval(void **state)
+{
+	struct served served = served_begin(behave_keeping, NULL);
+	struct edge_source sources[2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(sources); i++) {
+		sources[i] = source_at(served.port);
+		sources[i].every_ms = 3600000;
+		snprintf(sources[i].host, sizeof(sources[i].host), "scorer-%zu.example.com", i);
+	}
+	watch(sources, 2);
+	run(3500);
+	assert_int_equal(told[0].good, 1);
+	assert_int_equal(told[1].good, 1);
+	served_end(&served);
+}
+
 /* Each of more than are ever asked at a time has its own, and it stays. */
 static void test_many_connections_are_kept(void **state)
 {
@@ -412,6 +431,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hanging_ones_keep_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_connection_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(test_many_connections_are_kept, begin, end),
+		cmocka_unit_test_setup_teardown(test_newcomers_do_not_wait_for_their_interval, begin, end),
 		cmocka_unit_test_setup_teardown(test_lists_follow_each_other, begin, end),
 		cmocka_unit_test(test_every_preset_has_its_series),
 	};

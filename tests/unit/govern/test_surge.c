@@ -52,21 +52,33 @@ static void who_is_not_known_has_the_median_of_the_others(void **state)
 	struct surge_measure measure;
 
 	(void)state;
-	assert_int_equal(surge_measure(backends, ARRAY_COUNT(backends), &measure), 0);
+	assert_int_equal(surge_measure(backends, ARRAY_COUNT(backends), INFINITY, &measure), 0);
 	assert_int_equal(measure.known, 3);
 	assert_int_equal(measure.backends, 6);
 	assert_near(measure.capacity[0], 40);
 	assert_near(measure.load[0], 5 + 20 + 9);
 	assert_near(measure.load[1], 9 + 36);
 	assert_near(measure.load[2], 90);
-	assert_int_equal(surge_measure(backends + 3, 3, &measure), 0);
+	assert_int_equal(surge_measure(backends + 3, 3, INFINITY, &measure), 0);
 	assert_int_equal(measure.known, 0);
 	for (size_t t = 0; t < SURGE_TIERS_MAX; t++)
 		assert_true(isnan(measure.load[t]));
-	assert_int_equal(surge_measure(NULL, 0, &measure), 0);
+	assert_int_equal(surge_measure(NULL, 0, 2, &measure), 0);
 	/* Of an even number, what lies between the middle two. */
-	assert_int_equal(surge_measure((struct surge_backend[]){{0, 10, 2}, {0, 10, 4}, {1, 10, NAN}}, 3, &measure), 0);
+	assert_int_equal(
+		surge_measure((struct surge_backend[]){{0, 10, 2}, {0, 10, 4}, {1, 10, NAN}}, 3, INFINITY, &measure),
+		0);
 	assert_near(measure.load[1], 3);
+}
+
+static void one_that_says_something_absurd_does_not_speak_for_all(void **state)
+{
+	const struct surge_backend backends[] = {{0, 10, 2}, {0, 10, 1e300}, {0, 10, 3}, {0, 30, NAN}};
+	struct surge_measure measure;
+
+	(void)state;
+	assert_int_equal(surge_measure(backends, ARRAY_COUNT(backends), 2, &measure), 0);
+	assert_near(measure.load[0], 2 + 20 + 3 + 9);
 }
 
 static void it_climbs_rung_by_rung_each_after_its_hold(void **state)
@@ -412,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_not_known_has_the_median_of_the_others),
+		cmocka_unit_test(one_that_says_something_absurd_does_not_speak_for_all),
 		cmocka_unit_test(it_climbs_rung_by_rung_each_after_its_hold),
 		cmocka_unit_test(a_tier_stays_open_that_the_others_cannot_do_without),
 		cmocka_unit_test(unknown_changes_nothing),

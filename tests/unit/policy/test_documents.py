@@ -19,6 +19,7 @@ POLICIES = ROOT / "policies"
 
 # Faults between parts of a document, or of its bytes after they have been read: the schema takes these documents.
 BEYOND_SCHEMA = {
+    "audit-client-key-plain", "audit-client-key-short",
     "backend-address-is-service", "backend-address-loopback", "backend-address-multicast", "backend-capacity-exponent",
     "backend-health-timeout", "backend-telemetry-every-short", "backend-telemetry-stale", "backend-telemetry-timeout",
     "backend-verify-digest", "backend-verify-placeholder", "backend-verify-stale", "backend-verify-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
