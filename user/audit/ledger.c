@@ -279,7 +279,8 @@ int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const
 	json_clear(&ledger->text);
 	if (ledger->begins)
 		chain_print_segment(&ledger->text, stamp, store_number(ledger->store), ledger->log, ledger->chain.seals,
-				    ledger->previous ? ledger->chain.hash : NULL, &ledger->chain.span, signer_id(ledger->signer));
+				    ledger->previous ? ledger->chain.hash : NULL, &ledger->chain.span,
+				    signer_id(ledger->signer));
 	json_raw(&ledger->text, bytes, length);
 	return write_batch(ledger, stamp, lines + ledger->begins, ranges, count);
 }

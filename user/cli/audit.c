@@ -10,12 +10,8 @@
 static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
-} words[] = {{"tail", audit_tail},
-	     {"query", audit_query},
-	     {"verify", audit_verify},
-	     {"key", audit_key},
-	     {"checkpoint", audit_checkpoint},
-	     {"client", audit_client}};
+} words[] = {{"tail", audit_tail}, {"query", audit_query},	     {"verify", audit_verify},
+	     {"key", audit_key},   {"checkpoint", audit_checkpoint}, {"client", audit_client}};
 
 int cli_audit(int argc, char **argv)
 {

@@ -104,7 +104,8 @@ static const struct verb verbs[] = {
 	 "Exit status: 0 nothing would change, 1 something would.",
 	 cli_simulate},
 	{"audit",
-	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... | key | "
+	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... | "
+	 "key | "
 	 "checkpoint, [--dir DIR] | client ADDRESS [--client-keys FILE]",
 	 "read the record of decisions, and prove it",
 	 "tail: the last records.\n"
