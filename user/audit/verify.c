@@ -8,20 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/sequences.h"
 #include "audit/segment.h"
 #include "base/cleanup.h"
 
 #define TIME_AT 9
 #define TIME_LENGTH 24
-#define BOOT_LENGTH 16
-
-/* Numbers of one CPU and ring. */
-struct track {
-	uint64_t next; /* that is due */
-	bool known;
-	uint64_t first, last; /* of this batch */
-	bool seen;	      /* in this batch */
-};
 
 struct verifier {
 	const struct verify_trust *trust;
@@ -35,9 +27,7 @@ struct verifier {
 	const char *segment;
 	uint64_t line, batch_line; /* from 1; where the batch begins */
 
-	char boot[BOOT_LENGTH + 1];
-	struct track *tracks; /* cpu * USHER_RINGS + ring */
-	size_t cpus;
+	struct sequences sequences;
 
 	struct signer_key **keys; /* that the log itself has named */
 	uint64_t *known_from;	  /* seal that has to be signed before the key counts */
@@ -59,104 +49,9 @@ __attribute__((format(printf, 4, 5))) static void find(struct verifier *verifier
 	verifier->found(&(struct verify_finding){verifier->segment, first, last, text}, verifier->context);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------- */
-
-static struct track *track_of(struct verifier *verifier, uint64_t cpu, enum usher_ring ring)
-{
-	if (cpu >= 65536)
-		return NULL;
-	if (cpu >= verifier->cpus) {
-		size_t cpus = cpu + 1;
-
-		verifier->tracks = realloc(verifier->tracks, cpus * USHER_RINGS * sizeof(*verifier->tracks));
-		if (!verifier->tracks)
-			abort();
-		memset(verifier->tracks + verifier->cpus * USHER_RINGS, 0,
-		       (cpus - verifier->cpus) * USHER_RINGS * sizeof(*verifier->tracks));
-		verifier->cpus = cpus;
-	}
-	return &verifier->tracks[cpu * USHER_RINGS + ring];
-}
-
-/* Another run of the program counts from 0. Of the first run that is seen the beginning may be gone. */
-static void note_boot(struct verifier *verifier, const char *line, size_t length)
-{
-	const char *at = memmem(line, length < 128 ? length : 128, "\"boot\":\"", 8);
-	bool first = !verifier->boot[0];
-
-	if (!at || (size_t)(line + length - at) < 8 + BOOT_LENGTH || !memcmp(at + 8, verifier->boot, BOOT_LENGTH))
-		return;
-	memcpy(verifier->boot, at + 8, BOOT_LENGTH);
-	for (size_t i = 0; i < verifier->cpus * USHER_RINGS; i++)
-		verifier->tracks[i] = (struct track){.known = !first};
-}
-
-static enum usher_ring ring_of(const char *line, size_t length)
-{
-	return memmem(line, length, ",\"ring\":\"required\"", 18) ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
-}
-
-static void take_numbers(struct verifier *verifier, const char *line, size_t length, bool gap)
-{
-	size_t front = length < 256 ? length : 256; /* where our own keys stand */
-	uint64_t cpu, first, last;
-	struct track *track;
-
-	if (chain_number(line, front, "cpu", &cpu) || chain_number(line, front, gap ? "first" : "sequence", &first) ||
-	    (gap && chain_number(line, front, "last", &last)) ||
-	    !(track = track_of(verifier, cpu, ring_of(line, front)))) {
-		find(verifier, verifier->line, verifier->line, "a record without a number");
-		return;
-	}
-	if (!gap)
-		last = first;
-	if ((track->known || verifier->boot[0] == 0) && first != track->next)
-		find(verifier, verifier->line, verifier->line,
-		     "CPU %" PRIu64 " goes on with number %" PRIu64 " where %" PRIu64 " is due", cpu, first,
-		     track->next);
-	if (!track->seen)
-		track->first = first;
-	track->seen = track->known = true;
-	track->last = last;
-	track->next = last + 1;
-}
-
-/* One of them: {"cpu":0,"ring":"events","first":1,"last":2} */
-static bool names_range(struct verifier *verifier, const char *text, size_t length)
-{
-	uint64_t cpu, first, last;
-	struct track *track;
-
-	if (chain_number(text, length, "cpu", &cpu) || chain_number(text, length, "first", &first) ||
-	    chain_number(text, length, "last", &last))
-		return false;
-	track = track_of(verifier, cpu, ring_of(text, length));
-	return track && track->seen && track->first == first && track->last == last;
-}
-
-/* Does the seal name the numbers of its batch, and no others? */
-static bool names_numbers(struct verifier *verifier, const char *line, size_t length)
-{
-	const char *at = memmem(line, length, ",\"sequences\":[", 14), *end = line + length, *close;
-	size_t named = 0, seen = 0;
-
-	for (size_t i = 0; i < verifier->cpus * USHER_RINGS; i++)
-		seen += verifier->tracks[i].seen;
-	if (!at)
-		return false;
-	for (at += 14; at < end && *at != ']'; at = close + 1, named++) {
-		at += *at == ',';
-		close = memchr(at, '}', (size_t)(end - at));
-		if (!close || *at != '{' || !names_range(verifier, at, (size_t)(close + 1 - at)))
-			return false;
-	}
-	return named == seen;
-}
-
 static void end_batch(struct verifier *verifier)
 {
-	for (size_t i = 0; i < verifier->cpus * USHER_RINGS; i++)
-		verifier->tracks[i].seen = false;
+	sequences_end_batch(&verifier->sequences);
 	verifier->batch_line = verifier->line + 1;
 }
 
@@ -275,7 +170,8 @@ static void take_seal(struct verifier *verifier, const char *line, size_t length
 	else if (seal.bad_hash)
 		find(verifier, verifier->batch_line, verifier->line,
 		     "the batch of seal %" PRIu64 " is not what was sealed: it was edited", seal.number);
-	else if (!memmem(line, length, ",\"recovered\":true", 17) && !names_numbers(verifier, line, length))
+	else if (!memmem(line, length, ",\"recovered\":true", 17) &&
+		 !sequences_are_named(&verifier->sequences, line, length))
 		find(verifier, verifier->batch_line, verifier->line,
 		     "seal %" PRIu64 " names other numbers than those of its batch", seal.number);
 	verifier->summary.seals++;
@@ -288,11 +184,15 @@ static void take_record(struct verifier *verifier, const char *line, size_t leng
 {
 	bool decision = memmem(line, length < 64 ? length : 64, ",\"type\":\"decision\"", 18);
 	bool gap = memmem(line, length < 64 ? length : 64, ",\"type\":\"gap\"", 13);
+	const char *fault = NULL;
+	char text[SEQUENCES_TEXT];
 	uint64_t count;
 
-	note_boot(verifier, line, length);
+	sequences_note_boot(&verifier->sequences, line, length);
 	if (decision || gap)
-		take_numbers(verifier, line, length, gap);
+		fault = sequences_take(&verifier->sequences, line, length, gap, text);
+	if (fault)
+		find(verifier, verifier->line, verifier->line, "%s", fault);
 	else if (memmem(line, length, "\"activity\":\"key-rotated\"", 24))
 		note_rotation(verifier, line, length);
 	verifier->summary.decisions += decision;
@@ -430,7 +330,7 @@ static void release(struct verifier *verifier)
 	free(verifier->keys);
 	free(verifier->known_from);
 	free(verifier->witnesses);
-	free(verifier->tracks);
+	sequences_free(&verifier->sequences);
 }
 
 static void miss_witnesses(struct verifier *verifier)

@@ -20,6 +20,8 @@ static void print_decision(struct json_object *record)
 	printf("%s (%s) ", field_text(record, "tenant"), field_text(record, "client_region"));
 	if (field(record, "count"))
 		printf("%lld times", (long long)field_integer(record, "count"));
+	else if (field(client, "pseudonym"))
+		printf("%.8s~:%lld", field_text(client, "pseudonym"), (long long)field_integer(client, "port"));
 	else
 		printf("%s:%lld", field_text(client, "ip"), (long long)field_integer(client, "port"));
 	printf(" -> %s", field_text(record, "service"));
