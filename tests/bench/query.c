@@ -66,7 +66,7 @@ static void write_store(uint64_t count)
 		address_from_bytes(AF_INET, &client, &event.client);
 		address_parse("198.51.100.10", &event.service_address);
 		stamp.realtime += CLOCK_MILLISECOND;
-		record_decision(&text, &stamp, &event, catalog, i % 1000 ? &catalog->backends[0] : NULL, NULL);
+		record_decision(&text, &stamp, &event, catalog, i % 1000 ? &catalog->backends[0] : NULL, NULL, NULL);
 		if (i % BATCH == BATCH - 1) {
 			struct chain_range range = {.first = i + 1 - BATCH, .last = i};
 
