@@ -110,7 +110,7 @@ static int read_private(const char *path, struct signer *signer)
 	file = fdopen(descriptor, "r");
 	if (!file)
 		return -ENOMEM;
-	descriptor = -1;
+	(void)TAKE_FD(descriptor);
 	signer->key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
 	return signer->key ? name_key(signer->key, signer->id) : -EINVAL;
 }
@@ -129,8 +129,10 @@ int signer_new(struct problem *problem, struct signer **ret_signer)
 
 	if (signer)
 		signer->key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	if (!signer || !signer->key || name_key(signer->key, signer->id))
-		return problem_set(problem, -ENOMEM, "cannot make an Ed25519 key");
+	if (!signer || !signer->key || name_key(signer->key, signer->id)) {
+		problem_set(problem, -ENOMEM, "cannot make an Ed25519 key");
+		return -ENOMEM;
+	}
 	*ret_signer = TAKE_PTR(signer);
 	return 0;
 }
@@ -234,11 +236,18 @@ int signer_key_parse(const char *public, struct signer_key **ret_key)
 
 int signer_key_read(const char *path, struct signer_key **ret_key)
 {
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	struct signer_key *key = file ? calloc(1, sizeof(*key)) : NULL;
+	struct signer_key *key = calloc(1, sizeof(*key));
+	_cleanup_fclose_ FILE *file = NULL;
 
 	if (!key)
-		return file ? -ENOMEM : -errno;
+		return -ENOMEM;
+	file = fopen(path, "re");
+	if (!file) {
+		int error = -errno;
+
+		signer_key_free(key);
+		return error;
+	}
 	key->key = PEM_read_PUBKEY(file, NULL, NULL, NULL);
 	if (!key->key || name_key(key->key, key->id)) {
 		signer_key_free(key);

@@ -38,6 +38,14 @@ void veil_keys_release(struct veil_keys *keys)
 	*keys = (struct veil_keys){0};
 }
 
+static struct veil_keys take_keys(struct veil_keys *keys)
+{
+	struct veil_keys taken = *keys;
+
+	*keys = (struct veil_keys){0};
+	return taken;
+}
+
 /* ---- the file ------------------------------------------------------------------------------------------------ */
 
 static int read_key(const char *line, struct veil_key *key)
@@ -57,18 +65,18 @@ static int read_key(const char *line, struct veil_key *key)
 
 int veil_keys_read(const char *path, struct veil_keys *ret_keys)
 {
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	_cleanup_(veil_keys_release) struct veil_keys keys = {0};
+	_cleanup_(veil_keys_release) struct veil_keys keys = {.items = calloc(VEIL_KEYS_MAX, sizeof(*keys.items))};
+	_cleanup_fclose_ FILE *file = NULL;
 	char line[256];
 	int error = 0;
 
-	if (!file)
-		return -errno;
-	keys.items = calloc(VEIL_KEYS_MAX, sizeof(*keys.items));
 	if (!keys.items)
 		return -ENOMEM;
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
 	if (!fgets(line, sizeof(line), file) || strcmp(line, HEAD) != 0)
-		return -EBADMSG;
+		error = -EBADMSG;
 	while (!error && fgets(line, sizeof(line), file))
 		error = keys.count == VEIL_KEYS_MAX ? -EBADMSG : read_key(line, &keys.items[keys.count++]);
 	OPENSSL_cleanse(line, sizeof(line));
@@ -76,8 +84,7 @@ int veil_keys_read(const char *path, struct veil_keys *ret_keys)
 		error = -EIO;
 	if (error)
 		return error;
-	*ret_keys = keys;
-	keys = (struct veil_keys){0};
+	*ret_keys = take_keys(&keys);
 	return 0;
 }
 
@@ -201,24 +208,26 @@ int veil_turn(struct veil *veil, int64_t now, struct veil_turn *ret_turn)
 {
 	_cleanup_(veil_keys_release) struct veil_keys keys = {.items = calloc(VEIL_KEYS_MAX + 1, sizeof(*keys.items))};
 	struct veil_turn turn = {0};
+	struct veil_key made;
 	int error = 0;
 
 	if (!keys.items)
 		return -ENOMEM;
 	keep_keys(veil, now, &keys, &turn);
 	if (wants_key(veil, &keys, now)) {
-		error = make_key(&veil->privacy, now, &keys.items[keys.count]);
-		if (!error)
-			memcpy(turn.made, keys.items[keys.count++].id, sizeof(turn.made));
+		error = make_key(&veil->privacy, now, &made);
+		if (error)
+			return error;
+		keys.items[keys.count++] = made;
+		memcpy(turn.made, made.id, sizeof(turn.made));
 	}
-	if (!error && (turn.destroyed || *turn.made))
+	if (turn.destroyed || *turn.made)
 		error = write_keys(veil->path, &keys);
 	if (error)
 		return error;
 	if (turn.destroyed || *turn.made) {
 		veil_keys_release(&veil->keys);
-		veil->keys = keys;
-		keys = (struct veil_keys){0};
+		veil->keys = take_keys(&keys);
 	}
 	*ret_turn = turn;
 	return 0;

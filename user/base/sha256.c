@@ -73,6 +73,7 @@ int hex_parse(const char *text, size_t count, uint8_t *ret_bytes)
 		if (digit_of(text[i]) < 0)
 			return -EINVAL;
 	for (size_t i = 0; i < count; i++)
-		ret_bytes[i] = (uint8_t)(digit_of(text[2 * i]) << 4 | digit_of(text[2 * i + 1]));
+		ret_bytes[i] =
+			(uint8_t)((unsigned int)digit_of(text[2 * i]) << 4 | (unsigned int)digit_of(text[2 * i + 1]));
 	return 0;
 }

@@ -269,8 +269,7 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 		return error;
 	core_free_policy(core);
 	standing_release(&core->standing);
-	core->standing = standing;
-	standing = (struct standing){0};
+	core->standing = standing_take(&standing);
 	core->policy = TAKE_PTR(policy);
 	core->effective = TAKE_PTR(effective);
 	core->facts = facts;

@@ -13,6 +13,14 @@ void standing_release(struct standing *standing)
 	*standing = (struct standing){0};
 }
 
+struct standing standing_take(struct standing *standing)
+{
+	struct standing taken = *standing;
+
+	*standing = (struct standing){0};
+	return taken;
+}
+
 int standing_new(struct policy *policy, const struct standing *before, bool same, struct standing *ret_standing)
 {
 	_cleanup_(standing_release) struct standing standing = {0};
@@ -30,8 +38,7 @@ int standing_new(struct policy *policy, const struct standing *before, bool same
 		error = ejections_new(policy, before->ejections, &standing.ejections);
 	if (error)
 		return error;
-	*ret_standing = standing;
-	standing = (struct standing){0};
+	*ret_standing = standing_take(&standing);
 	return 0;
 }
 

@@ -24,6 +24,8 @@ struct standing {
  */
 int standing_new(struct policy *policy, const struct standing *before, bool same, struct standing *ret_standing);
 void standing_release(struct standing *standing);
+/* Hands it on: there is nothing in it any more. */
+struct standing standing_take(struct standing *standing);
 /* What follows from it for backends, versions and services. */
 void standing_fill(const struct standing *standing, const struct policy *policy, struct facts *facts);
 
