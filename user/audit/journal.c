@@ -7,6 +7,7 @@
 
 #include "audit/catalogs.h"
 #include "audit/gaps.h"
+#include "audit/keeper.h"
 #include "audit/ledger.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -26,6 +27,7 @@ struct journal {
 	struct catalogs *catalogs;
 	struct gaps *gaps;
 	struct ledger *ledger;
+	struct keeper *keeper;
 	struct veil *veil;
 	struct journal_damage damage;
 	struct json batch; /* not in the log yet */
@@ -66,6 +68,7 @@ void journal_close(struct journal *journal)
 	events_close(journal->events);
 	catalogs_free(journal->catalogs);
 	gaps_free(journal->gaps);
+	keeper_free(journal->keeper);
 	if (journal->ledger) {
 		struct record_stamp stamp = stamp_now(journal);
 
@@ -351,6 +354,11 @@ int journal_tick(struct journal *journal)
 	return error ? error : sync_log(journal);
 }
 
+int journal_tend(struct journal *journal)
+{
+	return keeper_tick(journal->keeper);
+}
+
 /* ---- operations --------------------------------------------------------------------------------------------- */
 
 struct json *journal_operation(struct journal *journal, const char *activity, const struct record_actor *actor)
@@ -405,8 +413,8 @@ static int begin(struct journal *journal, const struct ledger_found *found)
 	return flush(journal);
 }
 
-int journal_open(const struct program *program, const struct publisher *publisher, const char *folder, const char *key,
-		 const char *client_keys, struct problem *problem, struct journal **ret_journal)
+int journal_open(const struct program *program, const struct publisher *publisher,
+		 const struct journal_options *options, struct problem *problem, struct journal **ret_journal)
 {
 	_cleanup_(cleanup_journal) struct journal *journal = calloc(1, sizeof(*journal));
 	struct ledger_found found;
@@ -424,15 +432,20 @@ int journal_open(const struct program *program, const struct publisher *publishe
 		return problem_set(problem, -ENOMEM, "no memory");
 	clear_ranges(journal);
 	stamp = stamp_now(journal);
-	error = veil_open(client_keys, problem, &journal->veil, &journal->damage.client_keys);
+	error = veil_open(options->client_keys, problem, &journal->veil, &journal->damage.client_keys);
 	if (error)
 		return error;
-	error = ledger_open(folder, key, &stamp, problem, &journal->ledger, &found);
+	error = ledger_open(options->folder, options->key, &stamp, problem, &journal->ledger, &found);
 	if (error)
 		return error;
-	error = gaps_learn(journal->gaps, folder, program->boot.boot_id);
+	if (options->limits.bytes)
+		ledger_limit(journal->ledger, &options->limits);
+	error = gaps_learn(journal->gaps, options->folder, program->boot.boot_id);
 	if (error)
-		return problem_set(problem, error, "cannot read the audit log in %s: %s", folder, strerror(-error));
+		return problem_set(problem, error, "cannot read the audit log in %s: %s", options->folder,
+				   strerror(-error));
+	if (keeper_new(journal->ledger, &journal->keeper))
+		return problem_set(problem, -ENOMEM, "no memory");
 	journal->damage.key = found.key_damaged;
 	journal->damage.log = found.broken || found.cut;
 	error = events_open(program, &journal->events);
@@ -450,12 +463,16 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 {
 	size_t waiting = events_waiting(journal->events, USHER_RING_EVENTS) +
 			 events_waiting(journal->events, USHER_RING_REQUIRED);
+	struct keeper_totals kept;
 
+	keeper_totals(journal->keeper, &kept);
 	*ret_totals = (struct journal_totals){
 		.written = journal->written,
 		.gaps = journal->gap_count,
 		.lost = journal->lost,
 		.write_errors = journal->write_errors,
+		.compressed = kept.compressed,
+		.keeper_errors = kept.errors,
 		.waiting = waiting / EVENT_ROOM,
 	};
 }

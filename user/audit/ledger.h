@@ -44,6 +44,11 @@ int ledger_sync(struct ledger *ledger);
 int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const struct record_actor *actor,
 		  struct problem *problem);
 
+/* What a segment ends at. */
+void ledger_limit(struct ledger *ledger, const struct store_limits *limits);
+/* Of the segment that is being written; 0: there is none yet. All before it are closed. */
+uint32_t ledger_number(const struct ledger *ledger);
+const char *ledger_folder(const struct ledger *ledger);
 const char *ledger_path(const struct ledger *ledger);
 const char *ledger_key(const struct ledger *ledger);
 

@@ -287,7 +287,10 @@ static int take_segment(struct verifier *verifier, const struct segment_text *te
 		take_line(verifier, line, (size_t)(newline - line));
 	}
 	verifier->summary.lines += verifier->line;
-	if (!verifier->line)
+	if (text->damaged)
+		find(verifier, verifier->line + 1, verifier->line + 1,
+		     "the compressed file is damaged: what it held from here on cannot be read");
+	else if (!verifier->line)
 		find(verifier, 0, 0, "the segment is empty");
 	else if (last)
 		verifier->summary.unsealed_lines = verifier->chain.lines + (line < end);

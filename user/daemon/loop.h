@@ -13,6 +13,7 @@ struct loop {
 	uint64_t ticks;
 	int64_t refreshed;
 	bool log_failed;
+	bool keeper_failed;
 	bool ending;
 };
 

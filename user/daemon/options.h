@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "audit/store.h"
 #include "kernel/program.h"
 #include "edge/edge.h"
 
@@ -14,6 +15,7 @@
 struct options {
 	const char *policy; /* or NULL */
 	const char *socket, *state_dir, *audit_dir;
+	struct store_limits audit_limits;
 	const char *pool_dir; /* where the files of pools are */
 	struct program_options program;
 	struct edge_options edge;
