@@ -334,6 +334,11 @@ void journal_privacy(struct journal *journal, const struct client_privacy *priva
 	turn_keys(journal);
 }
 
+void journal_retain(struct journal *journal, uint32_t seconds)
+{
+	keeper_retain(journal->keeper, seconds);
+}
+
 int journal_tick(struct journal *journal)
 {
 	int error;
@@ -356,7 +361,9 @@ int journal_tick(struct journal *journal)
 
 int journal_tend(struct journal *journal)
 {
-	return keeper_tick(journal->keeper);
+	struct record_stamp stamp = stamp_now(journal);
+
+	return keeper_tick(journal->keeper, &stamp);
 }
 
 /* ---- operations --------------------------------------------------------------------------------------------- */
@@ -472,6 +479,7 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.lost = journal->lost,
 		.write_errors = journal->write_errors,
 		.compressed = kept.compressed,
+		.deleted = kept.deleted,
 		.keeper_errors = kept.errors,
 		.waiting = waiting / EVENT_ROOM,
 	};

@@ -39,6 +39,8 @@ void journal_close(struct journal *journal);
 
 /* How clients' addresses are put on record from now on. */
 void journal_privacy(struct journal *journal, const struct client_privacy *privacy);
+/* How long segments are kept after their last record from now on: seconds, 0: for good. */
+void journal_retain(struct journal *journal, uint32_t seconds);
 /* Takes the names of a generation; to be called before it is published. */
 void journal_catalog(struct journal *journal, struct catalog *catalog);
 
@@ -64,7 +66,7 @@ struct journal_totals {
 	uint64_t written;    /* records */
 	uint64_t gaps, lost; /* gaps found, and numbers in them */
 	uint64_t write_errors;
-	uint64_t compressed, keeper_errors; /* segments, and what failed with closed ones */
+	uint64_t compressed, deleted, keeper_errors; /* segments, and what failed with closed ones */
 	uint64_t waiting; /* events in the rings and records in memory that are not in the log */
 };
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals);

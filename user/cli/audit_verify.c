@@ -146,6 +146,8 @@ static void print_summary(const struct verify_summary *summary, const struct tru
 	printf("%s: %s\n", folder, summary->findings ? "NOT as it was written" : "as it was written");
 	printf("%-12s%" PRIu64 " from number %u, %" PRIu64 " lines, %s to %s\n", "segments", summary->segments,
 	       summary->first_segment, summary->lines, summary->first_time, summary->last_time);
+	if (summary->deleted)
+		printf("%-12s%u before these, after their time: signed records say so\n", "deleted", summary->deleted);
 	printf("%-12s%" PRIu64 " decisions, %" PRIu64 " operations\n", "records", summary->decisions,
 	       summary->operations);
 	printf("%-12s%" PRIu64 " numbers in %" PRIu64 " gaps: decisions that were made and not recorded\n", "lost",
@@ -168,6 +170,7 @@ static void add_summary(struct json *to, const struct verify_summary *summary, c
 	json_boolean(to, "verified", !summary->findings);
 	json_unsigned(to, "segments", summary->segments);
 	json_unsigned(to, "first_segment", summary->first_segment);
+	json_unsigned(to, "deleted", summary->deleted);
 	json_unsigned(to, "lines", summary->lines);
 	json_unsigned(to, "decisions", summary->decisions);
 	json_unsigned(to, "operations", summary->operations);

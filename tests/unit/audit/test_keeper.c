@@ -123,7 +123,7 @@ static uint64_t tend(struct keeper *keeper)
 
 	keeper_totals(keeper, &before);
 	for (uint64_t seen = before.compressed; idle < 100; idle++) {
-		assert_int_equal(keeper_tick(keeper), 0);
+		assert_int_equal(keeper_tick(keeper, &stamp), 0);
 		keeper_totals(keeper, &totals);
 		if (totals.compressed != seen)
 			idle = 0;
@@ -505,6 +505,139 @@ static void a_log_whose_end_is_compressed_goes_on(void **state)
 	expect("another log begins here");
 }
 
+/* ---- deleting ------------------------------------------------------------------------------------------------ */
+
+#define DAY 86400u
+
+static void a_segment_goes_after_its_time_and_the_log_says_so(void **state)
+{
+	struct ledger *ledger = written(); /* 60 hours */
+	struct keeper *keeper = kept(ledger);
+	struct keeper_totals totals;
+	struct verify_summary before = verified(), summary;
+	struct segments segments;
+	char path[512];
+
+	(void)state;
+	tend(keeper);
+	keeper_totals(keeper, &totals);
+	assert_int_equal(totals.deleted, 0); /* nobody has said that any should */
+	keeper_retain(keeper, DAY);
+	tend(keeper);
+	keeper_totals(keeper, &totals);
+	assert_true(totals.deleted > 0);
+	assert_int_equal(totals.errors, 0);
+	summary = verified();
+	if (summary.findings)
+		fail_msg("%s", findings);
+	assert_int_equal(summary.first_segment, totals.deleted + 1);
+	assert_int_equal(summary.deleted, totals.deleted);
+	assert_true(summary.segments + totals.deleted >= before.segments); /* records of deletions may have begun one more */
+	/* What is left of the oldest is younger than that, and what went was not. */
+	assert_true(summary.decisions >= 23 * LINES && summary.decisions < (24 + 20) * LINES);
+	/* In time all go but the one that is written to. */
+	pass(2 * DAY);
+	tend(keeper);
+	segments = listed();
+	assert_int_equal(segments.count, 1);
+	segments_free(&segments);
+	expect_nothing();
+	keeper_free(keeper);
+	ledger_close(ledger, &stamp);
+	ledger = opened(NULL);
+	for (uint64_t b = BATCHES; b < 2 * BATCHES; b++)
+		append(ledger, b * LINES);
+	ledger_close(ledger, &stamp);
+	expect_nothing();
+	/* Somebody takes one more, which nobody has put on record. */
+	path_of(0, "", path);
+	assert_int_equal(unlink(path), 0);
+	expect("no record in it says that the one before it was deleted");
+}
+
+static void who_deletes_the_first_segment_is_found_out(void **state)
+{
+	struct ledger *ledger = written();
+	char path[512];
+
+	(void)state;
+	ledger_close(ledger, &stamp);
+	path_of(0, "", path);
+	assert_int_equal(unlink(path), 0);
+	expect("the log begins with segment 2, and no record in it says");
+}
+
+/* The record of another segment, or of another seal, is none of this one. */
+static void a_record_of_another_deletion_does_not_count(void **state)
+{
+	struct ledger *ledger = written();
+	struct keeper *keeper = kept(ledger);
+	char path[512];
+
+	(void)state;
+	keeper_retain(keeper, 2 * DAY);
+	tend(keeper);
+	keeper_free(keeper);
+	ledger_close(ledger, &stamp);
+	expect_nothing();
+	path_of(0, SEGMENT_COMPRESSED, path);
+	assert_int_equal(unlink(path), 0);
+	expect("no record in it says");
+}
+
+/* On record as deleted, and still there: a crash came between. It goes when it is looked at again. */
+static void a_deletion_that_was_not_carried_out(void **state)
+{
+	struct ledger *ledger = written();
+	struct keeper *keeper = kept(ledger);
+	char path[512], *bytes;
+	size_t length;
+
+	(void)state;
+	path_of(0, "", path);
+	bytes = load(path, &length);
+	keeper_retain(keeper, 2 * DAY + DAY / 4);
+	assert_int_equal(keeper_tick(keeper, &stamp), 0);
+	assert_int_not_equal(access(path, F_OK), 0);
+	expect_nothing();
+	save(path, bytes, length);
+	expect_nothing();
+	assert_int_equal(verified().first_segment, 1);
+	pass(61);
+	tend(keeper);
+	assert_int_not_equal(access(path, F_OK), 0);
+	expect_nothing();
+	keeper_free(keeper);
+	ledger_close(ledger, &stamp);
+	free(bytes);
+}
+
+static void what_the_chain_does_not_vouch_for_is_not_deleted(void **state)
+{
+	struct ledger *ledger = written();
+	struct keeper *keeper = kept(ledger);
+	struct keeper_totals totals;
+	char path[512], *bytes;
+	size_t length;
+
+	(void)state;
+	path_of(1, "", path);
+	bytes = load(path, &length);
+	memcpy(strstr(bytes, "\"log\""), "\"lag\"", 5);
+	save(path, bytes, length);
+	free(bytes);
+	pass(10 * DAY);
+	keeper_retain(keeper, DAY);
+	assert_int_equal(keeper_tick(keeper, &stamp), -EBADMSG);
+	path_of(0, "", path);
+	assert_int_equal(access(path, F_OK), 0);
+	keeper_totals(keeper, &totals);
+	assert_int_equal(totals.deleted, 0);
+	assert_int_equal(totals.errors, 1);
+	keeper_free(keeper);
+	ledger_close(ledger, &stamp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +649,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(both_files_are_one_segment, begin, end),
 		cmocka_unit_test_setup_teardown(the_plain_one_stays_when_it_cannot_be_compressed, begin, end),
 		cmocka_unit_test_setup_teardown(a_log_whose_end_is_compressed_goes_on, begin, end),
+		cmocka_unit_test_setup_teardown(a_segment_goes_after_its_time_and_the_log_says_so, begin, end),
+		cmocka_unit_test_setup_teardown(who_deletes_the_first_segment_is_found_out, begin, end),
+		cmocka_unit_test_setup_teardown(a_record_of_another_deletion_does_not_count, begin, end),
+		cmocka_unit_test_setup_teardown(a_deletion_that_was_not_carried_out, begin, end),
+		cmocka_unit_test_setup_teardown(what_the_chain_does_not_vouch_for_is_not_deleted, begin, end),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
