@@ -38,6 +38,7 @@ struct journal {
 	struct counters_cpu *taken;
 	uint64_t filled[USHER_RINGS];
 	enum { LOOK_AT_NUMBERS, LOOK_AT_RINGS, LOOK_FOR_GAPS } look;
+	enum journal_sync sync;
 	bool unsynced;
 	size_t operation_at; /* where the last operation begins in the batch */
 	uint64_t gap_count, lost, written, write_errors;
@@ -130,24 +131,43 @@ static void add_position(struct journal *journal)
 	journal->batch_records++;
 }
 
+static int sync_log(struct journal *journal)
+{
+	int error = journal->unsynced && journal->sync != JOURNAL_SYNC_NEVER ? ledger_sync(journal->ledger) : 0;
+
+	if (error)
+		journal->write_errors++;
+	else
+		journal->unsynced = false;
+	return error;
+}
+
 /* Writes the batch, and only then frees the room of what is in it. */
 static int flush(struct journal *journal)
 {
-	int error;
+	bool at_once = journal->sync == JOURNAL_SYNC_BATCH;
+	int error = at_once ? sync_log(journal) : 0; /* what could not be brought there last time */
 
-	if (!journal->batch_records)
-		return 0;
+	if (error || !journal->batch_records)
+		return error;
 	error = append(journal);
 	if (error) {
 		journal->write_errors++;
 		return error;
 	}
-	events_release(journal->events);
+	if (!at_once)
+		events_release(journal->events);
 	journal->written += journal->batch_records;
 	journal->batch_records = 0;
 	journal->unsynced = true;
 	json_clear(&journal->batch);
 	clear_ranges(journal);
+	if (at_once) {
+		error = sync_log(journal);
+		if (error)
+			return error;
+		events_release(journal->events);
+	}
 	if (!strcmp(journal->position_in, ledger_path(journal->ledger)))
 		return 0;
 	/* A new segment. Its position may come late in it: whatever comes before it is there as well. */
@@ -297,17 +317,6 @@ static int look(struct journal *journal)
 	return error;
 }
 
-static int sync_log(struct journal *journal)
-{
-	int error = journal->unsynced ? ledger_sync(journal->ledger) : 0;
-
-	if (error)
-		journal->write_errors++;
-	else
-		journal->unsynced = false;
-	return error;
-}
-
 /* Keys of pseudonyms that are due, each with its record. What cannot be written is tried again. */
 static void turn_keys(struct journal *journal)
 {
@@ -432,6 +441,7 @@ int journal_open(const struct program *program, const struct publisher *publishe
 		return problem_set(problem, -ENOMEM, "no memory");
 	journal->program = program;
 	journal->publisher = publisher;
+	journal->sync = options->sync;
 	journal->taken = calloc(counters_cpus(), sizeof(*journal->taken));
 	journal->ranges = calloc(counters_cpus() * USHER_RINGS, sizeof(*journal->ranges));
 	if (!journal->taken || !journal->ranges || catalogs_new(&journal->catalogs) ||

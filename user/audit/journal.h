@@ -18,9 +18,14 @@
 
 struct journal;
 
+/* When what was written is brought to the disk: before the kernel gets the room of a batch's events back; each second, and before an operation
+ * is said to be done; or when the host does so by itself. A segment that ends, a deletion and a new key are brought there in any case. */
+enum journal_sync { JOURNAL_SYNC_SECOND, JOURNAL_SYNC_BATCH, JOURNAL_SYNC_NEVER };
+
 struct journal_options {
 	const char *folder, *key, *client_keys; /* of the log; files of the private key that signs it, and of those of pseudonyms */
 	struct store_limits limits; /* zeroed: the store's own */
+	enum journal_sync sync;
 };
 
 /* Opens the log, and the rings of the loaded program; finds out what the log has already. Writes a record ("log-mended") if the last line

@@ -83,7 +83,8 @@ static int open_journal(struct core *core, const char *key, const char *client_k
 	const struct journal_options options = {.folder = core->options->audit_dir,
 						.key = key,
 						.client_keys = client_keys,
-						.limits = core->options->audit_limits};
+						.limits = core->options->audit_limits,
+						.sync = core->options->audit_sync};
 
 	return journal_open(core->program, core->publisher, &options, problem, &core->journal);
 }

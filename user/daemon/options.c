@@ -39,6 +39,7 @@ static const char usage[] =
 	"                     its files end at that: 1M to 1G (64M)\n"
 	"  --audit-segment-age DURATION\n"
 	"                     or at that: 1m to 365d (24h); closed ones are compressed\n"
+	"  --audit-sync WHEN  when it is brought to the disk: batch, second or never by usherd (second)\n"
 	"  --pool-dir DIR     files that say who is in the pools of the policy (" POOL_DIR ")\n"
 	"  --pin-dir DIR      where program, link and maps are pinned (" PIN_DIR ")\n"
 	"  --mode MODE        auto, native or generic XDP (auto: native, or else generic)\n"
@@ -67,6 +68,7 @@ enum letter {
 	AUDIT,
 	SEGMENT_SIZE,
 	SEGMENT_AGE,
+	SYNC,
 	POOLS,
 	PIN,
 	MODE,
@@ -91,6 +93,7 @@ static const struct option long_options[] = {
 	{"audit-dir", required_argument, NULL, AUDIT},
 	{"audit-segment-size", required_argument, NULL, SEGMENT_SIZE},
 	{"audit-segment-age", required_argument, NULL, SEGMENT_AGE},
+	{"audit-sync", required_argument, NULL, SYNC},
 	{"pool-dir", required_argument, NULL, POOLS},
 	{"pin-dir", required_argument, NULL, PIN},
 	{"mode", required_argument, NULL, MODE},
@@ -203,6 +206,19 @@ static int take_mode(const char *text, enum attach_mode *ret_mode)
 	return refuse(MODE, text, "auto, native or generic");
 }
 
+static int take_sync(const char *text, enum journal_sync *ret_sync)
+{
+	static const char *const names[] = {
+		[JOURNAL_SYNC_SECOND] = "second", [JOURNAL_SYNC_BATCH] = "batch", [JOURNAL_SYNC_NEVER] = "never"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		if (!strcmp(text, names[i])) {
+			*ret_sync = (enum journal_sync)i;
+			return 0;
+		}
+	return refuse(SYNC, text, "batch, second or never");
+}
+
 static int take_metrics(const char *text, struct edge_options *edge)
 {
 	const char *colon = strrchr(text, ':');
@@ -257,6 +273,8 @@ static int take(enum letter letter, const char *value, struct options *options)
 		return take_segment_size(value, &options->audit_limits.bytes);
 	case SEGMENT_AGE:
 		return take_segment_age(value, &options->audit_limits.age);
+	case SYNC:
+		return take_sync(value, &options->audit_sync);
 	case POOLS:
 		options->pool_dir = value;
 		return 0;

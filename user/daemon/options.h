@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "audit/store.h"
+#include "audit/journal.h"
 #include "kernel/program.h"
 #include "edge/edge.h"
 
@@ -16,6 +16,7 @@ struct options {
 	const char *policy; /* or NULL */
 	const char *socket, *state_dir, *audit_dir;
 	struct store_limits audit_limits;
+	enum journal_sync audit_sync;
 	const char *pool_dir; /* where the files of pools are */
 	struct program_options program;
 	struct edge_options edge;
