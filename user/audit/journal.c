@@ -28,6 +28,7 @@ struct journal {
 	struct gaps *gaps;
 	struct ledger *ledger;
 	struct keeper *keeper;
+	struct witness *witness;
 	struct veil *veil;
 	struct journal_damage damage;
 	struct json batch; /* not in the log yet */
@@ -75,6 +76,7 @@ void journal_close(struct journal *journal)
 
 		ledger_close(journal->ledger, &stamp);
 	}
+	witness_close(journal->witness);
 	veil_close(journal->veil);
 	json_free(&journal->batch);
 	free(journal->ranges);
@@ -371,8 +373,9 @@ int journal_tick(struct journal *journal)
 int journal_tend(struct journal *journal)
 {
 	struct record_stamp stamp = stamp_now(journal);
+	int error = journal->witness ? witness_run(journal->witness) : 0, kept = keeper_tick(journal->keeper, &stamp);
 
-	return keeper_tick(journal->keeper, &stamp);
+	return kept ? kept : error;
 }
 
 /* ---- operations --------------------------------------------------------------------------------------------- */
@@ -401,6 +404,30 @@ int journal_operation_end(struct journal *journal)
 		return -ENOBUFS;
 	}
 	return error;
+}
+
+int journal_rotate_key(struct journal *journal, const struct record_actor *actor, const char *why,
+		       struct problem *problem)
+{
+	struct record_stamp stamp = stamp_now(journal);
+	int error = flush(journal);
+
+	if (error)
+		return problem_set(problem, error, "cannot write to the audit log %s: %s", ledger_path(journal->ledger),
+				   strerror(-error));
+	error = ledger_rotate(journal->ledger, &stamp, actor, why, problem);
+	if (error)
+		return error;
+	/* The segment that the new key signs begins at once: `usher audit key` names the key of the newest. What is not written now is later. */
+	add_position(journal);
+	journal->positioned = true;
+	flush(journal);
+	return 0;
+}
+
+const char *journal_key(const struct journal *journal)
+{
+	return ledger_key(journal->ledger);
 }
 
 /* ---- the outside -------------------------------------------------------------------------------------------- */
@@ -455,6 +482,9 @@ int journal_open(const struct program *program, const struct publisher *publishe
 	error = ledger_open(options->folder, options->key, &stamp, problem, &journal->ledger, &found);
 	if (error)
 		return error;
+	if (options->witness && witness_new(options->witness, &journal->witness))
+		return problem_set(problem, -ENOMEM, "no memory");
+	ledger_witness(journal->ledger, journal->witness);
 	if (options->limits.bytes)
 		ledger_limit(journal->ledger, &options->limits);
 	error = gaps_learn(journal->gaps, options->folder, program->boot.boot_id);
@@ -480,9 +510,12 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 {
 	size_t waiting = events_waiting(journal->events, USHER_RING_EVENTS) +
 			 events_waiting(journal->events, USHER_RING_REQUIRED);
+	struct witness_totals witness = {0};
 	struct keeper_totals kept;
 
 	keeper_totals(journal->keeper, &kept);
+	if (journal->witness)
+		witness_totals(journal->witness, &witness);
 	*ret_totals = (struct journal_totals){
 		.written = journal->written,
 		.gaps = journal->gap_count,
@@ -491,6 +524,9 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.compressed = kept.compressed,
 		.deleted = kept.deleted,
 		.keeper_errors = kept.errors,
+		.witnessed = witness.written,
+		.witness_errors = witness.errors,
+		.witness_error = witness.error,
 		.waiting = waiting / EVENT_ROOM,
 	};
 }

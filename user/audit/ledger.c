@@ -18,6 +18,7 @@ struct ledger {
 	struct store *store;
 	struct chain chain;
 	struct signer *signer;
+	struct witness *witness; /* or NULL */
 	char *folder, *key;
 	char log[CHAIN_LOG];
 	bool begins, begun;  /* the next batch is the first of a segment; which is there */
@@ -103,6 +104,8 @@ static int sign(struct ledger *ledger, const struct record_stamp *stamp)
 	if (error)
 		return error;
 	ledger->signed_for = ledger->chain.seals; /* that of the checkpoint itself waits for the next one */
+	if (ledger->witness)
+		witness_give(ledger->witness, ledger->text.bytes, length);
 	return write_head(ledger, ledger->text.bytes, length);
 }
 
@@ -305,7 +308,7 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
 }
 
 int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const struct record_actor *actor,
-		  struct problem *problem)
+		  const char *why, struct problem *problem)
 {
 	struct signer *next = NULL;
 	struct json record = {0};
@@ -316,6 +319,8 @@ int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const
 		return error;
 	signer_public(next, public);
 	record_operation(&record, stamp, "key-rotated", actor);
+	if (why)
+		json_string(&record, "why", why);
 	json_string(&record, "old_key", signer_id(ledger->signer));
 	json_string(&record, "new_key", signer_id(next));
 	json_string(&record, "public", public);
@@ -337,7 +342,14 @@ int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const
 	}
 	signer_close(ledger->signer);
 	ledger->signer = next;
+	ledger->begins = true;
+	ledger->begun = false;
 	return 0;
+}
+
+void ledger_witness(struct ledger *ledger, struct witness *witness)
+{
+	ledger->witness = witness;
 }
 
 void ledger_limit(struct ledger *ledger, const struct store_limits *limits)

@@ -84,7 +84,8 @@ static int open_journal(struct core *core, const char *key, const char *client_k
 						.key = key,
 						.client_keys = client_keys,
 						.limits = core->options->audit_limits,
-						.sync = core->options->audit_sync};
+						.sync = core->options->audit_sync,
+						.witness = core->options->witness_file};
 
 	return journal_open(core->program, core->publisher, &options, problem, &core->journal);
 }

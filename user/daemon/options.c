@@ -40,6 +40,8 @@ static const char usage[] =
 	"  --audit-segment-age DURATION\n"
 	"                     or at that: 1m to 365d (24h); closed ones are compressed\n"
 	"  --audit-sync WHEN  when it is brought to the disk: batch, second or never by usherd (second)\n"
+	"  --witness-file FILE\n"
+	"                     each signature of it is appended there as well, best on another host's disk\n"
 	"  --pool-dir DIR     files that say who is in the pools of the policy (" POOL_DIR ")\n"
 	"  --pin-dir DIR      where program, link and maps are pinned (" PIN_DIR ")\n"
 	"  --mode MODE        auto, native or generic XDP (auto: native, or else generic)\n"
@@ -69,6 +71,7 @@ enum letter {
 	SEGMENT_SIZE,
 	SEGMENT_AGE,
 	SYNC,
+	WITNESS,
 	POOLS,
 	PIN,
 	MODE,
@@ -94,6 +97,7 @@ static const struct option long_options[] = {
 	{"audit-segment-size", required_argument, NULL, SEGMENT_SIZE},
 	{"audit-segment-age", required_argument, NULL, SEGMENT_AGE},
 	{"audit-sync", required_argument, NULL, SYNC},
+	{"witness-file", required_argument, NULL, WITNESS},
 	{"pool-dir", required_argument, NULL, POOLS},
 	{"pin-dir", required_argument, NULL, PIN},
 	{"mode", required_argument, NULL, MODE},
@@ -275,6 +279,9 @@ static int take(enum letter letter, const char *value, struct options *options)
 		return take_segment_age(value, &options->audit_limits.age);
 	case SYNC:
 		return take_sync(value, &options->audit_sync);
+	case WITNESS:
+		options->witness_file = value;
+		return 0;
 	case POOLS:
 		options->pool_dir = value;
 		return 0;

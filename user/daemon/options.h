@@ -17,6 +17,7 @@ struct options {
 	const char *socket, *state_dir, *audit_dir;
 	struct store_limits audit_limits;
 	enum journal_sync audit_sync;
+	const char *witness_file; /* or NULL */
 	const char *pool_dir; /* where the files of pools are */
 	struct program_options program;
 	struct edge_options edge;
