@@ -271,7 +271,7 @@ def what_the_daemon_refuses_is_said_in_its_words_and_keeps_its_status():
     for status in range(1, 7):
         refusal = {"frame": {"status": status, "error": "because I say so"}}
         answers = {verb: refusal for verb in ("confirm", "rollback", "history", "explain", "drain", "undrain", "quarantine",
-                                              "release", "rollout", "apply", "policy", "status", "show_services")}
+                                              "release", "rollout", "rotate-key", "apply", "policy", "status", "show_services")}
         with Daemon(**answers) as daemon:
             for question in EVERY_QUESTION:
                 if question[0] == "diff" and status == NO:
