@@ -23,7 +23,8 @@ struct journal;
 enum journal_sync { JOURNAL_SYNC_SECOND, JOURNAL_SYNC_BATCH, JOURNAL_SYNC_NEVER };
 
 struct journal_options {
-	const char *folder, *key, *client_keys; /* of the log; files of the private key that signs it, and of those of pseudonyms */
+	const char *folder, *key,
+		*client_keys;	    /* of the log; files of the private key that signs it, and of those of pseudonyms */
 	struct store_limits limits; /* zeroed: the store's own */
 	enum journal_sync sync;
 	const char *witness; /* file that each checkpoint is appended to, or NULL */
@@ -80,7 +81,7 @@ struct journal_totals {
 	uint64_t compressed, deleted, keeper_errors; /* segments, and what failed with closed ones */
 	uint64_t witnessed, witness_errors; /* checkpoints in the witness's file, and failures to write there */
 	int witness_error;		    /* of the last try */
-	uint64_t waiting; /* events in the rings and records in memory that are not in the log */
+	uint64_t waiting;		    /* events in the rings and records in memory that are not in the log */
 };
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals);
 /* Segment that is being written. */

@@ -14,8 +14,8 @@
 struct keeper {
 	struct ledger *ledger;
 	struct compressor *compressor;
-	uint32_t seen;	/* the newest segment when the folder was looked at last */
-	int64_t due;	/* CLOCK_MONOTONIC: when it is looked at again in any case */
+	uint32_t seen;	 /* the newest segment when the folder was looked at last */
+	int64_t due;	 /* CLOCK_MONOTONIC: when it is looked at again in any case */
 	uint32_t retain; /* s */
 	struct keeper_totals totals;
 };
@@ -66,9 +66,9 @@ static int delete_oldest(struct keeper *keeper, const struct segments *segments,
 	const char *folder = ledger_folder(keeper->ledger);
 	struct retention retention;
 	struct json record = {0};
-	int due = keeper->retain ? retention_due(folder, segments, stamp->realtime / CLOCK_SECOND, keeper->retain,
-						 &retention)
-				 : 0;
+	int due = keeper->retain
+			  ? retention_due(folder, segments, stamp->realtime / CLOCK_SECOND, keeper->retain, &retention)
+			  : 0;
 	int error;
 
 	if (due <= 0)

@@ -79,7 +79,8 @@ int retention_due(const char *folder, const struct segments *segments, int64_t n
 	return 1;
 }
 
-void retention_print(const struct retention *retention, uint32_t retain, struct json *to, const struct record_stamp *stamp)
+void retention_print(const struct retention *retention, uint32_t retain, struct json *to,
+		     const struct record_stamp *stamp)
 {
 	char hash[SHA256_HEX];
 
@@ -120,8 +121,7 @@ int retention_parse(const char *line, size_t length, uint32_t *ret_number, uint6
 
 	if (!at || (size_t)(line + length - at) < sizeof(key) - 1 + SHA256_HEX ||
 	    chain_number(line, length, "number", &number) || number > UINT32_MAX ||
-	    chain_number(line, length, "last_seal", &seal) ||
-	    hex_parse(at + sizeof(key) - 1, SHA256_BYTES, ret_hash))
+	    chain_number(line, length, "last_seal", &seal) || hex_parse(at + sizeof(key) - 1, SHA256_BYTES, ret_hash))
 		return -EINVAL;
 	*ret_number = (uint32_t)number;
 	*ret_last_seal = seal;

@@ -29,7 +29,8 @@ struct retention {
 int retention_due(const char *folder, const struct segments *segments, int64_t now, uint32_t retain,
 		  struct retention *ret_retention);
 /* The record of it. */
-void retention_print(const struct retention *retention, uint32_t retain, struct json *to, const struct record_stamp *stamp);
+void retention_print(const struct retention *retention, uint32_t retain, struct json *to,
+		     const struct record_stamp *stamp);
 /* It goes: 0 or -errno. */
 int retention_delete(const char *folder, const struct retention *retention);
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEGMENT_COMPRESSED ".zst" /* behind the name */
+#define SEGMENT_COMPRESSED ".zst"     /* behind the name */
 #define SEGMENT_TEXT_MAX (4ull << 30) /* no longer one is made, and none is believed */
 
 struct segment_name {

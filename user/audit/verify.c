@@ -34,7 +34,8 @@ struct verifier {
 	uint64_t *known_from;	  /* seal that has to be signed before the key counts */
 	size_t key_count, key_room;
 	struct chain_segment front; /* of the first segment */
-	uint64_t shortened_by;	    /* the seal of the record that says why there is none before it; 0: there is no such record */
+	uint64_t
+		shortened_by; /* the seal of the record that says why there is none before it; 0: there is no such record */
 
 	size_t next_witness; /* by seal */
 	size_t *witnesses;   /* in the order of their seals */
@@ -103,9 +104,8 @@ static void note_deletion(struct verifier *verifier, const char *line, size_t le
 	uint64_t seal;
 	uint32_t number;
 
-	if (!retention_parse(line, length, &number, &seal, hash) &&
-	    number + 1 == verifier->summary.first_segment && seal == verifier->front.seal &&
-	    !memcmp(hash, verifier->front.previous, sizeof(hash)))
+	if (!retention_parse(line, length, &number, &seal, hash) && number + 1 == verifier->summary.first_segment &&
+	    seal == verifier->front.seal && !memcmp(hash, verifier->front.previous, sizeof(hash)))
 		verifier->shortened_by = verifier->chain.seals + 1;
 }
 
@@ -379,7 +379,8 @@ static void judge_beginning(struct verifier *verifier, const struct segments *se
 	verifier->segment = segments->items[0].name;
 	if (!verifier->shortened_by)
 		find(verifier, 0, 0,
-		     "the log begins with segment %u, and no record in it says that the one before it was deleted", first);
+		     "the log begins with segment %u, and no record in it says that the one before it was deleted",
+		     first);
 	else if (verifier->shortened_by > verifier->summary.signed_seal)
 		find(verifier, 0, 0,
 		     "the log begins with segment %u, and the record that the one before it was deleted is not signed",

@@ -86,8 +86,7 @@ static int end_torn(int file)
 
 static int append_line(const char *path, const struct waiting *waiting)
 {
-	_cleanup_close_ int file =
-		open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	_cleanup_close_ int file = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 	ssize_t got;
 	int error;
 

@@ -31,7 +31,7 @@ void witness_close(struct witness *witness);
 
 struct witness_totals {
 	uint64_t written, errors, left_out; /* lines, failures, lines that gave way to later ones */
-	int error; /* of the last try; 0: it went well */
+	int error;			    /* of the last try; 0: it went well */
 };
 void witness_totals(struct witness *witness, struct witness_totals *ret_totals);
 

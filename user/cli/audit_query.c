@@ -69,7 +69,7 @@ int audit_query(int argc, char **argv)
 	if (fflush(stdout) || error == BROKEN)
 		return CLI_SYSTEM;
 	if (totals.damaged)
-		return cli_fail(CLI_SYSTEM, "%s: not all of it can be read: usher audit verify says where it is damaged",
-				folder);
+		return cli_fail(CLI_SYSTEM,
+				"%s: not all of it can be read: usher audit verify says where it is damaged", folder);
 	return answer.count ? CLI_OK : CLI_NO;
 }

@@ -115,7 +115,8 @@ static int add_witnesses(struct trust *trust, const char *path, bool own)
 
 		if (chain_parse_checkpoint(line, length, &checkpoint)) {
 			/* A write that failed, or a crash of who keeps them, has left half a line. */
-			fprintf(stderr, "usher audit: %s:%d: that is no checkpoint, and is passed over\n", path, number);
+			fprintf(stderr, "usher audit: %s:%d: that is no checkpoint, and is passed over\n", path,
+				number);
 			continue;
 		}
 		good++;

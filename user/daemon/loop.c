@@ -54,7 +54,8 @@ static void note_log(struct loop *loop, int error)
 static void note_keeper(struct loop *loop, int error)
 {
 	if (error && !loop->keeper_failed)
-		core_problem(loop->core, "closed files of the audit log in %s cannot be seen to: %s; tried again each minute",
+		core_problem(loop->core,
+			     "closed files of the audit log in %s cannot be seen to: %s; tried again each minute",
 			     loop->core->options->audit_dir, strerror(-error));
 	if (error)
 		loop->keeper_failed = true;

@@ -18,7 +18,7 @@ struct options {
 	struct store_limits audit_limits;
 	enum journal_sync audit_sync;
 	const char *witness_file; /* or NULL */
-	const char *pool_dir; /* where the files of pools are */
+	const char *pool_dir;	  /* where the files of pools are */
 	struct program_options program;
 	struct edge_options edge;
 	bool detach; /* remove what is pinned, and end */

@@ -31,9 +31,10 @@ static void suspect_versions(struct document *document, const struct policy *pol
 static void suspect_retention(struct document *document, const struct policy *policy)
 {
 	if (policy->retention.seconds && policy->retention.seconds < RETAIN_ADVISED_S)
-		mark_report(document, SEVERITY_WARNING, policy->retention.mark,
-			    "records are deleted after less than 183 days: Articles 19 and 26 of the EU AI Act want logs "
-			    "kept for at least six months by those whom they cover");
+		mark_report(
+			document, SEVERITY_WARNING, policy->retention.mark,
+			"records are deleted after less than 183 days: Articles 19 and 26 of the EU AI Act want logs "
+			"kept for at least six months by those whom they cover");
 }
 
 /* How many backends of a family serve the model. */

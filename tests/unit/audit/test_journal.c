@@ -62,9 +62,9 @@ static struct journal *opened(void)
 	snprintf(key, sizeof(key), "%s/key.pem", folder);
 	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", folder);
 	if (journal_open(host.program, host.publisher,
-			 &(struct journal_options){.folder = folder, .key = key, .client_keys = client_keys, .sync = sync_when},
-			 &problem,
-			 &journal))
+			 &(struct journal_options){
+				 .folder = folder, .key = key, .client_keys = client_keys, .sync = sync_when},
+			 &problem, &journal))
 		fail_msg("%s", problem.text);
 	return journal;
 }

@@ -532,7 +532,8 @@ static void a_segment_goes_after_its_time_and_the_log_says_so(void **state)
 		fail_msg("%s", findings);
 	assert_int_equal(summary.first_segment, totals.deleted + 1);
 	assert_int_equal(summary.deleted, totals.deleted);
-	assert_true(summary.segments + totals.deleted >= before.segments); /* records of deletions may have begun one more */
+	assert_true(summary.segments + totals.deleted >=
+		    before.segments); /* records of deletions may have begun one more */
 	/* What is left of the oldest is younger than that, and what went was not. */
 	assert_true(summary.decisions >= 23 * LINES && summary.decisions < (24 + 20) * LINES);
 	/* In time all go but the one that is written to. */
