@@ -175,26 +175,52 @@ static ssize_t unpack_front(int file, char *to, size_t room)
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
+/*
+ * As long as it is now. A mapping of the file itself would end whoever looks at it (SIGBUS) where the writer has cut back a torn batch since, or
+ * the disk cannot be read.
+ */
+static int read_whole(int file, struct segment_text *ret_text)
+{
+	struct segment_text text = {0};
+	struct stat status;
+	ssize_t got = 1;
+	char *bytes;
+
+	if (fstat(file, &status))
+		return -errno;
+	if (!status.st_size)
+		return 0;
+	text.mapped = (size_t)status.st_size;
+	bytes = mmap(NULL, text.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bytes == MAP_FAILED)
+		return -errno;
+	text.bytes = bytes;
+	while (text.length < text.mapped && got) {
+		got = read(file, bytes + text.length, text.mapped - text.length);
+		if (got < 0 && errno != EINTR) {
+			int error = -errno;
+
+			segment_release(&text);
+			return error;
+		}
+		text.length += got > 0 ? (size_t)got : 0;
+	}
+	*ret_text = text;
+	return 0;
+}
+
 int segment_read(const char *folder, const char *name, struct segment_text *ret_text)
 {
 	bool compressed;
 	_cleanup_close_ int file = open_segment(folder, name, &compressed);
 	struct segment_text text = {0};
-	struct stat status;
-	void *bytes;
 	int error;
 
 	if (file < 0)
 		return file;
-	if (fstat(file, &status))
-		return -errno;
-	if (status.st_size) {
-		bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-		if (bytes == MAP_FAILED)
-			return -errno;
-		madvise(bytes, (size_t)status.st_size, MADV_SEQUENTIAL);
-		text = (struct segment_text){bytes, (size_t)status.st_size, (size_t)status.st_size, false};
-	}
+	error = read_whole(file, &text);
+	if (error)
+		return error;
 	if (!compressed) {
 		*ret_text = text;
 		return 0;

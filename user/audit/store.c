@@ -64,6 +64,13 @@ int store_begin(struct store *store)
 	segment = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
 	if (segment < 0)
 		return -errno;
+	if (fsync(store->lock)) {
+		int error = -errno;
+
+		close(segment);
+		unlink(path);
+		return error;
+	}
 	if (store->segment >= 0)
 		close(store->segment);
 	store->number++;
@@ -73,12 +80,15 @@ int store_begin(struct store *store)
 	store->begun = clock_monotonic();
 	memcpy(store->path, path, sizeof(path));
 	snprintf(store->name, sizeof(store->name), "%s", strrchr(path, '/') + 1);
-	return fsync(store->lock) ? -errno : 0;
+	return 0;
 }
 
 /* ---- what was there before ---------------------------------------------------------------------------------- */
 
-/* The newest with something in it: one that was begun and never written to is taken away. Without one that can be written to, path is "". */
+/*
+ * The newest with something in it: one that was begun and never written to is taken away, and what is left of one that is there compressed.
+ * Without one that can be written to, path is "".
+ */
 static int newest_segment(struct store *store, char path[PATH_ROOM])
 {
 	_cleanup_(segments_free) struct segments segments = {0};
@@ -93,15 +103,14 @@ static int newest_segment(struct store *store, char path[PATH_ROOM])
 			return -ENAMETOOLONG;
 		if (segment->plain && stat(path, &status))
 			return -errno;
-		if (!status.st_size && !segment->compressed) {
+		if (!status.st_size)
 			error = unlink(path) ? -errno : 0;
+		if (!status.st_size || !segment->plain)
 			path[0] = '\0';
+		if (error || (!status.st_size && !segment->compressed))
 			continue;
-		}
 		store->number = segment->number;
 		snprintf(store->name, sizeof(store->name), "%s", segment->name);
-		if (!segment->plain)
-			path[0] = '\0';
 	}
 	return error;
 }
