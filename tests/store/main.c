@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 	self[length] = '\0';
 	if (argc == 3 && !strcmp(argv[1], "--write")) {
 		name_paths(argv[2]);
-		return write_log(map_told());
+		return write_log(20, map_told());
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* In memory, where there is such a place: what is looked for are calls, not disks. */

@@ -380,6 +380,15 @@ static void build(size_t end, enum left names_left, enum left bytes_left)
 		put(names.items[i].name, end, names.items[i].file, bytes_left);
 }
 
+/* Does a segment go for good? */
+static bool deletes(void)
+{
+	for (size_t i = 0; i < operation_count; i++)
+		if (operations[i].change == REMOVED && strstr(operations[i].name, ".zst"))
+			return true;
+	return false;
+}
+
 static bool record_log(void)
 {
 	int status;
@@ -388,10 +397,10 @@ static bool record_log(void)
 	for (size_t i = 0; i < DESCRIPTORS_MAX; i++)
 		descriptors[i].file = OTHER;
 	recording = true;
-	status = write_log(&told);
+	status = write_log(200, &told);
 	recording = false;
 	printf("# %zu operations on %d files, %" PRIu64 " numbers\n", operation_count, file_count, told.synced);
-	return !status && told.ended && !told.errors && told.synced;
+	return !status && told.ended && !told.errors && told.synced && deletes();
 }
 
 bool power_cuts(unsigned *count)

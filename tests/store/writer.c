@@ -64,13 +64,13 @@ static void sync_log(struct ledger *ledger, struct told *told)
 		told->synced = told->acknowledged;
 }
 
-static void tend(struct keeper *keeper, struct told *told)
+static void tend(struct keeper *keeper, int patience, struct told *told)
 {
 	const struct timespec pause = {.tv_nsec = 500000};
 	struct keeper_totals totals, before;
 
 	keeper_totals(keeper, &before);
-	for (int idle = 0; idle < 20; idle++) {
+	for (int idle = 0; idle < patience; idle++) {
 		told->errors += keeper_tick(keeper, &stamp) != 0;
 		keeper_totals(keeper, &totals);
 		if (memcmp(&totals, &before, sizeof(totals)) != 0 && totals.errors == before.errors)
@@ -97,7 +97,7 @@ static int begin(struct told *told, struct ledger **ret_ledger)
 }
 
 /* Twice, since what opens a log again has other calls. */
-int write_log(struct told *told)
+int write_log(int patience, struct told *told)
 {
 	uint64_t next = 0;
 
@@ -125,7 +125,7 @@ int write_log(struct told *told)
 			if (b == 4)
 				told->errors += ledger_rotate(ledger, &stamp, NULL, "due", &problem) != 0;
 		}
-		tend(keeper, told);
+		tend(keeper, patience, told);
 		keeper_free(keeper);
 		ledger_close(ledger, &stamp);
 		if (error)

@@ -18,8 +18,9 @@ struct told {
 
 extern char folder[64], key_path[96]; /* of the log, and of its key, which is in there as well */
 
-/* Batches, checkpoints, files that end, are compressed and deleted, a new key; begun twice. Returns an exit status. */
-int write_log(struct told *told);
+/* Batches, checkpoints, files that end, are compressed and deleted, a new key; begun twice. Returns an exit status.
+ * patience: half milliseconds that those who compress and delete may be still before they are taken to have done. */
+int write_log(int patience, struct told *told);
 
 /* What is not as it should be, a line each; look() adds to it. */
 extern char said[8192];

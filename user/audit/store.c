@@ -252,9 +252,22 @@ bool store_is_full(const struct store *store, size_t length)
 				 clock_monotonic() - store->begun >= store->limits.age);
 }
 
+/* What is written to a file that has no name any more, or to a disk that was taken away from here, nobody can read. */
+static int find_gone(const struct store *store)
+{
+	struct stat ours, there;
+
+	if (fstat(store->segment, &ours))
+		return -errno;
+	return stat(store->path, &there) || there.st_ino != ours.st_ino || there.st_dev != ours.st_dev ? -ESTALE : 0;
+}
+
 int store_append(struct store *store, const char *bytes, size_t length)
 {
-	int error = cut_back(store);
+	int error = find_gone(store);
+
+	if (!error)
+		error = cut_back(store);
 
 	for (size_t written = 0; !error && written < length;) {
 		ssize_t got = write(store->segment, bytes + written, length - written);
