@@ -364,8 +364,9 @@ static void begin(struct run *run)
 	host_open(&run->host);
 	snprintf(key, sizeof(key), "%s/key.pem", run->folder);
 	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", run->folder);
-	if (journal_open(run->host.program, run->host.publisher, run->folder, key, client_keys, &problem,
-			 &run->journal))
+	if (journal_open(run->host.program, run->host.publisher,
+			 &(struct journal_options){.folder = run->folder, .key = key, .client_keys = client_keys},
+			 &problem, &run->journal))
 		fail_msg("%s", problem.text);
 	journal_catalog(run->journal, host_publish(&run->host, run->attack->policy));
 	prepare(run);

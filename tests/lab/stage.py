@@ -188,10 +188,28 @@ class Stage:
         """Every record so far, in the order of the files."""
         time.sleep(0.3)
         records = []
-        for path in sorted(self.audit_directory.glob("*.jsonl")):
-            for line in path.read_text().splitlines():
-                records.append(json.loads(line))
+        for text in self.record_files():
+            records += map(json.loads, text.splitlines())
         return records
+
+    def record_files(self):
+        """The text of each of the audit log's files, in their order, compressed or not."""
+        for _ in range(20):
+            names = sorted({path.name.removesuffix(".zst") for pattern in ("*.jsonl", "*.jsonl.zst")
+                            for path in self.audit_directory.glob(pattern)})
+            try:
+                return [self.record_file(self.audit_directory / name) for name in names]
+            except FileNotFoundError:  # it was compressed, or deleted, between its being listed and read
+                pass
+        raise RuntimeError(f"the files in {self.audit_directory} do not stay")
+
+    @staticmethod
+    def record_file(path):
+        try:
+            return path.read_text()
+        except FileNotFoundError:
+            with open(f"{path}.zst", "rb") as packed:
+                return subprocess.run(["zstd", "-dcq"], stdin=packed, capture_output=True, check=True).stdout.decode()
 
     # ---- results -----------------------------------------------------------------------------------------
 

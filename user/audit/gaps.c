@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "audit/gaps.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "audit/segment.h"
 #include "base/cleanup.h"
 
 struct gaps {
@@ -103,15 +102,20 @@ static enum lesson learn_line(struct gaps *gaps, const char *line, const char *b
 static int learn_segment(struct gaps *gaps, const char *folder, const char *name, const char *boot,
 			 enum lesson *ret_lesson)
 {
+	_cleanup_(segment_release) struct segment_text text = {0};
 	_cleanup_fclose_ FILE *file = NULL;
 	_cleanup_free_ char *line = NULL;
 	enum lesson most = LESSON_NOTHING;
-	char path[4096];
 	size_t room = 0;
+	int error = segment_read(folder, name, &text);
 
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	file = fopen(path, "re");
+	if (error)
+		return error;
+	if (!text.length) { /* the newest one is: it was begun by who asks. It says nothing of those before it */
+		*ret_lesson = LESSON_THIS_BOOT;
+		return 0;
+	}
+	file = fmemopen((void *)(uintptr_t)text.bytes, text.length, "re");
 	if (!file)
 		return -errno;
 	while (getline(&line, &room, file) > 0) {
@@ -126,33 +130,16 @@ static int learn_segment(struct gaps *gaps, const char *folder, const char *name
 	return 0;
 }
 
-static int is_segment(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name);
-
-	return length > 6 && !strcmp(entry->d_name + length - 6, ".jsonl");
-}
-
 int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id)
 {
+	_cleanup_(segments_free) struct segments segments = {0};
 	enum lesson lesson = LESSON_THIS_BOOT;
-	struct dirent **entries;
-	int count = scandir(folder, &entries, is_segment, alphasort), error = 0;
-	char boot[64], path[4096];
+	int error = segments_list(folder, &segments);
+	char boot[64];
 
-	if (count < 0)
-		return -errno;
 	snprintf(boot, sizeof(boot), "\"boot\":\"%016" PRIx64 "\"", boot_id);
-	for (int i = count; i-- > 0;) {
-		struct stat status;
-
-		/* The newest one is empty: it was begun by who asks. */
-		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-		if (!error && lesson == LESSON_THIS_BOOT && !stat(path, &status) && status.st_size)
-			error = learn_segment(gaps, folder, entries[i]->d_name, boot, &lesson);
-		free(entries[i]);
-	}
-	free(entries);
+	for (size_t i = segments.count; i-- > 0 && !error && lesson == LESSON_THIS_BOOT;)
+		error = learn_segment(gaps, folder, segments.items[i].name, boot, &lesson);
 	return error;
 }
 

@@ -7,6 +7,7 @@
 
 #include "audit/catalogs.h"
 #include "audit/gaps.h"
+#include "audit/keeper.h"
 #include "audit/ledger.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -26,6 +27,8 @@ struct journal {
 	struct catalogs *catalogs;
 	struct gaps *gaps;
 	struct ledger *ledger;
+	struct keeper *keeper;
+	struct witness *witness;
 	struct veil *veil;
 	struct journal_damage damage;
 	struct json batch; /* not in the log yet */
@@ -36,6 +39,7 @@ struct journal {
 	struct counters_cpu *taken;
 	uint64_t filled[USHER_RINGS];
 	enum { LOOK_AT_NUMBERS, LOOK_AT_RINGS, LOOK_FOR_GAPS } look;
+	enum journal_sync sync;
 	bool unsynced;
 	size_t operation_at; /* where the last operation begins in the batch */
 	uint64_t gap_count, lost, written, write_errors;
@@ -66,11 +70,13 @@ void journal_close(struct journal *journal)
 	events_close(journal->events);
 	catalogs_free(journal->catalogs);
 	gaps_free(journal->gaps);
+	keeper_free(journal->keeper);
 	if (journal->ledger) {
 		struct record_stamp stamp = stamp_now(journal);
 
 		ledger_close(journal->ledger, &stamp);
 	}
+	witness_close(journal->witness);
 	veil_close(journal->veil);
 	json_free(&journal->batch);
 	free(journal->ranges);
@@ -127,24 +133,43 @@ static void add_position(struct journal *journal)
 	journal->batch_records++;
 }
 
+static int sync_log(struct journal *journal)
+{
+	int error = journal->unsynced && journal->sync != JOURNAL_SYNC_NEVER ? ledger_sync(journal->ledger) : 0;
+
+	if (error)
+		journal->write_errors++;
+	else
+		journal->unsynced = false;
+	return error;
+}
+
 /* Writes the batch, and only then frees the room of what is in it. */
 static int flush(struct journal *journal)
 {
-	int error;
+	bool at_once = journal->sync == JOURNAL_SYNC_BATCH;
+	int error = at_once ? sync_log(journal) : 0; /* what could not be brought there last time */
 
-	if (!journal->batch_records)
-		return 0;
+	if (error || !journal->batch_records)
+		return error;
 	error = append(journal);
 	if (error) {
 		journal->write_errors++;
 		return error;
 	}
-	events_release(journal->events);
+	if (!at_once)
+		events_release(journal->events);
 	journal->written += journal->batch_records;
 	journal->batch_records = 0;
 	journal->unsynced = true;
 	json_clear(&journal->batch);
 	clear_ranges(journal);
+	if (at_once) {
+		error = sync_log(journal);
+		if (error)
+			return error;
+		events_release(journal->events);
+	}
 	if (!strcmp(journal->position_in, ledger_path(journal->ledger)))
 		return 0;
 	/* A new segment. Its position may come late in it: whatever comes before it is there as well. */
@@ -294,17 +319,6 @@ static int look(struct journal *journal)
 	return error;
 }
 
-static int sync_log(struct journal *journal)
-{
-	int error = journal->unsynced ? ledger_sync(journal->ledger) : 0;
-
-	if (error)
-		journal->write_errors++;
-	else
-		journal->unsynced = false;
-	return error;
-}
-
 /* Keys of pseudonyms that are due, each with its record. What cannot be written is tried again. */
 static void turn_keys(struct journal *journal)
 {
@@ -331,6 +345,11 @@ void journal_privacy(struct journal *journal, const struct client_privacy *priva
 	turn_keys(journal);
 }
 
+void journal_retain(struct journal *journal, uint32_t seconds)
+{
+	keeper_retain(journal->keeper, seconds);
+}
+
 int journal_tick(struct journal *journal)
 {
 	int error;
@@ -349,6 +368,14 @@ int journal_tick(struct journal *journal)
 		journal->unsynced = true;
 	}
 	return error ? error : sync_log(journal);
+}
+
+int journal_tend(struct journal *journal)
+{
+	struct record_stamp stamp = stamp_now(journal);
+	int error = journal->witness ? witness_run(journal->witness) : 0, kept = keeper_tick(journal->keeper, &stamp);
+
+	return kept ? kept : error;
 }
 
 /* ---- operations --------------------------------------------------------------------------------------------- */
@@ -379,6 +406,30 @@ int journal_operation_end(struct journal *journal)
 	return error;
 }
 
+int journal_rotate_key(struct journal *journal, const struct record_actor *actor, const char *why,
+		       struct problem *problem)
+{
+	struct record_stamp stamp = stamp_now(journal);
+	int error = flush(journal);
+
+	if (error)
+		return problem_set(problem, error, "cannot write to the audit log %s: %s", ledger_path(journal->ledger),
+				   strerror(-error));
+	error = ledger_rotate(journal->ledger, &stamp, actor, why, problem);
+	if (error)
+		return error;
+	/* The segment that the new key signs begins at once: `usher audit key` names the key of the newest. What is not written now is later. */
+	add_position(journal);
+	journal->positioned = true;
+	flush(journal);
+	return 0;
+}
+
+const char *journal_key(const struct journal *journal)
+{
+	return ledger_key(journal->ledger);
+}
+
 /* ---- the outside -------------------------------------------------------------------------------------------- */
 
 void journal_catalog(struct journal *journal, struct catalog *catalog)
@@ -405,8 +456,8 @@ static int begin(struct journal *journal, const struct ledger_found *found)
 	return flush(journal);
 }
 
-int journal_open(const struct program *program, const struct publisher *publisher, const char *folder, const char *key,
-		 const char *client_keys, struct problem *problem, struct journal **ret_journal)
+int journal_open(const struct program *program, const struct publisher *publisher,
+		 const struct journal_options *options, struct problem *problem, struct journal **ret_journal)
 {
 	_cleanup_(cleanup_journal) struct journal *journal = calloc(1, sizeof(*journal));
 	struct ledger_found found;
@@ -417,6 +468,7 @@ int journal_open(const struct program *program, const struct publisher *publishe
 		return problem_set(problem, -ENOMEM, "no memory");
 	journal->program = program;
 	journal->publisher = publisher;
+	journal->sync = options->sync;
 	journal->taken = calloc(counters_cpus(), sizeof(*journal->taken));
 	journal->ranges = calloc(counters_cpus() * USHER_RINGS, sizeof(*journal->ranges));
 	if (!journal->taken || !journal->ranges || catalogs_new(&journal->catalogs) ||
@@ -424,15 +476,23 @@ int journal_open(const struct program *program, const struct publisher *publishe
 		return problem_set(problem, -ENOMEM, "no memory");
 	clear_ranges(journal);
 	stamp = stamp_now(journal);
-	error = veil_open(client_keys, problem, &journal->veil, &journal->damage.client_keys);
+	error = veil_open(options->client_keys, problem, &journal->veil, &journal->damage.client_keys);
 	if (error)
 		return error;
-	error = ledger_open(folder, key, &stamp, problem, &journal->ledger, &found);
+	error = ledger_open(options->folder, options->key, &stamp, problem, &journal->ledger, &found);
 	if (error)
 		return error;
-	error = gaps_learn(journal->gaps, folder, program->boot.boot_id);
+	if (options->witness && witness_new(options->witness, &journal->witness))
+		return problem_set(problem, -ENOMEM, "no memory");
+	ledger_witness(journal->ledger, journal->witness);
+	if (options->limits.bytes)
+		ledger_limit(journal->ledger, &options->limits);
+	error = gaps_learn(journal->gaps, options->folder, program->boot.boot_id);
 	if (error)
-		return problem_set(problem, error, "cannot read the audit log in %s: %s", folder, strerror(-error));
+		return problem_set(problem, error, "cannot read the audit log in %s: %s", options->folder,
+				   strerror(-error));
+	if (keeper_new(journal->ledger, &journal->keeper))
+		return problem_set(problem, -ENOMEM, "no memory");
 	journal->damage.key = found.key_damaged;
 	journal->damage.log = found.broken || found.cut;
 	error = events_open(program, &journal->events);
@@ -450,12 +510,23 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 {
 	size_t waiting = events_waiting(journal->events, USHER_RING_EVENTS) +
 			 events_waiting(journal->events, USHER_RING_REQUIRED);
+	struct witness_totals witness = {0};
+	struct keeper_totals kept;
 
+	keeper_totals(journal->keeper, &kept);
+	if (journal->witness)
+		witness_totals(journal->witness, &witness);
 	*ret_totals = (struct journal_totals){
 		.written = journal->written,
 		.gaps = journal->gap_count,
 		.lost = journal->lost,
 		.write_errors = journal->write_errors,
+		.compressed = kept.compressed,
+		.deleted = kept.deleted,
+		.keeper_errors = kept.errors,
+		.witnessed = witness.written,
+		.witness_errors = witness.errors,
+		.witness_error = witness.error,
 		.waiting = waiting / EVENT_ROOM,
 	};
 }

@@ -12,17 +12,28 @@
 #define USHER_AUDIT_JOURNAL_H
 
 #include "audit/record.h"
+#include "audit/store.h"
 #include "kernel/program.h"
 #include "kernel/publish.h"
 
 struct journal;
 
-/* Opens the log in `folder`, which is signed with the private key in the file `key` and has pseudonyms by those
- * in the file `client_keys`, and the rings of the loaded program; finds out what the log has already. Writes a record
- * ("log-mended") if the last line before was torn. program and publisher must outlive it. Returns 0, or -errno with a
- * sentence. */
-int journal_open(const struct program *program, const struct publisher *publisher, const char *folder, const char *key,
-		 const char *client_keys, struct problem *problem, struct journal **ret_journal);
+/* When what was written is brought to the disk: before the kernel gets the room of a batch's events back; each second, and before an operation
+ * is said to be done; or when the host does so by itself. A segment that ends, a deletion and a new key are brought there in any case. */
+enum journal_sync { JOURNAL_SYNC_SECOND, JOURNAL_SYNC_BATCH, JOURNAL_SYNC_NEVER };
+
+struct journal_options {
+	const char *folder, *key,
+		*client_keys;	    /* of the log; files of the private key that signs it, and of those of pseudonyms */
+	struct store_limits limits; /* zeroed: the store's own */
+	enum journal_sync sync;
+	const char *witness; /* file that each checkpoint is appended to, or NULL */
+};
+
+/* Opens the log, and the rings of the loaded program; finds out what the log has already. Writes a record ("log-mended") if the last line
+ * before was torn. program and publisher must outlive it. Returns 0, or -errno with a sentence. */
+int journal_open(const struct program *program, const struct publisher *publisher,
+		 const struct journal_options *options, struct problem *problem, struct journal **ret_journal);
 /* What was found when it was opened. */
 struct journal_damage {
 	bool log;	  /* the chain is broken, or its end is missing: `verify` says where */
@@ -35,6 +46,13 @@ void journal_close(struct journal *journal);
 
 /* How clients' addresses are put on record from now on. */
 void journal_privacy(struct journal *journal, const struct client_privacy *privacy);
+/* How long segments are kept after their last record from now on: seconds, 0: for good. */
+void journal_retain(struct journal *journal, uint32_t seconds);
+/* A new key to sign with, on record with who wanted it and why. Returns 0, or -errno with a sentence: the old one goes on. */
+int journal_rotate_key(struct journal *journal, const struct record_actor *actor, const char *why,
+		       struct problem *problem);
+/* Its id. */
+const char *journal_key(const struct journal *journal);
 /* Takes the names of a generation; to be called before it is published. */
 void journal_catalog(struct journal *journal, struct catalog *catalog);
 
@@ -47,6 +65,9 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context);
 /* Looks for numbers that never came, and brings the log to the disk. Every second or so, after a drain. 0 or -errno. */
 int journal_tick(struct journal *journal);
 
+/* Sees to closed segments (keeper.h) and the witness, every second or so. Returns 0, or what has failed there: the log goes on. */
+int journal_tend(struct journal *journal);
+
 /* Begins the record of an operation; the caller adds fields to it, then calls journal_operation_end, which returns 0 once
  * it is on the disk, -errno if it could not be written yet (it is kept and tried again), or -ENOBUFS if too much waits
  * already and it is not kept. */
@@ -57,7 +78,10 @@ struct journal_totals {
 	uint64_t written;    /* records */
 	uint64_t gaps, lost; /* gaps found, and numbers in them */
 	uint64_t write_errors;
-	uint64_t waiting; /* events in the rings and records in memory that are not in the log */
+	uint64_t compressed, deleted, keeper_errors; /* segments, and what failed with closed ones */
+	uint64_t witnessed, witness_errors; /* checkpoints in the witness's file, and failures to write there */
+	int witness_error;		    /* of the last try */
+	uint64_t waiting;		    /* events in the rings and records in memory that are not in the log */
 };
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals);
 /* Segment that is being written. */

@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/segment.h"
 #include "base/cleanup.h"
 
 #define PATH_ROOM 4096
@@ -19,6 +18,7 @@ struct ledger {
 	struct store *store;
 	struct chain chain;
 	struct signer *signer;
+	struct witness *witness; /* or NULL */
 	char *folder, *key;
 	char log[CHAIN_LOG];
 	bool begins, begun;  /* the next batch is the first of a segment; which is there */
@@ -104,6 +104,8 @@ static int sign(struct ledger *ledger, const struct record_stamp *stamp)
 	if (error)
 		return error;
 	ledger->signed_for = ledger->chain.seals; /* that of the checkpoint itself waits for the next one */
+	if (ledger->witness)
+		witness_give(ledger->witness, ledger->text.bytes, length);
 	return write_head(ledger, ledger->text.bytes, length);
 }
 
@@ -149,23 +151,17 @@ static int follow(struct ledger *ledger, const char *text, size_t length, struct
 
 static int read_newest(struct ledger *ledger, struct ledger_found *found)
 {
-	_cleanup_close_ int file = open(store_path(ledger->store), O_RDONLY | O_CLOEXEC);
-	struct stat status;
-	void *text;
-	int error;
+	_cleanup_(segment_release) struct segment_text text = {0};
+	int error = segment_read(ledger->folder, store_name(ledger->store), &text);
 
-	if (file < 0 || fstat(file, &status))
-		return -errno;
-	if (!status.st_size) {
+	if (error)
+		return error;
+	found->broken |= text.damaged;
+	if (!text.length) {
 		found->unchained = true;
 		return 0;
 	}
-	text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-	if (text == MAP_FAILED)
-		return -errno;
-	error = follow(ledger, text, (size_t)status.st_size, found);
-	munmap(text, (size_t)status.st_size);
-	return error;
+	return follow(ledger, text.bytes, text.length, found);
 }
 
 static int begin_chain(struct ledger *ledger)
@@ -213,6 +209,13 @@ static int go_on(struct ledger *ledger, const struct record_stamp *stamp, struct
 		error = read_newest(ledger, found);
 	else
 		found->unchained = true;
+	/* One that is compressed was whole, sealed and signed before it was. If it is not now, it stays as somebody has left it. */
+	if (!error && store_is_closed(ledger->store) && !found->unchained &&
+	    (found->broken || found->unsealed_lines || ledger->signed_for != ledger->chain.seals)) {
+		found->broken = true;
+		ledger->signed_for = 0;
+		return begin_chain(ledger);
+	}
 	if (!error && found->unchained)
 		error = begin_chain(ledger);
 	else if (!error && found->unsealed_lines)
@@ -305,7 +308,7 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
 }
 
 int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const struct record_actor *actor,
-		  struct problem *problem)
+		  const char *why, struct problem *problem)
 {
 	struct signer *next = NULL;
 	struct json record = {0};
@@ -316,6 +319,8 @@ int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const
 		return error;
 	signer_public(next, public);
 	record_operation(&record, stamp, "key-rotated", actor);
+	if (why)
+		json_string(&record, "why", why);
 	json_string(&record, "old_key", signer_id(ledger->signer));
 	json_string(&record, "new_key", signer_id(next));
 	json_string(&record, "public", public);
@@ -337,7 +342,29 @@ int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const
 	}
 	signer_close(ledger->signer);
 	ledger->signer = next;
+	ledger->begins = true;
+	ledger->begun = false;
 	return 0;
+}
+
+void ledger_witness(struct ledger *ledger, struct witness *witness)
+{
+	ledger->witness = witness;
+}
+
+void ledger_limit(struct ledger *ledger, const struct store_limits *limits)
+{
+	store_limit(ledger->store, limits);
+}
+
+uint32_t ledger_number(const struct ledger *ledger)
+{
+	return ledger->begun ? store_number(ledger->store) : 0;
+}
+
+const char *ledger_folder(const struct ledger *ledger)
+{
+	return ledger->folder;
 }
 
 const char *ledger_path(const struct ledger *ledger)

@@ -12,6 +12,7 @@
 
 #include "audit/chain.h"
 #include "audit/store.h"
+#include "audit/witness.h"
 
 #define LEDGER_HEAD "head.json" /* the last checkpoint, beside the segments */
 
@@ -40,10 +41,18 @@ int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const
 int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp);
 /* What was appended is on the disk: 0 or -errno. */
 int ledger_sync(struct ledger *ledger);
-/* A new key: the old one signs the record that names both. Returns 0, or -errno with a sentence and the old one goes on. */
+/* A new key: the old one signs the record that names both, and with it the end of the segment; the next batch begins another one. why: or NULL.
+ * Returns 0, or -errno with a sentence and the old one goes on. */
 int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const struct record_actor *actor,
-		  struct problem *problem);
+		  const char *why, struct problem *problem);
+/* Who gets each checkpoint from now on; it must outlive the ledger. NULL: nobody. */
+void ledger_witness(struct ledger *ledger, struct witness *witness);
 
+/* What a segment ends at. */
+void ledger_limit(struct ledger *ledger, const struct store_limits *limits);
+/* Of the segment that is being written; 0: there is none yet. All before it are closed. */
+uint32_t ledger_number(const struct ledger *ledger);
+const char *ledger_folder(const struct ledger *ledger);
 const char *ledger_path(const struct ledger *ledger);
 const char *ledger_key(const struct ledger *ledger);
 

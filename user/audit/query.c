@@ -77,6 +77,7 @@ static int read_segment(struct query *query, const struct segments *segments, si
 		return answer;
 	}
 	query->totals.segments++;
+	query->totals.damaged += text.damaged;
 	answer = read_text(query, &text);
 	segment_release(&text);
 	return answer;
@@ -113,6 +114,7 @@ int query_run(const char *folder, const struct filter *filter, struct query_plac
 		totals->bytes += query.totals.bytes;
 		totals->lines += query.totals.lines;
 		totals->found += query.totals.found;
+		totals->damaged += query.totals.damaged;
 	}
 	return answer;
 }

@@ -26,6 +26,7 @@ struct query_totals {
 	uint64_t segments, skipped; /* read, and left unread */
 	uint64_t bytes, lines;	    /* read */
 	uint64_t found;
+	uint64_t damaged; /* compressed ones of which only a part could be read */
 };
 
 /* From `place` on, which moves. totals: NULL, or what is added to. Returns 0, what `found` ended it with, or -errno: -ENOENT if

@@ -11,40 +11,67 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <zstd.h>
+
 #include "base/cleanup.h"
 
 #define PATH_ROOM 4096
 #define PREFIX "usher-"
 #define SUFFIX ".jsonl"
+#define DESCRIPTOR_AT 4 /* in a frame */
+
+/* The length of the name without .zst, 0: it is no segment's. */
+static size_t bare_length(const char *file)
+{
+	size_t length = strlen(file), behind = sizeof(SEGMENT_COMPRESSED) - 1;
+
+	if (length > behind && !strcmp(file + length - behind, SEGMENT_COMPRESSED))
+		length -= behind;
+	return !strncmp(file, PREFIX, sizeof(PREFIX) - 1) && length > sizeof(PREFIX) + sizeof(SUFFIX) &&
+			       !memcmp(file + length - (sizeof(SUFFIX) - 1), SUFFIX, sizeof(SUFFIX) - 1)
+		       ? length
+		       : 0;
+}
 
 static int is_segment(const struct dirent *entry)
 {
-	size_t length = strlen(entry->d_name);
+	return bare_length(entry->d_name) > 0;
+}
 
-	return !strncmp(entry->d_name, PREFIX, sizeof(PREFIX) - 1) && length > sizeof(PREFIX) + sizeof(SUFFIX) &&
-	       !strcmp(entry->d_name + length - (sizeof(SUFFIX) - 1), SUFFIX);
+/* A file, which may be the second one of the segment before it: NAME sorts before NAME.zst. */
+static void add_file(struct segments *segments, const char *file)
+{
+	size_t length = bare_length(file);
+	struct segment_name *last = segments->count ? &segments->items[segments->count - 1] : NULL;
+
+	if (!last || strlen(last->name) != length || memcmp(last->name, file, length) != 0) {
+		last = &segments->items[segments->count++];
+		last->name = strndup(file, length);
+		if (!last->name)
+			abort();
+		last->number = (uint32_t)strtoul(file + sizeof(PREFIX) - 1, NULL, 10);
+	}
+	last->plain |= !file[length];
+	last->compressed |= file[length] != '\0';
 }
 
 int segments_list(const char *folder, struct segments *ret_segments)
 {
 	struct dirent **entries;
 	int count = scandir(folder, &entries, is_segment, alphasort);
-	struct segment_name *items;
+	struct segments segments = {0};
 
 	if (count < 0)
 		return -errno;
-	items = calloc((size_t)count + 1, sizeof(*items));
-	if (!items)
+	segments.items = calloc((size_t)count + 1, sizeof(*segments.items));
+	if (!segments.items)
 		abort();
 	for (int i = 0; i < count; i++) {
-		items[i].name = strdup(entries[i]->d_name);
-		if (!items[i].name)
-			abort();
-		items[i].number = (uint32_t)strtoul(entries[i]->d_name + sizeof(PREFIX) - 1, NULL, 10);
+		add_file(&segments, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
-	*ret_segments = (struct segments){items, (size_t)count};
+	*ret_segments = segments;
 	return 0;
 }
 
@@ -56,48 +83,170 @@ void segments_free(struct segments *segments)
 	*segments = (struct segments){0};
 }
 
-int segment_read(const char *folder, const char *name, struct segment_text *ret_text)
+/* The plain file or, where there is none, the compressed one: a descriptor or -errno. */
+static int open_segment(const char *folder, const char *name, bool *ret_compressed)
 {
-	_cleanup_close_ int file = -1;
-	struct stat status;
 	char path[PATH_ROOM];
+	int file;
+
+	if (snprintf(path, sizeof(path), "%s/%s" SEGMENT_COMPRESSED, folder, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	path[strlen(path) - (sizeof(SEGMENT_COMPRESSED) - 1)] = '\0';
+	*ret_compressed = false;
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0 && errno == ENOENT) {
+		strcat(path, SEGMENT_COMPRESSED);
+		*ret_compressed = true;
+		file = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	return file < 0 ? -errno : file;
+}
+
+/* ---- compressed ones ----------------------------------------------------------------------------------------- */
+
+/* As much as there is before what is damaged. */
+static size_t read_prefix(const struct segment_text *packed, char *to, size_t room)
+{
+	ZSTD_DStream *stream = ZSTD_createDStream();
+	ZSTD_inBuffer in = {packed->bytes, packed->length, 0};
+	ZSTD_outBuffer out = {to, room, 0};
+	size_t got = 1, before;
+
+	if (!stream)
+		abort();
+	do {
+		before = in.pos + out.pos;
+		got = ZSTD_decompressStream(stream, &out, &in);
+	} while (!ZSTD_isError(got) && got && in.pos + out.pos > before);
+	ZSTD_freeDStream(stream);
+	return out.pos;
+}
+
+/* One frame that says how long its text is and has a sum of it, as compressor.c writes them, and nothing behind it. */
+static int unpack(const struct segment_text *packed, struct segment_text *ret_text)
+{
+	struct segment_text text = {.damaged = true};
+	unsigned long long length = ZSTD_getFrameContentSize(packed->bytes, packed->length);
+	/* RFC 8878, 3.1.1.1.1: the flag of the sum, and a bit that decoders overlook. */
+	bool ours = packed->length > DESCRIPTOR_AT && (packed->bytes[DESCRIPTOR_AT] & 0x14) == 0x04;
+	size_t got;
 	void *bytes;
 
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0 || fstat(file, &status))
-		return -errno;
-	if (!status.st_size) {
-		*ret_text = (struct segment_text){0};
+	if (length == ZSTD_CONTENTSIZE_ERROR || length == ZSTD_CONTENTSIZE_UNKNOWN || length > SEGMENT_TEXT_MAX ||
+	    !length || !ours) {
+		*ret_text = text;
 		return 0;
 	}
-	bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+	bytes = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (bytes == MAP_FAILED)
 		return -errno;
-	madvise(bytes, (size_t)status.st_size, MADV_SEQUENTIAL);
-	*ret_text = (struct segment_text){bytes, (size_t)status.st_size};
+	text.bytes = bytes;
+	text.mapped = (size_t)length;
+	got = ZSTD_decompress(bytes, text.mapped, packed->bytes, packed->length);
+	text.damaged = ZSTD_isError(got) || got != text.mapped ||
+		       ZSTD_findFrameCompressedSize(packed->bytes, packed->length) != packed->length;
+	text.length = ZSTD_isError(got) ? read_prefix(packed, bytes, text.mapped) : got;
+	*ret_text = text;
 	return 0;
+}
+
+/* The beginning of one, up to `room` bytes of text. */
+static ssize_t unpack_front(int file, char *to, size_t room)
+{
+	_cleanup_free_ char *packed = malloc(ZSTD_CStreamOutSize());
+	ZSTD_DStream *stream = ZSTD_createDStream();
+	ZSTD_outBuffer out = {to, room, 0};
+	ssize_t got = 1;
+	size_t left = 1;
+
+	if (!packed || !stream)
+		abort();
+	while (got > 0 && out.pos < room && left && !ZSTD_isError(left)) {
+		ZSTD_inBuffer in = {packed, 0, 0};
+
+		got = read(file, packed, ZSTD_CStreamOutSize());
+		in.size = got > 0 ? (size_t)got : 0;
+		while (in.pos < in.size && out.pos < room && left && !ZSTD_isError(left))
+			left = ZSTD_decompressStream(stream, &out, &in);
+	}
+	ZSTD_freeDStream(stream);
+	return got < 0 ? got : (ssize_t)out.pos;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------- */
+
+/*
+ * As long as it is now. A mapping of the file itself would end whoever looks at it (SIGBUS) where the writer has cut back a torn batch since, or
+ * the disk cannot be read.
+ */
+static int read_whole(int file, struct segment_text *ret_text)
+{
+	struct segment_text text = {0};
+	struct stat status;
+	ssize_t got = 1;
+	char *bytes;
+
+	if (fstat(file, &status))
+		return -errno;
+	if (!status.st_size)
+		return 0;
+	text.mapped = (size_t)status.st_size;
+	bytes = mmap(NULL, text.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bytes == MAP_FAILED)
+		return -errno;
+	text.bytes = bytes;
+	while (text.length < text.mapped && got) {
+		got = read(file, bytes + text.length, text.mapped - text.length);
+		if (got < 0 && errno != EINTR) {
+			int error = -errno;
+
+			segment_release(&text);
+			return error;
+		}
+		text.length += got > 0 ? (size_t)got : 0;
+	}
+	*ret_text = text;
+	return 0;
+}
+
+int segment_read(const char *folder, const char *name, struct segment_text *ret_text)
+{
+	bool compressed;
+	_cleanup_close_ int file = open_segment(folder, name, &compressed);
+	struct segment_text text = {0};
+	int error;
+
+	if (file < 0)
+		return file;
+	error = read_whole(file, &text);
+	if (error)
+		return error;
+	if (!compressed) {
+		*ret_text = text;
+		return 0;
+	}
+	error = unpack(&text, ret_text);
+	segment_release(&text);
+	return error;
 }
 
 void segment_release(struct segment_text *text)
 {
 	if (text->bytes)
-		munmap((void *)(uintptr_t)text->bytes, text->length);
+		munmap((void *)(uintptr_t)text->bytes, text->mapped);
 	*text = (struct segment_text){0};
 }
 
 int segment_first_line(const char *folder, const char *name, size_t room, char *ret_line, size_t *ret_length)
 {
-	_cleanup_close_ int file = -1;
+	bool compressed;
+	_cleanup_close_ int file = open_segment(folder, name, &compressed);
 	const char *newline;
-	char path[PATH_ROOM];
 	ssize_t got;
 
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	got = file < 0 ? -1 : pread(file, ret_line, room, 0);
+	if (file < 0)
+		return file;
+	got = compressed ? unpack_front(file, ret_line, room) : pread(file, ret_line, room, 0);
 	if (got < 0)
 		return -errno;
 	newline = memchr(ret_line, '\n', (size_t)got);

@@ -58,6 +58,21 @@ static int name_key(const EVP_PKEY *key, char id[SIGNER_ID])
 
 /* ---- files --------------------------------------------------------------------------------------------------- */
 
+/* Its name, too, is there after a power cut. */
+static int sync_folder_of(const char *path)
+{
+	_cleanup_free_ char *folder = strdup(path);
+	_cleanup_close_ int file = -1;
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+
+	if (!folder)
+		return -ENOMEM;
+	if (slash)
+		slash[slash == folder] = '\0';
+	file = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return file < 0 || fsync(file) ? -errno : 0;
+}
+
 /* Whole or not at all, and on the disk. */
 static int write_key(const char *path, mode_t mode, EVP_PKEY *key, bool private)
 {
@@ -85,7 +100,7 @@ static int write_key(const char *path, mode_t mode, EVP_PKEY *key, bool private)
 		unlink(beside);
 		return error;
 	}
-	return 0;
+	return sync_folder_of(path);
 }
 
 static int publish_key(const char *folder, const struct signer *signer)

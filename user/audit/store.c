@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "audit/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/segment.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
@@ -21,7 +22,10 @@
 struct store {
 	char *folder;
 	char path[PATH_ROOM];
-	int lock; /* the folder itself */
+	char name[NAME_MAX + 1]; /* of the newest segment */
+	struct store_limits limits;
+	int64_t begun; /* CLOCK_MONOTONIC */
+	int lock;      /* the folder itself */
 	int segment;
 	off_t length;
 	bool torn;	 /* beyond `length` there is half a batch */
@@ -60,53 +64,54 @@ int store_begin(struct store *store)
 	segment = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
 	if (segment < 0)
 		return -errno;
+	if (fsync(store->lock)) {
+		int error = -errno;
+
+		close(segment);
+		unlink(path);
+		return error;
+	}
 	if (store->segment >= 0)
 		close(store->segment);
 	store->number++;
 	store->segment = segment;
 	store->length = 0;
 	store->torn = false;
+	store->begun = clock_monotonic();
 	memcpy(store->path, path, sizeof(path));
-	return fsync(store->lock) ? -errno : 0;
+	snprintf(store->name, sizeof(store->name), "%s", strrchr(path, '/') + 1);
+	return 0;
 }
 
 /* ---- what was there before ---------------------------------------------------------------------------------- */
 
-static int is_segment(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name);
-
-	return !strncmp(entry->d_name, "usher-", 6) && length > 6 && !strcmp(entry->d_name + length - 6, ".jsonl");
-}
-
-/* The newest with something in it: one that was begun and never written to is taken away. Without one, path is "". */
+/*
+ * The newest with something in it: one that was begun and never written to is taken away, and what is left of one that is there compressed.
+ * Without one that can be written to, path is "".
+ */
 static int newest_segment(struct store *store, char path[PATH_ROOM])
 {
-	struct dirent **entries;
-	int count = scandir(store->folder, &entries, is_segment, alphasort), error = 0;
-	bool found = false;
+	_cleanup_(segments_free) struct segments segments = {0};
+	int error = segments_list(store->folder, &segments);
 
-	if (count < 0)
-		return -errno;
-	for (int i = count; i-- > 0;) {
-		struct stat status;
+	path[0] = '\0';
+	for (size_t i = segments.count; i-- > 0 && !error && !store->number;) {
+		const struct segment_name *segment = &segments.items[i];
+		struct stat status = {.st_size = 1};
 
-		if (!found && !error &&
-		    snprintf(path, PATH_ROOM, "%s/%s", store->folder, entries[i]->d_name) >= PATH_ROOM)
-			error = -ENAMETOOLONG;
-		if (!found && !error && stat(path, &status))
-			error = -errno;
-		if (!found && !error && status.st_size) {
-			store->number = (uint32_t)strtoul(entries[i]->d_name + strlen("usher-"), NULL, 10);
-			found = true;
-		} else if (!found && !error && unlink(path)) {
-			error = -errno;
-		}
-		free(entries[i]);
+		if (snprintf(path, PATH_ROOM, "%s/%s", store->folder, segment->name) >= PATH_ROOM)
+			return -ENAMETOOLONG;
+		if (segment->plain && stat(path, &status))
+			return -errno;
+		if (!status.st_size)
+			error = unlink(path) ? -errno : 0;
+		if (!status.st_size || !segment->plain)
+			path[0] = '\0';
+		if (error || (!status.st_size && !segment->compressed))
+			continue;
+		store->number = segment->number;
+		snprintf(store->name, sizeof(store->name), "%s", segment->name);
 	}
-	free(entries);
-	if (!found)
-		path[0] = '\0';
 	return error;
 }
 
@@ -177,6 +182,7 @@ static int take_newest(struct store *store, size_t *torn)
 		close(store->segment);
 	store->segment = -1;
 	store->number = 0;
+	store->name[0] = '\0';
 	error = newest_segment(store, store->path);
 	if (!error && *store->path)
 		error = mend(store->path, &bytes);
@@ -211,6 +217,7 @@ int store_open(const char *folder, struct problem *problem, struct store **ret_s
 	if (!store)
 		return problem_set(problem, -ENOMEM, "no memory");
 	store->lock = store->segment = -1;
+	store->limits = (struct store_limits){STORE_SEGMENT_BYTES, STORE_SEGMENT_AGE};
 	store->folder = strdup(folder);
 	if (!store->folder)
 		return problem_set(problem, -ENOMEM, "no memory");
@@ -241,12 +248,26 @@ static int cut_back(struct store *store)
 
 bool store_is_full(const struct store *store, size_t length)
 {
-	return store->length && (size_t)store->length + length > STORE_SEGMENT_BYTES;
+	return store->length && ((uint64_t)store->length + length > store->limits.bytes ||
+				 clock_monotonic() - store->begun >= store->limits.age);
+}
+
+/* What is written to a file that has no name any more, or to a disk that was taken away from here, nobody can read. */
+static int find_gone(const struct store *store)
+{
+	struct stat ours, there;
+
+	if (fstat(store->segment, &ours))
+		return -errno;
+	return stat(store->path, &there) || there.st_ino != ours.st_ino || there.st_dev != ours.st_dev ? -ESTALE : 0;
 }
 
 int store_append(struct store *store, const char *bytes, size_t length)
 {
-	int error = cut_back(store);
+	int error = find_gone(store);
+
+	if (!error)
+		error = cut_back(store);
 
 	for (size_t written = 0; !error && written < length;) {
 		ssize_t got = write(store->segment, bytes + written, length - written);
@@ -270,6 +291,21 @@ int store_append(struct store *store, const char *bytes, size_t length)
 int store_sync(struct store *store)
 {
 	return fdatasync(store->segment) ? -errno : 0;
+}
+
+void store_limit(struct store *store, const struct store_limits *limits)
+{
+	store->limits = *limits;
+}
+
+const char *store_name(const struct store *store)
+{
+	return store->name;
+}
+
+bool store_is_closed(const struct store *store)
+{
+	return store->number && store->segment < 0;
 }
 
 const char *store_path(const struct store *store)

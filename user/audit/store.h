@@ -13,9 +13,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/problem.h"
 
 #define STORE_SEGMENT_BYTES (64u << 20)
+#define STORE_SEGMENT_AGE (86400 * CLOCK_SECOND)
+
+/* What a segment ends at, by the next batch that comes after that. */
+struct store_limits {
+	uint64_t bytes;
+	int64_t age; /* ns */
+};
 
 struct store;
 
@@ -28,14 +36,19 @@ void store_close(struct store *store);
 
 /* Begins the next segment. Returns 0 or -errno: then the one before goes on. */
 int store_begin(struct store *store);
-/* Would so many bytes more be too many for this segment? */
+/* STORE_SEGMENT_BYTES and STORE_SEGMENT_AGE until then. */
+void store_limit(struct store *store, const struct store_limits *limits);
+/* Would so many bytes more be too many for this segment, or is it too old? */
 bool store_is_full(const struct store *store, size_t length);
-/* Appends whole lines. Returns 0, or -errno, and then none of them is in the log. */
+/* Appends whole lines. Returns 0; -ESTALE: the segment is not where it was; or -errno; and then none of them is in the log. */
 int store_append(struct store *store, const char *bytes, size_t length);
 /* What was appended is on the disk: 0 or -errno. */
 int store_sync(struct store *store);
-/* Path of the segment that is being written, and its number; "" and 0: there is none. */
+/* Path of the segment that is being written, and its name and number; "" and 0: there is none. */
 const char *store_path(const struct store *store);
+const char *store_name(const struct store *store);
+/* The newest segment is compressed already: nothing can be added to it. What came after it was lost. */
+bool store_is_closed(const struct store *store);
 uint32_t store_number(const struct store *store);
 
 #endif

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/retention.h"
 #include "audit/sequences.h"
-#include "audit/segment.h"
 #include "base/cleanup.h"
 
 #define TIME_AT 9
 #define TIME_LENGTH 24
+#define TRIES 16
 
 struct verifier {
 	const struct verify_trust *trust;
@@ -32,6 +33,10 @@ struct verifier {
 	struct signer_key **keys; /* that the log itself has named */
 	uint64_t *known_from;	  /* seal that has to be signed before the key counts */
 	size_t key_count, key_room;
+	struct chain_segment front; /* of the first segment */
+	uint64_t
+		shortened_by; /* the seal of the record that says why there is none before it; 0: there is no such record */
+
 	size_t next_witness; /* by seal */
 	size_t *witnesses;   /* in the order of their seals */
 };
@@ -90,6 +95,18 @@ static void note_rotation(struct verifier *verifier, const char *line, size_t le
 	}
 	verifier->known_from[verifier->key_count] = verifier->chain.seals + 1;
 	verifier->keys[verifier->key_count++] = key;
+}
+
+/* A segment was deleted: is it the one before the first that is left? */
+static void note_deletion(struct verifier *verifier, const char *line, size_t length)
+{
+	uint8_t hash[SHA256_BYTES];
+	uint64_t seal;
+	uint32_t number;
+
+	if (!retention_parse(line, length, &number, &seal, hash) && number + 1 == verifier->summary.first_segment &&
+	    seal == verifier->front.seal && !memcmp(hash, verifier->front.previous, sizeof(hash)))
+		verifier->shortened_by = verifier->chain.seals + 1;
 }
 
 static void take_checkpoint(struct verifier *verifier, const char *line, size_t length)
@@ -195,6 +212,8 @@ static void take_record(struct verifier *verifier, const char *line, size_t leng
 		find(verifier, verifier->line, verifier->line, "%s", fault);
 	else if (memmem(line, length, "\"activity\":\"key-rotated\"", 24))
 		note_rotation(verifier, line, length);
+	else if (memmem(line, length, "\"activity\":\"" RETENTION_ACTIVITY "\"", sizeof(RETENTION_ACTIVITY) + 12))
+		note_deletion(verifier, line, length);
 	verifier->summary.decisions += decision;
 	verifier->summary.gaps += gap;
 	verifier->summary.operations += memmem(line, length < 64 ? length : 64, ",\"type\":\"operation\"", 19) != NULL;
@@ -231,6 +250,8 @@ static int begin_segment(struct verifier *verifier, const char *line, size_t len
 	chain_close(&verifier->chain);
 	error = chain_open(segment.seal, segment.previous, &verifier->chain);
 	memcpy(verifier->log, segment.log, sizeof(verifier->log));
+	if (!verifier->summary.segments)
+		verifier->front = segment;
 	verifier->chained = true;
 	return error;
 }
@@ -287,7 +308,10 @@ static int take_segment(struct verifier *verifier, const struct segment_text *te
 		take_line(verifier, line, (size_t)(newline - line));
 	}
 	verifier->summary.lines += verifier->line;
-	if (!verifier->line)
+	if (text->damaged)
+		find(verifier, verifier->line + 1, verifier->line + 1,
+		     "the compressed file is damaged: what it held from here on cannot be read");
+	else if (!verifier->line)
 		find(verifier, 0, 0, "the segment is empty");
 	else if (last)
 		verifier->summary.unsealed_lines = verifier->chain.lines + (line < end);
@@ -345,34 +369,65 @@ static void miss_witnesses(struct verifier *verifier)
 	}
 }
 
+/* A log that does not begin at its beginning says itself why, and has signed that. */
+static void judge_beginning(struct verifier *verifier, const struct segments *segments)
+{
+	uint32_t first = verifier->summary.first_segment;
+
+	if (first <= 1)
+		return;
+	verifier->segment = segments->items[0].name;
+	if (!verifier->shortened_by)
+		find(verifier, 0, 0,
+		     "the log begins with segment %u, and no record in it says that the one before it was deleted",
+		     first);
+	else if (verifier->shortened_by > verifier->summary.signed_seal)
+		find(verifier, 0, 0,
+		     "the log begins with segment %u, and the record that the one before it was deleted is not signed",
+		     first);
+	else
+		verifier->summary.deleted = first - 1;
+}
+
+/* One of them. -ESTALE: it was the first, and has been deleted since they were listed. */
+static int take_file(struct verifier *verifier, const char *folder, const struct segments *segments, size_t i)
+{
+	const struct segment_name *name = &segments->items[i];
+	struct segment_text text;
+	int error = segment_read(folder, name->name, &text);
+
+	if (error)
+		return error == -ENOENT && !i ? -ESTALE : error;
+	verifier->segment = name->name;
+	if (!i)
+		verifier->summary.first_segment = name->number;
+	else if (name->number != segments->items[i - 1].number + 1)
+		find(verifier, 0, 0, "segment %u stands where %u is due", name->number,
+		     segments->items[i - 1].number + 1);
+	error = take_segment(verifier, &text, name->number, i + 1 == segments->count);
+	segment_release(&text);
+	verifier->summary.segments++;
+	return error;
+}
+
 int verify_folder(const char *folder, const struct verify_trust *trust, verify_found *found, void *context,
 		  struct verify_summary *ret_summary)
 {
 	_cleanup_(release) struct verifier verifier = {.trust = trust, .found = found, .context = context};
 	_cleanup_(segments_free) struct segments segments = {0};
-	int error = segments_list(folder, &segments);
+	int error = -ESTALE;
 
 	sort_witnesses(&verifier);
-	for (size_t i = 0; !error && i < segments.count; i++) {
-		const struct segment_name *name = &segments.items[i];
-		struct segment_text text;
-
-		verifier.segment = name->name;
-		if (!i)
-			verifier.summary.first_segment = name->number;
-		else if (name->number != segments.items[i - 1].number + 1)
-			find(&verifier, 0, 0, "segment %u stands where %u is due", name->number,
-			     segments.items[i - 1].number + 1);
-		error = segment_read(folder, name->name, &text);
-		if (error)
-			break;
-		error = take_segment(&verifier, &text, name->number, i + 1 == segments.count);
-		segment_release(&text);
-		verifier.summary.segments++;
+	for (int tries = 0; error == -ESTALE && tries < TRIES; tries++) {
+		segments_free(&segments);
+		error = segments_list(folder, &segments);
+		for (size_t i = 0; !error && i < segments.count; i++)
+			error = take_file(&verifier, folder, &segments, i);
 	}
 	if (error)
 		return error;
 	miss_witnesses(&verifier);
+	judge_beginning(&verifier, &segments);
 	*ret_summary = verifier.summary;
 	return 0;
 }

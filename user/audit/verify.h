@@ -8,7 +8,8 @@
  *    those that the seal names: nothing is missing that the kernel has numbered.
  * 3. A checkpoint counts if a known key has signed it: one of those that are given, or one that a log signed by a known key names as the
  *    next. It holds if it names the seal before it.
- * 4. Witnesses are checkpoints that were kept elsewhere. The log has to have the seal that each names. Without any, whoever holds the
+ * 4. A log begins with segment 1, or it has a record, signed, that the one before its first was deleted (retention.h), by number and seal.
+ * 5. Witnesses are checkpoints that were kept elsewhere. The log has to have the seal that each names. Without any, whoever holds the
  *    private key, or cuts off the end of the log and its head, is not found out.
  */
 #ifndef USHER_AUDIT_VERIFY_H
@@ -37,6 +38,7 @@ struct verify_summary {
 	uint64_t unsealed_lines; /* at the end: being written, or what a crash has left */
 	uint64_t last_seal, signed_seal;
 	uint32_t first_segment;
+	uint32_t deleted; /* segments before that, which a signed record says have lived their time */
 	char first_time[CLOCK_TEXT], last_time[CLOCK_TEXT], signed_time[CLOCK_TEXT]; /* "": none */
 };
 

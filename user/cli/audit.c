@@ -10,8 +10,13 @@
 static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
-} words[] = {{"tail", audit_tail}, {"query", audit_query},	     {"verify", audit_verify},
-	     {"key", audit_key},   {"checkpoint", audit_checkpoint}, {"client", audit_client}};
+} words[] = {{"tail", audit_tail},
+	     {"query", audit_query},
+	     {"verify", audit_verify},
+	     {"key", audit_key},
+	     {"checkpoint", audit_checkpoint},
+	     {"client", audit_client},
+	     {"rotate-key", audit_rotate_key}};
 
 int cli_audit(int argc, char **argv)
 {
@@ -22,6 +27,8 @@ int cli_audit(int argc, char **argv)
 				return words[w].run(argc, argv);
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] != '-')
-			return cli_misuse("there are tail, query, verify, key, checkpoint and client, not %s", argv[i]);
-	return cli_misuse("say which: tail, query, verify, key, checkpoint or client");
+			return cli_misuse(
+				"there are tail, query, verify, key, checkpoint, client and rotate-key, not %s",
+				argv[i]);
+	return cli_misuse("say which: tail, query, verify, key, checkpoint, client or rotate-key");
 }

@@ -14,6 +14,7 @@ int audit_query(int argc, char **argv);
 int audit_verify(int argc, char **argv);
 int audit_key(int argc, char **argv);
 int audit_checkpoint(int argc, char **argv);
+int audit_rotate_key(int argc, char **argv); /* of the daemon */
 int audit_client(int argc, char **argv);
 
 #endif

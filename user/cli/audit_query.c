@@ -38,6 +38,7 @@ int audit_query(int argc, char **argv)
 	const char *folder = AUDIT_DIR;
 	struct answer answer = {0};
 	struct query_place place = {0};
+	struct query_totals totals = {0};
 	struct filter filter = {0};
 	int letter, status, error;
 
@@ -61,11 +62,14 @@ int audit_query(int argc, char **argv)
 		status = audit_filter_check(&filter);
 	if (status)
 		return status;
-	error = query_run(folder, &filter, &place, print_line, &answer, NULL);
+	error = query_run(folder, &filter, &place, print_line, &answer, &totals);
 	if (error < 0)
 		return cli_fail(CLI_SYSTEM, "%s: %s", folder,
 				error == -ENOENT ? "there is no record" : strerror(-error));
 	if (fflush(stdout) || error == BROKEN)
 		return CLI_SYSTEM;
+	if (totals.damaged)
+		return cli_fail(CLI_SYSTEM,
+				"%s: not all of it can be read: usher audit verify says where it is damaged", folder);
 	return answer.count ? CLI_OK : CLI_NO;
 }

@@ -18,7 +18,7 @@
 
 #define PATH_ROOM 4096
 #define KEYS_MAX 64
-#define WITNESSES_MAX 100000
+#define WITNESSES_MAX 10000000
 
 /* What is believed, and where it is from. */
 struct trust {
@@ -26,7 +26,7 @@ struct trust {
 	size_t key_count;
 	bool own_keys; /* the log's: nobody has said which */
 	struct chain_checkpoint *witnesses;
-	size_t witness_count;
+	size_t witness_count, witness_room;
 };
 
 struct report {
@@ -87,12 +87,23 @@ static const struct signer_key *key_of(const struct trust *trust, const char *id
 	return NULL;
 }
 
+static void add_witness(struct trust *trust, const struct chain_checkpoint *checkpoint)
+{
+	if (trust->witness_count == trust->witness_room) {
+		trust->witness_room = trust->witness_room ? 2 * trust->witness_room : 64;
+		trust->witnesses = reallocarray(trust->witnesses, trust->witness_room, sizeof(*trust->witnesses));
+		if (!trust->witnesses)
+			abort();
+	}
+	trust->witnesses[trust->witness_count++] = *checkpoint;
+}
+
 /* Checkpoints, one a line. Those of keys that are not known cannot be judged: of the log's own head that is no matter. */
 static int add_witnesses(struct trust *trust, const char *path, bool own)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
 	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
+	size_t room = 0, good = 0;
 	ssize_t got;
 
 	if (!file)
@@ -102,8 +113,13 @@ static int add_witnesses(struct trust *trust, const char *path, bool own)
 		struct chain_checkpoint checkpoint;
 		const struct signer_key *key;
 
-		if (chain_parse_checkpoint(line, length, &checkpoint))
-			return cli_fail(CLI_SYSTEM, "%s:%d: that is no checkpoint", path, number);
+		if (chain_parse_checkpoint(line, length, &checkpoint)) {
+			/* A write that failed, or a crash of who keeps them, has left half a line. */
+			fprintf(stderr, "usher audit: %s:%d: that is no checkpoint, and is passed over\n", path,
+				number);
+			continue;
+		}
+		good++;
 		key = key_of(trust, checkpoint.key);
 		if (!key && own)
 			continue;
@@ -114,9 +130,9 @@ static int add_witnesses(struct trust *trust, const char *path, bool own)
 			return cli_fail(CLI_NO, "%s:%d: its signature does not hold", path, number);
 		if (trust->witness_count == WITNESSES_MAX)
 			return cli_fail(CLI_SYSTEM, "%s: more than %d checkpoints", path, WITNESSES_MAX);
-		trust->witnesses[trust->witness_count++] = checkpoint;
+		add_witness(trust, &checkpoint);
 	}
-	return CLI_OK;
+	return good || own ? CLI_OK : cli_fail(CLI_SYSTEM, "%s: there is no checkpoint in it", path);
 }
 
 static void show_finding(const struct verify_finding *finding, void *context)
@@ -146,6 +162,8 @@ static void print_summary(const struct verify_summary *summary, const struct tru
 	printf("%s: %s\n", folder, summary->findings ? "NOT as it was written" : "as it was written");
 	printf("%-12s%" PRIu64 " from number %u, %" PRIu64 " lines, %s to %s\n", "segments", summary->segments,
 	       summary->first_segment, summary->lines, summary->first_time, summary->last_time);
+	if (summary->deleted)
+		printf("%-12s%u before these, after their time: signed records say so\n", "deleted", summary->deleted);
 	printf("%-12s%" PRIu64 " decisions, %" PRIu64 " operations\n", "records", summary->decisions,
 	       summary->operations);
 	printf("%-12s%" PRIu64 " numbers in %" PRIu64 " gaps: decisions that were made and not recorded\n", "lost",
@@ -168,6 +186,7 @@ static void add_summary(struct json *to, const struct verify_summary *summary, c
 	json_boolean(to, "verified", !summary->findings);
 	json_unsigned(to, "segments", summary->segments);
 	json_unsigned(to, "first_segment", summary->first_segment);
+	json_unsigned(to, "deleted", summary->deleted);
 	json_unsigned(to, "lines", summary->lines);
 	json_unsigned(to, "decisions", summary->decisions);
 	json_unsigned(to, "operations", summary->operations);
@@ -226,14 +245,12 @@ int audit_verify(int argc, char **argv)
 		{"witness", required_argument, NULL, 'w'},
 		{0},
 	};
-	_cleanup_(free_trust) struct trust trust = {.witnesses = calloc(WITNESSES_MAX, sizeof(*trust.witnesses))};
+	_cleanup_(free_trust) struct trust trust = {0};
 	const char *folder = AUDIT_DIR, *witnesses[KEYS_MAX];
 	char head[PATH_ROOM];
 	size_t witness_count = 0;
 	int letter, status = CLI_OK;
 
-	if (!trust.witnesses)
-		return cli_fail(CLI_SYSTEM, "no memory");
 	while ((letter = cli_option(argc, argv, options)) != -1) {
 		if (letter == 'd')
 			folder = optarg;

@@ -106,7 +106,7 @@ static const struct verb verbs[] = {
 	{"audit",
 	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... | "
 	 "key | "
-	 "checkpoint, [--dir DIR] | client ADDRESS [--client-keys FILE]",
+	 "checkpoint, [--dir DIR] | client ADDRESS [--client-keys FILE] | rotate-key --why TEXT",
 	 "read the record of decisions, and prove it",
 	 "tail: the last records.\n"
 	 "  -f, --follow    go on as records are written, across files\n"
@@ -122,6 +122,8 @@ static const struct verb verbs[] = {
 	 "since\n"
 	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"
 	 "client: the pseudonyms that stand for an address, by each key that has not been destroyed.\n"
+	 "rotate-key: the daemon signs with a new key from now on, and the old one signs that; the record says who and "
+	 "why.\n"
 	 "  --dir DIR           where the record is\n"
 	 "  --client-keys FILE  the daemon's keys of pseudonyms, in its state folder\n"
 	 "Exit status of query: 0 some match, 1 none. Of verify: 0 it is as it was written, 1 it is not.",

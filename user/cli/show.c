@@ -76,6 +76,10 @@ static void audit_facts(struct json_object *audit)
 	if (field_integer(audit, "write_errors"))
 		fact("", "%s write errors, %s records waiting", number_text(field_integer(audit, "write_errors"), a),
 		     number_text(field_integer(audit, "waiting"), b));
+	if (field_integer(audit, "segment_errors") || field_integer(audit, "witness_errors"))
+		fact("", "%s closed files not compressed or deleted, %s signatures not given to the witness",
+		     number_text(field_integer(audit, "segment_errors"), a),
+		     number_text(field_integer(audit, "witness_errors"), b));
 }
 
 void show_stats(struct json_object *body)

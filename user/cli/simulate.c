@@ -139,10 +139,13 @@ static int read_all(struct simulation *simulation, const char *folder)
 				break;
 			take_line(simulation, line, (size_t)(newline - line));
 		}
+		error = text.damaged ? -EBADMSG : 0;
 		segment_release(&text);
 	}
 	return error ? cli_fail(CLI_SYSTEM, "%s: %s", folder,
-				error == -ENOENT ? "there is no record" : strerror(-error))
+				error == -ENOENT    ? "there is no record"
+				: error == -EBADMSG ? "not all of it can be read: usher audit verify says where"
+						    : strerror(-error))
 		     : CLI_OK;
 }
 

@@ -279,6 +279,10 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 	core->closed = false;
 	core->dirty = true;
 	journal_privacy(core->journal, &core->policy->privacy);
+	journal_retain(core->journal, core->policy->retention.seconds);
+	if (core->policy->retention.seconds && core->policy->retention.seconds < RETAIN_ADVISED_S)
+		log_warning("records are deleted after less than 183 days: Articles 19 and 26 of the EU AI Act want "
+			    "six months");
 	ret_result->name = core->policy->name;
 	remember_services(core);
 	core_forget_verifications(core);

@@ -50,6 +50,29 @@ static void note_log(struct loop *loop, int error)
 	loop->log_failed = error;
 }
 
+/* The same of closed segments: records are written all the while. */
+static void note_keeper(struct loop *loop, int error)
+{
+	if (error && !loop->keeper_failed)
+		core_problem(loop->core,
+			     "closed files of the audit log in %s cannot be seen to: %s; tried again each minute",
+			     loop->core->options->audit_dir, strerror(-error));
+	if (error)
+		loop->keeper_failed = true;
+}
+
+/* Said once, until it writes again. */
+static void note_witness(struct loop *loop)
+{
+	struct journal_totals totals;
+
+	journal_totals(loop->core->journal, &totals);
+	if (totals.witness_error && !loop->witness_failed)
+		core_problem(loop->core, "the witness %s cannot be written: %s; the audit log goes on",
+			     loop->core->options->witness_file, strerror(-totals.witness_error));
+	loop->witness_failed = totals.witness_error;
+}
+
 static void drain(struct loop *loop)
 {
 	note_log(loop, journal_drain(loop->core->journal, see_event, loop->core));
@@ -89,6 +112,8 @@ static void every_second(struct loop *loop, int64_t now)
 
 	neighbours_tick(core->neighbours, now);
 	note_log(loop, journal_tick(core->journal));
+	note_keeper(loop, journal_tend(core->journal));
+	note_witness(loop);
 	server_tick(loop->server, now);
 	metrics_update(core);
 	core_verdicts_unsaid(core);

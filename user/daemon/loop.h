@@ -12,7 +12,7 @@ struct loop {
 	int epoll, timer, signals;
 	uint64_t ticks;
 	int64_t refreshed;
-	bool log_failed;
+	bool log_failed, keeper_failed, witness_failed;
 	bool ending;
 };
 

@@ -78,6 +78,18 @@ static void say_damage(struct core *core, const struct journal_damage *damage, c
 			     client_keys);
 }
 
+static int open_journal(struct core *core, const char *key, const char *client_keys, struct problem *problem)
+{
+	const struct journal_options options = {.folder = core->options->audit_dir,
+						.key = key,
+						.client_keys = client_keys,
+						.limits = core->options->audit_limits,
+						.sync = core->options->audit_sync,
+						.witness = core->options->witness_file};
+
+	return journal_open(core->program, core->publisher, &options, problem, &core->journal);
+}
+
 static int start_records(struct core *core, struct problem *problem)
 {
 	int error = state_open(core->options->state_dir, note_damage, core, problem, &core->state);
@@ -88,8 +100,7 @@ static int start_records(struct core *core, struct problem *problem)
 		       asprintf(&client_keys, "%s/" CLIENT_KEYS_FILE, core->options->state_dir) < 0))
 		abort();
 	if (!error)
-		error = journal_open(core->program, core->publisher, core->options->audit_dir, key, client_keys,
-				     problem, &core->journal);
+		error = open_journal(core, key, client_keys, problem);
 	if (!error)
 		say_damage(core, journal_damage(core->journal), key, client_keys);
 	if (!error)

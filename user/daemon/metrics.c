@@ -188,6 +188,8 @@ void metrics_update(struct core *core)
 		page->audit_gaps = totals.gaps;
 		page->audit_lost = totals.lost;
 		page->audit_errors = totals.write_errors;
+		page->audit_segment_errors = totals.keeper_errors;
+		page->audit_witness_errors = totals.witness_errors;
 		page->counters = *counters;
 		name_services(core, page);
 		name_tenants(core, page);

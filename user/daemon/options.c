@@ -35,6 +35,13 @@ static const char usage[] =
 	"  --socket PATH      control socket (" PROTOCOL_SOCKET ")\n"
 	"  --state-dir DIR    what survives a reboot (" STATE_DIR ")\n"
 	"  --audit-dir DIR    the record of decisions (" AUDIT_DIR ")\n"
+	"  --audit-segment-size SIZE\n"
+	"                     its files end at that: 1M to 1G (64M)\n"
+	"  --audit-segment-age DURATION\n"
+	"                     or at that: 1m to 365d (24h); closed ones are compressed\n"
+	"  --audit-sync WHEN  when it is brought to the disk: batch, second or never by usherd (second)\n"
+	"  --witness-file FILE\n"
+	"                     each signature of it is appended there as well, best on another host's disk\n"
 	"  --pool-dir DIR     files that say who is in the pools of the policy (" POOL_DIR ")\n"
 	"  --pin-dir DIR      where program, link and maps are pinned (" PIN_DIR ")\n"
 	"  --mode MODE        auto, native or generic XDP (auto: native, or else generic)\n"
@@ -61,6 +68,10 @@ enum letter {
 	SOCKET,
 	STATE,
 	AUDIT,
+	SEGMENT_SIZE,
+	SEGMENT_AGE,
+	SYNC,
+	WITNESS,
 	POOLS,
 	PIN,
 	MODE,
@@ -83,6 +94,10 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, SOCKET},
 	{"state-dir", required_argument, NULL, STATE},
 	{"audit-dir", required_argument, NULL, AUDIT},
+	{"audit-segment-size", required_argument, NULL, SEGMENT_SIZE},
+	{"audit-segment-age", required_argument, NULL, SEGMENT_AGE},
+	{"audit-sync", required_argument, NULL, SYNC},
+	{"witness-file", required_argument, NULL, WITNESS},
 	{"pool-dir", required_argument, NULL, POOLS},
 	{"pin-dir", required_argument, NULL, PIN},
 	{"mode", required_argument, NULL, MODE},
@@ -148,6 +163,40 @@ static int take_flows(const char *value, uint32_t *ret_lines)
 	return refuse(FLOWS, value, choices);
 }
 
+/* A whole number with one letter of `units` behind it. Returns 0 or -EINVAL. */
+static int parse_measure(const char *text, const char *units, const uint64_t *factors, uint64_t *ret_value)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+
+	if (!digits || digits > 9 || !unit || text[digits + 1])
+		return -EINVAL;
+	*ret_value = strtoull(text, NULL, 10) * factors[unit - units];
+	return 0;
+}
+
+static int take_segment_size(const char *text, uint64_t *ret_bytes)
+{
+	static const uint64_t factors[] = {1u << 20, 1u << 30};
+	uint64_t bytes;
+
+	if (parse_measure(text, "MG", factors, &bytes) || bytes < 1u << 20 || bytes > 1u << 30)
+		return refuse(SEGMENT_SIZE, text, "a size from 1M to 1G");
+	*ret_bytes = bytes;
+	return 0;
+}
+
+static int take_segment_age(const char *text, int64_t *ret_age)
+{
+	static const uint64_t factors[] = {1, 60, 3600, 86400};
+	uint64_t seconds;
+
+	if (parse_measure(text, "smhd", factors, &seconds) || seconds < 60 || seconds > 365 * 86400)
+		return refuse(SEGMENT_AGE, text, "a duration from 1m to 365d");
+	*ret_age = (int64_t)seconds * CLOCK_SECOND;
+	return 0;
+}
+
 static int take_mode(const char *text, enum attach_mode *ret_mode)
 {
 	static const char *const names[] = {
@@ -159,6 +208,19 @@ static int take_mode(const char *text, enum attach_mode *ret_mode)
 			return 0;
 		}
 	return refuse(MODE, text, "auto, native or generic");
+}
+
+static int take_sync(const char *text, enum journal_sync *ret_sync)
+{
+	static const char *const names[] = {
+		[JOURNAL_SYNC_SECOND] = "second", [JOURNAL_SYNC_BATCH] = "batch", [JOURNAL_SYNC_NEVER] = "never"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		if (!strcmp(text, names[i])) {
+			*ret_sync = (enum journal_sync)i;
+			return 0;
+		}
+	return refuse(SYNC, text, "batch, second or never");
 }
 
 static int take_metrics(const char *text, struct edge_options *edge)
@@ -210,6 +272,15 @@ static int take(enum letter letter, const char *value, struct options *options)
 		return 0;
 	case AUDIT:
 		options->audit_dir = value;
+		return 0;
+	case SEGMENT_SIZE:
+		return take_segment_size(value, &options->audit_limits.bytes);
+	case SEGMENT_AGE:
+		return take_segment_age(value, &options->audit_limits.age);
+	case SYNC:
+		return take_sync(value, &options->audit_sync);
+	case WITNESS:
+		options->witness_file = value;
 		return 0;
 	case POOLS:
 		options->pool_dir = value;
@@ -267,6 +338,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_s
 		.socket = PROTOCOL_SOCKET,
 		.state_dir = STATE_DIR,
 		.audit_dir = AUDIT_DIR,
+		.audit_limits = {STORE_SEGMENT_BYTES, STORE_SEGMENT_AGE},
 		.pool_dir = POOL_DIR,
 		.program = {.pin_dir = PIN_DIR,
 			    .mode = ATTACH_AUTO,

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "audit/journal.h"
 #include "kernel/program.h"
 #include "edge/edge.h"
 
@@ -14,7 +15,10 @@
 struct options {
 	const char *policy; /* or NULL */
 	const char *socket, *state_dir, *audit_dir;
-	const char *pool_dir; /* where the files of pools are */
+	struct store_limits audit_limits;
+	enum journal_sync audit_sync;
+	const char *witness_file; /* or NULL */
+	const char *pool_dir;	  /* where the files of pools are */
 	struct program_options program;
 	struct edge_options edge;
 	bool detach; /* remove what is pinned, and end */

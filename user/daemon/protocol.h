@@ -64,6 +64,9 @@
  *            answer   generation, epoch, changed: bool, pending?: bool, state, version: "MODEL@VERSION", share: int, per cent
  *            `changed` is false of what is so already. PROTOCOL_NEGATIVE if it is over, or a gate that it needs is breached; PROTOCOL_USAGE if the
  *            policy does not have it; PROTOCOL_FAILED: it could not be saved or published, and nothing has changed.
+ * rotate-key request  why: as of quarantine
+ *            answer   old_key, new_key (ids; the public keys lie beside the audit log)
+ *            The record that names both is signed by the old one, and what comes after it by the new one. PROTOCOL_FAILED: the old one goes on.
  * status     request  -
  *            answer   version, pid, since, interface, mode ("native"|"generic"), generation, epoch, digest|null, name|null,
  *                     revision, closed: bool, pin_dir, audit_file, edge_pid, problems: [string...], confirm_by?: time
@@ -132,7 +135,8 @@
  *               led to the state), "sentence" (what is missing, or why it stands still)}]
  * stats       {"received": C, "not_for_service": C, "verdicts": {VERDICT: {REASON: C}}, "flows": {"alive", "lines",
  *              "inserted", "expired", "evicted", "replaced", "deleted", "replies", "replies_suppressed"},
- *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors"}}
+ *              "audit": {"taken", "lost", "written", "gaps", "waiting", "write_errors", "compressed", "deleted",
+ *              "segment_errors", "witnessed", "witness_errors"}}
  * generation  {"generation", "epoch", "digest"|null, "name"|null, "revision", "published", "slot", "closed": bool,
  *              "used": {"services", "tenants", "classes", "routes", "arms", "sets", "ring_slots", "backends",
  *                       "source4_keys", "source6_keys"}, "next_change": time|null}

@@ -20,7 +20,7 @@ static const struct {
 	{"undrain", request_undrain},	{"quarantine", request_quarantine},
 	{"release", request_release},	{"rollout", request_rollout},
 	{"show", request_show},		{"explain", request_explain},
-	{"status", request_status},
+	{"status", request_status},	{"rotate-key", request_rotate_key},
 };
 
 int answer_error(struct answer *answer, int status, const char *format, ...)

@@ -34,6 +34,7 @@ int request_release(struct core *core, const struct request *request, struct ans
 /* The same with "gate". */
 int request_release_gate(struct core *core, const struct request *request, struct answer *answer);
 int request_rollout(struct core *core, const struct request *request, struct answer *answer);
+int request_rotate_key(struct core *core, const struct request *request, struct answer *answer);
 int request_show(struct core *core, const struct request *request, struct answer *answer);
 int request_explain(struct core *core, const struct request *request, struct answer *answer);
 int request_status(struct core *core, const struct request *request, struct answer *answer);

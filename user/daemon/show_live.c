@@ -108,6 +108,11 @@ void show_stats(struct question *question)
 	json_unsigned(to, "gaps", totals.gaps);
 	json_unsigned(to, "waiting", totals.waiting);
 	json_unsigned(to, "write_errors", totals.write_errors);
+	json_unsigned(to, "compressed", totals.compressed);
+	json_unsigned(to, "deleted", totals.deleted);
+	json_unsigned(to, "segment_errors", totals.keeper_errors);
+	json_unsigned(to, "witnessed", totals.witnessed);
+	json_unsigned(to, "witness_errors", totals.witness_errors);
 	json_object_end(to);
 	free(verdicts);
 }

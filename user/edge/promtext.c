@@ -108,6 +108,10 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	single(to, "usher_audit_lost_total", "counter", "Numbers in gap records.", page->audit_lost);
 	single(to, "usher_audit_gaps_total", "counter", "Gap records written.", page->audit_gaps);
 	single(to, "usher_audit_write_errors_total", "counter", "Writes to the log that failed.", page->audit_errors);
+	single(to, "usher_audit_segment_errors_total", "counter",
+	       "Closed files of the log that could not be compressed or deleted.", page->audit_segment_errors);
+	single(to, "usher_audit_witness_errors_total", "counter",
+	       "Signatures that could not be written to the witness's file.", page->audit_witness_errors);
 }
 
 static void print_tenants(struct json *to, const struct edge_page *page)

@@ -99,6 +99,13 @@ struct client_privacy {
 	uint32_t every_s, keep_s; /* of CLIENT_HMAC: how long a key is used, and how long it is kept after that */
 };
 
+/* How long the record of a day is kept. Articles 19 and 26 of Regulation (EU) 2024/1689 have six months for the systems they cover. */
+#define RETAIN_ADVISED_S (183u * 86400)
+struct audit_retention {
+	uint32_t seconds; /* 0: nothing is ever deleted */
+	uint32_t mark;
+};
+
 struct tenant {
 	const char *name;
 	struct place place;
@@ -426,6 +433,7 @@ struct policy {
 	size_t nat_address_count;
 
 	struct client_privacy privacy;
+	struct audit_retention retention;
 	enum audit_mode audit_default;	     /* of tenants that say nothing, and of `unknown` */
 	struct tenant_limits unknown_limits; /* of those whom no prefix covers */
 	uint32_t loss_after_ms;		     /* 0: no deadline */

@@ -14,6 +14,8 @@
 #define CLIENT_KEY_KEEP_S (90 * 86400)
 #define CLIENT_KEY_MAX_S (3650 * 86400)
 
+#define RETAIN_MAX_S (36500u * 86400)
+
 const char *const client_address_words[CLIENT_ADDRESSES] = {
 	[CLIENT_PLAIN] = "plain", [CLIENT_TRUNCATED] = "truncated", [CLIENT_HMAC] = "hmac"};
 
@@ -101,9 +103,11 @@ static void read_client_key(struct document *document, struct node node, struct 
 
 static void parse_audit(struct document *document, struct node node, struct policy *policy)
 {
-	enum { RECORD, CLIENT, KEY, FIELDS };
-	struct field fields[FIELDS] = {
-		{.key = "record", .required = true}, {.key = "client_address"}, {.key = "client_key"}};
+	enum { RECORD, CLIENT, KEY, RETAIN, FIELDS };
+	struct field fields[FIELDS] = {{.key = "record", .required = true},
+				       {.key = "client_address"},
+				       {.key = "client_key"},
+				       {.key = "retain"}};
 	size_t mode;
 
 	policy->privacy = (struct client_privacy){.every_s = CLIENT_KEY_EVERY_S, .keep_s = CLIENT_KEY_KEEP_S};
@@ -118,6 +122,9 @@ static void parse_audit(struct document *document, struct node node, struct poli
 			   "there is no \"client_address\": \"hmac\" that it could be about");
 	if (fields[KEY].given)
 		read_client_key(document, fields[KEY].value, &policy->privacy);
+	read_seconds(document, &fields[RETAIN], 3600, RETAIN_MAX_S, &policy->retention.seconds);
+	if (fields[RETAIN].given)
+		policy->retention.mark = fields[RETAIN].value.mark;
 }
 
 static void parse_controller_loss(struct document *document, struct node node, struct policy *policy)

@@ -28,6 +28,15 @@ static void suspect_versions(struct document *document, const struct policy *pol
 	}
 }
 
+static void suspect_retention(struct document *document, const struct policy *policy)
+{
+	if (policy->retention.seconds && policy->retention.seconds < RETAIN_ADVISED_S)
+		mark_report(
+			document, SEVERITY_WARNING, policy->retention.mark,
+			"records are deleted after less than 183 days: Articles 19 and 26 of the EU AI Act want logs "
+			"kept for at least six months by those whom they cover");
+}
+
 /* How many backends of a family serve the model. */
 static size_t servers(const struct policy *policy, size_t model, int family)
 {
@@ -147,6 +156,7 @@ void suspect(struct document *document, const struct policy *policy, int64_t now
 	for (size_t i = 0; i < policy->region_set_count; i++)
 		suspect_date(document, policy->region_sets[i].place.mark, policy->region_sets[i].recheck_by, now,
 			     "the region set was to be checked again");
+	suspect_retention(document, policy);
 	suspect_versions(document, policy, now);
 	suspect_tenants(document, policy);
 	suspect_backends(document, policy);

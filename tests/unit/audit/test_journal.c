@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "audit/journal.h"
+#include "base/array.h"
 #include "kernel/counters.h"
 #include "kernel/events.h"
 
@@ -16,6 +17,8 @@
 static struct host host;
 static char folder[64];
 static uint64_t revocations;
+static enum journal_sync sync_when;
+static bool disk_fails;
 
 static int begin(void **state)
 {
@@ -23,6 +26,8 @@ static int begin(void **state)
 	strcpy(folder, "/tmp/usher-journal-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	revocations = 0;
+	sync_when = JOURNAL_SYNC_SECOND;
+	disk_fails = false;
 	host_open(&host);
 	return 0;
 }
@@ -37,6 +42,17 @@ static int end(void **state)
 	return system(command);
 }
 
+/* In the place of the C library's: how often something was to be brought to the disk, and whether that succeeds. */
+static unsigned syncs;
+
+int fdatasync(int file)
+{
+	(void)file;
+	syncs++;
+	errno = EIO;
+	return disk_fails ? -1 : 0;
+}
+
 static struct journal *opened(void)
 {
 	struct problem problem = {0};
@@ -45,7 +61,10 @@ static struct journal *opened(void)
 
 	snprintf(key, sizeof(key), "%s/key.pem", folder);
 	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", folder);
-	if (journal_open(host.program, host.publisher, folder, key, client_keys, &problem, &journal))
+	if (journal_open(host.program, host.publisher,
+			 &(struct journal_options){
+				 .folder = folder, .key = key, .client_keys = client_keys, .sync = sync_when},
+			 &problem, &journal))
 		fail_msg("%s", problem.text);
 	return journal;
 }
@@ -150,6 +169,64 @@ static void test_each_decision_has_one_record(void **state)
 	tick(journal);
 	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 5003);
+	journal_close(journal);
+}
+
+/* What waits for a second, for each batch, for nobody; an operation waits for the disk unless nothing does. */
+static void test_records_are_brought_to_the_disk_when_it_is_said(void **state)
+{
+	static const struct {
+		enum journal_sync when;
+		bool by_drain, by_tick, by_operation;
+	} cases[] = {{JOURNAL_SYNC_SECOND, false, true, true},
+		     {JOURNAL_SYNC_BATCH, true, true, true},
+		     {JOURNAL_SYNC_NEVER, false, false, false}};
+	struct host_packet dropped = host_dropped("198.18.0.10");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct journal *journal;
+
+		sync_when = cases[i].when;
+		journal = opened_with_policy();
+		host_send_many(&host, &dropped, 10, NULL);
+		syncs = 0;
+		assert_int_equal(drain(journal), 0);
+		assert_int_equal(syncs > 0, cases[i].by_drain);
+		syncs = 0;
+		assert_int_equal(journal_tick(journal), 0);
+		assert_int_equal(syncs > 0, cases[i].by_tick);
+		syncs = 0;
+		journal_operation(journal, "drain", NULL);
+		assert_int_equal(journal_operation_end(journal), 0);
+		assert_int_equal(syncs > 0, cases[i].by_operation);
+		journal_close(journal);
+	}
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 30);
+}
+
+/* With a batch on the way to a disk that takes nothing the rings keep their room: nobody is let in whose record may be lost. */
+static void test_room_waits_for_the_disk_when_each_batch_does(void **state)
+{
+	struct host_packet strict = host_syn("192.0.2.10", 40001), dropped = host_dropped("192.0.2.10");
+	struct journal *journal;
+
+	(void)state;
+	sync_when = JOURNAL_SYNC_BATCH;
+	journal = opened_with_policy();
+	host_send_many(&host, &dropped, RING_RECORDS + 10, NULL);
+	disk_fails = true;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(drain(journal), -EIO);
+	assert_int_equal(host_send(&host, &strict), XDP_DROP);
+	disk_fails = false;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(drain(journal), 0);
+	assert_int_equal(host_send(&host, &strict), XDP_TX);
+	assert_int_equal(drain(journal), 0);
+	tick(journal);
+	assert_int_equal(lines_with("\"reason\":\"admitted\"", "\"tenant\":\"strict\"", NULL), 1);
+	assert_int_equal(lines_with("\"reason\":\"deny-rule\"", "", NULL) + totals_of(journal).lost >= RING_RECORDS, 1);
 	journal_close(journal);
 }
 
@@ -339,6 +416,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_decision_has_one_record, begin, end),
+		cmocka_unit_test_setup_teardown(test_records_are_brought_to_the_disk_when_it_is_said, begin, end),
+		cmocka_unit_test_setup_teardown(test_room_waits_for_the_disk_when_each_batch_does, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_the_rings_had_no_room_for_is_a_gap, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_full_disk_keeps_records_and_stops_service, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_next_daemon_goes_on_where_this_one_died, begin, end),

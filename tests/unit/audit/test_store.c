@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "audit/segment.h"
 #include "base/clock.h"
 
 static char folder[64];
@@ -228,6 +229,77 @@ static void test_segments_end_at_their_size(void **state)
 	free(line);
 }
 
+static void test_a_plain_file_that_is_empty_beside_a_compressed_one(void **state)
+{
+	struct store *store = opened(NULL);
+	char plain[4096], compressed[4200];
+	struct problem problem = {0};
+	size_t torn;
+	FILE *file;
+
+	(void)state;
+	snprintf(plain, sizeof(plain), "%s", store_path(store));
+	snprintf(compressed, sizeof(compressed), "%s.zst", plain);
+	store_close(store);
+	file = fopen(compressed, "we");
+	assert_non_null(file);
+	fputs("whatever", file);
+	fclose(file);
+	alarm(10); /* it must not look at it for ever */
+	assert_int_equal(store_open(folder, &problem, &store, &torn), 0);
+	alarm(0);
+	assert_true(store_is_closed(store));
+	assert_int_equal(store_number(store), 1);
+	assert_int_equal(access(plain, F_OK), -1);
+	assert_int_equal(access(compressed, F_OK), 0);
+	store_close(store);
+}
+
+/* The disk is taken away, and comes back. */
+static void test_nothing_is_written_to_a_place_that_is_gone(void **state)
+{
+	struct store *store = opened(NULL);
+	char away[80], path[4096], text[64];
+
+	(void)state;
+	append(store, "one\n");
+	snprintf(away, sizeof(away), "%s.away", folder);
+	assert_int_equal(rename(folder, away), 0);
+	assert_int_equal(store_append(store, "two\n", 4), -ESTALE);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(store_append(store, "two\n", 4), -ESTALE);
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(rename(away, folder), 0);
+	append(store, "two\n");
+	snprintf(path, sizeof(path), "%s", store_path(store));
+	content(path, text, sizeof(text));
+	assert_string_equal(text, "one\ntwo\n");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_append(store, "three\n", 6), -ESTALE);
+	store_close(store);
+}
+
+static void test_who_reads_one_that_is_cut_back_lives(void **state)
+{
+	struct store *store = opened(NULL);
+	struct segment_text text;
+	char line[4096];
+	size_t lines = 0;
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(store_append(store, line, sizeof(line)), 0);
+	assert_int_equal(segment_read(folder, store_name(store), &text), 0);
+	assert_int_equal(truncate(store_path(store), 0), 0);
+	for (size_t i = 0; i < text.length; i++)
+		lines += text.bytes[i] == '\n';
+	assert_int_equal(lines, 8);
+	segment_release(&text);
+	store_close(store);
+}
+
 static void test_one_writer_a_folder(void **state)
 {
 	struct store *store = opened(NULL), *second = NULL;
@@ -262,6 +334,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_segment_of_half_a_line_only, begin, end),
 		cmocka_unit_test_setup_teardown(test_nothing_of_a_batch_that_does_not_fit, begin, end),
 		cmocka_unit_test_setup_teardown(test_segments_end_at_their_size, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_plain_file_that_is_empty_beside_a_compressed_one, begin, end),
+		cmocka_unit_test_setup_teardown(test_nothing_is_written_to_a_place_that_is_gone, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_reads_one_that_is_cut_back_lives, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_writer_a_folder, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_folder_that_cannot_be_made_is_named, begin, end),
 	};

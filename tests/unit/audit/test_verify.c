@@ -409,7 +409,7 @@ static void a_new_key_is_believed_by_the_old_ones_word(void **state)
 	(void)state;
 	append(ledger, 0);
 	strcpy(old, ledger_key(ledger));
-	assert_int_equal(ledger_rotate(ledger, &stamp, NULL, &problem), 0);
+	assert_int_equal(ledger_rotate(ledger, &stamp, NULL, "due", &problem), 0);
 	assert_string_not_equal(ledger_key(ledger), old);
 	append(ledger, LINES);
 	ledger_close(ledger, &stamp);

@@ -22,7 +22,7 @@ with open(os.path.join(HERE, "answers.json"), encoding="utf-8") as file:
 OK, NO, MISUSE, REFUSED, UNREACHABLE, SYSTEM, UNCONFIRMED = range(7)
 EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "services"], ["explain", "198.18.0.10", "credit"],
                   ["drain", "fra-1"], ["undrain", "fra-1"], ["quarantine", "credit-scorer@3.1.0", "--why", "biased"],
-                  ["release", "--backend", "fra-1", "--why", "mended"], ["rollout", "pause", "r", "--why", "x"],
+                  ["release", "--backend", "fra-1", "--why", "mended"], ["audit", "rotate-key", "--why", "due"], ["rollout", "pause", "r", "--why", "x"],
                   ["apply", GOOD], ["diff", GOOD]]
 SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "surges", "rollouts", "ejections", "pools",
          "flows", "facts", "stats", "generation"]
@@ -161,6 +161,9 @@ def wrong_command_lines_are_usage_errors():
         misused(verb, "m@1", "--why", words=["--why"])
         for why in ("", "  ", "x" * 257, "two\nlines", "\x1b[31m", "\u202e", b"\xff"):
             misused(verb, "m@1", "--why", why, words=["--why", "256"])
+    misused("audit", "rotate-key", words=["--why"])
+    misused("audit", "rotate-key", "--why", "two\nlines", words=["--why", "256"])
+    misused("audit", "rotate-key", "now", "--why", "x")
     for order in ("pause", "resume", "promote", "abort"):
         misused("rollout", order, "--why", "x", words=["pause, resume, promote or abort"])
         misused("rollout", order, "r", words=["--why"])
@@ -268,7 +271,7 @@ def what_the_daemon_refuses_is_said_in_its_words_and_keeps_its_status():
     for status in range(1, 7):
         refusal = {"frame": {"status": status, "error": "because I say so"}}
         answers = {verb: refusal for verb in ("confirm", "rollback", "history", "explain", "drain", "undrain", "quarantine",
-                                              "release", "rollout", "apply", "policy", "status", "show_services")}
+                                              "release", "rollout", "rotate-key", "apply", "policy", "status", "show_services")}
         with Daemon(**answers) as daemon:
             for question in EVERY_QUESTION:
                 if question[0] == "diff" and status == NO:

@@ -19,6 +19,11 @@ REFUSED = (
     (("--xdp-priority", "65536"), "--xdp-priority cannot be 65536: it is a number from 0 to 65535"),
     (("--mode", "skb"), "--mode cannot be skb: it is auto, native or generic"),
     (("--metrics", "9464"), "--metrics cannot be 9464: it is ADDRESS:PORT, or off"),
+    (("--audit-segment-size", "1023K"), "--audit-segment-size cannot be 1023K: it is a size from 1M to 1G"),
+    (("--audit-segment-size", "2G"), "--audit-segment-size cannot be 2G: it is a size from 1M to 1G"),
+    (("--audit-segment-age", "59s"), "--audit-segment-age cannot be 59s: it is a duration from 1m to 365d"),
+    (("--audit-segment-age", "24"), "--audit-segment-age cannot be 24: it is a duration from 1m to 365d"),
+    (("--audit-sync", "always"), "--audit-sync cannot be always: it is batch, second or never"),
     (("--interface", "lo"), "--interface cannot be lo: it is a name of up to 15 bytes, up to 8 of them, each once"),
     (("--interface", "sixteen-bytes-xx"), "--interface cannot be sixteen-bytes-xx: it is a name of up to 15 bytes, up to 8 of them, each once"),
 )

@@ -19,7 +19,7 @@ POLICIES = ROOT / "policies"
 
 # Faults between parts of a document, or of its bytes after they have been read: the schema takes these documents.
 BEYOND_SCHEMA = {
-    "audit-client-key-plain", "audit-client-key-short",
+    "audit-client-key-plain", "audit-client-key-short", "audit-retain-short",
     "backend-address-is-service", "backend-address-loopback", "backend-address-multicast", "backend-capacity-exponent",
     "backend-health-timeout", "backend-telemetry-every-short", "backend-telemetry-stale", "backend-telemetry-timeout",
     "backend-verify-digest", "backend-verify-placeholder", "backend-verify-stale", "backend-verify-timeout", "backend-l2-port", "backend-tunnel-port", "backend-serves-unknown-model", "backend-serves-unknown-version",
@@ -133,6 +133,19 @@ def limits(folder):
     refused(folder, "65,537 source prefixes", {**BASE, "tenants": {"t": {"sources": sources}}}, "65537", "65536")
 
 
+def retention(folder):
+    """Legal, and suspicious: what is kept for less than six months."""
+    example = json.loads((POLICIES / "examples" / "audit-required.json").read_text())
+    path = folder / "retention.json"
+    for retain, suspicious in (("1h", True), ("182d", True), ("183d", False), ("36500d", False)):
+        path.write_text(json.dumps({**example, "audit": {"record": "every-flow", "retain": retain}}))
+        done = usher_check(folder, path.name)
+        check(f"records that are kept for {retain} {'draw a warning' if suspicious else 'draw none'}",
+              done.returncode == 0 and ("Articles 19 and 26" in done.stderr and "audit.retain" in done.stderr) == suspicious
+              and bool(done.stderr) == suspicious, done.stderr)
+        check(f"the schema takes a retain of {retain}", not schema_faults(path), schema_faults(path))
+
+
 def readme(folder):
     document = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
     path = folder / "policy.json"
@@ -151,6 +164,7 @@ examples()
 rejected()
 with tempfile.TemporaryDirectory() as directory:
     limits(pathlib.Path(directory))
+    retention(pathlib.Path(directory))
     readme(pathlib.Path(directory))
 print(f"1..{len(results)}")
 sys.exit(0 if all(results) else 1)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The power is cut. Each call by which the log is changed is recorded (this program has its own open, write, fsync, ...), and the folder is built
+ * again as it may be found after any of them: what was not brought to the disk is there, is not, is there by half, or is zeros; and so are names.
+ */
+#ifndef USHER_STORE_POWER_H
+#define USHER_STORE_POWER_H
+
+#include <stdbool.h>
+
+/* Prints a line a kind of loss, counted on from *count. Returns whether all is as it should be. */
+bool power_cuts(unsigned *count);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A small log that has all that a log can have, and what has to be true of it whatever happened to the one who wrote it. */
+#ifndef USHER_STORE_WRITER_H
+#define USHER_STORE_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WRITER_NOT_OPENED 3 /* the log could not be opened, and that was said */
+
+/* What the one who writes has been told. */
+struct told {
+	uint64_t acknowledged; /* numbers below this are in the log */
+	uint64_t synced;       /* and those below this on the disk */
+	uint64_t errors;
+	bool opened, ended;
+};
+
+extern char folder[64], key_path[96]; /* of the log, and of its key, which is in there as well */
+
+/* Batches, checkpoints, files that end, are compressed and deleted, a new key; begun twice. Returns an exit status.
+ * patience: half milliseconds that those who compress and delete may be still before they are taken to have done. */
+int write_log(int patience, struct told *told);
+
+/* What is not as it should be, a line each; look() adds to it. */
+extern char said[8192];
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
+/* The log opens, goes on, verifies, and has the numbers below `due` once each, but for those whose segments were deleted. */
+bool look(uint64_t due);
+
+#endif
