@@ -17,6 +17,7 @@
 #define PATH_ROOM 4096
 #define STATE_BYTES_MAX (64u << 20)
 #define HEADER "usher-state 1 "
+#define DAMAGED "%s.damaged"
 
 static void entry_free(struct state_entry *entry)
 {
@@ -66,7 +67,7 @@ static void set_aside(const char *path)
 {
 	char aside[PATH_ROOM + 16];
 
-	snprintf(aside, sizeof(aside), "%s.damaged", path);
+	snprintf(aside, sizeof(aside), DAMAGED, path);
 	rename(path, aside);
 }
 
@@ -112,6 +113,15 @@ void state_set_aside(const struct state *state, const char *name)
 
 	state_path(state, name, path);
 	set_aside(path);
+}
+
+bool state_was_set_aside(const struct state *state, const char *name)
+{
+	char path[PATH_ROOM], aside[PATH_ROOM + 16];
+
+	state_path(state, name, path);
+	snprintf(aside, sizeof(aside), DAMAGED, path);
+	return access(aside, F_OK) == 0;
 }
 
 int state_write_sealed(const struct state *state, const char *name, const struct json *text)
@@ -171,6 +181,7 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 			 folder);
 		damage(context, sentence);
 		begin_anew(&state);
+		state->damaged = true;
 	}
 	*ret_state = TAKE_PTR(state);
 	return 0;

@@ -57,6 +57,7 @@ struct state_verification {
 
 struct state {
 	char *folder;
+	bool damaged; /* state.json was, and is set aside */
 	/* Of the generation that was published last; 0: none. */
 	uint64_t generation;
 	uint32_t epoch;
@@ -101,6 +102,8 @@ int state_read_sealed(const struct state *state, const char *name, char **ret_by
 		      size_t *ret_length);
 /* It is damaged: renamed to NAME.damaged. */
 void state_set_aside(const struct state *state, const char *name);
+/* Is there a NAME.damaged? */
+bool state_was_set_aside(const struct state *state, const char *name);
 
 /* Keeps the text of a policy. Returns 0 or -errno. */
 int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX]);
