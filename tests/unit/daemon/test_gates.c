@@ -16,21 +16,21 @@
 #define GATE(on, what)                                                                                                 \
 	"{\"on\": \"" on "\", \"source\": \"e\", \"metric\": \"x\", \"breach\": {\"below\": 1}, \"on_breach\": " what  \
 	"}"
+#define ALERTS GATE("version", "\"alert\"")
+#define LESSENS GATE("version", "{\"share\": 25}")
+#define QUARANTINES GATE("backend", "\"quarantine\"")
+#define REROUTES GATE("service", "\"reroute\"")
 
-static const char text
-	[] = "{\"apiVersion\": \"usher/v1\", \"nat\": {\"addresses\": [\"10.255.0.1\"]},"
-	     "\"rules\": [{\"id\": \"away\", \"reroute\": {\"service\": \"t\"}, \"when\": {\"service\": [\"s\"]}}],"
-	     "\"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"
-	     "\"backends\": {\"a\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"}},"
-	     "\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"
-	     "\"t\": {\"address\": \"192.0.2.2:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"
-	     "\"telemetry\": {\"e\": {\"url\": \"http://10.9.0.5:80/metrics\"}},"
-	     "\"gates\": {\"alerts\": " GATE("version", "\"alert\"") ", \"lessens\": " GATE(
-		     "version",
-		     "{\"share\": 25}") ", \"quarantines\": " GATE("backend",
-								   "\"quarantine\"") ", \"reroutes\": " GATE("service",
-													     "\"reroute"
-													     "\"") "}}";
+static const char text[] =
+	"{\"apiVersion\": \"usher/v1\", \"nat\": {\"addresses\": [\"10.255.0.1\"]},"
+	"\"rules\": [{\"id\": \"away\", \"reroute\": {\"service\": \"t\"}, \"when\": {\"service\": [\"s\"]}}],"
+	"\"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"
+	"\"backends\": {\"a\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"}},"
+	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"
+	"\"t\": {\"address\": \"192.0.2.2:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"
+	"\"telemetry\": {\"e\": {\"url\": \"http://10.9.0.5:80/metrics\"}},"
+	"\"gates\": {\"alerts\": " ALERTS ", \"lessens\": " LESSENS ", \"quarantines\": " QUARANTINES
+	", \"reroutes\": " REROUTES "}}";
 
 static struct policy *policy;
 static struct gates *gates;
