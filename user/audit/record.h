@@ -27,6 +27,7 @@
  *   Of a "rollout": rollout, service, model, from, to, change ("step", the state that it came to by itself, or the operator's order),
  *   was, state, share_before, share (per cent), watched (seconds) and flows of the step before, needs [gate, says, knows, hold, value, low,
  *   high, samples, age]; and of an order why, generation and epoch.
+ *   Of a "damage": file, of the state folder, that cannot be read, and consequence.
  * A segment, the first line of each file: number, log (the log's name), seal (number of the last one before it), key (that signs), previous
  *   (the hash of that seal, or null). A seal: number, lines (that it closes), sequences [cpu, ring, first, last] (numbers among them; or
  *   recovered: true), hash. A checkpoint: log, seal, key, hash, signature. See chain.h.

@@ -89,6 +89,8 @@ static void print_operation(struct json_object *record)
 	struct json_object *actor = field(record, "actor");
 
 	printf(" %s", field_text(record, "activity"));
+	if (field(record, "file") && field(record, "consequence"))
+		printf(" of %s: %s", field_text(record, "file"), field_text(record, "consequence"));
 	if (field(record, "gate"))
 		printf(" %s", field_text(record, "gate"));
 	if (field(record, "rollout"))

@@ -160,10 +160,13 @@ void core_gates_tick(struct core *core);
 /* A fact from the edge, of an evaluator. */
 void core_gates_fact(struct core *core, const struct edge_fact *fact);
 /* What an earlier daemon knew of roll-outs. Returns 0, or -errno with a sentence. */
-/* Reads a file that an earlier daemon has kept; consequence: of it being damaged, and set aside. 0, also if there is none, or -errno with a
- * sentence. */
+/* Reads a file that an earlier daemon has kept; consequence: of it being damaged, and set aside, which is said and recorded: ret_lost. 0, also
+ * if there is none, or -errno with a sentence. */
 int core_kept_read(struct core *core, const char *file, const char *consequence,
-		   int (*parse)(struct core *core, const char *text, size_t length), struct problem *problem);
+		   int (*parse)(struct core *core, const char *text, size_t length), bool *ret_lost,
+		   struct problem *problem);
+/* A record of the audit log: a file of the state folder cannot be read, and what comes of that. */
+void core_record_damage(struct core *core, const char *file, const char *consequence);
 /* Writes it, and frees the text. Returns 0, or -errno, said. */
 int core_kept_write(struct core *core, const char *file, struct json *text);
 /* "generation" and "epoch" that an operator's word is in force from; null: of one that is still to come. */

@@ -17,7 +17,9 @@ static int parse(struct core *core, const char *text, size_t length)
 
 int core_ejections_open(struct core *core, struct problem *problem)
 {
-	return core_kept_read(core, EJECTIONS_FILE, "outliers are looked for anew", parse, problem);
+	bool lost;
+
+	return core_kept_read(core, EJECTIONS_FILE, "outliers are looked for anew", parse, &lost, problem);
 }
 
 int core_ejections_save(struct core *core)

@@ -30,11 +30,20 @@ static int parse(struct core *core, const char *text, size_t length)
 
 int core_gates_open(struct core *core, struct problem *problem)
 {
-	int error = core_kept_read(core, GATES_FILE, "gates begin anew, and what they denied is no longer denied",
-				   parse, problem);
+	int64_t now = core_gate_clock(core) / 1000;
+	bool lost;
+	int error = core_kept_read(core, GATES_FILE,
+				   "gates deny what they can deny until it is known to be good, or released", parse,
+				   &lost, problem);
 
-	gates_resume(core->standing.gates, core_gate_clock(core) / 1000);
-	return error;
+	gates_resume(core->standing.gates, now);
+	if (error || !lost)
+		return error;
+	core->standing.gates = calloc(1, sizeof(*core->standing.gates));
+	if (!core->standing.gates)
+		abort();
+	core->standing.gates->lost_at = now;
+	return 0;
 }
 
 int core_gates_save(struct core *core)

@@ -6,8 +6,19 @@
 #include "base/cleanup.h"
 #include "daemon/core.h"
 
+void core_record_damage(struct core *core, const char *file, const char *consequence)
+{
+	struct json *record = journal_operation(core->journal, "damage", NULL);
+
+	json_string(record, "file", file);
+	json_string(record, "consequence", consequence);
+	if (journal_operation_end(core->journal))
+		core_problem(core, "the audit log in %s cannot be written", core->options->audit_dir);
+}
+
 int core_kept_read(struct core *core, const char *file, const char *consequence,
-		   int (*parse)(struct core *core, const char *text, size_t length), struct problem *problem)
+		   int (*parse)(struct core *core, const char *text, size_t length), bool *ret_lost,
+		   struct problem *problem)
 {
 	_cleanup_free_ char *bytes = NULL;
 	const char *text = NULL;
@@ -18,9 +29,14 @@ int core_kept_read(struct core *core, const char *file, const char *consequence,
 		error = parse(core, text, length);
 	if (error == -EBADMSG || error == -EINVAL) {
 		state_set_aside(core->state, file);
+		error = -ENOENT;
+	}
+	/* A daemon that ended before there was another has not made up for it. */
+	*ret_lost = error == -ENOENT && state_was_set_aside(core->state, file);
+	if (*ret_lost) {
 		core_problem(core, "%s/%s is damaged; it was renamed to %s.damaged: %s", core->options->state_dir, file,
 			     file, consequence);
-		error = 0;
+		core_record_damage(core, file, consequence);
 	}
 	if (error && error != -ENOENT)
 		return problem_set(problem, error, "cannot read %s/%s: %s", core->options->state_dir, file,

@@ -26,7 +26,9 @@ static int parse(struct core *core, const char *text, size_t length)
 
 int core_pools_open(struct core *core, struct problem *problem)
 {
-	return core_kept_read(core, POOLS_FILE, "pools are empty until their sources are heard", parse, problem);
+	bool lost;
+
+	return core_kept_read(core, POOLS_FILE, "pools are empty until their sources are heard", parse, &lost, problem);
 }
 
 void core_pools_save(struct core *core)

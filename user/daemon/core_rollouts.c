@@ -21,7 +21,17 @@ static int parse(struct core *core, const char *text, size_t length)
 
 int core_rollouts_open(struct core *core, struct problem *problem)
 {
-	return core_kept_read(core, ROLLOUTS_FILE, "roll-outs begin anew, at 0 %", parse, problem);
+	bool lost;
+	int error = core_kept_read(core, ROLLOUTS_FILE, "roll-outs stand still at 0 % until `usher rollout resume`",
+				   parse, &lost, problem);
+
+	if (error || !lost)
+		return error;
+	core->standing.rollouts = calloc(1, sizeof(*core->standing.rollouts));
+	if (!core->standing.rollouts)
+		abort();
+	core->standing.rollouts->lost = true;
+	return 0;
 }
 
 int core_rollouts_save(struct core *core)

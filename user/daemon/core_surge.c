@@ -19,7 +19,9 @@ static int parse(struct core *core, const char *text, size_t length)
 
 int core_surges_open(struct core *core, struct problem *problem)
 {
-	return core_kept_read(core, SURGES_FILE, "surges begin anew", parse, problem);
+	bool lost;
+
+	return core_kept_read(core, SURGES_FILE, "surges begin anew", parse, &lost, problem);
 }
 
 void core_surges_save(struct core *core)

@@ -58,6 +58,13 @@ const char *gate_sentence(const struct policy *policy, const struct gate_instanc
 		snprintf(text, GATE_SENTENCE, "%s on %s is breached: %s, which is %s: %s", instance->gate_name,
 			 instance->subject_name, figure, limit_words(&gate->settings, limit),
 			 action_words(gate, action));
+	else if (instance->state.lost)
+		snprintf(text, GATE_SENTENCE,
+			 "%s on %s: what was known is lost, so it may have been breached: %s until it is good for %u "
+			 "s%s; "
+			 "now %s",
+			 instance->gate_name, instance->subject_name, action_words(gate, action),
+			 gate->settings.recover_for, gate->settings.latch ? " and released" : ", or released", figure);
 	else if (instance->state.state == GATE_NO_DATA && instance->state.signal == GATE_SIGNAL_FRESH)
 		snprintf(text, GATE_SENTENCE,
 			 "%s on %s was without data for %u s or longer: %s until its dwell and rate let it go; now %s",

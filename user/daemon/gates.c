@@ -162,7 +162,8 @@ static const struct gate_instance *find_before(const struct gates *before, const
 	return NULL;
 }
 
-static int carry_over(struct gate_instance *instance, const struct gates *before, size_t *cursor)
+static int carry_over(struct gate_instance *instance, const struct gate_policy *gate, const struct gates *before,
+		      size_t *cursor)
 {
 	const struct gate_instance *was = find_before(before, instance, cursor);
 
@@ -173,6 +174,8 @@ static int carry_over(struct gate_instance *instance, const struct gates *before
 		instance->stepped = was->stepped;
 		if (!strcmp(was->measures, instance->measures) && was->evidence->series == instance->series)
 			return evidence_copy(was->evidence, &instance->evidence);
+	} else if (before && before->lost_at && gate->action != GATE_ALERT) {
+		gate_lose(&instance->state, before->lost_at);
 	}
 	return evidence_new(instance->series, &instance->evidence);
 }
@@ -271,7 +274,7 @@ int gates_new(const struct policy *policy, const struct gates *before, struct ga
 	for (size_t i = 0; i < gates->count && !error; i++) {
 		error = note_measures(gates, policy, &gates->items[i]);
 		if (!error)
-			error = carry_over(&gates->items[i], before, &cursor);
+			error = carry_over(&gates->items[i], &policy->gates[gates->items[i].gate], before, &cursor);
 		if (!error)
 			evidence_estimate(gates->items[i].evidence, &policy->gates[gates->items[i].gate],
 					  &gates->items[i].estimate);

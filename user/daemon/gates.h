@@ -5,6 +5,7 @@
  *
  * 1. A gate's state is kept by name, through policies and restarts; its evidence as long as it measures the same.
  * 2. A transition is on the disk before it is in force.
+ * 3. Where that was and cannot be read any more, gates that deny something begin by denying it (gate.h, 8).
  */
 #ifndef USHER_DAEMON_GATES_H
 #define USHER_DAEMON_GATES_H
@@ -46,6 +47,7 @@ struct gates {
 	size_t series_count;
 	struct gate_feed *feeds; /* by evaluator */
 	size_t feed_count;
+	int64_t lost_at; /* what an earlier daemon knew cannot be read, and that since then: seconds; 0: it can */
 };
 
 /* Those of this policy; states and evidence are those of `before`, which may be NULL. Returns 0 or -ENOMEM. */

@@ -103,6 +103,8 @@ static int start_records(struct core *core, struct problem *problem)
 		error = open_journal(core, key, client_keys, problem);
 	if (!error)
 		say_damage(core, journal_damage(core->journal), key, client_keys);
+	if (!error && core->state->damage)
+		core_record_damage(core, "state.json", core->state->damage);
 	if (!error)
 		error = core_gates_open(core, problem);
 	if (!error)

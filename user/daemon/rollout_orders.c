@@ -93,6 +93,7 @@ static void note_word(struct rollout_instance *instance, const struct request *r
 	struct rollout_word *word = &instance->word;
 
 	instance->since = clock_realtime();
+	instance->lost = false;
 	word->given = true;
 	word->uid = request->actor.uid;
 	snprintf(word->user, sizeof(word->user), "%s", request->actor.user ? request->actor.user : "");

@@ -105,6 +105,8 @@ static void say_cause(struct sentence *sentence, const struct core *core, const 
 	const struct rollout_word *word = &instance->word;
 	const struct rollout_policy *rollout = policy_of(core, instance);
 
+	if (instance->lost)
+		say(sentence, "where it stood is lost, so it waits for `usher rollout resume`");
 	if (instance->state.breach)
 		say(sentence, "%s was breached", core->policy->gates[rollout->needs[instance->state.breach - 1]].name);
 	if (word->given && *word->user)

@@ -67,6 +67,10 @@ static void carry_over(struct rollout_instance *instance, const struct rollout_s
 
 	if (!was && before)
 		was = find_same(before->kept, before->kept_count, instance);
+	if (!was && before && before->lost) {
+		instance->state.state = ROLLOUT_PAUSED;
+		instance->lost = true;
+	}
 	if (!was)
 		return;
 	state = was->state;
@@ -78,6 +82,7 @@ static void carry_over(struct rollout_instance *instance, const struct rollout_s
 	instance->outcome = was->outcome;
 	instance->since = was->since;
 	instance->word = was->word;
+	instance->lost = was->lost;
 }
 
 /* One that stands still, and that this policy does not have: nothing but that it does. */

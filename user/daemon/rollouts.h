@@ -5,7 +5,7 @@
  * 1. A roll-out is kept by name, through policies and restarts, as long as service, versions (with their digests) and
  *    steps are the same; otherwise it begins anew. If only what a step has to rest on is another, that begins anew. Of one
  *    that a policy does not have is kept that it is paused, rolled back or aborted: a policy that is tried and taken back
- *    ends no stop.
+ *    ends no stop. If where they stood cannot be read any more, they stand still at 0 until an operator's word.
  * 2. A step forward is on the disk before it is in force. One back is in force even if it cannot be written down.
  * 3. What the kernel counts is looked at as differences between two looks of one daemon at one incarnation of a backend:
  *    what happened while nobody looked is not counted, nor is what a number meant before.
@@ -43,6 +43,7 @@ struct rollout_instance {
 	bool in_force;			/* at it */
 	int64_t since;			/* ns since 1970: of state and step; 0: not known yet */
 	struct rollout_word word;
+	bool lost; /* where it stood is, and nobody has said since what is to become of it */
 };
 
 struct rollouts {
@@ -50,6 +51,7 @@ struct rollouts {
 	size_t count;
 	struct rollout_instance *kept; /* stopped, and not of this policy; at 0 %. USHER_ROLLOUTS_MAX of them at most */
 	size_t kept_count;
+	bool lost;	       /* what an earlier daemon knew cannot be read */
 	struct rollouts_seen { /* by backend number */
 		bool seen;
 		uint16_t incarnation;

@@ -41,6 +41,7 @@ static void print_instance(struct json *to, const struct rollout_instance *insta
 	json_unsigned(to, "flows", instance->state.flows);
 	json_integer(to, "since", instance->since);
 	print_word(to, &instance->word);
+	json_boolean(to, "lost", instance->lost);
 	json_object_end(to);
 }
 
@@ -99,6 +100,17 @@ static int parse_word(struct json_object *object, struct rollout_word *word)
 	return 0;
 }
 
+/* Daemons of before did not say it. */
+static int parse_lost(struct json_object *object, bool *lost)
+{
+	struct json_object *from = NULL;
+
+	if (!json_object_object_get_ex(object, "lost", &from))
+		return 0;
+	*lost = json_object_get_boolean(from) != 0;
+	return json_object_is_type(from, json_type_boolean) ? 0 : -EINVAL;
+}
+
 static int begin(void *context, size_t count)
 {
 	struct rollouts *rollouts = context;
@@ -117,7 +129,7 @@ static int parse_instance(void *context, struct json_object *object)
 	    kept_text(object, "terms", instance->terms, sizeof(instance->terms)) ||
 	    kept_integer(object, "since", INT64_MAX, &instance->since) || parse_state(object, &instance->state))
 		return -EINVAL;
-	return parse_word(object, &instance->word);
+	return parse_word(object, &instance->word) || parse_lost(object, &instance->lost) ? -EINVAL : 0;
 }
 
 int rollouts_parse(const char *text, size_t length, struct rollouts **ret_rollouts)

@@ -16,7 +16,10 @@
 
 #define PATH_ROOM 4096
 #define STATE_BYTES_MAX (64u << 20)
+#define STATE_FILE "state.json"
+#define STATE_COPY "state-copy.json"
 #define HEADER "usher-state 1 "
+#define DAMAGED "%s.damaged"
 
 static void entry_free(struct state_entry *entry)
 {
@@ -66,7 +69,7 @@ static void set_aside(const char *path)
 {
 	char aside[PATH_ROOM + 16];
 
-	snprintf(aside, sizeof(aside), "%s.damaged", path);
+	snprintf(aside, sizeof(aside), DAMAGED, path);
 	rename(path, aside);
 }
 
@@ -114,6 +117,15 @@ void state_set_aside(const struct state *state, const char *name)
 	set_aside(path);
 }
 
+bool state_was_set_aside(const struct state *state, const char *name)
+{
+	char path[PATH_ROOM], aside[PATH_ROOM + 16];
+
+	state_path(state, name, path);
+	snprintf(aside, sizeof(aside), DAMAGED, path);
+	return access(aside, F_OK) == 0;
+}
+
 int state_write_sealed(const struct state *state, const char *name, const struct json *text)
 {
 	char path[PATH_ROOM], digest[SHA256_HEX];
@@ -143,15 +155,27 @@ static void begin_anew(struct state **state)
 	*state = empty;
 }
 
+/* Returns 0, -ENOENT, -EBADMSG (and the state is empty), or -errno. */
+static int read_state(const char *name, struct state **state)
+{
+	_cleanup_free_ char *bytes = NULL;
+	const char *text = NULL;
+	size_t length = 0;
+	int error = state_read_sealed(*state, name, &bytes, &text, &length);
+
+	if (!error && state_text_parse(text, length, *state)) {
+		begin_anew(state);
+		error = -EBADMSG;
+	}
+	return error;
+}
+
 int state_open(const char *folder, void (*damage)(void *context, const char *sentence), void *context,
 	       struct problem *problem, struct state **ret_state)
 {
 	_cleanup_(cleanup_state) struct state *state = calloc(1, sizeof(*state));
-	_cleanup_free_ char *bytes = NULL;
-	char sentence[PATH_ROOM + 128];
-	const char *text = NULL;
-	size_t length = 0;
-	int error;
+	char sentence[PATH_ROOM + 256];
+	int error, copy;
 
 	if (!state)
 		return problem_set(problem, -ENOMEM, "no memory");
@@ -160,17 +184,28 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 		return problem_set(problem, -ENOMEM, "no memory");
 	if (mkdir(folder, 0700) && errno != EEXIST)
 		return problem_set(problem, -errno, "cannot make the state folder %s: %s", folder, strerror(errno));
-	error = state_read_sealed(state, "state.json", &bytes, &text, &length);
+	copy = read_state(STATE_COPY, &state);
+	begin_anew(&state);
+	error = read_state(STATE_FILE, &state);
 	if (error && error != -ENOENT && error != -EBADMSG)
-		return problem_set(problem, error, "cannot read %s/state.json: %s", folder, strerror(-error));
-	if (error == -EBADMSG || (!error && state_text_parse(text, length, state))) {
-		state_set_aside(state, "state.json");
+		return problem_set(problem, error, "cannot read %s/" STATE_FILE ": %s", folder, strerror(-error));
+	if (copy == -EBADMSG) {
+		state_set_aside(state, STATE_COPY);
 		snprintf(sentence, sizeof(sentence),
-			 "%s/state.json is damaged; it was renamed to state.json.damaged, and the drains and "
-			 "quarantines in it are lost",
-			 folder);
+			 "%s/" STATE_COPY " is damaged; it was renamed to " STATE_COPY ".damaged", folder);
 		damage(context, sentence);
+	}
+	if (error == -EBADMSG || (error == -ENOENT && state_was_set_aside(state, STATE_FILE))) {
+		state_set_aside(state, STATE_FILE);
 		begin_anew(&state);
+		if (!copy)
+			copy = read_state(STATE_COPY, &state);
+		state->damage = copy ? "the drains, quarantines, history and verifications in it are lost"
+				     : "its copy, " STATE_COPY ", is taken, and nothing is lost";
+		snprintf(sentence, sizeof(sentence),
+			 "%s/" STATE_FILE " is damaged; it was renamed to " STATE_FILE ".damaged: %s", folder,
+			 state->damage);
+		damage(context, sentence);
 	}
 	*ret_state = TAKE_PTR(state);
 	return 0;
@@ -182,7 +217,9 @@ int state_save(const struct state *state)
 	int error;
 
 	state_text_print(&text, state);
-	error = state_write_sealed(state, "state.json", &text);
+	error = state_write_sealed(state, STATE_COPY, &text);
+	if (!error)
+		error = state_write_sealed(state, STATE_FILE, &text);
 	json_free(&text);
 	return error;
 }

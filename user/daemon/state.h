@@ -2,6 +2,7 @@
 /*
  * What survives a reboot, in one folder:
  *   state.json            numbers, drains, quarantines, history; its first line holds the SHA-256 of the rest
+ *   state-copy.json       the same, written before it: what an operator has ordered must not be lost with one file
  *   gates.json            what gates are and have measured; sealed in the same way (gates_text.h)
  *   policy-DIGEST.json    each policy of the history as it was given, under the SHA-256 of its bytes
  *
@@ -57,6 +58,7 @@ struct state_verification {
 
 struct state {
 	char *folder;
+	const char *damage; /* what comes of it that state.json was damaged; NULL: it was not */
 	/* Of the generation that was published last; 0: none. */
 	uint64_t generation;
 	uint32_t epoch;
@@ -91,7 +93,7 @@ struct state {
 int state_open(const char *folder, void (*damage)(void *context, const char *sentence), void *context,
 	       struct problem *problem, struct state **ret_state);
 void state_close(struct state *state);
-/* Writes state.json. Returns 0 or -errno. */
+/* Writes state.json, and its copy. Returns 0 or -errno. */
 int state_save(const struct state *state);
 
 /* Another file of the folder whose first line holds the SHA-256 of the rest. Returns 0, or -errno. */
@@ -101,6 +103,8 @@ int state_read_sealed(const struct state *state, const char *name, char **ret_by
 		      size_t *ret_length);
 /* It is damaged: renamed to NAME.damaged. */
 void state_set_aside(const struct state *state, const char *name);
+/* Is there a NAME.damaged? */
+bool state_was_set_aside(const struct state *state, const char *name);
 
 /* Keeps the text of a policy. Returns 0 or -errno. */
 int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX]);

@@ -194,6 +194,7 @@ static void enter(struct gate *gate, enum gate_state state, int64_t now)
 	}
 	gate->state_since = now;
 	gate->state = (uint8_t)state;
+	gate->lost = 0;
 }
 
 /* When a denial may end at the earliest, as far as dwell and rate are concerned. */
@@ -217,7 +218,7 @@ static bool has_recovered(const struct gate_settings *settings, const struct gat
 {
 	if (now < earliest_end(settings, gate))
 		return false;
-	if (gate->state == GATE_NO_DATA)
+	if (gate->state == GATE_NO_DATA && !gate->lost)
 		return gate->verdict == GATE_GOOD || gate->verdict == GATE_BETWEEN;
 	return gate->verdict == GATE_GOOD && gate->good_for >= settings->recover_for && !settings->latch;
 }
@@ -244,9 +245,9 @@ static int64_t next_while_fresh(const struct gate_settings *settings, const stru
 {
 	if (gate->state != GATE_BREACHED && gate->verdict == GATE_BAD)
 		return plus(now, less(settings->breach_for, gate->bad_for));
-	if (gate->state == GATE_NO_DATA)
+	if (gate->state == GATE_NO_DATA && !gate->lost)
 		return larger(earliest_end(settings, gate), plus(now, 1));
-	if (gate->state == GATE_BREACHED && gate->verdict == GATE_GOOD && !settings->latch)
+	if (gate->state != GATE_OK && gate->verdict == GATE_GOOD && !settings->latch)
 		return larger(
 			larger(earliest_end(settings, gate), plus(now, less(settings->recover_for, gate->good_for))),
 			plus(now, 1));
@@ -341,10 +342,22 @@ bool gate_release(struct gate *gate, int64_t now)
 	return true;
 }
 
+void gate_lose(struct gate *gate, int64_t now)
+{
+	*gate = (struct gate){.stepped = 1,
+			      .stepped_at = now,
+			      .state_since = now,
+			      .unknown_since = now,
+			      .state = GATE_NO_DATA,
+			      .signal = GATE_SIGNAL_MISSING,
+			      .lost = 1};
+}
+
 bool gate_is_sound(const struct gate *gate)
 {
 	return gate->transition_count <= GATE_TRANSITIONS_MAX && gate->stepped <= 1 && gate->observed <= 1 &&
-	       gate->state < GATE_STATES && gate->verdict < GATE_VERDICTS && gate->signal < GATE_SIGNALS &&
+	       gate->lost <= (gate->state == GATE_NO_DATA) && gate->state < GATE_STATES &&
+	       gate->verdict < GATE_VERDICTS && gate->signal < GATE_SIGNALS &&
 	       (gate->stepped || gate->state == GATE_OK) && gate->bad_for >= 0 && gate->good_for >= 0 &&
 	       gate->state_since <= gate->stepped_at;
 }

@@ -17,6 +17,8 @@
  * 6. A clock that is set back stands still for the gate: everything that it remembers is moved along, so that nothing
  *    becomes younger or older. One that is set forward is taken for a silence: hand in a clock that keeps its pace.
  * 7. At most one transition a step.
+ * 8. What a gate remembered may be lost. It then denies, for want of data, until it has been good for as long as a breach takes to
+ *    recover, or an operator releases it; if it latches, until then alone: nobody knows whether it was breached.
  */
 #ifndef USHER_GOVERN_GATE_H
 #define USHER_GOVERN_GATE_H
@@ -74,7 +76,8 @@ struct gate {
 	uint8_t transition_count;
 	uint8_t stepped, observed; /* has there ever been a step, such an estimate? */
 	uint8_t state, verdict, signal;
-	uint8_t padding[2];
+	uint8_t lost; /* it denies because of that */
+	uint8_t padding;
 };
 _Static_assert(sizeof(struct gate) == 8 * (11 + GATE_TRANSITIONS_MAX) + 8, "struct gate has padding");
 
@@ -114,6 +117,9 @@ void gate_resume(struct gate *gate, int64_t now);
 /* An operator lets go of a denial, whatever holds it; what speaks for a breach is counted anew, and so is `hold`.
  * Returns whether there was one. */
 bool gate_release(struct gate *gate, int64_t now);
+
+/* What it remembered is lost, and so all that it is: see 8. */
+void gate_lose(struct gate *gate, int64_t now);
 
 /* Are these bytes, read from somewhere, what a gate can remember? */
 bool gate_is_sound(const struct gate *gate);

@@ -7,6 +7,7 @@ Expected output for people is in expected/NAME.txt; run with --write to record w
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import tempfile
@@ -131,6 +132,11 @@ def help_lists_every_verb_and_explains_each():
             equal(one.status, OK, f"status of {arguments}")
             holds(one.out.startswith(f"usage: usher [-j] {verb}"), f"usage of {verb}")
     equal(run("--help").out, ended.out, "--help")
+    with open(os.path.join(ROOT, "user/cli/show.c"), encoding="utf-8") as file:
+        words = re.findall(r'\{"(\w+)", show_', file.read())
+    for word in words:
+        holds(f"{word}|" in run("help", "show").out or f"{word}]" in run("help", "show").out, f"{word} in help show")
+    holds(len(words) > 10, "words of show")
 
 
 @test

@@ -195,6 +195,44 @@ static void test_it_survives_as_text(void **state)
 	policy_free(policy);
 }
 
+/* Where they stood cannot be read: nothing for the new version, until somebody says so, through restarts and policies. */
+static void test_what_is_lost_stands_still(void **state)
+{
+	struct policy *policy = policy_of((struct wanted){0}), *other = policy_of((struct wanted){.to = "3"});
+	struct rollouts lost = {.lost = true};
+	struct rollouts *held = rollouts_of(policy, &lost), *read = NULL, *after, *anew;
+	struct rollout_need need = {.verdict = ROLLOUT_GOOD};
+	struct rollout_evidence evidence = {.in_force = true, .flows = 1000, .needs = &need};
+	struct rollout_instance *instance;
+	struct json text = {0};
+
+	(void)state;
+	rollouts_print(&text, held);
+	assert_int_equal(rollouts_parse(text.bytes, text.length, &read), 0);
+	after = rollouts_of(policy, read);
+	instance = &after->items[0];
+	assert_true(instance->lost);
+	assert_int_equal(instance->state.state, ROLLOUT_PAUSED);
+	for (int64_t now = 0; now < 100000; now += 10)
+		rollout_look(&policy->rollouts[0].settings, &instance->state, &evidence, now, &instance->outcome);
+	assert_int_equal(rollout_share(&policy->rollouts[0].settings, &instance->state), 0);
+	/* One that nobody knew of begins as ever, once it is known which ones there were. */
+	anew = rollouts_of(other, after);
+	assert_int_equal(anew->items[0].state.state, ROLLOUT_WAITING);
+	assert_false(anew->items[0].lost);
+	assert_int_equal(rollout_obey(&policy->rollouts[0].settings, &instance->state, ROLLOUT_RESUME, &need),
+			 ROLLOUT_OBEYED);
+	rollout_look(&policy->rollouts[0].settings, &instance->state, &evidence, 100000, &instance->outcome);
+	assert_int_equal(instance->state.step, 1);
+	json_free(&text);
+	rollouts_free(held);
+	rollouts_free(read);
+	rollouts_free(after);
+	rollouts_free(anew);
+	policy_free(policy);
+	policy_free(other);
+}
+
 #define TEXT(state, step, watched, why)                                                                                \
 	"[{\"rollout\":\"r\",\"what\":\"\",\"terms\":\"\",\"state\":\"" state "\",\"step\":" step                      \
 	",\"breach\":0,\"watched\":" watched                                                                           \
@@ -317,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_what_another_policy_leaves),
 		cmocka_unit_test(test_a_policy_that_is_tried_ends_no_stop),
 		cmocka_unit_test(test_it_survives_as_text),
+		cmocka_unit_test(test_what_is_lost_stands_still),
 		cmocka_unit_test(test_texts_that_are_none),
 		cmocka_unit_test(test_a_state_that_cannot_be_begins_anew),
 		cmocka_unit_test(test_only_growth_between_two_looks_counts),

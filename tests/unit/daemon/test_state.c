@@ -40,7 +40,7 @@ static int end(void **unused)
 static void damaged(void *context, const char *sentence)
 {
 	(void)context;
-	assert_non_null(strstr(sentence, "state.json is damaged"));
+	assert_true(strstr(sentence, "state.json is damaged") || strstr(sentence, "state-copy.json is damaged"));
 	damages++;
 }
 
@@ -205,8 +205,11 @@ static void expect_nothing_taken(void)
 	char path[256];
 
 	damages = 0;
+	path_of("state-copy.json", path);
+	unlink(path);
 	state = opened();
 	assert_int_equal(damages, 1);
+	assert_non_null(strstr(state->damage, "are lost"));
 	assert_int_equal(state->generation, 0);
 	assert_int_equal(state->history_count, 0);
 	assert_int_equal(state->drain_count, 0);
@@ -244,6 +247,54 @@ static void test_any_changed_byte_is_seen(void **unused)
 	write_file("state.json", bytes, length);
 	state = opened();
 	assert_int_equal(state->history_count, 2);
+	state_close(state);
+}
+
+static void damage(const char *name)
+{
+	static char bytes[65536];
+	size_t length = read_file(name, bytes, sizeof(bytes));
+
+	bytes[length / 2] ^= 0x01;
+	write_file(name, bytes, length);
+}
+
+/* With one file nothing is lost, whichever it is; with both, all of it. */
+static void test_there_is_a_copy(void **unused)
+{
+	struct state *state = opened();
+
+	(void)unused;
+	fill(state);
+	assert_int_equal(state_save(state), 0);
+	state_close(state);
+	damage("state-copy.json");
+	state = opened();
+	assert_int_equal(damages, 1);
+	assert_null(state->damage);
+	assert_int_equal(state->generation, 41);
+	assert_int_equal(state_save(state), 0);
+	state_close(state);
+	damage("state.json");
+	for (int daemon = 0; daemon < 2; daemon++) { /* the first one ends before it has written another */
+		state = opened();
+		assert_int_equal(damages, 2 + daemon);
+		assert_non_null(strstr(state->damage, "nothing is lost"));
+		assert_int_equal(state->generation, 41);
+		assert_int_equal(state->history_count, 2);
+		assert_true(state->quarantine_count > 0);
+		if (!daemon)
+			state_close(state);
+	}
+	assert_int_equal(state_save(state), 0);
+	state_close(state);
+	damage("state.json");
+	damage("state-copy.json");
+	state = opened();
+	assert_int_equal(damages, 5);
+	assert_non_null(strstr(state->damage, "are lost"));
+	assert_int_equal(state->generation, 0);
+	assert_int_equal(state->quarantine_count, 0);
 	state_close(state);
 }
 
@@ -405,6 +456,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_of_it_comes_back, begin, end),
 		cmocka_unit_test_setup_teardown(test_any_changed_byte_is_seen, begin, end),
+		cmocka_unit_test_setup_teardown(test_there_is_a_copy, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_sealed_lie_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_quarantines_may_be_missing_and_not_wrong, begin, end),
 		cmocka_unit_test_setup_teardown(test_quarantines_end_one_by_one_and_stay_in_order, begin, end),

@@ -152,6 +152,22 @@ static void test_answers_and_processes_are_kept_without_a_transition(void **cont
 	assert_true(fabs(verification.start_time - 1700000000.25) < 1e-6);
 }
 
+/* Who has not been heard of may say yes: the first publish waits for that, and for nobody who was verified before. */
+static void test_a_start_waits_for_what_is_said(void **context)
+{
+	(void)context;
+	facts.health = HEALTH_UP;
+	facts.next_hop.resolved = true;
+	facts.verification.asked = false;
+	assert_true(core_settled(&core));
+	for (int state_of = 0; state_of < VERIFICATION_STATES; state_of++) {
+		facts.verification.state = (uint8_t)state_of;
+		assert_int_equal(core_settled(&core), state_of == VERIFICATION_VERIFIED);
+	}
+	facts.verification.asked = true; /* and has not answered, or not as it should */
+	assert_true(core_settled(&core));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_it_goes_on_being_as_old_as_it_is, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_policy_that_does_not_ask_ends_it, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_policy_that_asks_something_else_ends_it, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_start_waits_for_what_is_said, begin, end),
 		cmocka_unit_test_setup_teardown(test_answers_and_processes_are_kept_without_a_transition, begin, end),
 	};
 

@@ -459,6 +459,63 @@ static void test_settings_with_a_fault(void **state)
 	}
 }
 
+/* What it remembered is lost; one look at a step with this word, so many seconds after that. */
+static enum gate_state lost_then(struct gate *gate, const struct gate_settings *settings, int64_t after,
+				 const char *word)
+{
+	stage.settings = *settings;
+	stage.estimate = estimate_of(word, NOW + after);
+	gate_step(settings, gate, &stage.estimate, NOW + after, &stage.outcome);
+	stage.gate = *gate;
+	try_next_change(NOW + after);
+	put_away();
+	return (enum gate_state)gate->state;
+}
+
+static void test_what_is_lost_may_have_been_a_breach(void **state)
+{
+	struct gate_settings floor = floor_gate, latched = floor_gate;
+	struct gate gate;
+
+	(void)state;
+	stage.scene = "lost";
+	floor.recover_for = 100;
+	floor.then = GATE_THEN_KEEP;
+	/* Neither doubt nor silence nor what is between ends it, and good not at once. */
+	gate_lose(&gate, NOW);
+	assert_true(gate_is_sound(&gate));
+	assert_int_equal(lost_then(&gate, &floor, 1, "missing"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 90000, "missing"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 90001, "between"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 90002, "few"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 90003, "good"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 90102, "good"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 90103, "good"), GATE_OK);
+	assert_false(gate.lost);
+	/* From then on it is any other gate. */
+	floor.then = GATE_THEN_QUARANTINE;
+	assert_int_equal(lost_then(&gate, &floor, 90104, "missing"), GATE_OK);
+	assert_int_equal(lost_then(&gate, &floor, 99000, "missing"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 99001, "between"), GATE_OK);
+	/* Bad is a breach. */
+	gate_lose(&gate, NOW);
+	assert_int_equal(lost_then(&gate, &floor, 1, "bad"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &floor, 1 + floor.breach_for, "bad"), GATE_BREACHED);
+	assert_false(gate.lost);
+	/* One that latches is an operator's. */
+	latched.latch = true;
+	latched.recover_for = 100;
+	gate_lose(&gate, NOW);
+	assert_int_equal(lost_then(&gate, &latched, 1, "good"), GATE_NO_DATA);
+	assert_int_equal(lost_then(&gate, &latched, 500, "good"), GATE_NO_DATA);
+	gate_resume(&gate, NOW + 600);
+	assert_int_equal(lost_then(&gate, &latched, 700, "good"), GATE_NO_DATA);
+	assert_true(gate_release(&gate, NOW + 800));
+	assert_int_equal(lost_then(&gate, &latched, 801, "good"), GATE_OK);
+	gate.lost = 1; /* and denies nothing */
+	assert_false(gate_is_sound(&gate));
+}
+
 static void test_bytes_that_are_no_gate(void **state)
 {
 	struct gate gate = {0};
@@ -507,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_alerted),
 		cmocka_unit_test(test_release_of_nothing),
 		cmocka_unit_test(test_settings_with_a_fault),
+		cmocka_unit_test(test_what_is_lost_may_have_been_a_breach),
 		cmocka_unit_test(test_bytes_that_are_no_gate),
 		cmocka_unit_test(test_times_at_the_ends),
 	};
