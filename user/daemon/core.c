@@ -360,7 +360,6 @@ void core_close_services(struct core *core)
 	core->patience = 0;
 	closed_policy_print(&text, core->state);
 	error = policy_parse("", text.bytes, text.length, 0, &ignored, &policy);
-	json_free(&text);
 	if (!error)
 		error = decide(policy, NULL, 0, &effective);
 	if (!error)
@@ -371,6 +370,9 @@ void core_close_services(struct core *core)
 		tables_digest(tables, digest);
 		error = put_in_force(core, effective, tables, digest, &problem);
 	}
+	if (!error)
+		revisions_note_closed(core, text.bytes, text.length, policy->digest);
+	json_free(&text);
 	if (error)
 		core_problem(core, "the services of the last policy cannot be closed: %s",
 			     *problem.text ? problem.text : strerror(-error));

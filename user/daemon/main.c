@@ -199,6 +199,8 @@ static int load_last(struct core *core)
 	error = core_load(core, entry->file, text, length, &approval, false, &diagnostics, &problem, &result);
 	if (error == -EKEYREJECTED)
 		approval_refused(core, "restore", NULL, entry->file, text, length, &problem);
+	if (!error)
+		revisions_note(core);
 	if (error) {
 		diagnostics_print(&diagnostics, stderr);
 		core_problem(core, "the last policy, %s, is not in force: %s", entry->file,

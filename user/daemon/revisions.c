@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/chain.h"
+#include "audit/segment.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -230,32 +230,64 @@ static size_t oldest(const struct core *core)
 	return found;
 }
 
-void revisions_note(struct core *core)
+/* What was in force until now is no longer, unless it is `bytes_digest`. */
+static bool end_others(struct core *core, const char *bytes_digest, int64_t now)
 {
-	const struct state_entry *entry = &core->state->history[0];
-	struct revision *known;
-	size_t surplus;
+	bool changed = false;
 
 	for (size_t i = 0; i < core->revisions.count; i++)
-		if (!core->revisions.items[i].last)
-			core->revisions.items[i].last = entry->applied;
-	known = by_bytes(core, entry->bytes_digest);
+		if (!core->revisions.items[i].last &&
+		    strcmp(core->revisions.items[i].bytes_digest, bytes_digest) != 0) {
+			core->revisions.items[i].last = now;
+			changed = true;
+		}
+	return changed;
+}
+
+static void note(struct core *core, const struct revision *revision)
+{
+	bool changed = end_others(core, revision->bytes_digest, revision->first);
+	struct revision *known = by_bytes(core, revision->bytes_digest);
+	size_t surplus;
+
 	if (!known && core->revisions.count == REVISIONS_MAX) {
 		surplus = oldest(core);
 		if (surplus < core->revisions.count)
 			delete (core, surplus, "there are too many");
 	}
-	if (!known) {
-		struct revision revision = {.revision = entry->revision, .first = entry->applied};
-
-		memcpy(revision.bytes_digest, entry->bytes_digest, SHA256_HEX);
-		memcpy(revision.digest, entry->digest, SHA256_HEX);
-		statement_document(core->text, core->text_length, revision.document);
-		snprintf(revision.name, sizeof(revision.name), "%s", entry->name ? entry->name : "");
-		known = add(&core->revisions, &revision);
-	}
-	known->last = 0;
+	if (!known)
+		add(&core->revisions, revision);
+	else if (known->last)
+		known->last = 0;
+	else if (!changed)
+		return;
 	save(core);
+}
+
+void revisions_note(struct core *core)
+{
+	const struct state_entry *entry = &core->state->history[0];
+	struct revision revision = {.revision = entry->revision, .first = clock_realtime()};
+
+	memcpy(revision.bytes_digest, entry->bytes_digest, SHA256_HEX);
+	memcpy(revision.digest, entry->digest, SHA256_HEX);
+	statement_document(core->text, core->text_length, revision.document);
+	snprintf(revision.name, sizeof(revision.name), "%s", entry->name ? entry->name : "");
+	note(core, &revision);
+}
+
+void revisions_note_closed(struct core *core, const char *text, size_t length, const char digest[SHA256_HEX])
+{
+	struct revision revision = {.first = clock_realtime()};
+	int error = state_keep_policy(core->state, text, length, revision.bytes_digest);
+
+	if (error) {
+		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
+		return;
+	}
+	memcpy(revision.digest, digest, SHA256_HEX);
+	statement_document(text, length, revision.document);
+	note(core, &revision);
 }
 
 void revisions_drop(const struct core *core, const char bytes_digest[SHA256_HEX])

@@ -42,6 +42,8 @@ int revisions_open(struct core *core, struct problem *problem);
 void revisions_free(struct revisions *revisions);
 /* Entry 0 of the history has come into force. */
 void revisions_note(struct core *core);
+/* No policy is, and in its place this, which refuses everybody: records name it too. */
+void revisions_note_closed(struct core *core, const char *text, size_t length, const char digest[SHA256_HEX]);
 /* It has not: its text goes, unless it is that of another. */
 void revisions_drop(const struct core *core, const char bytes_digest[SHA256_HEX]);
 /* The newest that a revision number or the beginning of a digest (4 digits at least; of the policy or of its text) means; NULL: none. */
