@@ -80,6 +80,7 @@ static void save(struct core *core)
 		json_string(&text, "digest", item->digest);
 		json_string(&text, "name", item->name);
 		json_unsigned(&text, "revision", item->revision);
+		json_unsigned(&text, "bytes", item->bytes);
 		json_integer(&text, "first", item->first);
 		json_integer(&text, "last", item->last);
 		json_object_end(&text);
@@ -104,18 +105,19 @@ static bool is_digest(const char *text)
 static int take(void *context, struct json_object *object)
 {
 	struct revision revision = {0};
-	int64_t number = 0;
+	int64_t number = 0, bytes = 0;
 
 	if (kept_text(object, "bytes_digest", revision.bytes_digest, SHA256_HEX) ||
 	    kept_text(object, "document", revision.document, SHA256_HEX) ||
 	    kept_text(object, "digest", revision.digest, SHA256_HEX) ||
 	    kept_text(object, "name", revision.name, sizeof(revision.name)) ||
-	    kept_integer(object, "revision", INT64_MAX, &number) ||
+	    kept_integer(object, "revision", INT64_MAX, &number) || kept_integer(object, "bytes", INT64_MAX, &bytes) ||
 	    kept_integer(object, "first", INT64_MAX, &revision.first) ||
 	    kept_integer(object, "last", INT64_MAX, &revision.last) || !is_digest(revision.bytes_digest) ||
 	    !is_digest(revision.document) || !is_digest(revision.digest))
 		return -EINVAL;
 	revision.revision = (uint64_t)number;
+	revision.bytes = (uint64_t)bytes;
 	add(context, &revision);
 	return 0;
 }
@@ -148,6 +150,7 @@ static void adopt(struct core *core, const char *digest, int64_t now)
 		statement_document(text, length, revision.document);
 		snprintf(revision.name, sizeof(revision.name), "%s", policy->name ? policy->name : "");
 		revision.revision = policy->revision;
+		revision.bytes = length;
 		for (size_t i = core->state->history_count; i-- > 0;)
 			if (!strcmp(core->state->history[i].bytes_digest, digest)) {
 				revision.first = revision.first < core->state->history[i].applied
@@ -244,17 +247,31 @@ static bool end_others(struct core *core, const char *bytes_digest, int64_t now)
 	return changed;
 }
 
+/* For one more of so many bytes. */
+static void make_room(struct core *core, uint64_t bytes)
+{
+	uint64_t total = bytes;
+	size_t surplus;
+
+	for (size_t i = 0; i < core->revisions.count; i++)
+		total += core->revisions.items[i].bytes;
+	while (core->revisions.count == REVISIONS_MAX || total > REVISIONS_BYTES_MAX) {
+		surplus = oldest(core);
+		if (surplus == core->revisions.count)
+			return;
+		total -= core->revisions.items[surplus].bytes;
+		if (delete (core, surplus, "there are too many"))
+			return;
+	}
+}
+
 static void note(struct core *core, const struct revision *revision)
 {
 	bool changed = end_others(core, revision->bytes_digest, revision->first);
 	struct revision *known = by_bytes(core, revision->bytes_digest);
-	size_t surplus;
 
-	if (!known && core->revisions.count == REVISIONS_MAX) {
-		surplus = oldest(core);
-		if (surplus < core->revisions.count)
-			delete (core, surplus, "there are too many");
-	}
+	if (!known)
+		make_room(core, revision->bytes);
 	if (!known)
 		add(&core->revisions, revision);
 	else if (known->last)
@@ -267,7 +284,7 @@ static void note(struct core *core, const struct revision *revision)
 void revisions_note(struct core *core)
 {
 	const struct state_entry *entry = &core->state->history[0];
-	struct revision revision = {.revision = entry->revision, .first = clock_realtime()};
+	struct revision revision = {.revision = entry->revision, .bytes = core->text_length, .first = clock_realtime()};
 
 	memcpy(revision.bytes_digest, entry->bytes_digest, SHA256_HEX);
 	memcpy(revision.digest, entry->digest, SHA256_HEX);
@@ -278,7 +295,7 @@ void revisions_note(struct core *core)
 
 void revisions_note_closed(struct core *core, const char *text, size_t length, const char digest[SHA256_HEX])
 {
-	struct revision revision = {.first = clock_realtime()};
+	struct revision revision = {.bytes = length, .first = clock_realtime()};
 	int error = state_keep_policy(core->state, text, length, revision.bytes_digest);
 
 	if (error) {

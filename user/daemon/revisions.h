@@ -5,7 +5,8 @@
  * 1. A policy is kept, byte for byte and with the geography files that it named, from before it comes into force until no record can name it: until
  *    its last moment in force lies further back than the policy's audit.retain and before all that is in the audit log. Without a retain it
  *    is kept for good.
- * 2. Nor are there more than REVISIONS_MAX: then the one that has been out of force longest goes. What the history names stays (state.h).
+ * 2. Nor are there more than REVISIONS_MAX, or REVISIONS_BYTES_MAX of them in all: then those go that have been out of force longest. What the
+ *    history names stays (state.h).
  * 3. An operation "policy-deleted" is in the log before one goes.
  */
 #ifndef USHER_DAEMON_REVISIONS_H
@@ -20,7 +21,8 @@
 
 struct core;
 
-#define REVISIONS_MAX 4096
+#define REVISIONS_MAX 1024
+#define REVISIONS_BYTES_MAX (8ull << 30)
 #define REVISIONS_FILE "revisions.json" /* in the state folder */
 
 struct revision {
@@ -28,7 +30,7 @@ struct revision {
 	char document[SHA256_HEX];     /* of the text alone */
 	char digest[SHA256_HEX];       /* of the policy, as records have it */
 	char name[USHER_NAME_MAX + 1]; /* "": none */
-	uint64_t revision;
+	uint64_t revision, bytes;
 	int64_t first, last; /* in force, ns since 1970; last 0: it is */
 };
 
@@ -42,7 +44,7 @@ int revisions_open(struct core *core, struct problem *problem);
 void revisions_free(struct revisions *revisions);
 /* Entry 0 of the history has come into force. */
 void revisions_note(struct core *core);
-/* No policy is, and in its place this, which refuses everybody: records name it too. */
+/* No policy is, and in its place this one is, which refuses everybody: records name it too. */
 void revisions_note_closed(struct core *core, const char *text, size_t length, const char digest[SHA256_HEX]);
 /* It has not: its text goes, unless it is that of another. */
 void revisions_drop(const struct core *core, const char bytes_digest[SHA256_HEX]);
