@@ -80,7 +80,6 @@ static int check_signatures(const struct document *document, struct wishes *wish
 {
 	struct approvers *approvers = NULL;
 	struct problem problem = {0};
-	char names[APPROVAL_NAMES];
 	int error = approvers_open(wishes->approvers, 1, &problem, &approvers);
 
 	if (error)
@@ -89,14 +88,13 @@ static int check_signatures(const struct document *document, struct wishes *wish
 	approvers_close(approvers);
 	if (error)
 		return cli_fail(CLI_REFUSED, "%s: %s", document->name, problem.text);
-	if (!cli_json)
-		printf("approved by %s\n", approval_names(&wishes->approval, names));
 	return CLI_OK;
 }
 
 int cli_check(int argc, char **argv)
 {
 	struct wishes wishes = {0};
+	char names[APPROVAL_NAMES];
 	struct policy *policy = NULL;
 	struct document document;
 	time_t now = time(NULL);
@@ -119,6 +117,8 @@ int cli_check(int argc, char **argv)
 		policy_assume_members(policy);
 	if (!status)
 		status = check_tables(policy, now, &diagnostics);
+	if (!status && wishes.approvers)
+		status = check_signatures(&document, &wishes);
 	diagnostics_sort(&diagnostics);
 	if (wishes.statement && status != CLI_SYSTEM)
 		document_print(&diagnostics);
@@ -132,8 +132,8 @@ int cli_check(int argc, char **argv)
 		printf("who is in its %zu pool%s is not known here: a member of each is assumed for each of its "
 		       "regions and address families\n",
 		       policy->pool_count, policy->pool_count == 1 ? "" : "s");
-	if (status == CLI_OK && wishes.approvers)
-		status = check_signatures(&document, &wishes);
+	if (status == CLI_OK && wishes.approvers && !cli_json && !wishes.statement)
+		printf("approved by %s\n", approval_names(&wishes.approval, names));
 	diagnostics_free(&diagnostics);
 	policy_free(policy);
 	document_free(&document);

@@ -19,8 +19,11 @@ static char *approvers_of(struct json_object *entry)
 	char *text;
 
 	for (size_t i = 0; i < field_count(entry, "approvals"); i++) {
-		const char *name = field_text(field_at(entry, "approvals", i), "approver");
+		struct json_object *approval = field_at(entry, "approvals", i);
+		const char *name = field_text(approval, "approver");
 
+		if (!field(approval, "approver"))
+			continue;
 		if (!json_object_object_get_ex(names, name, NULL))
 			json_object_array_add(list, json_object_new_string(name));
 		json_object_object_add(names, name, NULL);
