@@ -241,6 +241,16 @@ static void load_first(struct core *core)
 
 /* ---- life ----------------------------------------------------------------------------------------------------- */
 
+/* Whose approval counts from now on. */
+static void record_approvers(const struct approvers *approvers, struct json *record)
+{
+	json_array_begin(record, "approvers");
+	for (size_t i = 0; approvers && i < approvers_count(approvers); i++)
+		json_string(record, NULL, approvers_name(approvers, i));
+	json_array_end(record);
+	json_unsigned(record, "approvals_needed", approvers ? approvers_needed(approvers) : 0);
+}
+
 static void record_life(struct core *core, const char *activity)
 {
 	struct json *record = journal_operation(core->journal, activity, NULL);
@@ -250,6 +260,7 @@ static void record_life(struct core *core, const char *activity)
 	json_integer(record, "pid", getpid());
 	json_string(record, "interface", interfaces_print(&core->options->program.interfaces, names));
 	json_unsigned(record, "generation", publisher_active(core->publisher)->number);
+	record_approvers(core->approvers, record);
 	if (journal_operation_end(core->journal))
 		core_problem(core, "the audit log in %s cannot be written", core->options->audit_dir);
 }
