@@ -143,10 +143,11 @@ static int add_all(struct approvers *approvers, const char *folder, struct probl
 int approvers_open(const char *folder, uint32_t needed, struct problem *problem, struct approvers **ret_approvers)
 {
 	_cleanup_(close_approvers) struct approvers *approvers = calloc(1, sizeof(*approvers));
-	int error = check_hands(folder, problem);
+	int error;
 
-	if (!error && !approvers)
-		error = problem_set(problem, -ENOMEM, "no memory");
+	if (!approvers)
+		return problem_set(problem, -ENOMEM, "no memory");
+	error = check_hands(folder, problem);
 	if (!error)
 		error = add_all(approvers, folder, problem);
 	if (!error && approvers->count < needed)

@@ -11,10 +11,11 @@
 /* The digits alone, without what stands between them: how many, of at most DIGITS + 1 that are looked at. */
 static size_t take_digits(const char *text, size_t length, char digits[DIGITS + 1])
 {
+	static const char between[] = {' ', '\t', '\r', '\n'};
 	size_t count = 0;
 
 	for (size_t i = 0; i < length && count <= DIGITS; i++)
-		if (!memchr(" \t\r\n", text[i], 4))
+		if (!memchr(between, text[i], sizeof(between)))
 			digits[count++] = text[i];
 	return count;
 }
