@@ -165,7 +165,7 @@ static void adopt(struct core *core, const char *digest, int64_t now)
 }
 
 /* Of an earlier daemon, which had no list, or of one whose list is damaged. */
-static int adopt_all(struct core *core, struct problem *problem)
+static int adopt_all(struct core *core, bool lost, struct problem *problem)
 {
 	DIR *folder = opendir(core->state->folder);
 	int64_t now = clock_realtime();
@@ -183,18 +183,19 @@ static int adopt_all(struct core *core, struct problem *problem)
 			adopt(core, digest, now);
 	}
 	closedir(folder);
-	if (core->revisions.count > before)
+	if (core->revisions.count > before || lost)
 		save(core);
 	return 0;
 }
 
 int revisions_open(struct core *core, struct problem *problem)
 {
+	bool lost = false;
 	int error = core_kept_read(core, REVISIONS_FILE,
 				   "since when the policies that are kept were in force is not known any more", parse,
-				   problem);
+				   &lost, problem);
 
-	return error ? error : adopt_all(core, problem);
+	return error ? error : adopt_all(core, lost, problem);
 }
 
 /* ---- what comes, and what goes ------------------------------------------------------------------------------- */

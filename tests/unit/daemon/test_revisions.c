@@ -237,6 +237,8 @@ static void test_texts_without_a_list_are_taken_over(void **unused)
 	assert_true(revisions_find(&core, "1")->last);
 	stop(&core);
 	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/" REVISIONS_FILE ".damaged", state_dir);
+	assert_int_equal(unlink(path), 0);
 	start(&core);
 	assert_int_equal(core.problem_count, 0);
 	assert_int_equal(core.revisions.count, 2);
