@@ -184,6 +184,8 @@ static void test_what_is_no_key_is_said(void **state)
 	refused(2, -EINVAL, "dora.pem is not an Ed25519 public key in PEM form");
 	put("dora.pem", "", 0664);
 	refused(2, -EPERM, "dora.pem can be written by others than root");
+	put("dora.pem", "", 0646);
+	refused(2, -EPERM, "dora.pem can be written by others than root");
 	path_of("dora.pem", path);
 	assert_int_equal(unlink(path), 0);
 	put("d ra.pem", "", 0644);

@@ -176,6 +176,15 @@ static void test_kept_until_no_record_can_name_it(void **unused)
 	stop(&core);
 	start(&core);
 	assert_int_equal(core.revisions.count, STATE_HISTORY_MAX);
+	for (unsigned i = 1; i <= STATE_HISTORY_MAX + 1; i++)
+		put_in_force(&core, MANY + i);
+	stop(&core);
+	assert_int_equal(system(command), 0);
+	times.realtime += DAY;
+	start(&core);
+	look(&core, 0);
+	assert_false(is_kept(&core, MANY - 1));
+	assert_true(is_kept(&core, MANY)); /* no record names it, but its time is not over */
 	stop(&core);
 }
 
@@ -256,6 +265,11 @@ static void test_dropped_unless_it_was_in_force(void **unused)
 	put_in_force(&core, 1);
 	text_of(1, text);
 	assert_int_equal(state_keep_policy(core.state, text, strlen(text), digest), 0);
+	revisions_drop(&core, digest);
+	assert_true(is_kept(&core, 1));
+	for (unsigned i = 3; i < 3 + STATE_HISTORY_MAX; i++)
+		put_in_force(&core, i);
+	assert_false(state_names_policy(core.state, digest));
 	revisions_drop(&core, digest);
 	assert_true(is_kept(&core, 1));
 	text_of(2, text);
