@@ -453,7 +453,12 @@ def audit_tail_says_why():
                {"time": "2026-11-22T09:00:06.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
                 "change": "ejected", "seconds": 30, "signal": "resets", "text": "7 of 50\x1b", "generation": 9, "epoch": 4},
                {"time": "2026-11-22T09:00:07.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
-                "change": "returned", "generation": 10, "epoch": 4}]
+                "change": "returned", "generation": 10, "epoch": 4},
+               {"time": "2026-11-22T09:00:08.123Z", "type": "operation", "activity": "policy-refused", "actor": actor, "verb": "apply",
+                "file": "p.json\x1b", "document": "ab", "problem": "1 of 2 approvals, by anna\x1b"},
+               {"time": "2026-11-22T09:00:09.123Z", "type": "operation", "activity": "apply", "actor": actor, "policy_digest": "ab",
+                "policy_revision": 3, "generation": 11, "epoch": 4, "file": "p.json", "change": 2, "document": "ab", "why": "labs are out",
+                "approvals": [{"approver": "anna", "signature": "AA=="}, {"approver": "ben\x1b", "signature": "AB=="}]}]
     folder = os.path.join(scratch.name, "audit-operations")
     os.makedirs(folder)
     with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
@@ -467,7 +472,9 @@ def audit_tail_says_why():
         "2026-11-22T09:00:04.123Z verification fra-1: mismatched, it says 3.2.0? where 3.1.0 is expected",
         "2026-11-22T09:00:05.123Z surge credit: load over capacity 1.20; 2 overflow tiers open, 0 priorities shed, 25 % of the next",
         "2026-11-22T09:00:06.123Z ejection fra-1: ejected for 30 s: 7 of 50?, generation 9",
-        "2026-11-22T09:00:07.123Z ejection fra-1: returned, generation 10"],
+        "2026-11-22T09:00:07.123Z ejection fra-1: returned, generation 10",
+        "2026-11-22T09:00:08.123Z policy-refused apply of p.json? by root (uid 0): 1 of 2 approvals, by anna?",
+        "2026-11-22T09:00:09.123Z apply revision 3, approved by anna, ben? by root (uid 0), generation 11: labs are out"],
         "lines")
 
 
