@@ -22,8 +22,13 @@
  *                       no endpoints and no backend; sum(count, or 1 where there is none) counts all decisions
  * A gap: cpu, ring, first, last, count: numbers whose records found no room.
  * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", "quarantine", "release",
- *   ...), actor {uid, user, pid}, and what it is about. Without an actor it was usher itself. Of a quarantine and a release: model
+ *   "policy-refused", "policy-deleted", ...), actor {uid, user, pid}, and what it is about. Without an actor it was usher itself. Of a quarantine and a release: model
  *   and version, or backend; why; generation and epoch that brought it, null if the daemon had just started and was to publish it soon.
+ *   Of an apply, a rollback, a confirm and the policy of a start (which has the activity "start" as well): policy_digest, policy_revision, generation and epoch (null as above), file,
+ *   change (its number in the history), document (SHA-256 of the text), why or null, approvals [approver, signature], and of a rollback that was
+ *   approved instead_of. Of a policy-refused, which was not approved: verb ("apply", "rollback", "start", "restore"), file, document, problem. Of a
+ *   policy-deleted, whose document is no longer kept: policy_digest, document, policy_revision, last_in_force, why.
+ *   Of the daemon's start, adopt and stop: version, pid, interface, generation, approvers (names), approvals_needed (0: none).
  *   Of a "rollout": rollout, service, model, from, to, change ("step", the state that it came to by itself, or the operator's order),
  *   was, state, share_before, share (per cent), watched (seconds) and flows of the step before, needs [gate, says, knows, hold, value, low,
  *   high, samples, age]; and of an order why, generation and epoch.

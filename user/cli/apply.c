@@ -2,10 +2,11 @@
 /* usher apply: publish a policy. It is parsed here first, so that a bad one never leaves the hands of who wrote it. */
 #include "cli/applied.h"
 #include "cli/document.h"
+#include "cli/signatures.h"
 #include "cli/verbs.h"
 #include "policy/policy.h"
 
-static int send(const struct document *document, bool dry_run, int confirm_within_ms)
+static int send(const struct document *document, bool dry_run, int confirm_within_ms, const struct reasons *reasons)
 {
 	struct json_object *request = client_request("apply");
 	struct answer answer;
@@ -16,6 +17,7 @@ static int send(const struct document *document, bool dry_run, int confirm_withi
 		json_object_object_add(request, "dry_run", json_object_new_boolean(true));
 	if (confirm_within_ms)
 		json_object_object_add(request, "confirm_within_ms", json_object_new_int(confirm_within_ms));
+	reasons_add(reasons, request);
 	status = client_ask(request, document->bytes, document->length, &answer);
 	if (status)
 		return status;
@@ -29,8 +31,10 @@ int cli_apply(int argc, char **argv)
 	static const struct option options[] = {
 		{"dry-run", no_argument, NULL, 'd'},
 		{"confirm-within", required_argument, NULL, 'c'},
+		REASONS_OPTIONS,
 		{0},
 	};
+	struct reasons reasons = {0};
 	struct policy *policy = NULL;
 	struct document document;
 	bool dry_run = false;
@@ -44,6 +48,12 @@ int cli_apply(int argc, char **argv)
 		case 'c':
 			if (cli_duration(optarg, &confirm_within_ms))
 				return cli_misuse("--confirm-within takes a time such as 60s or 5m: %s", optarg);
+			break;
+		case 'w':
+		case 'g':
+			status = reasons_take(letter, optarg, &reasons);
+			if (status)
+				return status;
 			break;
 		default:
 			return CLI_USAGE;
@@ -59,7 +69,7 @@ int cli_apply(int argc, char **argv)
 		return status;
 	status = document_parse(&document, &policy);
 	if (!status)
-		status = send(&document, dry_run, confirm_within_ms);
+		status = send(&document, dry_run, confirm_within_ms, &reasons);
 	policy_free(policy);
 	document_free(&document);
 	return status;

@@ -84,6 +84,22 @@ static void print_ejection(struct json_object *record)
 	ink_text(stdout, field_text(record, "text"));
 }
 
+/* What was to come into force without being approved. */
+static void print_refusal(struct json_object *record)
+{
+	printf(" %s of ", field_text(record, "verb"));
+	ink_text(stdout, field_text(record, "file"));
+}
+
+/* In the order of the signatures. */
+static void print_approvals(struct json_object *record)
+{
+	for (size_t i = 0; i < field_count(record, "approvals"); i++) {
+		fputs(i ? ", " : ", approved by ", stdout);
+		ink_text(stdout, field_text(field_at(record, "approvals", i), "approver"));
+	}
+}
+
 static void print_operation(struct json_object *record)
 {
 	struct json_object *actor = field(record, "actor");
@@ -109,15 +125,18 @@ static void print_operation(struct json_object *record)
 		print_surge(record);
 	else if (!strcmp(field_text(record, "activity"), "ejection"))
 		print_ejection(record);
+	else if (!strcmp(field_text(record, "activity"), "policy-refused"))
+		print_refusal(record);
 	if (field(record, "policy_revision"))
 		printf(" revision %lld", (long long)field_integer(record, "policy_revision"));
+	print_approvals(record);
 	if (actor)
 		printf(" by %s (uid %lld)", field_text(actor, "user"), (long long)field_integer(actor, "uid"));
 	if (field(record, "generation"))
 		printf(", generation %lld", (long long)field_integer(record, "generation"));
-	if (field(record, "why")) {
+	if (field(record, "why") || field(record, "problem")) {
 		fputs(": ", stdout);
-		ink_text(stdout, field_text(record, "why"));
+		ink_text(stdout, field_text(record, field(record, "why") ? "why" : "problem"));
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* usher diff: what a policy would change, compared with the one in force. */
+/* usher diff: what a policy would change, compared with the one in force, or with one that was. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,18 +108,22 @@ static void print_tree(const struct diff *diff)
 
 /* ---- the two policies --------------------------------------------------------------------------------------- */
 
-/* What the daemon has in force; with none loaded, a policy that serves nothing. */
-static int policy_in_force(struct policy **ret_policy)
+/* What the daemon has in force, with none loaded a policy that serves nothing; or the one that it has kept of a revision. */
+static int policy_before(const char *revision, struct policy **ret_policy)
 {
 	static const char nothing[] =
 		"{\"apiVersion\":\"usher/v1\",\"models\":{},\"backends\":{},\"services\":{},\"rules\":[]}";
 	struct diagnostics diagnostics = {.file = "the policy in force"};
 	struct answer answer = {0};
-	int status = client_ask(client_request("policy"), NULL, 0, &answer), error;
+	struct json_object *request = client_request(revision ? "document" : "policy");
+	int status, error;
 
+	if (revision)
+		json_object_object_add(request, "revision", json_object_new_string(revision));
+	status = client_ask(request, NULL, 0, &answer);
 	if (status)
 		return status;
-	if (answer.status != PROTOCOL_OK && answer.status != PROTOCOL_NEGATIVE) {
+	if (answer.status != PROTOCOL_OK && (revision || answer.status != PROTOCOL_NEGATIVE)) {
 		status = client_fail(&answer);
 		answer_release(&answer);
 		return status;
@@ -131,7 +135,9 @@ static int policy_in_force(struct policy **ret_policy)
 				     &diagnostics, ret_policy);
 	answer_release(&answer);
 	diagnostics_free(&diagnostics);
-	return error ? cli_fail(CLI_SYSTEM, "the policy in force cannot be read: it is another version's") : CLI_OK;
+	return error ? cli_fail(CLI_SYSTEM, "%s cannot be read: it is another version's",
+				revision ? "that policy" : "the policy in force")
+		     : CLI_OK;
 }
 
 static int compare(struct policy *before, struct policy *after)
@@ -160,12 +166,17 @@ static int compare(struct policy *before, struct policy *after)
 
 int cli_diff(int argc, char **argv)
 {
+	static const struct option options[] = {{"against", required_argument, NULL, 'a'}, {0}};
 	struct policy *before = NULL, *after = NULL;
+	const char *revision = NULL;
 	struct document document;
-	int status;
+	int letter, status;
 
-	if (cli_option(argc, argv, NULL) != -1)
-		return CLI_USAGE;
+	while ((letter = cli_option(argc, argv, options)) != -1) {
+		if (letter != 'a')
+			return CLI_USAGE;
+		revision = optarg;
+	}
 	status = cli_operands(argc, 1, "FILE");
 	if (status)
 		return status;
@@ -174,7 +185,7 @@ int cli_diff(int argc, char **argv)
 		return status;
 	status = document_parse(&document, &after);
 	if (!status)
-		status = policy_in_force(&before);
+		status = policy_before(revision, &before);
 	if (!status)
 		status = compare(before, after);
 	policy_free(before);

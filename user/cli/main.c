@@ -16,27 +16,45 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{"check", "FILE", "parse, validate and compile a policy",
+	{"check", "FILE [--statement] [--signature SIG... --approvers DIR]", "parse, validate and compile a policy",
 	 "Prints every error and warning as FILE:LINE:COLUMN: PATH: what is wrong.\n"
 	 "Needs no daemon and no privilege. FILE may be - for standard input.\n"
+	 "  --statement      print what an approver of it signs, and nothing else:\n"
+	 "                   openssl pkeyutl -sign -rawin -inkey KEY -in STATEMENT -out SIG\n"
+	 "  --signature SIG  is it a signature of it by one of those whose keys, NAME.pem, are in DIR?\n"
 	 "Exit status: 0 good, 3 refused.",
 	 cli_check},
-	{"diff", "FILE", "what a policy would change",
+	{"diff", "FILE [--against REVISION]", "what a policy would change",
 	 "Compares FILE (or - for standard input) with the policy that is in force: objects added, removed and\n"
 	 "changed, and for each service and class the backends gained and lost.\n"
+	 "  --against REVISION  with one that was in force, by its revision or the first 4 or more digits of its "
+	 "digest\n"
 	 "Exit status: 0 nothing would change, 1 it differs, 3 refused.",
 	 cli_diff},
-	{"apply", "FILE [--dry-run] [--confirm-within TIME]", "publish a policy",
+	{"apply", "FILE [--dry-run] [--confirm-within TIME] [--why TEXT] [--signature SIG]...", "publish a policy",
 	 "FILE may be - for standard input.\n"
 	 "  --dry-run              do everything but publish\n"
 	 "  --confirm-within TIME  go back to the policy before it unless `usher confirm` follows in time (60s, 5m)\n"
+	 "  --why TEXT             one line, for the record; needed where policies have to be approved\n"
+	 "  --signature SIG        file with an approver's signature of what `usher check --statement` prints\n"
 	 "Exit status: 0 in force, 3 refused.",
 	 cli_apply},
 	{"confirm", "", "keep a policy that was applied with --confirm-within",
 	 "Exit status: 0 it stays, 1 nothing waits for it, 6 too late: the policy before it is back.", cli_confirm},
-	{"rollback", "[REVISION]", "go back to the policy before, or to a revision of it",
-	 "REVISION is a number from `usher history`, or the first 4 or more digits of a digest.", cli_rollback},
-	{"history", "", "policies that were applied: when, by whom, how it ended", "", cli_history},
+	{"rollback", "[REVISION] [--why TEXT] [--signature SIG]... | [REVISION] --statement",
+	 "go back to the policy before, or to a revision of it",
+	 "REVISION is a number from `usher history`, or the first 4 or more digits of a digest.\n"
+	 "  --why TEXT       one line, for the record; needed where policies have to be approved\n"
+	 "  --signature SIG  file with an approver's signature of what --statement prints\n"
+	 "  --statement      print what an approver of this going back signs: it is good for once",
+	 cli_rollback},
+	{"history", "[REVISION [--document]]", "policies that were applied: when, by whom, why, how it ended",
+	 "REVISION, a number or the first 4 or more digits of a digest: what is known of one that was in force. It is "
+	 "kept\n"
+	 "as long as a record can name it.\n"
+	 "  --document  its text instead, byte for byte\n"
+	 "Exit status: 0 here it is, 1 none is kept that is called so.",
+	 cli_history},
 	{"show",
 	 "[services|tenants|models|backends|routes|quarantines|gates|evaluators|surges|rollouts|ejections|pools|flows|"
 	 "facts|stats|generation]",

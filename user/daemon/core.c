@@ -17,6 +17,7 @@
 #include "kernel/counters.h"
 #include "kernel/flows.h"
 #include "policy/policy.h"
+#include "daemon/approval.h"
 #include "daemon/closed_policy.h"
 #include "daemon/presence.h"
 
@@ -207,8 +208,8 @@ static void name_adopted(struct core *core, struct tables *tables)
 	journal_catalog(core->journal, TAKE_PTR(tables->catalog));
 }
 
-int core_load(struct core *core, const char *file, const char *text, size_t length, bool dry_run,
-	      struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result)
+int core_load(struct core *core, const char *file, const char *text, size_t length, struct approval *approval,
+	      bool dry_run, struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result)
 {
 	_cleanup_(free_policy) struct policy *policy = NULL;
 	_cleanup_(free_effective) struct effective *effective = NULL;
@@ -222,6 +223,8 @@ int core_load(struct core *core, const char *file, const char *text, size_t leng
 
 	if (!error)
 		error = presence_check(core, policy, diagnostics);
+	if (!error && (!dry_run || (approval && approval->count)))
+		error = approval_check(core, policy, text, length, approval, problem);
 	if (error)
 		return error;
 	error = standing_new(policy, &core->standing, core->policy && !strcmp(policy->digest, core->policy->digest),
@@ -357,7 +360,6 @@ void core_close_services(struct core *core)
 	core->patience = 0;
 	closed_policy_print(&text, core->state);
 	error = policy_parse("", text.bytes, text.length, 0, &ignored, &policy);
-	json_free(&text);
 	if (!error)
 		error = decide(policy, NULL, 0, &effective);
 	if (!error)
@@ -368,6 +370,9 @@ void core_close_services(struct core *core)
 		tables_digest(tables, digest);
 		error = put_in_force(core, effective, tables, digest, &problem);
 	}
+	if (!error)
+		revisions_note_closed(core, text.bytes, text.length, policy->digest);
+	json_free(&text);
 	if (error)
 		core_problem(core, "the services of the last policy cannot be closed: %s",
 			     *problem.text ? problem.text : strerror(-error));

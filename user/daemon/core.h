@@ -6,6 +6,7 @@
  * 2. Nothing is published before the facts of the start are in, or START_PATIENCE has passed: a daemon that takes over must
  *    not take backends for dead because it has not asked them yet.
  * 3. The state is saved before a generation with new numbers is published, so that no number is given out twice.
+ * 4. Where the host names approvers, nothing is put in force without their approval, whichever way it comes (approval.h).
  */
 #ifndef USHER_DAEMON_CORE_H
 #define USHER_DAEMON_CORE_H
@@ -17,11 +18,13 @@
 #include "kernel/neighbours.h"
 #include "kernel/paths.h"
 #include "kernel/publish.h"
+#include "audit/approvers.h"
 #include "audit/journal.h"
 #include "edge/edge.h"
 #include "daemon/balance.h"
 #include "daemon/options.h"
 #include "daemon/quota.h"
+#include "daemon/revisions.h"
 #include "daemon/standing.h"
 #include "daemon/state.h"
 
@@ -36,7 +39,10 @@ struct core_used {
 
 struct core {
 	const struct options *options;
+	struct approvers *approvers; /* NULL: the host asks for no approval */
 	struct state *state;
+	struct revisions revisions;
+	int64_t revisions_looked; /* CLOCK_MONOTONIC */
 	struct program *program;
 	struct publisher *publisher;
 	struct balance *balance;
@@ -96,11 +102,12 @@ struct core_result {
 void core_problem(struct core *core, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Parses, compiles and, unless dry_run, publishes. Returns 0; -EINVAL or -E2BIG with what is wrong in `diagnostics`; or -errno with
+ * Parses, compiles and, unless dry_run, publishes. approval: signatures that came with it, or NULL; a dry run needs none, but those that there are
+ * have to be good. Returns 0; -EINVAL or -E2BIG with what is wrong in `diagnostics`; -EKEYREJECTED: it is not approved; or -errno; these with
  * a sentence; nothing has changed then. The caller enters the policy into the history.
  */
-int core_load(struct core *core, const char *file, const char *text, size_t length, bool dry_run,
-	      struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result);
+int core_load(struct core *core, const char *file, const char *text, size_t length, struct approval *approval,
+	      bool dry_run, struct diagnostics *diagnostics, struct problem *problem, struct core_result *ret_result);
 /* Facts or what operators have ordered has changed, or a date has passed: publishes if that makes a difference. 0, or -errno, said.
  * While the facts of the start are waited for it does nothing: they bring a publish of their own. */
 int core_refresh(struct core *core);

@@ -141,7 +141,8 @@ static int put_in_force(struct core *core, size_t number, struct member_list *af
 		abort();
 	core->standing.pools->items[number].members = *after;
 	*after = (struct member_list){0};
-	error = core_load(core, file, core->text, core->text_length, false, &diagnostics, &problem, &result);
+	error = core_load(core, file, core->text, core->text_length, &core->state->history[0].approval, false,
+			  &diagnostics, &problem, &result);
 	if (error) {
 		member_list_free(&core->standing.pools->items[number].members);
 		core->standing.pools->items[number].members = before;

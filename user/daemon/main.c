@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kernel/flows.h"
+#include "daemon/approval.h"
 #include "daemon/change.h"
 #include "daemon/core.h"
 #include "daemon/file.h"
@@ -102,6 +103,8 @@ static int start_records(struct core *core, struct problem *problem)
 	if (!error)
 		error = open_journal(core, key, client_keys, problem);
 	if (!error)
+		error = revisions_open(core, problem);
+	if (!error)
 		say_damage(core, journal_damage(core->journal), key, client_keys);
 	if (!error && core->state->damage)
 		core_record_damage(core, "state.json", core->state->damage);
@@ -178,10 +181,12 @@ static int load_last(struct core *core)
 	struct diagnostics diagnostics = {0};
 	struct problem problem = {0};
 	struct core_result result;
+	struct approval approval = entry->approval;
 	_cleanup_free_ char *text = NULL;
 	size_t length;
 	int error;
 
+	approval.kept = true;
 	if (!core->state->history_count)
 		return -ENOENT;
 	error = state_read_policy(core->state, entry->bytes_digest, &text, &length);
@@ -191,7 +196,11 @@ static int load_last(struct core *core)
 		return error;
 	}
 	diagnostics.file = entry->file;
-	error = core_load(core, entry->file, text, length, false, &diagnostics, &problem, &result);
+	error = core_load(core, entry->file, text, length, &approval, false, &diagnostics, &problem, &result);
+	if (error == -EKEYREJECTED)
+		approval_refused(core, "restore", NULL, entry->file, text, length, &problem);
+	if (!error)
+		revisions_note(core);
 	if (error) {
 		diagnostics_print(&diagnostics, stderr);
 		core_problem(core, "the last policy, %s, is not in force: %s", entry->file,
@@ -232,6 +241,16 @@ static void load_first(struct core *core)
 
 /* ---- life ----------------------------------------------------------------------------------------------------- */
 
+/* Whose approval counts from now on. */
+static void record_approvers(const struct approvers *approvers, struct json *record)
+{
+	json_array_begin(record, "approvers");
+	for (size_t i = 0; approvers && i < approvers_count(approvers); i++)
+		json_string(record, NULL, approvers_name(approvers, i));
+	json_array_end(record);
+	json_unsigned(record, "approvals_needed", approvers ? approvers_needed(approvers) : 0);
+}
+
 static void record_life(struct core *core, const char *activity)
 {
 	struct json *record = journal_operation(core->journal, activity, NULL);
@@ -241,6 +260,7 @@ static void record_life(struct core *core, const char *activity)
 	json_integer(record, "pid", getpid());
 	json_string(record, "interface", interfaces_print(&core->options->program.interfaces, names));
 	json_unsigned(record, "generation", publisher_active(core->publisher)->number);
+	record_approvers(core->approvers, record);
 	if (journal_operation_end(core->journal))
 		core_problem(core, "the audit log in %s cannot be written", core->options->audit_dir);
 }
@@ -253,6 +273,13 @@ static int attach(struct core *core, struct problem *problem)
 	if (!error && *note.text)
 		core_problem(core, "%s", note.text);
 	return error;
+}
+
+static void say_approvers(const struct core *core)
+{
+	if (core->approvers)
+		log_info("a policy comes into force here once %u of the %zu approvers in %s have signed it",
+			 approvers_needed(core->approvers), approvers_count(core->approvers), core->options->approvers);
 }
 
 static void notify_ready(void)
@@ -291,6 +318,7 @@ static int run(struct core *core, struct loop *loop)
 			 (unsigned long long)publisher_active(core->publisher)->number,
 			 core->program->adopted ? ", taken over" : "");
 	}
+	say_approvers(core);
 	notify_ready();
 	loop_run(loop);
 	core_gates_save(core);
@@ -315,6 +343,8 @@ static void let_go(struct core *core)
 	free(core->scraped);
 	free(core->resolved);
 	state_close(core->state);
+	revisions_free(&core->revisions);
+	approvers_close(core->approvers);
 	paths_close(core->paths);
 	addresses_close(core->addresses);
 	neighbours_close(core->neighbours);
@@ -343,6 +373,7 @@ int main(int argc, char **argv)
 {
 	struct core core = {.started = clock_realtime(), .started_monotonic = clock_monotonic()};
 	struct loop loop = {.epoll = -1, .timer = -1, .signals = -1};
+	struct problem problem = {0};
 	struct options options;
 	int status, error;
 
@@ -352,6 +383,13 @@ int main(int argc, char **argv)
 	if (options.detach)
 		return detach(&options) ? 5 : 0;
 	core.options = &options;
+	if (options.approvers) {
+		error = approvers_open(options.approvers, options.approvals, &problem, &core.approvers);
+		if (error) {
+			fail(&problem, error);
+			return 2;
+		}
+	}
 	error = start_edge(&core);
 	if (!error)
 		error = run(&core, &loop);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "audit/approvers.h"
 #include "base/log.h"
 #include "daemon/protocol.h"
 
@@ -32,6 +33,10 @@ static const char usage[] =
 	"  --policy FILE      the policy to start with; if FILE is what the last start was given, the policy that was "
 	"in\n"
 	"                     force last comes back instead, whatever was applied since\n"
+	"  --approvers DIR    public keys, NAME.pem, of those who approve policies: from now on none comes into force "
+	"that\n"
+	"                     too few of them have signed; those of FILE are in FILE.NAME.sig\n"
+	"  --approvals N      how many of them have to\n"
 	"  --socket PATH      control socket (" PROTOCOL_SOCKET ")\n"
 	"  --state-dir DIR    what survives a reboot (" STATE_DIR ")\n"
 	"  --audit-dir DIR    the record of decisions (" AUDIT_DIR ")\n"
@@ -65,6 +70,8 @@ static const char usage[] =
 enum letter {
 	INTERFACE = 256,
 	POLICY,
+	APPROVERS,
+	APPROVALS,
 	SOCKET,
 	STATE,
 	AUDIT,
@@ -91,6 +98,8 @@ enum letter {
 static const struct option long_options[] = {
 	{"interface", required_argument, NULL, INTERFACE},
 	{"policy", required_argument, NULL, POLICY},
+	{"approvers", required_argument, NULL, APPROVERS},
+	{"approvals", required_argument, NULL, APPROVALS},
 	{"socket", required_argument, NULL, SOCKET},
 	{"state-dir", required_argument, NULL, STATE},
 	{"audit-dir", required_argument, NULL, AUDIT},
@@ -264,6 +273,11 @@ static int take(enum letter letter, const char *value, struct options *options)
 	case POLICY:
 		options->policy = value;
 		return 0;
+	case APPROVERS:
+		options->approvers = value;
+		return 0;
+	case APPROVALS:
+		return take_number(letter, value, 1, APPROVERS_MAX, &options->approvals);
 	case SOCKET:
 		options->socket = value;
 		return 0;
@@ -322,6 +336,11 @@ static int check(const struct options *options)
 
 	if (options->detach) /* those that the program is attached to, whatever has become of them */
 		return 0;
+	if (!options->approvers != !options->approvals) {
+		log_error("--approvers DIR says who approves policies, and --approvals N how many of them have to: one "
+			  "needs the other");
+		return -EINVAL;
+	}
 	if (!interfaces->count)
 		log_error("--interface is missing; usherd --help lists what there is");
 	for (size_t i = 0; i < interfaces->count; i++)

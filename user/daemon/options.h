@@ -13,7 +13,9 @@
 #define OPTIONS_STATE_DIR "/var/lib/usher"
 
 struct options {
-	const char *policy; /* or NULL */
+	const char *policy;    /* or NULL */
+	const char *approvers; /* folder of the keys of those who approve policies, or NULL: nobody has to */
+	uint32_t approvals;    /* how many of them have to */
 	const char *socket, *state_dir, *audit_dir;
 	struct store_limits audit_limits;
 	enum journal_sync audit_sync;

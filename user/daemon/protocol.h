@@ -13,10 +13,13 @@
  *
  * Times are RFC 3339 strings in UTC. "?" marks fields that may be missing. NAME|null: null when there is none.
  *
- * apply      request  file, dry_run?: bool, confirm_within_ms?: int; body: the policy's text
+ * apply      request  file, dry_run?: bool, confirm_within_ms?: int, why?: as of quarantine, signatures?: [base64 of 64 bytes...]; body: the
+ *                     policy's text
  *            answer   generation, epoch, digest, name|null, revision, changed: bool, pending?: bool, confirm_by?: time
  *            body     {"diagnostics": [D...]}, also when refused
- *            PROTOCOL_REFUSED if the policy has errors or does not fit; nothing has changed then. `changed` is false if the tables
+ *            PROTOCOL_REFUSED if the policy has errors, does not fit or is not approved; nothing has changed then. Where the host names
+ *            approvers, an apply needs a `why`, and signatures by enough of them over the policy's statement (policy/statement.h); a dry run needs
+ *            none, but those that it has must be good. Where it names none, signatures are PROTOCOL_USAGE. `changed` is false if the tables
  *            came out as they were. With dry_run the answer is about what would be published. Without confirm in time the policy
  *            before it comes back by itself. Answers once the generation is in force; backends whose health is not known yet join
  *            with the generations that follow. `pending`: the daemon has just started, and publishes the policy as soon as it knows
@@ -25,10 +28,15 @@
  *            answer   generation, digest
  *            PROTOCOL_NEGATIVE if nothing waits for it; PROTOCOL_UNCONFIRMED if it came too late.
  * rollback   request  revision?: string, decimal number of metadata.revision, or the first 4 or more digits of a digest; without it
- *                     the policy that was in force before
- *            answer   as apply, body too
+ *                     the policy that was in force before; why?, signatures?: as of apply, over the statement of this going back, unless
+ *                     it is what will come back by itself for want of a confirm; statement?: true: that statement is asked for, and no more
+ *            answer   as apply, body too; of the statement: body: its text
  * history    request  -
  *            body     {"history": [H...]}, newest first
+ * document   request  revision: as of rollback; a digest may be that of the document as well
+ *            answer   digest, document, name|null, revision, first: time, last: time|null (in force; null: it is)
+ *            body     the policy's text, and the geography files that it named behind it (policy/bundle.h)
+ *            Of every policy that was in force, as long as a record can name it. PROTOCOL_NEGATIVE if none is kept that is called so.
  * policy     request  -
  *            answer   file, digest, name|null, revision
  *            body     the active policy's text
@@ -76,7 +84,8 @@
  * D  {"severity": "error"|"warning", "line", "column", "path", "text", "file"?}; line 0: the document as a whole;
  *    `file`: line and column are in this geography file that the policy names
  * H  {"digest", "name"|null, "revision", "file", "applied", "verb": "apply"|"rollback"|"start", "uid", "user"|null,
- *     "generation", "active": bool, "confirmed": bool}
+ *     "generation", "active": bool, "confirmed": bool, "number": of the change, "document": SHA-256 of its text, "why"|null,
+ *     "approvals": [{"approver"|null, "signature": base64}...], "instead_of"?: of a rollback that was approved: number of the change before}
  * C  counter {"packets", "bytes"}
  * Q  quarantine {"model"|null, "version"|null, "backend"|null, "why", "since", "uid", "user"|null}: of a version, or of a backend
  * G  gate {"gate", "on": "version"|"backend"|"service", "model" and "version", or "backend", or "service",

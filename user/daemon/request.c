@@ -21,6 +21,7 @@ static const struct {
 	{"release", request_release},	{"rollout", request_rollout},
 	{"show", request_show},		{"explain", request_explain},
 	{"status", request_status},	{"rotate-key", request_rotate_key},
+	{"document", request_document},
 };
 
 int answer_error(struct answer *answer, int status, const char *format, ...)

@@ -26,6 +26,7 @@ int request_apply(struct core *core, const struct request *request, struct answe
 int request_confirm(struct core *core, const struct request *request, struct answer *answer);
 int request_rollback(struct core *core, const struct request *request, struct answer *answer);
 int request_history(struct core *core, const struct request *request, struct answer *answer);
+int request_document(struct core *core, const struct request *request, struct answer *answer);
 int request_policy(struct core *core, const struct request *request, struct answer *answer);
 int request_drain(struct core *core, const struct request *request, struct answer *answer);
 int request_undrain(struct core *core, const struct request *request, struct answer *answer);

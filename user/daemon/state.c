@@ -26,6 +26,7 @@ static void entry_free(struct state_entry *entry)
 	free(entry->name);
 	free(entry->file);
 	free(entry->user);
+	free(entry->why);
 }
 
 void state_close(struct state *state)
@@ -229,11 +230,15 @@ int state_save(const struct state *state)
 int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX])
 {
 	char path[PATH_ROOM], digest[SHA256_HEX];
+	_cleanup_free_ char *there = NULL;
+	size_t there_length;
 	int error;
 
 	sha256_hex(bytes, length, digest);
 	policy_path(state, digest, path);
-	error = file_replace(path, bytes, length);
+	error = state_read_policy(state, digest, &there, &there_length);
+	if (error)
+		error = file_replace(path, bytes, length);
 	if (!error)
 		memcpy(ret_digest, digest, sizeof(digest));
 	return error;
@@ -260,7 +265,7 @@ int state_read_policy(const struct state *state, const char digest[SHA256_HEX], 
 	return 0;
 }
 
-static bool is_named(const struct state *state, const char *digest)
+bool state_names_policy(const struct state *state, const char digest[SHA256_HEX])
 {
 	for (size_t i = 0; i < state->history_count; i++)
 		if (!strcmp(state->history[i].bytes_digest, digest))
@@ -272,36 +277,18 @@ void state_drop_policy(const struct state *state, const char digest[SHA256_HEX])
 {
 	char path[PATH_ROOM];
 
-	if (is_named(state, digest))
-		return;
 	policy_path(state, digest, path);
 	unlink(path);
-}
-
-static void drop_entry(struct state *state, size_t index)
-{
-	struct state_entry entry = state->history[index];
-
-	state->history_count--;
-	memmove(&state->history[index], &state->history[index + 1],
-		(state->history_count - index) * sizeof(state->history[0]));
-	state_drop_policy(state, entry.bytes_digest);
-	entry_free(&entry);
 }
 
 void state_push(struct state *state, const struct state_entry *entry)
 {
 	if (state->history_count == STATE_HISTORY_MAX)
-		drop_entry(state, STATE_HISTORY_MAX - 1);
+		entry_free(&state->history[--state->history_count]);
 	memmove(&state->history[1], &state->history[0], state->history_count * sizeof(state->history[0]));
 	state->history[0] = *entry;
+	state->history[0].number = ++state->changes;
 	state->history_count++;
-}
-
-void state_pop(struct state *state)
-{
-	if (state->history_count)
-		drop_entry(state, 0);
 }
 
 int state_find(const struct state *state, const char *revision, size_t *ret_index)

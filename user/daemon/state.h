@@ -4,7 +4,8 @@
  *   state.json            numbers, drains, quarantines, history; its first line holds the SHA-256 of the rest
  *   state-copy.json       the same, written before it: what an operator has ordered must not be lost with one file
  *   gates.json            what gates are and have measured; sealed in the same way (gates_text.h)
- *   policy-DIGEST.json    each policy of the history as it was given, under the SHA-256 of its bytes
+ *   revisions.json        which policies are kept (revisions.h); sealed as well
+ *   policy-DIGEST.json    each of them as it was given, with its geography files, under the SHA-256 of its bytes
  *
  * Files are replaced whole (written beside, synced, renamed). One that is not what it should be is renamed to NAME.damaged and
  * said; nothing is read from it.
@@ -14,6 +15,7 @@
 
 #include <stdbool.h>
 
+#include "audit/approvers.h"
 #include "base/json.h"
 #include "base/problem.h"
 #include "base/sha256.h"
@@ -26,6 +28,7 @@
 struct state_entry {
 	char bytes_digest[SHA256_HEX]; /* of the text as given: names its file */
 	char digest[SHA256_HEX];       /* of the policy */
+	uint64_t number;	       /* of the change: 1, 2, ... none twice */
 	char *name;		       /* of its metadata, or NULL */
 	uint64_t revision;
 	char *file;	 /* as the operator called it */
@@ -35,6 +38,8 @@ struct state_entry {
 	char *user; /* or NULL */
 	uint64_t generation;
 	bool confirmed;
+	char *why; /* or NULL */
+	struct approval approval;
 };
 
 /* An operator has taken this out, and has said why. */
@@ -66,6 +71,8 @@ struct state {
 	uint8_t judgement[SHA256_BYTES];
 	struct identities *identities; /* or NULL */
 	char start_digest[SHA256_HEX]; /* bytes of the --policy that was taken last; "": none */
+	uint64_t changes;	       /* number of the last one */
+	uint64_t approved_revision;    /* the greatest that was approved, put in force and confirmed; 0: none */
 	int64_t confirm_by;	       /* ns since 1970: then entry 0 goes unless it is confirmed; 0: it is */
 	struct state_entry history[STATE_HISTORY_MAX]; /* newest first; entry 0 is in force */
 	size_t history_count;
@@ -106,16 +113,16 @@ void state_set_aside(const struct state *state, const char *name);
 /* Is there a NAME.damaged? */
 bool state_was_set_aside(const struct state *state, const char *name);
 
-/* Keeps the text of a policy. Returns 0 or -errno. */
+/* Keeps the text of a policy; one that is kept already stays as it is. Returns 0 or -errno. */
 int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX]);
-/* Deletes the text, unless an entry names it. */
+/* Deletes the text, which no entry may name. */
 void state_drop_policy(const struct state *state, const char digest[SHA256_HEX]);
+/* Does an entry name it? */
+bool state_names_policy(const struct state *state, const char digest[SHA256_HEX]);
 /* Reads it again: 0, -ENOENT, -EBADMSG if it was damaged (and is set aside), or -errno. */
 int state_read_policy(const struct state *state, const char digest[SHA256_HEX], char **ret_bytes, size_t *ret_length);
-/* Puts an entry, whose strings are then the state's, before all others; forgets the oldest and texts that no entry names. */
+/* Puts an entry, whose strings are then the state's, before all others, and gives it its number; forgets the oldest, whose text stays. */
 void state_push(struct state *state, const struct state_entry *entry);
-/* Takes entry 0 out. */
-void state_pop(struct state *state);
 /* The entry that a revision number or the beginning of a digest (4 digits at least) means: 0 or -ENOENT. */
 int state_find(const struct state *state, const char *revision, size_t *ret_index);
 

@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "daemon/approval_text.h"
 
 /* ---- printing ------------------------------------------------------------------------------------------------ */
 
@@ -29,6 +30,9 @@ static void print_entry(struct json *to, const struct state_entry *entry)
 	json_string(to, "user", entry->user);
 	json_unsigned(to, "generation", entry->generation);
 	json_boolean(to, "confirmed", entry->confirmed);
+	json_unsigned(to, "number", entry->number);
+	json_string(to, "why", entry->why);
+	approval_print(to, &entry->approval);
 	json_object_end(to);
 }
 
@@ -79,6 +83,8 @@ void state_text_print(struct json *to, const struct state *state)
 	json_string(to, "identities", identities);
 	json_string(to, "start_digest", state->start_digest);
 	json_integer(to, "confirm_by", state->confirm_by);
+	json_unsigned(to, "changes", state->changes);
+	json_unsigned(to, "approved_revision", state->approved_revision);
 	json_array_begin(to, "history");
 	for (size_t i = 0; i < state->history_count; i++)
 		print_entry(to, &state->history[i]);
@@ -178,8 +184,21 @@ static void parse_entry(struct json_object *object, struct state_entry *entry, i
 	entry->user = get_optional(object, "user");
 	entry->generation = get_number(object, "generation", error);
 	entry->confirmed = json_object_get_boolean(get(object, "confirmed", json_type_boolean, error));
+	entry->why = get_optional(object, "why");
+	if (approval_parse(object, &entry->approval))
+		*error = -EINVAL;
 	if (!entry->file)
 		*error = -ENOMEM;
+}
+
+/* An earlier daemon did not write it. */
+static uint64_t get_later(struct json_object *object, const char *key, uint64_t otherwise)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_int))
+		return otherwise;
+	return json_object_get_uint64(value);
 }
 
 static void parse_history(struct json_object *list, struct state *state, int *error)
@@ -190,8 +209,13 @@ static void parse_history(struct json_object *list, struct state *state, int *er
 		*error = -EINVAL;
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		parse_entry(json_object_array_get_idx(list, i), &state->history[state->history_count++], error);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		struct state_entry *entry = &state->history[state->history_count++];
+
+		parse_entry(item, entry, error);
+		entry->number = get_later(item, "number", count - i);
+	}
 }
 
 static void parse_judgement(struct json_object *root, struct state *state)
@@ -358,6 +382,8 @@ int state_text_parse(const char *text, size_t length, struct state *state)
 		copy_digest(state->start_digest, start, &error);
 	state->confirm_by = (int64_t)get_number(root, "confirm_by", &error);
 	parse_history(get(root, "history", json_type_array, &error), state, &error);
+	state->changes = get_later(root, "changes", state->history_count);
+	state->approved_revision = get_later(root, "approved_revision", 0);
 	parse_able_since(root, state);
 	parse_drains(get(root, "drains", json_type_array, &error), state);
 	parse_quarantines(root, state, &error);

@@ -4,6 +4,8 @@
 
 Expected output for people is in expected/NAME.txt; run with --write to record what is printed now, and read the diff.
 """
+import base64
+import hashlib
 import json
 import os
 import pty
@@ -155,7 +157,13 @@ def wrong_command_lines_are_usage_errors():
     misused("show", "--limit", "10")
     misused("show", "flows", "--limit", words=["--limit"])
     misused("confirm", "now")
-    misused("history", "all")
+    misused("history", "1", "2", words=["REVISION"])
+    misused("history", "--document", words=["--document", "REVISION"])
+    for verb in (["apply", GOOD], ["rollback"]):
+        misused(*verb, "--why", "two\nlines", words=["--why", "256"])
+        misused(*verb, "--signature", words=["--signature"])
+    misused("check", GOOD, "--approvers", scratch.name, words=["--signature", "--approvers"])
+    misused("diff", GOOD, "--against", words=["--against"])
     misused("drain", words=["BACKEND"])
     misused("undrain", "a", "b", words=["BACKEND"])
     for verb in ("quarantine", "release"):
@@ -445,7 +453,12 @@ def audit_tail_says_why():
                {"time": "2026-11-22T09:00:06.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
                 "change": "ejected", "seconds": 30, "signal": "resets", "text": "7 of 50\x1b", "generation": 9, "epoch": 4},
                {"time": "2026-11-22T09:00:07.123Z", "type": "operation", "activity": "ejection", "actor": None, "backend": "fra-1",
-                "change": "returned", "generation": 10, "epoch": 4}]
+                "change": "returned", "generation": 10, "epoch": 4},
+               {"time": "2026-11-22T09:00:08.123Z", "type": "operation", "activity": "policy-refused", "actor": actor, "verb": "apply",
+                "file": "p.json\x1b", "document": "ab", "problem": "1 of 2 approvals, by anna\x1b"},
+               {"time": "2026-11-22T09:00:09.123Z", "type": "operation", "activity": "apply", "actor": actor, "policy_digest": "ab",
+                "policy_revision": 3, "generation": 11, "epoch": 4, "file": "p.json", "change": 2, "document": "ab", "why": "labs are out",
+                "approvals": [{"approver": "anna", "signature": "AA=="}, {"approver": "ben\x1b", "signature": "AB=="}]}]
     folder = os.path.join(scratch.name, "audit-operations")
     os.makedirs(folder)
     with open(os.path.join(folder, "usher-20261122T090000.jsonl"), "w", encoding="utf-8") as log:
@@ -459,7 +472,9 @@ def audit_tail_says_why():
         "2026-11-22T09:00:04.123Z verification fra-1: mismatched, it says 3.2.0? where 3.1.0 is expected",
         "2026-11-22T09:00:05.123Z surge credit: load over capacity 1.20; 2 overflow tiers open, 0 priorities shed, 25 % of the next",
         "2026-11-22T09:00:06.123Z ejection fra-1: ejected for 30 s: 7 of 50?, generation 9",
-        "2026-11-22T09:00:07.123Z ejection fra-1: returned, generation 10"],
+        "2026-11-22T09:00:07.123Z ejection fra-1: returned, generation 10",
+        "2026-11-22T09:00:08.123Z policy-refused apply of p.json? by root (uid 0): 1 of 2 approvals, by anna?",
+        "2026-11-22T09:00:09.123Z apply revision 3, approved by anna, ben? by root (uid 0), generation 11: labs are out"],
         "lines")
 
 
@@ -649,6 +664,89 @@ def apply_sends_the_text_as_it_is():
         equal(asked, [{"verb": "apply", "file": GOOD, "sealed": True}, {"verb": "apply", "file": "<stdin>", "sealed": True},
                       {"verb": "apply", "file": GOOD, "dry_run": True, "sealed": True},
                       {"verb": "apply", "file": GOOD, "confirm_within_ms": 120000, "sealed": True}], "the requests")
+
+
+def file_of(name, content):
+    path = os.path.join(scratch.name, name)
+    with open(path, "wb") as made:
+        made.write(content)
+    return path
+
+
+@test
+def signatures_are_sent_as_base64():
+    raw, text = bytes(range(64)), base64.encodebytes(bytes(range(64)))
+    one, other = file_of("raw.sig", raw), file_of("text.sig", text)
+    sent = [base64.b64encode(raw).decode()] * 2
+    with Daemon(apply=applied(), rollback=applied()) as daemon:
+        daemon.run("apply", GOOD, "--why", "labs are out", "--signature", one, "--signature", other)
+        daemon.run("rollback", "41", "--why", "too strict", "--signature", other, "--signature", one)
+        apply, rollback = daemon.asked()
+        equal((apply["signatures"], apply["why"]), (sent, "labs are out"), "apply")
+        equal(rollback, {"verb": "rollback", "revision": "41", "why": "too strict", "signatures": sent}, "rollback")
+
+
+@test
+def what_is_no_signature_is_said_before_anything_is_asked():
+    for name, content in (("short", bytes(63)), ("long", bytes(65)), ("letters", b"!" * 88), ("empty", b""), ("huge", b"A" * 5000),
+                          ("hex", b"00" * 64), ("pem", b"-----BEGIN PUBLIC KEY-----\n" + b"A" * 60)):
+        path = file_of(name, content)
+        with Daemon() as daemon:
+            for words in (["apply", GOOD], ["rollback"], ["check", GOOD, "--approvers", scratch.name]):
+                one_line(daemon.run(*words, "--signature", path), MISUSE, path)
+            equal(daemon.asked(), [], "nothing is asked")
+    one_line(run("apply", GOOD, "--signature", "/nonexistent"), MISUSE, "/nonexistent")
+    one = file_of("raw.sig", bytes(64))
+    misused("apply", GOOD, *["--signature", one] * 17, words=["16 signatures"])
+
+
+@test
+def a_statement_is_what_sha256sum_makes():
+    with open(GOOD, "rb") as good:
+        digest = hashlib.sha256(good.read()).hexdigest()
+    ended = run("check", GOOD, "--statement")
+    equal((ended.status, ended.out), (OK, f"usher-policy-approval 1\ndocument sha256:{digest}\n"), "the statement")
+    bad = file_of("bad.json", b"{}")
+    ended = run("check", bad, "--statement")
+    equal((ended.status, ended.out), (REFUSED, ""), "of a policy that is none")
+    holds("bad.json:1:" in ended.err, ended.err)
+    with Daemon(rollback={"frame": {"status": 0}, "body": "usher-policy-rollback 1\n"}) as daemon:
+        equal(daemon.run("rollback", "--statement").out, "usher-policy-rollback 1\n", "of a going back")
+        equal(daemon.asked(), [{"verb": "rollback", "statement": True}], "what is asked")
+
+
+@test
+def approvals_are_checked_without_a_daemon():
+    folder = os.path.join(scratch.name, "approvers")
+    os.mkdir(folder, 0o755)
+    key, pem, statement, made = (os.path.join(scratch.name, name) for name in ("anna.key", "approvers/anna.pem", "statement", "anna.sig"))
+    for words in (["genpkey", "-algorithm", "ed25519", "-out", key], ["pkey", "-in", key, "-pubout", "-out", pem]):
+        subprocess.run(["openssl", *words], check=True, capture_output=True)
+    with open(statement, "w", encoding="utf-8") as file:
+        file.write(run("check", GOOD, "--statement").out)
+    subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", key, "-in", statement, "-out", made], check=True)
+    ended = run("check", GOOD, "--signature", made, "--approvers", folder)
+    equal(ended.status, OK, "status")
+    holds("approved by anna" in ended.out, ended.out)
+    other = file_of("other.json", open(GOOD, "rb").read() + b"\n")
+    one_line(run("check", other, "--signature", made, "--approvers", folder), REFUSED, "signature 1 is of none of the 1 approvers")
+    one_line(run("check", GOOD, "--signature", made, "--approvers", "/nonexistent"), MISUSE, "/nonexistent")
+
+
+@test
+def a_document_comes_back_byte_for_byte():
+    body = ANSWERS["document"]["body"].split("\0")[0]
+    with Daemon() as daemon:
+        equal(daemon.run("history", "0011", "--document").out, body, "the document")
+        facts = daemon.run("history", "41").out
+        holds("0ddba11" in facts and "a.csv" in facts and "it is" in facts and "\x1b" not in facts, facts)
+        equal(json.loads(daemon.run("-j", "history", "41").out)["document"], "0ddba11", "as JSON")
+        equal(daemon.run("diff", GOOD, "--against", "0011").status, NO, "diff")
+        equal([request["verb"] for request in daemon.asked()], ["document"] * 4, "what is asked")
+        equal({request["revision"] for request in daemon.asked()}, {"0011", "41"}, "of which")
+    with Daemon(document={"frame": {"status": 1, "error": "none is kept"}}) as daemon:
+        for words in (["history", "77"], ["history", "77", "--document"], ["diff", GOOD, "--against", "77"]):
+            one_line(daemon.run(*words), NO, "none is kept")
 
 
 @test

@@ -6,11 +6,42 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 USHERD = pathlib.Path(os.environ.get("USHER_BUILD", ROOT / "build")) / "usherd"
 
+scratch = tempfile.TemporaryDirectory(prefix="usher-options-")
+
+
+def folder(name, mode=0o755, **files):
+    """Of approvers' keys; NAME: what lies there as NAME.pem."""
+    path = pathlib.Path(scratch.name, name)
+    path.mkdir()
+    for file, text in files.items():
+        (path / f"{file}.pem").write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def key(kind="ed25519"):
+    private = subprocess.run(["openssl", "genpkey", "-algorithm", kind], check=True, capture_output=True).stdout
+    return subprocess.run(["openssl", "pkey", "-pubout"], input=private, check=True, capture_output=True).stdout.decode()
+
+
+ANNA, BEN = key(), key()
 REFUSED = (
+    (("--approvals", "0"), "--approvals cannot be 0: it is a number from 1 to 16"),
+    (("--approvals", "17"), "--approvals cannot be 17: it is a number from 1 to 16"),
+    (("--approvals", "2"), "--approvers DIR says who approves policies, and --approvals N how many of them have to: one needs the other"),
+    (("--approvers", "/etc"), "--approvers DIR says who approves policies, and --approvals N how many of them have to: one needs the other"),
+    (("--approvers", "/nonexistent", "--approvals", "1"), "/nonexistent cannot be read: No such file or directory"),
+    (("--approvers", folder("none"), "--approvals", "1"), "1 have to approve, and"),
+    (("--approvers", folder("few", anna=ANNA, ben=BEN), "--approvals", "3"), "has the keys of 2"),
+    (("--approvers", folder("twice", anna=ANNA, zoe=ANNA), "--approvals", "1"), "anna and zoe in"),
+    (("--approvers", folder("x25519", anna=ANNA, ben=key("x25519")), "--approvals", "1"), "ben.pem is not an Ed25519 public key in PEM form"),
+    (("--approvers", folder("text", anna="key"), "--approvals", "1"), "anna.pem is not an Ed25519 public key in PEM form"),
+    (("--approvers", folder("open", 0o777, anna=ANNA), "--approvals", "1"), "open can be written by others than root"),
     (("--flows", "1000"), "--flows cannot be 1000: it is a power of two from 1024 to 8388608"),
     (("--flows", "512"), "--flows cannot be 512: it is a power of two from 1024 to 8388608"),
     (("--half-open", "0"), "--half-open cannot be 0: it is a number from 1 to 8388608"),

@@ -121,6 +121,10 @@ static void fill(struct state *state)
 	assert_int_equal(identities_new(&state->identities), 0);
 	push(state, "{\"first\": 1}", 1);
 	push(state, "{\"second\": 2}", 2);
+	state->history[0].why = strdup("labs are \"out\"");
+	state->history[0].approval = (struct approval){
+		.instead_of = 1, .count = 2, .signatures = {{.bytes = {1, 2, 255}, .by = "anna@x"}, {.bytes = {9}}}};
+	state->approved_revision = 1;
 	state_set_drained(state, "fra-1", true);
 	quarantine(state, "credit@3.1.0", "biased \"gegen\" Über-60-Jährige", "root");
 	quarantine(state, "credit@3.2.0", "x", NULL);
@@ -170,6 +174,19 @@ static void test_all_of_it_comes_back(void **unused)
 	assert_int_equal(state->history[0].revision, 2);
 	assert_string_equal(state->history[1].file, "policy.json");
 	assert_null(state->history[0].user);
+	assert_int_equal(state->changes, 2);
+	assert_int_equal(state->history[0].number, 2);
+	assert_int_equal(state->history[1].number, 1);
+	assert_int_equal(state->approved_revision, 1);
+	assert_string_equal(state->history[0].why, "labs are \"out\"");
+	assert_null(state->history[1].why);
+	assert_int_equal(state->history[0].approval.instead_of, 1);
+	assert_int_equal(state->history[0].approval.count, 2);
+	assert_int_equal(state->history[0].approval.signatures[0].bytes[2], 255);
+	assert_string_equal(state->history[0].approval.signatures[0].by, "anna@x");
+	assert_string_equal(state->history[0].approval.signatures[1].by, "");
+	assert_true(state->history[0].approval.kept);
+	assert_int_equal(state->history[1].approval.count, 0);
 	assert_true(state_is_drained(state, "fra-1"));
 	assert_false(state_is_drained(state, "fra"));
 	assert_int_equal(state->quarantine_count, 3);
@@ -393,7 +410,7 @@ static void test_a_damaged_policy_is_set_aside(void **unused)
 	state_close(state);
 }
 
-static void test_history_forgets_the_oldest_and_its_text(void **unused)
+static void test_history_forgets_the_oldest_and_not_its_text(void **unused)
 {
 	struct state *state = opened();
 	char text[64], digest[SHA256_HEX], *back;
@@ -406,11 +423,16 @@ static void test_history_forgets_the_oldest_and_its_text(void **unused)
 	}
 	assert_int_equal(state->history_count, STATE_HISTORY_MAX);
 	assert_int_equal(state->history[STATE_HISTORY_MAX - 1].revision, 4);
+	assert_int_equal(state->history[0].number, STATE_HISTORY_MAX + 3);
+	assert_int_equal(state->history[STATE_HISTORY_MAX - 1].number, 4);
 	sha256_hex("{\"n\": 3}", 8, digest);
-	assert_int_equal(state_read_policy(state, digest, &back, &length), -ENOENT);
-	sha256_hex("{\"n\": 4}", 8, digest);
+	assert_false(state_names_policy(state, digest));
 	assert_int_equal(state_read_policy(state, digest, &back, &length), 0);
 	free(back);
+	state_drop_policy(state, digest);
+	assert_int_equal(state_read_policy(state, digest, &back, &length), -ENOENT);
+	sha256_hex("{\"n\": 4}", 8, digest);
+	assert_true(state_names_policy(state, digest));
 	assert_int_equal(state_find(state, "67", &index), 0);
 	assert_int_equal(index, 0);
 	assert_int_equal(state_find(state, "3", &index), -ENOENT);
@@ -421,22 +443,25 @@ static void test_history_forgets_the_oldest_and_its_text(void **unused)
 	state_close(state);
 }
 
-/* One text may have been applied twice: it goes with its last entry. */
-static void test_a_text_stays_as_long_as_an_entry_names_it(void **unused)
+/* One that is there is not written again, unless it is damaged. */
+static void test_a_text_is_kept_once(void **unused)
 {
 	struct state *state = opened();
-	char digest[SHA256_HEX], *text;
-	size_t length;
+	char digest[SHA256_HEX], name[SHA256_HEX + 16], path[256];
+	struct stat before, after;
 
 	(void)unused;
-	push(state, "{}", 1);
-	push(state, "{}", 2);
-	memcpy(digest, state->history[0].bytes_digest, sizeof(digest));
-	state_pop(state);
-	assert_int_equal(state_read_policy(state, digest, &text, &length), 0);
-	free(text);
-	state_pop(state);
-	assert_int_equal(state_read_policy(state, digest, &text, &length), -ENOENT);
+	assert_int_equal(state_keep_policy(state, "{}", 2, digest), 0);
+	snprintf(name, sizeof(name), "policy-%s.json", digest);
+	path_of(name, path);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(state_keep_policy(state, "{}", 2, digest), 0);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	write_file(name, "[]", 2);
+	assert_int_equal(state_keep_policy(state, "{}", 2, digest), 0);
+	assert_int_equal(read_file(name, path, 16), 2);
+	assert_memory_equal(path, "{}", 2);
 	state_close(state);
 }
 
@@ -461,8 +486,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_quarantines_may_be_missing_and_not_wrong, begin, end),
 		cmocka_unit_test_setup_teardown(test_quarantines_end_one_by_one_and_stay_in_order, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_damaged_policy_is_set_aside, begin, end),
-		cmocka_unit_test_setup_teardown(test_history_forgets_the_oldest_and_its_text, begin, end),
-		cmocka_unit_test_setup_teardown(test_a_text_stays_as_long_as_an_entry_names_it, begin, end),
+		cmocka_unit_test_setup_teardown(test_history_forgets_the_oldest_and_not_its_text, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_text_is_kept_once, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_folder_that_cannot_be_is_said, begin, end),
 	};
 
