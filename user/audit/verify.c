@@ -500,6 +500,9 @@ int verify_excerpt(const struct verify_excerpt *excerpt, const struct verify_tru
 	verifier.summary.unsealed_lines = verifier.chain.lines;
 	if (!verifier.summary.last_seal || verifier.summary.signed_seal != verifier.summary.last_seal)
 		find(&verifier, verifier.line, verifier.line, "no checkpoint that holds signs the last seal");
+	else if (verifier.chain.lines != 1)
+		find(&verifier, verifier.batch_line, verifier.line,
+		     "behind the last seal is more than the checkpoint that signs it: nothing proves that");
 	*ret_summary = verifier.summary;
 	return 0;
 }
