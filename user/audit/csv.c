@@ -103,9 +103,10 @@ static void add_value(struct json *to, struct line_value value)
 		return;
 	}
 	if (value.length > sizeof(short_text)) {
-		text = long_text = malloc(value.length); /* what an escape stands for is not longer than it */
-		if (!text)
+		long_text = malloc(value.length); /* what an escape stands for is not longer than it */
+		if (!long_text)
 			abort();
+		text = long_text;
 	}
 	if (!line_text(value, value.length, text))
 		add_text(to, text, strlen(text));

@@ -203,8 +203,9 @@ int evidence_read(const char *path, verify_found *found, void *context, struct e
 	struct contents contents;
 	int error = map(path, &reader);
 
-	if (!error)
-		error = take_front(&reader);
+	if (error)
+		return error;
+	error = take_front(&reader);
 	if (error)
 		return error;
 	take_keys(&reader);
