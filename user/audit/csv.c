@@ -57,6 +57,14 @@ static const struct {
 	{"actor_user", FIELDS_ACTOR, "user"},
 	{"actor_uid", FIELDS_ACTOR, "uid"},
 	{"why", FIELDS_WHY, NULL},
+	{"ended", FIELDS_ENDED, NULL},
+	{"duration", FIELDS_DURATION, NULL},
+	{"packets_out", FIELDS_TRAFFIC, "packets_out"},
+	{"bytes_out", FIELDS_TRAFFIC, "bytes_out"},
+	{"packets_in", FIELDS_TRAFFIC, "packets_in"},
+	{"bytes_in", FIELDS_TRAFFIC, "bytes_in"},
+	{"community_uid", FIELDS_CONNECTION, "community_uid"},
+	{"backend_community_uid", FIELDS_CONNECTION, "backend_community_uid"},
 };
 #define RECORD "record"
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "audit/line.h"
-#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/moment.h"
 
@@ -244,10 +243,8 @@ bool evidence_in_range(const char *line, size_t length, const char *since, const
 
 bool evidence_is_record(const char *line, size_t length)
 {
-	static const char *const types[] = {"\"type\":\"decision\"", "\"type\":\"operation\"", "\"type\":\"gap\""};
+	static const char position[] = "\"type\":\"position\"";
 
-	for (size_t i = 0; i < ARRAY_COUNT(types); i++)
-		if (memmem(line, length < FRONT ? length : FRONT, types[i], strlen(types[i])))
-			return true;
-	return false;
+	return chain_type(line, length) == CHAIN_RECORD &&
+	       !memmem(line, length < FRONT ? length : FRONT, position, sizeof(position) - 1);
 }

@@ -43,7 +43,7 @@ const char *evidence_time(const char *line, size_t length);
 bool evidence_is_before(const char *time, const char *limit); /* limit "": never */
 bool evidence_is_behind(const char *time, const char *limit); /* at it, or later; "": never */
 bool evidence_in_range(const char *line, size_t length, const char *since, const char *until);
-/* A decision, an operation or a gap. */
+/* Of something that has happened: no note of the log on itself (filter.h). */
 bool evidence_is_record(const char *line, size_t length);
 
 #endif

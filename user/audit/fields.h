@@ -54,7 +54,12 @@
 	X(LOW, "low")                                                                                                  \
 	X(HIGH, "high")                                                                                                \
 	X(SAMPLES, "samples")                                                                                          \
-	X(FILE, "file")
+	X(FILE, "file")                                                                                                \
+	X(ENDED, "ended")                                                                                              \
+	X(DURATION, "duration")                                                                                        \
+	X(SIDES, "sides")                                                                                              \
+	X(TRAFFIC, "traffic")                                                                                          \
+	X(OPENED_GENERATION, "opened_generation")
 
 #define FIELDS_ENUM(name, key) FIELDS_##name,
 enum fields_key { FIELDS(FIELDS_ENUM) FIELDS_ALL };

@@ -21,8 +21,8 @@ struct caption {
 };
 
 static const struct caption unknown = {0, "Unknown"};
-static const struct caption opened = {1, "Open"}, reset = {3, "Reset"}, failed = {4, "Fail"}, refused = {5, "Refuse"},
-			    traffic = {6, "Traffic"};
+static const struct caption opened = {1, "Open"}, closed = {2, "Close"}, reset = {3, "Reset"}, failed = {4, "Fail"},
+			    refused = {5, "Refuse"}, traffic = {6, "Traffic"};
 static const struct caption informational = {1, "Informational"}, low = {2, "Low"}, medium = {3, "Medium"};
 static const struct caption allowed = {1, "Allowed"}, denied = {2, "Denied"};
 static const struct caption blocked = {2, "Blocked"}, dropped = {6, "Dropped"}, no_action = {16, "No Action"},
@@ -40,6 +40,17 @@ static const struct outcome {
 	[USHER_VERDICT_DROP] = {"drop", &failed, &low, &failure, &denied, &dropped},
 	[USHER_VERDICT_REVOKE] = {"revoke", &reset, &medium, &success, &denied, &access_revoked},
 };
+/* How a connection ended. Any other way: closed. */
+static const struct {
+	const char *ended;
+	struct outcome outcome;
+} ends[] = {
+	{"reset-by-client", {"", &reset, &informational, &success, &allowed, &allowed}},
+	{"reset-by-backend", {"", &reset, &informational, &success, &allowed, &allowed}},
+	{"revoked", {"", &reset, &medium, &success, &denied, &access_revoked}},
+	{"handshake-not-proven", {"", &failed, &informational, &failure, &allowed, &allowed}},
+};
+static const struct outcome end_outcome = {"", &closed, &informational, &success, &allowed, &allowed};
 static const struct outcome no_outcome = {"unknown", &unknown, &unknown, &unknown, &unknown, &unknown};
 
 static const struct {
@@ -52,8 +63,19 @@ static const struct {
 
 static const char *const openings[] = {"admitted", "rerouted", "adopted"};
 
+static bool is_end(const struct fields *fields)
+{
+	return fields_is(fields, FIELDS_TYPE, "flow");
+}
+
 static const struct outcome *outcome_of(const struct fields *fields)
 {
+	if (is_end(fields)) {
+		for (size_t i = 0; i < ARRAY_COUNT(ends); i++)
+			if (fields_is(fields, FIELDS_ENDED, ends[i].ended))
+				return &ends[i].outcome;
+		return &end_outcome;
+	}
 	for (size_t i = 0; i < ARRAY_COUNT(outcomes); i++)
 		if (fields_is(fields, FIELDS_VERDICT, outcomes[i].verdict))
 			return &outcomes[i];
@@ -218,6 +240,29 @@ static void add_connection(struct json *to, const struct fields *fields)
 	add(to, "protocol_name", fields_inside(fields, FIELDS_CONNECTION, "protocol_name"));
 	if (ip.at)
 		json_unsigned(to, "protocol_ver_id", memchr(ip.at, ':', ip.length) ? 6 : 4);
+	add(to, "uid", fields_inside(fields, FIELDS_CONNECTION, "community_uid"));
+	json_object_end(to);
+}
+
+/* in: to the client. What was not seen is not there, and then there is no sum either. */
+static void add_traffic(struct json *to, const struct fields *fields)
+{
+	static const char *const parts[][3] = {{"bytes", "bytes_in", "bytes_out"},
+					       {"packets", "packets_in", "packets_out"}};
+
+	if (!fields->values[FIELDS_TRAFFIC].at)
+		return;
+	json_object_begin(to, "traffic");
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+		struct line_value in = fields_inside(fields, FIELDS_TRAFFIC, parts[i][1]);
+		struct line_value out = fields_inside(fields, FIELDS_TRAFFIC, parts[i][2]);
+		uint64_t came, went;
+
+		if (in.at && out.at && !line_number(in, &came) && !line_number(out, &went))
+			json_unsigned(to, parts[i][0], came + went);
+		add(to, parts[i][1], in);
+		add(to, parts[i][2], out);
+	}
 	json_object_end(to);
 }
 
@@ -276,7 +321,7 @@ static void add_metadata(struct json *to, const struct fields *fields, const cha
 	json_array_end(to);
 	json_string(to, "log_name", "audit");
 	json_string(to, "log_provider", "usher");
-	add(to, "event_code", fields->values[FIELDS_REASON]);
+	add(to, "event_code", fields->values[is_end(fields) ? FIELDS_ENDED : FIELDS_REASON]);
 	add(to, "original_time", fields->values[FIELDS_TIME]);
 	add(to, "sequence", fields->values[FIELDS_SEQUENCE]);
 	add(to, "tenant_uid", fields->values[FIELDS_TENANT]);
@@ -301,6 +346,7 @@ static void add_unmapped(struct json *to, const struct fields *fields)
 	if (!is_place(fields->values[FIELDS_BACKEND_REGION]))
 		add(to, "backend_region", fields->values[FIELDS_BACKEND_REGION]);
 	add(to, "client_key", fields_inside(fields, FIELDS_CLIENT, "key"));
+	add(to, "backend_community_uid", fields_inside(fields, FIELDS_CONNECTION, "backend_community_uid"));
 	json_object_end(to);
 }
 
@@ -325,7 +371,8 @@ bool ocsf_event(struct json *to, const char *line, size_t length, const char *pr
 	int64_t ms;
 
 	fields_read(line, length, &fields);
-	if (!fields_is(&fields, FIELDS_TYPE, "decision") || time_of(fields.values[FIELDS_TIME], &ms))
+	if ((!fields_is(&fields, FIELDS_TYPE, "decision") && !is_end(&fields)) ||
+	    time_of(fields.values[FIELDS_TIME], &ms))
 		return false;
 	outcome = outcome_of(&fields);
 	sentence = sentence_of(&fields);
@@ -334,7 +381,7 @@ bool ocsf_event(struct json *to, const char *line, size_t length, const char *pr
 	add_class(to, activity_of(&fields, outcome));
 	add_caption(to, "severity_id", "severity", outcome->severity);
 	add_caption(to, "status_id", "status", outcome->status);
-	add(to, "status_code", fields.values[FIELDS_REASON]);
+	add(to, "status_code", fields.values[is_end(&fields) ? FIELDS_ENDED : FIELDS_REASON]);
 	if (sentence)
 		json_string(to, "status_detail", sentence);
 	add_caption(to, "action_id", "action", outcome->action);
@@ -342,10 +389,12 @@ bool ocsf_event(struct json *to, const char *line, size_t length, const char *pr
 	add(to, "count", fields.values[FIELDS_COUNT]);
 	add_time(to, "start_time", fields.values[FIELDS_START_TIME]);
 	add_time(to, "end_time", fields.values[FIELDS_END_TIME]);
+	add(to, "duration", fields.values[FIELDS_DURATION]);
 	add_policy(to, &fields);
 	add_client(to, &fields);
 	add_called(to, &fields);
 	add_connection(to, &fields);
+	add_traffic(to, &fields);
 	add_backend(to, &fields);
 	add_metadata(to, &fields, product_version);
 	add_unmapped(to, &fields);

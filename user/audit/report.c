@@ -27,6 +27,7 @@ void report_free(struct report *report)
 	tally_free(&report->answered);
 	tally_free(&report->denied);
 	tally_free(&report->revoked);
+	tally_free(&report->ended);
 	tally_free(&report->operations);
 	free_list(&report->policies);
 	free_list(&report->gates);
@@ -155,6 +156,16 @@ static void take_revocation(struct report *report, const struct fields *fields, 
 				     policy_of(fields, &policy)};
 
 	tally_add(&report->revoked, cells, ARRAY_COUNT(cells), count, time);
+}
+
+static void take_end(struct report *report, const struct fields *fields, const char *time)
+{
+	struct cell ended, tenant, service, version, region;
+	const char *const cells[] = {text_of(fields, FIELDS_ENDED, &ended), text_of(fields, FIELDS_TENANT, &tenant),
+				     text_of(fields, FIELDS_SERVICE, &service), version_of(fields, &version),
+				     text_of(fields, FIELDS_BACKEND_REGION, &region)};
+
+	tally_add(&report->ended, cells, ARRAY_COUNT(cells), 1, time);
 }
 
 static void take_decision(struct report *report, const struct fields *fields, const char *time)
@@ -294,6 +305,8 @@ void report_take(struct report *report, const char *line, size_t length)
 		take_decision(report, &fields, time);
 	else if (fields_is(&fields, FIELDS_TYPE, "operation"))
 		take_operation(report, &fields, time);
+	else if (fields_is(&fields, FIELDS_TYPE, "flow"))
+		take_end(report, &fields, time);
 	else if (fields_is(&fields, FIELDS_TYPE, "gap"))
 		take_gap(report, &fields, time);
 }

@@ -28,7 +28,7 @@ struct report {
 	struct arena arena;
 	uint64_t records, decisions;
 	char first[CLOCK_TEXT], last[CLOCK_TEXT];
-	struct tally answered, denied, revoked, operations;
+	struct tally answered, denied, revoked, ended, operations;
 	struct report_list policies, gates, rollouts, quarantines, gaps;
 	uint64_t lost;
 };

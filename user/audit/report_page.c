@@ -149,6 +149,8 @@ static void print_decisions(struct report *report, struct page *page)
 	static const char *const denied[] = {"reason", "rule", "tenant", "client region", "service", "policy"};
 	static const char *const revoked[] = {"tenant", "service", "version", "backend", "rule", "policy"};
 
+	static const char *const ended[] = {"how", "tenant", "service", "version", "backend region"};
+
 	page_heading(page, "Who was answered by what, under which policy");
 	page_paragraph(page, false,
 		       "Connections that were given to a backend. A policy is named by its revision and the beginning "
@@ -158,6 +160,8 @@ static void print_decisions(struct report *report, struct page *page)
 	print_tally(page, &report->denied, denied, ARRAY_COUNT(denied), "There were none.");
 	page_heading(page, "Revocations: open connections that were cut");
 	print_tally(page, &report->revoked, revoked, ARRAY_COUNT(revoked), "There were none.");
+	page_heading(page, "Ends of connections");
+	print_tally(page, &report->ended, ended, ARRAY_COUNT(ended), "None is on record.");
 }
 
 static void print_changes(struct report *report, struct page *page)

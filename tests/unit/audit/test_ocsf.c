@@ -357,6 +357,62 @@ static void a_client_by_network_or_pseudonym_has_no_address(void **state)
 	}
 }
 
+static void an_end_has_its_figures(void **state)
+{
+	static const struct {
+		const char *ended, *activity;
+	} expected[] = {{"closed-by-client", "Close"},
+			{"reset-by-backend", "Reset"},
+			{"revoked", "Reset"},
+			{"handshake-not-proven", "Fail"},
+			{"timed-out", "Close"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
+		struct json line = {0};
+		struct json_object *made;
+
+		record_begin(&line, &stamp, "flow");
+		json_string(&line, "ended", expected[i].ended);
+		json_string(&line, "start_time", "2026-01-01T00:00:00.000Z");
+		json_string(&line, "end_time", "2026-01-01T00:00:01.500Z");
+		json_unsigned(&line, "duration", 1500);
+		json_string(&line, "sides", i ? "both" : "client");
+		json_object_begin(&line, "traffic");
+		json_unsigned(&line, "packets_out", 3);
+		json_unsigned(&line, "bytes_out", 5000000000);
+		if (i) {
+			json_unsigned(&line, "packets_in", 4);
+			json_unsigned(&line, "bytes_in", 7);
+		} else {
+			json_null(&line, "packets_in");
+			json_null(&line, "bytes_in");
+		}
+		json_object_end(&line);
+		json_string(&line, "service", "credit");
+		json_object_begin(&line, "connection_info");
+		json_string(&line, "protocol_name", "tcp");
+		json_unsigned(&line, "protocol_num", 6);
+		json_string(&line, "community_uid", "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+		json_object_end(&line);
+		json_object_end(&line);
+		json_newline(&line);
+		made = event_of_line(&line);
+		assert_string_equal(text_at(made, "/activity_name"), expected[i].activity);
+		assert_string_equal(text_at(made, "/status_code"), expected[i].ended);
+		assert_int_equal(integer(made, "end_time") - integer(made, "start_time"), 1500);
+		assert_int_equal(integer(made, "duration"), 1500);
+		assert_string_equal(text_at(made, "/traffic/bytes_out"), "5000000000");
+		if (i)
+			assert_string_equal(text_at(made, "/traffic/bytes"), "5000000007");
+		else
+			assert_null(text_at(made, "/traffic/bytes"));
+		assert_string_equal(text_at(made, "/connection_info/uid"), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+		json_object_put(made);
+		json_free(&line);
+	}
+}
+
 static void other_records_are_none(void **state)
 {
 	static const char *const lines[] = {
@@ -428,6 +484,7 @@ int main(void)
 		cmocka_unit_test(every_reason_is_an_event_of_the_class),
 		cmocka_unit_test(a_decision_says_what_it_is),
 		cmocka_unit_test(a_client_by_network_or_pseudonym_has_no_address),
+		cmocka_unit_test(an_end_has_its_figures),
 		cmocka_unit_test(other_records_are_none),
 		cmocka_unit_test(the_check_can_fail),
 	};

@@ -696,7 +696,7 @@ def audit_report_is_a_page_for_people():
     sections = {section["title"]: section for section in answer["sections"]}
     rows = sections["Denials, by reason"]["tables"][0]["rows"]
     equal([row[:7] for row in rows], [["no-allow-rule", "-", "labs", "US", "credit", "42 (d16e57d16e57)", "7"]], "denials")
-    equal(sections["Roll-outs"]["tables"], [], "none")
+    equal((sections["Roll-outs"]["tables"], sections["Ends of connections"]["tables"]), ([], []), "none")
     later = run("audit", "report", "--dir", folder, "--since", "2026-11-23", "--until", "2026-11-24").out
     holds("Nobody was." in later and "| acme-bank | credit | m@1 | fra-1 | acme |" in later, f"a range: {later}")
     target = os.path.join(scratch.name, "report.html")
