@@ -130,6 +130,16 @@ static int read_private(const char *path, struct signer *signer)
 	return signer->key ? name_key(signer->key, signer->id) : -EINVAL;
 }
 
+int signer_read(const char *path, struct signer **ret_signer)
+{
+	_cleanup_(close_signer) struct signer *signer = calloc(1, sizeof(*signer));
+	int error = signer ? read_private(path, signer) : -ENOMEM;
+
+	if (!error)
+		*ret_signer = TAKE_PTR(signer);
+	return error;
+}
+
 static int explain_key(struct problem *problem, int error, const char *path)
 {
 	if (error == -EPERM)
@@ -201,14 +211,19 @@ int signer_open(const char *path, const char *folder, struct problem *problem, s
 	return 0;
 }
 
-void signer_public(const struct signer *signer, char public[SIGNER_PUBLIC])
+static void print_public(const EVP_PKEY *key, char public[SIGNER_PUBLIC])
 {
 	uint8_t bytes[KEY_BYTES];
 	size_t length = sizeof(bytes);
 
-	if (!EVP_PKEY_get_raw_public_key(signer->key, bytes, &length))
+	if (!EVP_PKEY_get_raw_public_key(key, bytes, &length))
 		abort();
 	hex_print(bytes, sizeof(bytes), public);
+}
+
+void signer_public(const struct signer *signer, char public[SIGNER_PUBLIC])
+{
+	print_public(signer->key, public);
 }
 
 const char *signer_id(const struct signer *signer)
@@ -283,6 +298,11 @@ void signer_key_free(struct signer_key *key)
 const char *signer_key_id(const struct signer_key *key)
 {
 	return key->id;
+}
+
+void signer_key_public(const struct signer_key *key, char public[SIGNER_PUBLIC])
+{
+	print_public(key->key, public);
 }
 
 bool signer_key_verifies(const struct signer_key *key, const void *bytes, size_t length, const char *signature)

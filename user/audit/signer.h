@@ -24,6 +24,8 @@ struct signer;
  */
 int signer_open(const char *path, const char *folder, struct problem *problem, struct signer **ret_signer,
 		bool *ret_damaged);
+/* Reads it, and makes none: 0; -EPERM: it can be read by others than its owner; -EINVAL: it is none of these; or -errno. */
+int signer_read(const char *path, struct signer **ret_signer);
 void signer_close(struct signer *signer);
 /* Another key, in memory alone until it is saved: 0 or -errno; with a sentence. */
 int signer_new(struct problem *problem, struct signer **ret_signer);
@@ -41,6 +43,7 @@ int signer_key_parse(const char *public, struct signer_key **ret_key);
 int signer_key_read(const char *path, struct signer_key **ret_key);
 void signer_key_free(struct signer_key *key);
 const char *signer_key_id(const struct signer_key *key);
+void signer_key_public(const struct signer_key *key, char public[SIGNER_PUBLIC]);
 /* signature: 128 hexadecimal digits. */
 bool signer_key_verifies(const struct signer_key *key, const void *bytes, size_t length, const char *signature);
 

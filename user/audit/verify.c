@@ -27,6 +27,7 @@ struct verifier {
 
 	const char *segment;
 	uint64_t line, batch_line; /* from 1; where the batch begins */
+	uint64_t begun;		   /* line that the segment begins with; 0: not here */
 
 	struct sequences sequences;
 
@@ -224,27 +225,28 @@ static void take_record(struct verifier *verifier, const char *line, size_t leng
 static int begin_segment(struct verifier *verifier, const char *line, size_t length, uint32_t number)
 {
 	static const uint8_t nothing[SHA256_BYTES];
+	uint64_t at = verifier->line;
 	struct chain_segment segment;
 	int error;
 
 	if (chain_type(line, length) != CHAIN_SEGMENT || chain_parse_segment(line, length, &segment)) {
-		find(verifier, 1, 1, "the segment does not begin with a line that says where the chain goes on");
+		find(verifier, at, at, "the segment does not begin with a line that says where the chain goes on");
 		segment = (struct chain_segment){.number = number, .seal = verifier->chain.seals};
 		memcpy(segment.previous, verifier->chained ? verifier->chain.hash : nothing, SHA256_BYTES);
 		memcpy(segment.log, verifier->log, sizeof(segment.log));
 	}
 	if (segment.number != number)
-		find(verifier, 1, 1, "segment %u is called %u", segment.number, number);
+		find(verifier, at, at, "segment %u is called %u", segment.number, number);
 	if (verifier->chained && strcmp(segment.log, verifier->log) != 0)
-		find(verifier, 1, 1, "another log begins here: %s instead of %s", segment.log, verifier->log);
+		find(verifier, at, at, "another log begins here: %s instead of %s", segment.log, verifier->log);
 	else if (verifier->chained && (segment.seal != verifier->chain.seals ||
 				       memcmp(segment.previous, verifier->chain.hash, SHA256_BYTES) != 0))
-		find(verifier, 1, 1,
+		find(verifier, at, at,
 		     "it goes on from seal %" PRIu64 ", and the segment before it ends with another one (%" PRIu64 ")",
 		     segment.seal, verifier->chain.seals);
-	else if (verifier->chained && segment.span.earliest[0] &&
+	else if (verifier->begun && segment.span.earliest[0] &&
 		 memcmp(&segment.span, &verifier->chain.span, sizeof(segment.span)) != 0)
-		find(verifier, 1, 1, "it says that the segment before it is of %s to %s, and that is of %s to %s",
+		find(verifier, at, at, "it says that the segment before it is of %s to %s, and that is of %s to %s",
 		     segment.span.earliest, segment.span.latest, verifier->chain.span.earliest,
 		     verifier->chain.span.latest);
 	chain_close(&verifier->chain);
@@ -253,6 +255,7 @@ static int begin_segment(struct verifier *verifier, const char *line, size_t len
 	if (!verifier->summary.segments)
 		verifier->front = segment;
 	verifier->chained = true;
+	verifier->begun = at;
 	return error;
 }
 
@@ -279,7 +282,7 @@ static void take_line(struct verifier *verifier, const char *line, size_t length
 	}
 	if (type == CHAIN_CHECKPOINT)
 		take_checkpoint(verifier, line, length);
-	else if (type == CHAIN_SEGMENT && verifier->line > 1)
+	else if (type == CHAIN_SEGMENT && verifier->line != verifier->begun)
 		find(verifier, verifier->line, verifier->line, "a segment begins inside another one");
 	else if (type == CHAIN_RECORD)
 		take_record(verifier, line, length);
@@ -428,6 +431,78 @@ int verify_folder(const char *folder, const struct verify_trust *trust, verify_f
 		return error;
 	miss_witnesses(&verifier);
 	judge_beginning(&verifier, &segments);
+	*ret_summary = verifier.summary;
+	return 0;
+}
+
+/* ---- a part of it -------------------------------------------------------------------------------------------- */
+
+/* A segment's first line stands behind a seal, and says which number it has; the one after it has the next. */
+static int take_excerpt(struct verifier *verifier, const struct verify_excerpt *excerpt)
+{
+	const char *line = excerpt->bytes, *end = excerpt->bytes + excerpt->length, *newline;
+	uint32_t number = 0;
+
+	for (; line < end; line = newline + 1) {
+		struct chain_segment segment;
+		size_t length;
+		int error;
+
+		newline = memchr(line, '\n', (size_t)(end - line));
+		if (!newline)
+			return -EBADMSG;
+		length = (size_t)(newline - line);
+		verifier->line++;
+		if (verifier->line == verifier->batch_line && chain_type(line, length) == CHAIN_SEGMENT &&
+		    !chain_parse_segment(line, length, &segment)) {
+			number = number ? number + 1 : segment.number;
+			error = begin_segment(verifier, line, length, number);
+			if (error)
+				return error;
+			verifier->summary.segments++;
+		}
+		if (!verifier->summary.first_time[0])
+			note_time(verifier, line, length);
+		take_line(verifier, line, length);
+	}
+	return 0;
+}
+
+static void pass_witnesses(struct verifier *verifier, uint64_t seal)
+{
+	while (verifier->next_witness < verifier->trust->witness_count &&
+	       verifier->trust->witnesses[verifier->witnesses[verifier->next_witness]].seal < seal)
+		verifier->next_witness++;
+}
+
+int verify_excerpt(const struct verify_excerpt *excerpt, const struct verify_trust *trust, verify_found *found,
+		   void *context, struct verify_summary *ret_summary)
+{
+	_cleanup_(release) struct verifier verifier = {.trust = trust,
+						       .found = found,
+						       .context = context,
+						       .chained = true,
+						       .segment = excerpt->name,
+						       .line = excerpt->before,
+						       .batch_line = excerpt->before + 1};
+	int error = chain_open(excerpt->seal, excerpt->hash, &verifier.chain);
+
+	if (error)
+		return error;
+	memcpy(verifier.log, excerpt->log, sizeof(verifier.log));
+	sort_witnesses(&verifier);
+	pass_witnesses(&verifier, excerpt->seal);
+	meet_witnesses(&verifier, excerpt->seal, excerpt->hash);
+	error = take_excerpt(&verifier, excerpt);
+	if (error)
+		return error;
+	verifier.summary.lines = verifier.line - excerpt->before;
+	verifier.summary.unsealed_lines = verifier.chain.lines;
+	if (!verifier.summary.last_seal || verifier.summary.signed_seal != verifier.summary.last_seal)
+		find(&verifier, verifier.line, verifier.line, "no checkpoint that holds signs the last seal");
+	else if (verifier.chain.lines != 1)
+		find(&verifier, verifier.batch_line, verifier.line,
+		     "behind the last seal is more than the checkpoint that signs it: nothing proves that");
 	*ret_summary = verifier.summary;
 	return 0;
 }

@@ -42,8 +42,22 @@ struct verify_summary {
 	char first_time[CLOCK_TEXT], last_time[CLOCK_TEXT], signed_time[CLOCK_TEXT]; /* "": none */
 };
 
-/* Returns 0, also where there are findings; or -errno. */
+/* Lines of a log that go on from a seal (evidence.h), in the order in which they were written; segments follow each other in them. */
+struct verify_excerpt {
+	const char *name; /* what findings call it */
+	const char *bytes;
+	size_t length;
+	uint64_t before; /* how many lines are before these in what has the name */
+	char log[CHAIN_LOG];
+	uint64_t seal; /* number and hash of the one before: believed */
+	uint8_t hash[SHA256_BYTES];
+};
+
+/* These return 0, also where there are findings; or -errno. */
 int verify_folder(const char *folder, const struct verify_trust *trust, verify_found *found, void *context,
 		  struct verify_summary *ret_summary);
+/* The last seal, and not only one before it, has to be signed. */
+int verify_excerpt(const struct verify_excerpt *excerpt, const struct verify_trust *trust, verify_found *found,
+		   void *context, struct verify_summary *ret_summary);
 
 #endif

@@ -161,6 +161,12 @@ void json_null(struct json *json, const char *key)
 	json_raw(json, "null", 4);
 }
 
+void json_value(struct json *json, const char *key, const char *bytes, size_t length)
+{
+	begin(json, key);
+	json_raw(json, bytes, length);
+}
+
 void json_string(struct json *json, const char *key, const char *text)
 {
 	if (!text) {

@@ -31,6 +31,8 @@ void json_unsigned(struct json *json, const char *key, uint64_t value);
 void json_number(struct json *json, const char *key, double value); /* six digits; not finite: null */
 void json_boolean(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
+/* A value that is JSON already. */
+void json_value(struct json *json, const char *key, const char *bytes, size_t length);
 /* After a complete value: ends the line; what follows is a new text. */
 void json_newline(struct json *json);
 /* Bytes as they are, for what is not JSON. */

@@ -33,8 +33,7 @@ bool utf8_is_control(uint32_t code_point)
 	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
 }
 
-/* Line and paragraph separators, marks of direction, embeddings, overrides and isolates. */
-static bool misleads(uint32_t code_point)
+bool utf8_misleads(uint32_t code_point)
 {
 	return code_point == 0x61c || code_point == 0x200e || code_point == 0x200f ||
 	       (code_point >= 0x2028 && code_point <= 0x202e) || (code_point >= 0x2066 && code_point <= 0x2069);
@@ -50,7 +49,7 @@ bool utf8_is_line(const char *text, size_t max)
 		uint32_t code_point;
 		size_t sequence = utf8_sequence(text, strlen(text), &code_point);
 
-		if (!sequence || utf8_is_control(code_point) || misleads(code_point))
+		if (!sequence || utf8_is_control(code_point) || utf8_misleads(code_point))
 			return false;
 		text += sequence;
 	}

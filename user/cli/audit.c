@@ -13,6 +13,8 @@ static const struct {
 } words[] = {{"tail", audit_tail},
 	     {"query", audit_query},
 	     {"verify", audit_verify},
+	     {"export", audit_export},
+	     {"report", audit_report},
 	     {"key", audit_key},
 	     {"checkpoint", audit_checkpoint},
 	     {"client", audit_client},
@@ -27,8 +29,8 @@ int cli_audit(int argc, char **argv)
 				return words[w].run(argc, argv);
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] != '-')
-			return cli_misuse(
-				"there are tail, query, verify, key, checkpoint, client and rotate-key, not %s",
-				argv[i]);
-	return cli_misuse("say which: tail, query, verify, key, checkpoint, client or rotate-key");
+			return cli_misuse("there are tail, query, verify, export, report, key, checkpoint, client and "
+					  "rotate-key, not %s",
+					  argv[i]);
+	return cli_misuse("say which: tail, query, verify, export, report, key, checkpoint, client or rotate-key");
 }

@@ -12,6 +12,8 @@
 int audit_tail(int argc, char **argv);
 int audit_query(int argc, char **argv);
 int audit_verify(int argc, char **argv);
+int audit_export(int argc, char **argv);
+int audit_report(int argc, char **argv);
 int audit_key(int argc, char **argv);
 int audit_checkpoint(int argc, char **argv);
 int audit_rotate_key(int argc, char **argv); /* of the daemon */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* usher audit verify, key, checkpoint: is the record whole and unedited, and what somebody else needs in order to say so. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,151 +12,15 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/audit.h"
+#include "cli/audit_evidence.h"
+#include "cli/audit_findings.h"
+#include "cli/audit_trust.h"
 #include "cli/ink.h"
 #include "cli/verbs.h"
 
 #define PATH_ROOM 4096
-#define KEYS_MAX 64
-#define WITNESSES_MAX 10000000
 
-/* What is believed, and where it is from. */
-struct trust {
-	struct signer_key *keys[KEYS_MAX];
-	size_t key_count;
-	bool own_keys; /* the log's: nobody has said which */
-	struct chain_checkpoint *witnesses;
-	size_t witness_count, witness_room;
-};
-
-struct report {
-	struct json json;
-	uint64_t findings;
-};
-
-static void free_trust(struct trust *trust)
-{
-	for (size_t i = 0; i < trust->key_count; i++)
-		signer_key_free(trust->keys[i]);
-	free(trust->witnesses);
-}
-
-static int add_key(struct trust *trust, const char *path)
-{
-	int error = trust->key_count == KEYS_MAX ? -E2BIG : signer_key_read(path, &trust->keys[trust->key_count]);
-
-	if (error)
-		return cli_fail(CLI_SYSTEM, "%s: %s", path,
-				error == -EINVAL ? "that is no Ed25519 public key" : strerror(-error));
-	trust->key_count++;
-	return CLI_OK;
-}
-
-static int is_key(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name);
-
-	return length == SIGNER_ID - 1 + 4 && !strcmp(entry->d_name + length - 4, ".pem");
-}
-
-/* The keys that lie beside the log: better than none. */
-static int add_own_keys(struct trust *trust, const char *folder)
-{
-	struct dirent **entries;
-	int count = scandir(folder, &entries, is_key, alphasort), status = CLI_OK;
-	char path[PATH_ROOM];
-
-	if (count < 0)
-		return cli_fail(CLI_SYSTEM, "%s: %s", folder, strerror(errno));
-	for (int i = 0; i < count; i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-		if (status == CLI_OK)
-			status = add_key(trust, path);
-		free(entries[i]);
-	}
-	free(entries);
-	trust->own_keys = true;
-	return status;
-}
-
-static const struct signer_key *key_of(const struct trust *trust, const char *id)
-{
-	for (size_t i = 0; i < trust->key_count; i++)
-		if (!strcmp(signer_key_id(trust->keys[i]), id))
-			return trust->keys[i];
-	return NULL;
-}
-
-static void add_witness(struct trust *trust, const struct chain_checkpoint *checkpoint)
-{
-	if (trust->witness_count == trust->witness_room) {
-		trust->witness_room = trust->witness_room ? 2 * trust->witness_room : 64;
-		trust->witnesses = reallocarray(trust->witnesses, trust->witness_room, sizeof(*trust->witnesses));
-		if (!trust->witnesses)
-			abort();
-	}
-	trust->witnesses[trust->witness_count++] = *checkpoint;
-}
-
-/* Checkpoints, one a line. Those of keys that are not known cannot be judged: of the log's own head that is no matter. */
-static int add_witnesses(struct trust *trust, const char *path, bool own)
-{
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0, good = 0;
-	ssize_t got;
-
-	if (!file)
-		return own && errno == ENOENT ? CLI_OK : cli_fail(CLI_SYSTEM, "%s: %s", path, strerror(errno));
-	for (int number = 1; (got = getline(&line, &room, file)) > 0; number++) {
-		size_t length = (size_t)got - (line[got - 1] == '\n');
-		struct chain_checkpoint checkpoint;
-		const struct signer_key *key;
-
-		if (chain_parse_checkpoint(line, length, &checkpoint)) {
-			/* A write that failed, or a crash of who keeps them, has left half a line. */
-			fprintf(stderr, "usher audit: %s:%d: that is no checkpoint, and is passed over\n", path,
-				number);
-			continue;
-		}
-		good++;
-		key = key_of(trust, checkpoint.key);
-		if (!key && own)
-			continue;
-		if (!key)
-			return cli_fail(CLI_SYSTEM, "%s:%d: its key %s is not among those given", path, number,
-					checkpoint.key);
-		if (!signer_key_verifies(key, line, checkpoint.signed_length, checkpoint.signature))
-			return cli_fail(CLI_NO, "%s:%d: its signature does not hold", path, number);
-		if (trust->witness_count == WITNESSES_MAX)
-			return cli_fail(CLI_SYSTEM, "%s: more than %d checkpoints", path, WITNESSES_MAX);
-		add_witness(trust, &checkpoint);
-	}
-	return good || own ? CLI_OK : cli_fail(CLI_SYSTEM, "%s: there is no checkpoint in it", path);
-}
-
-static void show_finding(const struct verify_finding *finding, void *context)
-{
-	struct report *report = context;
-
-	report->findings++;
-	if (cli_json) {
-		json_object_begin(&report->json, NULL);
-		json_string(&report->json, "segment", finding->segment);
-		json_unsigned(&report->json, "first_line", finding->first_line);
-		json_unsigned(&report->json, "last_line", finding->last_line);
-		json_string(&report->json, "text", finding->text);
-		json_object_end(&report->json);
-		return;
-	}
-	printf("%s", finding->segment ? finding->segment : "the log");
-	if (finding->first_line)
-		printf(":%" PRIu64, finding->first_line);
-	if (finding->last_line > finding->first_line)
-		printf("-%" PRIu64, finding->last_line);
-	printf(": %s\n", finding->text);
-}
-
-static void print_summary(const struct verify_summary *summary, const struct trust *trust, const char *folder)
+static void print_summary(const struct verify_summary *summary, const struct audit_trust *trust, const char *folder)
 {
 	printf("%s: %s\n", folder, summary->findings ? "NOT as it was written" : "as it was written");
 	printf("%-12s%" PRIu64 " from number %u, %" PRIu64 " lines, %s to %s\n", "segments", summary->segments,
@@ -181,7 +44,7 @@ static void print_summary(const struct verify_summary *summary, const struct tru
 	       trust->witness_count);
 }
 
-static void add_summary(struct json *to, const struct verify_summary *summary, const struct trust *trust)
+static void add_summary(struct json *to, const struct verify_summary *summary, const struct audit_trust *trust)
 {
 	json_boolean(to, "verified", !summary->findings);
 	json_unsigned(to, "segments", summary->segments);
@@ -205,18 +68,18 @@ static void add_summary(struct json *to, const struct verify_summary *summary, c
 	json_unsigned(to, "witnesses", trust->witness_count);
 }
 
-static int verify(const char *folder, const struct trust *trust)
+static int verify(const char *folder, const struct audit_trust *trust)
 {
-	const struct verify_trust given = {trust->keys, trust->key_count, trust->witnesses, trust->witness_count};
+	const struct verify_trust given = audit_trust_given(trust);
 	struct verify_summary summary;
-	struct report report = {0};
+	struct audit_findings report = {0};
 	int error;
 
 	if (cli_json) {
 		json_object_begin(&report.json, NULL);
 		json_array_begin(&report.json, "findings");
 	}
-	error = verify_folder(folder, &given, show_finding, &report, &summary);
+	error = verify_folder(folder, &given, audit_findings_add, &report, &summary);
 	if (!error && !summary.segments)
 		error = -ENOENT;
 	if (error) {
@@ -245,30 +108,30 @@ int audit_verify(int argc, char **argv)
 		{"witness", required_argument, NULL, 'w'},
 		{0},
 	};
-	_cleanup_(free_trust) struct trust trust = {0};
-	const char *folder = AUDIT_DIR, *witnesses[KEYS_MAX];
-	char head[PATH_ROOM];
-	size_t witness_count = 0;
+	_cleanup_(audit_trust_free) struct audit_trust trust = {0};
+	const char *folder = NULL;
 	int letter, status = CLI_OK;
 
-	while ((letter = cli_option(argc, argv, options)) != -1) {
+	while (!status && (letter = cli_option(argc, argv, options)) != -1) {
 		if (letter == 'd')
 			folder = optarg;
-		else if (letter == 'w' && witness_count < KEYS_MAX)
-			witnesses[witness_count++] = optarg;
-		else if (letter != 'k')
-			return CLI_USAGE;
-		else if ((status = add_key(&trust, optarg)))
-			return status;
+		else if (letter == 'w')
+			status = audit_trust_witness(&trust, optarg);
+		else if (letter == 'k')
+			status = audit_trust_key(&trust, optarg);
+		else
+			status = CLI_USAGE;
 	}
-	status = cli_operands(argc, 1, "verify");
-	if (!status && !trust.key_count)
-		status = add_own_keys(&trust, folder);
-	for (size_t i = 0; !status && i < witness_count; i++)
-		status = add_witnesses(&trust, witnesses[i], false);
-	snprintf(head, sizeof(head), "%s/" LEDGER_HEAD, folder);
+	if (status)
+		return status;
+	if (argc - optind == 2 && folder)
+		return cli_misuse("--dir is where the record is, and evidence is a file: give one of them");
+	if (argc - optind == 2)
+		return audit_evidence_verify(argv[optind + 1], &trust);
+	status = cli_operands(argc, 1, "verify [FILE]");
+	folder = folder ? folder : AUDIT_DIR;
 	if (!status)
-		status = add_witnesses(&trust, head, true);
+		status = audit_trust_folder(&trust, folder);
 	return status ? status : verify(folder, &trust);
 }
 

@@ -124,7 +124,10 @@ static const struct verb verbs[] = {
 	 "Exit status: 0 nothing would change, 1 something would.",
 	 cli_simulate},
 	{"audit",
-	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... | "
+	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [EVIDENCE] [--key FILE]... [--witness "
+	 "FILE]... | "
+	 "export [--format FORM] [--output FILE] [FILTER]... | report [--since TIME] [--until TIME] [--html] [--output "
+	 "FILE] | "
 	 "key | "
 	 "checkpoint, [--dir DIR] | client ADDRESS [--client-keys FILE] | rotate-key --why TEXT",
 	 "read the record of decisions, and prove it",
@@ -140,13 +143,31 @@ static const struct verb verbs[] = {
 	 "                  can edit it could have put them\n"
 	 "  --witness FILE  checkpoints that were kept elsewhere, one a line: what is older was not written anew "
 	 "since\n"
+	 "  EVIDENCE        a file that export has made, instead of the record: its keys are believed where none is "
+	 "given\n"
+	 "export: records that match, the oldest first, for other programs.\n"
+	 "  --format FORM   jsonl (as they are written), csv (RFC 4180), ocsf (OCSF 1.3.0, class 4001: decisions "
+	 "alone), "
+	 "or\n"
+	 "                  evidence: the part of the log from --since to --until, which `usher audit verify FILE` "
+	 "proves "
+	 "anywhere\n"
+	 "  --output FILE   whole or not at all; standard output\n"
+	 "  --sign FILE     evidence: a private key that also signs who has made it\n"
+	 "report: who was answered by what under which policy, who was refused and cut off and why, what was changed "
+	 "by "
+	 "whom,\n"
+	 "gaps, and whether the record is as it was written. Markdown; -j for programs.\n"
+	 "  --html          a page that needs nothing else, and prints well\n"
+	 "  --key FILE, --witness FILE, --output FILE  as above\n"
 	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"
 	 "client: the pseudonyms that stand for an address, by each key that has not been destroyed.\n"
 	 "rotate-key: the daemon signs with a new key from now on, and the old one signs that; the record says who and "
 	 "why.\n"
 	 "  --dir DIR           where the record is\n"
 	 "  --client-keys FILE  the daemon's keys of pseudonyms, in its state folder\n"
-	 "Exit status of query: 0 some match, 1 none. Of verify: 0 it is as it was written, 1 it is not.",
+	 "Exit status of query and export: 0 some match, 1 none. Of verify and report: 0 it is as it was written, 1 it "
+	 "is not.",
 	 cli_audit},
 };
 

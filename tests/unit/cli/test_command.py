@@ -5,7 +5,9 @@
 Expected output for people is in expected/NAME.txt; run with --write to record what is printed now, and read the diff.
 """
 import base64
+import csv
 import hashlib
+import io
 import json
 import os
 import pty
@@ -13,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from xml.etree import ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "../../..")
@@ -587,6 +590,138 @@ def audit_query_finds_what_is_asked_for():
                     ["--since", "yesterday"], ["--until", "2026-02-30"], ["--since", "2026-03-02", "--until", "2026-03-01"], ["--limit", "0"]):
         misused("audit", "query", *options, words=[options[-1][:4]])
     one_line(run("audit", "query", "--dir", os.path.join(folder, "none")), SYSTEM, "there is no record")
+
+
+EXPORTED = [
+    {"time": "2026-11-22T09:00:00.123Z", "type": "decision", "boot": "1", "cpu": 0, "ring": "events", "sequence": 0, "verdict": "forward",
+     "reason": "admitted", "generation": 8, "rule": "acme", "policy_digest": "d16e57d16e57d16e57", "policy_revision": 42, "tenant": "acme-bank",
+     "client_region": "DE", "service": "credit", "model": "m", "version": "1", "backend": "fra-1", "backend_region": "DE",
+     "backend_endpoint": {"ip": "10.1.0.11", "port": 8000}, "src_endpoint": {"ip": "203.0.113.7", "port": 40000},
+     "dst_endpoint": {"ip": "198.51.100.10", "port": 443}, "nat_endpoint": None, "connection_info": {"protocol_name": "tcp", "protocol_num": 6}},
+    {"time": "2026-11-22T09:00:01.123Z", "type": "decision", "boot": "1", "cpu": 0, "ring": "events", "sequence": 1, "verdict": "refuse",
+     "reason": "no-allow-rule", "generation": 8, "rule": None, "tenant": "labs", "client_region": "US", "service": "credit", "model": "m",
+     "version": None, "backend": None, "src_endpoint": None, "dst_endpoint": None, "count": 7, "start_time": "2026-11-22T09:00:00.049Z",
+     "end_time": "2026-11-22T09:00:01.123Z", "policy_digest": "d16e57d16e57d16e57", "policy_revision": 42},
+    {"time": "2026-11-22T09:00:02.000Z", "type": "operation", "boot": "1", "activity": "quarantine", "actor": {"uid": 0, "user": "root", "pid": 7},
+     "model": "m", "version": "1", "why": "=cmd|' /C calc'!A0, \"x\"\n<script>alert(1)</script> | [a](b)"},
+    {"time": "2026-11-22T09:00:03.000Z", "type": "gap", "boot": "1", "cpu": 0, "ring": "events", "first": 2, "last": 11, "count": 10},
+    {"time": "2026-11-23T09:00:00.123Z", "type": "decision", "boot": "1", "cpu": 0, "ring": "events", "sequence": 12, "verdict": "revoke",
+     "reason": "revoked", "generation": 9, "rule": "acme", "tenant": "acme-bank", "client_region": "DE", "service": "credit", "model": "m",
+     "version": "1", "backend": "fra-1", "backend_region": "DE", "policy_digest": "d16e57d16e57d16e57", "policy_revision": 42,
+     "src_endpoint": {"ip": "203.0.113.7", "port": 40000}, "dst_endpoint": {"ip": "198.51.100.10", "port": 443}}]
+
+
+def exported_log(name):
+    folder = os.path.join(scratch.name, name)
+    os.makedirs(folder)
+    with open(os.path.join(folder, "usher-0000000001-20261122T090000Z.jsonl"), "w", encoding="utf-8") as log:
+        for record in EXPORTED:
+            log.write(json.dumps(record, separators=(",", ":")) + "\n")
+    return folder
+
+
+@test
+def audit_export_writes_other_forms():
+    folder = exported_log("audit-export")
+    ended = run("audit", "export", "--dir", folder)
+    equal((ended.status, [json.loads(line) for line in ended.out.splitlines()]), (OK, EXPORTED), "JSON Lines")
+    one = run("audit", "export", "--dir", folder, "--tenant", "labs", "--format", "jsonl")
+    equal([json.loads(line) for line in one.out.splitlines()], EXPORTED[1:2], "filtered")
+    equal(run("audit", "export", "--dir", folder, "--tenant", "nobody").status, NO, "none")
+
+    with open(os.path.join(scratch.name, "export.csv"), "wb") as file:
+        file.write(subprocess.run([USHER, "audit", "export", "--format", "csv", "--dir", folder], capture_output=True, check=True, timeout=60).stdout)
+    with open(os.path.join(scratch.name, "export.csv"), newline="", encoding="utf-8") as file:
+        text = file.read()
+    holds(text.endswith("\r\n") and text.count("\n") == text.count("\r\n") == 6, f"lines end in CR LF: {text!r}")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    equal(len(rows), 5, "rows")
+    for row in rows:
+        equal(None in row or None in row.values(), False, f"as many cells as columns: {row}")
+    for key, wanted in (("time", "2026-11-22T09:00:00.123Z"), ("verdict", "forward"), ("client_ip", "203.0.113.7"), ("client_port", "40000"),
+                        ("backend_ip", "10.1.0.11"), ("protocol", "tcp"), ("nat_ip", ""), ("policy_revision", "42"), ("record", "")):
+        equal(rows[0][key], wanted, key)
+    equal((rows[1]["count"], rows[1]["client_ip"], rows[1]["rule"]), ("7", "", ""), "many decisions")
+    equal(rows[2]["why"], "'=cmd|' /C calc'!A0, \"x\"?<script>alert(1)</script> | [a](b)", "no spreadsheet takes it for a formula")
+    equal(json.loads(rows[2]["record"]), EXPORTED[2], "nothing of an operation is lost")
+    equal((rows[3]["first"], rows[3]["last"], rows[3]["count"]), ("2", "11", "10"), "a gap")
+
+    ended = run("audit", "export", "--dir", folder, "--format", "ocsf")
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    equal([(e["class_uid"], e["activity_name"], e["time"]) for e in events],
+          [(4001, "Open", 1795338000123), (4001, "Refuse", 1795338001123), (4001, "Reset", 1795424400123)], "events")
+    holds("1 operations, 1 gaps (10 decisions that were not recorded)" in ended.err, f"what is left out is said: {ended.err}")
+
+
+@test
+def audit_export_writes_a_file_whole_or_not_at_all():
+    folder = exported_log("audit-export-file")
+    target = os.path.join(scratch.name, "whole.jsonl")
+    with open(target, "w", encoding="utf-8") as file:
+        file.write("before")
+    one_line(run("audit", "export", "--dir", os.path.join(folder, "none"), "--output", target), SYSTEM, "there is no record")
+    with open(target, encoding="utf-8") as file:
+        equal(file.read(), "before", "what was there")
+    ended = run("audit", "export", "--dir", folder, "--output", target)
+    equal((ended.status, ended.out), (OK, f"5 records in {target}\n"), "status")
+    with open(target, encoding="utf-8") as file:
+        equal(len(file.readlines()), 5, "lines")
+    equal(os.stat(target).st_mode & 0o777, 0o600, "for its owner alone")
+    equal(json.loads(run("-j", "audit", "export", "--dir", folder, "--format", "ocsf", "--output", target).out),
+          {"file": target, "records": 3, "left_out": 2}, "as JSON")
+    equal([name for name in os.listdir(scratch.name) if name.startswith("whole.jsonl.")], [], "nothing is left beside it")
+    one_line(run("audit", "export", "--dir", folder, "--output", "/dev/null"), SYSTEM, "no regular file")
+    holds(not os.path.isfile("/dev/null"), "/dev/null is what it was")
+    one_line(run("audit", "export", "--dir", folder, "--output", os.path.join(folder, "none", "x")), SYSTEM, "No such file")
+    misused("audit", "export", "--format", "xml", words=["xml"])
+    misused("audit", "export", "now", words=["export"])
+    misused("audit", "export", "--sign", "key.pem", words=["--sign"])
+    misused("audit", "export", "--format", "evidence", "--tenant", "labs", words=["--since"])
+
+
+@test
+def evidence_is_not_made_of_what_proves_nothing():
+    folder = exported_log("audit-evidence")
+    one_line(run("audit", "export", "--format", "evidence", "--dir", folder), SYSTEM, "usher audit verify says where")
+    one_line(run("audit", "export", "--format", "evidence", "--dir", folder, "--sign", GOOD), SYSTEM, GOOD)
+    one_line(run("audit", "verify", os.path.join(scratch.name, "none")), SYSTEM, "No such file")
+    one_line(run("audit", "verify", GOOD), NO, "no evidence")
+    one_line(run("audit", "verify", os.path.join(scratch.name)), NO, "no evidence")
+    misused("audit", "verify", GOOD, "--dir", folder, words=["--dir"])
+    misused("audit", "verify", GOOD, GOOD, words=["verify"])
+
+
+@test
+def audit_report_is_a_page_for_people():
+    folder = exported_log("audit-report")
+    ended = run("audit", "report", "--dir", folder)
+    equal(ended.status, NO, "a log without seals is not proven")
+    expected("audit_report", "\n".join(line for line in ended.out.splitlines() if " Made " not in line and "seals" not in line) + "\n")
+    html = run("audit", "report", "--html", "--dir", folder).out
+    holds("<script" not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html, "text from records is text")
+    holds(html.startswith("<!DOCTYPE html>") and html.endswith("</html>\n") and "http://" not in html and "src=" not in html, "needs nothing else")
+    page = ElementTree.fromstring(html.replace("<!DOCTYPE html>", "").replace("<meta charset=\"utf-8\">", "").replace(
+        html[html.index("<meta http-equiv"):html.index("<title>")], ""))
+    cells = [cell.text for cell in page.iter("td")]
+    holds("=cmd|' /C calc'!A0, \"x\"\ufffd<script>alert(1)</script> | [a](b)" in cells, f"cells: {cells}")
+    for table in page.iter("table"):
+        width = len(table.find("thead/tr"))
+        holds(all(len(row) == width for row in table.iter("tr")), "as many cells as columns")
+    answer = json.loads(run("-j", "audit", "report", "--dir", folder).out)
+    sections = {section["title"]: section for section in answer["sections"]}
+    rows = sections["Denials, by reason"]["tables"][0]["rows"]
+    equal([row[:7] for row in rows], [["no-allow-rule", "-", "labs", "US", "credit", "42 (d16e57d16e57)", "7"]], "denials")
+    equal((sections["Roll-outs"]["tables"], sections["Ends of connections"]["tables"]), ([], []), "none")
+    later = run("audit", "report", "--dir", folder, "--since", "2026-11-23", "--until", "2026-11-24").out
+    holds("Nobody was." in later and "| acme-bank | credit | m@1 | fra-1 | acme |" in later, f"a range: {later}")
+    target = os.path.join(scratch.name, "report.html")
+    equal(run("audit", "report", "--html", "--dir", folder, "--output", target).out, "", "in a file")
+    with open(target, encoding="utf-8") as file:
+        equal(file.read().count("<h1>"), 1, "the page")
+    one_line(run("audit", "report", "--dir", os.path.join(folder, "none")), SYSTEM, "No such file")
+    misused("audit", "report", "--html", "-j", words=["--html"])
+    misused("audit", "report", "--since", "yesterday", words=["2026-03-01"])
+    misused("audit", "report", "--tenant", "labs", words=["--tenant"])
 
 
 @test
