@@ -8,7 +8,7 @@ CLANG ?= clang
 BPFTOOL ?= bpftool
 B := build
 
-LIBS := libbpf libxdp libnl-3.0 libnl-route-3.0 json-c libssl libcrypto libcurl libmicrohttpd libcap-ng libseccomp libmaxminddb libcares libzstd
+LIBS := libbpf libxdp libnl-3.0 libnl-route-3.0 json-c libssl libcrypto libcurl libmicrohttpd libcap-ng libseccomp libmaxminddb libcares libzstd rdkafka
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
 CPPFLAGS += -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 CFLAGS ?= -O2 -g

@@ -122,6 +122,7 @@ static void every_second(struct loop *loop, int64_t now)
 	core_rollouts_tick(core);
 	core_ejections_tick(core);
 	core_surges_tick(core);
+	shipping_tick(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);
 	if (core->effective && core->effective->next_change <= realtime / CLOCK_SECOND)
