@@ -40,7 +40,7 @@ FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fsanitize=fuzzer,address,undefined -fn
 
 all: $(B)/usherd $(B)/usher ## build the daemon and the command (no root needed)
 
-tests: all $(UNIT_TESTS) $(TEST_PROGRAMS) $(PATH_PROGRAMS) $(B)/tests/unit/kernel/neighbour.bpf.o ## build the tests without running them
+tests: all $(UNIT_TESTS) $(TEST_PROGRAMS) $(PATH_PROGRAMS) $(B)/tests/unit/kernel/neighbour.bpf.o $(B)/tests/lab/broker ## build the tests without running them
 
 # ---- kernel ------------------------------------------------------------------------------------------------
 
@@ -107,6 +107,10 @@ $(B)/tests/$(1).test: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard te
 	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
 endef
 $(foreach program,$(patsubst tests/%/main.c,%,$(wildcard tests/*/main.c)),$(eval $(call TEST_PROGRAM,$(program))))
+
+# What records are sent to where no real one is at hand.
+$(B)/tests/lab/broker: $(B)/tests/lab/broker.o
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(B)/tests/flood.test: LDLIBS += -lcmocka
 

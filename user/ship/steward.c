@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "audit/segment.h"
+#include "edge/rights.h"
 #include "ship/sender.h"
 
 #define CORE 3
@@ -312,7 +313,8 @@ int steward_run(const struct ship_options *options, const struct credentials *cr
 	prctl(PR_SET_NAME, "usherd-steward");
 	for (size_t i = 0; i < SHIP_DESTINATIONS_MAX; i++)
 		steward.children[i] = (struct child){.socket = -1, .born = clock_monotonic() - REST};
-	if (dup3(socket, CORE, O_CLOEXEC) < 0 || close_range(CORE + 1, ~0u, 0) || drop_rights())
+	if (dup3(socket, CORE, O_CLOEXEC) < 0 || close_range(CORE + 1, ~0u, 0) || drop_rights() ||
+	    rights_end_with_parent())
 		return EXIT_FAILURE;
 	if (!wait_for_turn(&steward))
 		return EXIT_FAILURE;
