@@ -388,7 +388,7 @@ static void what_was_deleted_is_said(void **state)
 	size_t count;
 
 	(void)state;
-	write_log(300);
+	write_log(400);
 	sent_the_first_line();
 	assert_int_equal(segments_list(audit_dir, &segments), 0);
 	assert_true(segments.count >= 5);
