@@ -5,6 +5,7 @@
 
 #include "cli/client.h"
 #include "cli/field.h"
+#include "cli/show.h"
 #include "cli/ink.h"
 #include "cli/verbs.h"
 
@@ -150,7 +151,7 @@ static size_t examine_destination(struct json_object *at)
 	if (!json_object_get_boolean(field(at, "connected"))) {
 		found++;
 		if (!cli_json)
-			say(destination, "", field(at, "error") ? field_text(at, "error") : "not heard of yet");
+			say(destination, "", shipping_state(at));
 	}
 	if (field_integer(at, "lost_segments")) {
 		found++;

@@ -34,6 +34,8 @@ void gate_facts(struct json_object *body);
 /* One of each roll-out. */
 void rollout_facts(struct json_object *body);
 void pool_facts(struct json_object *body);
+/* "sent", or what keeps records from a destination. */
+const char *shipping_state(struct json_object *destination);
 /* The same, of destinations that get no records. */
 void shipping_facts(struct json_object *body);
 

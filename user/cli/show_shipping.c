@@ -4,13 +4,13 @@
 #include "cli/show.h"
 #include "cli/table.h"
 
-static const char *state_of(struct json_object *at)
+const char *shipping_state(struct json_object *destination)
 {
-	if (json_object_get_boolean(field(at, "gone")))
+	if (json_object_get_boolean(field(destination, "gone")))
 		return "ended: start usherd again";
-	if (json_object_get_boolean(field(at, "connected")))
+	if (json_object_get_boolean(field(destination, "connected")))
 		return "sent";
-	return field(at, "error") ? field_text(at, "error") : "not heard of yet";
+	return field(destination, "error") ? field_text(destination, "error") : "not heard of yet";
 }
 
 void show_shipping(struct json_object *body)
@@ -32,11 +32,11 @@ void show_shipping(struct json_object *body)
 		if (field_integer(at, "lost_segments"))
 			table_ink(table, INK_BAD);
 		table_number(table, field_integer(at, "errors"));
-		table_cell(table, "%s", state_of(at));
+		table_cell(table, "%s", shipping_state(at));
 		if (!json_object_get_boolean(field(at, "connected")))
 			table_ink(table, INK_BAD);
 	}
-	table_finish(table, stdout, "records are sent nowhere else");
+	table_finish(table, stdout, "no shipping");
 }
 
 void shipping_facts(struct json_object *overview)
@@ -45,6 +45,6 @@ void shipping_facts(struct json_object *overview)
 		struct json_object *at = field_at(overview, "shipping", i);
 
 		if (!json_object_get_boolean(field(at, "connected")))
-			fact("records", "wait for %s: %s", field_text(at, "destination"), state_of(at));
+			fact("records", "wait for %s: %s", field_text(at, "destination"), shipping_state(at));
 	}
 }
