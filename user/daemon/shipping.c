@@ -31,10 +31,11 @@ static void say(struct core *core, size_t i, const struct ship_status *status)
 		core_problem(core, "%s: %llu segments of the audit log were deleted before all of them was sent",
 			     destination, (unsigned long long)status->lost_segments);
 		said->lost_said[i] = status->lost_segments;
+		said->errors_said[i] = status->error_at; /* which is that, or came with it */
 	}
 	/* Once, until it is back. */
 	if (status->error_at != said->errors_said[i] && !said->away[i]) {
-		core_problem(core, "records wait for %s: %s", destination, status->error);
+		log_warning("records wait for %s: %s", destination, status->error);
 		said->away[i] = true;
 	}
 	said->errors_said[i] = status->error_at;
