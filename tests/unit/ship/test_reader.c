@@ -98,7 +98,7 @@ static void only_what_is_sealed(void **state)
 	assert_int_equal(count(reader, NULL, MOST), 0);
 	append(SEAL, 20);
 	assert_int_equal(count(reader, NULL, MOST), 0);
-	add(SEAL + 20);
+	add(&SEAL[20]);
 	assert_int_equal(count(reader, &place, MOST), 3);
 	assert_int_equal(place.offset, 2 * strlen(line) + strlen(SEAL));
 	assert_int_equal(reader_left(reader), 0);

@@ -467,6 +467,31 @@ static void a_damaged_cursor(void **state)
 	expect_all_of_it("its cursor was damaged, and was renamed to .damaged: the log is sent from its beginning");
 }
 
+/* What nobody has sealed, in a file that others follow, is sent as well: it is in the log. */
+static void a_file_that_ends_without_a_seal(void **state)
+{
+	static const char line[] = "{\"time\":\"2026-03-01T12:00:00.123Z\",\"type\":\"decision\",\"sequence\":99999}\n";
+	_cleanup_(segments_free) struct segments segments = {0};
+	static char *wanted[MOST];
+	char path[512];
+	size_t count;
+	int file;
+
+	(void)state;
+	write_log(150);
+	assert_int_equal(segments_list(audit_dir, &segments), 0);
+	assert_true(segments.count >= 2);
+	snprintf(path, sizeof(path), "%s/%s", audit_dir, segments.items[0].name);
+	file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(write(file, line, strlen(line)), strlen(line));
+	close(file);
+	count = read_log(wanted);
+	begin_shipping();
+	wait_for_lines(count);
+	expect_lines(wanted, count, true);
+	free_lines(wanted, count);
+}
+
 static void certificates_that_cannot_be_read(void **state)
 {
 	struct problem problem = {0};
@@ -493,6 +518,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_log, begin, end),
 		cmocka_unit_test_setup_teardown(another_line, begin, end),
 		cmocka_unit_test_setup_teardown(a_damaged_cursor, begin, end),
+		cmocka_unit_test_setup_teardown(a_file_that_ends_without_a_seal, begin, end),
 		cmocka_unit_test_setup_teardown(certificates_that_cannot_be_read, begin, end),
 	};
 
