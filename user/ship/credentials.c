@@ -40,37 +40,50 @@ static int refuse(struct problem *problem, const char *path, const char *what)
 			   reason ? reason : "");
 }
 
-int credentials_read(const char *ca_file, const char *certificate_file, const char *key_file, struct problem *problem,
-		     struct credentials *ret_credentials)
+static int take_certificate(const char *certificate_file, const char *key_file, struct problem *problem,
+			    struct credentials *to)
 {
-	_cleanup_(credentials_free) struct credentials credentials = {.ca_file =
-									      ca_file ? ca_file : CREDENTIALS_CA_FILE};
-	int error = read_file(credentials.ca_file, problem, &credentials.ca);
+	int error = read_file(certificate_file, problem, &to->certificate);
+
+	if (!error)
+		error = read_file(key_file, problem, &to->key);
+	if (error)
+		return error;
+	if (SSL_CTX_use_certificate_chain_file(to->context, certificate_file) != 1)
+		return refuse(problem, certificate_file, "certificate");
+	if (SSL_CTX_use_PrivateKey_file(to->context, key_file, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(to->context) != 1)
+		return refuse(problem, key_file, "key of that certificate's");
+	return 0;
+}
+
+static int read_all(const char *certificate_file, const char *key_file, struct problem *problem, struct credentials *to)
+{
+	int error = read_file(to->ca_file, problem, &to->ca);
 
 	if (error)
 		return error;
-	credentials.context = SSL_CTX_new(TLS_client_method());
-	if (!credentials.context || SSL_CTX_set_min_proto_version(credentials.context, TLS1_2_VERSION) != 1)
+	to->context = SSL_CTX_new(TLS_client_method());
+	if (!to->context || SSL_CTX_set_min_proto_version(to->context, TLS1_2_VERSION) != 1)
 		return problem_set(problem, -ENOMEM, "cannot set TLS up");
-	SSL_CTX_set_verify(credentials.context, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_mode(credentials.context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	if (SSL_CTX_load_verify_locations(credentials.context, credentials.ca_file, NULL) != 1)
-		return refuse(problem, credentials.ca_file, "certificates");
-	if (certificate_file) {
-		error = read_file(certificate_file, problem, &credentials.certificate);
-		if (!error)
-			error = read_file(key_file, problem, &credentials.key);
-		if (error)
-			return error;
-		if (SSL_CTX_use_certificate_chain_file(credentials.context, certificate_file) != 1)
-			return refuse(problem, certificate_file, "certificate");
-		if (SSL_CTX_use_PrivateKey_file(credentials.context, key_file, SSL_FILETYPE_PEM) != 1 ||
-		    SSL_CTX_check_private_key(credentials.context) != 1)
-			return refuse(problem, key_file, "key of that certificate's");
-	}
-	*ret_credentials = credentials;
-	credentials = (struct credentials){0};
-	return 0;
+	SSL_CTX_set_verify(to->context, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_mode(to->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	if (SSL_CTX_load_verify_locations(to->context, to->ca_file, NULL) != 1)
+		return refuse(problem, to->ca_file, "certificates");
+	return certificate_file ? take_certificate(certificate_file, key_file, problem, to) : 0;
+}
+
+int credentials_read(const char *ca_file, const char *certificate_file, const char *key_file, struct problem *problem,
+		     struct credentials *ret_credentials)
+{
+	struct credentials credentials = {.ca_file = ca_file ? ca_file : CREDENTIALS_CA_FILE};
+	int error = read_all(certificate_file, key_file, problem, &credentials);
+
+	if (error)
+		credentials_free(&credentials);
+	else
+		*ret_credentials = credentials;
+	return error;
 }
 
 void credentials_free(struct credentials *credentials)

@@ -127,9 +127,9 @@ int destination_facility(const char *name, uint8_t *ret_facility)
 					    "ntp",    "audit",	"alert",  "clock",  "local0",	"local1",
 					    "local2", "local3", "local4", "local5", "local6",	"local7"};
 
-	for (uint8_t i = 0; i < ARRAY_COUNT(names); i++)
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcmp(name, names[i])) {
-			*ret_facility = i;
+			*ret_facility = (uint8_t)i;
 			return 0;
 		}
 	return -EINVAL;

@@ -133,12 +133,16 @@ static void close_outlet(struct outlet *outlet)
 static int open_outlet(const struct outlet_setup *setup, struct problem *problem, struct outlet **ret_outlet)
 {
 	struct outlet *outlet = calloc(1, sizeof(*outlet));
-	rd_kafka_conf_t *settings = rd_kafka_conf_new();
+	rd_kafka_conf_t *settings;
 	char reason[CONFIGURE_ROOM];
-	int error = outlet ? configure(settings, setup, problem) : problem_set(problem, -ENOMEM, "no memory");
+	int error;
 
+	if (!outlet)
+		return problem_set(problem, -ENOMEM, "no memory");
+	outlet->setup = setup;
+	settings = rd_kafka_conf_new();
+	error = configure(settings, setup, problem);
 	if (!error) {
-		outlet->setup = setup;
 		rd_kafka_conf_set_opaque(settings, outlet);
 		rd_kafka_conf_set_dr_msg_cb(settings, on_delivery);
 		rd_kafka_conf_set_error_cb(settings, on_error);

@@ -145,7 +145,7 @@ static void drop_front(struct stretch *stretch, size_t length)
 static int look_for_seals(struct reader *reader)
 {
 	struct stretch *ahead = &reader->ahead;
-	uint64_t length, before = reader->sealed;
+	uint64_t length = 0, before = reader->sealed;
 	size_t done = 0;
 	ssize_t got;
 	int error = file_length(reader, &length);
@@ -236,7 +236,7 @@ void reader_place(const struct reader *reader, struct cursor *ret_cursor)
 
 uint64_t reader_left(const struct reader *reader)
 {
-	uint64_t length;
+	uint64_t length = 0;
 	off_t at = reader->unpacker ? lseek(reader->file, 0, SEEK_CUR) : (off_t)reader->offset;
 
 	if (at < 0 || file_length(reader, &length) || length < (uint64_t)at)
@@ -247,7 +247,7 @@ uint64_t reader_left(const struct reader *reader)
 /* The line before a place in a plain file is looked at where it is. */
 static int find_plain(struct reader *reader, const struct cursor *cursor)
 {
-	uint64_t length, begin = cursor->offset > READER_LINE ? cursor->offset - READER_LINE : 0;
+	uint64_t length = 0, begin = cursor->offset > READER_LINE ? cursor->offset - READER_LINE : 0;
 	struct stretch *text = &reader->text;
 	const char *newline;
 	size_t last;
@@ -264,6 +264,8 @@ static int find_plain(struct reader *reader, const struct cursor *cursor)
 		if (got <= 0)
 			return got ? (int)got : -ESTALE;
 	}
+	if (!text->length)
+		return -ESTALE;
 	last = text->length - 1;
 	newline = memrchr(text->bytes, '\n', last);
 	if (text->bytes[last] != '\n' || (!newline && begin))
