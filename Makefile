@@ -8,7 +8,7 @@ CLANG ?= clang
 BPFTOOL ?= bpftool
 B := build
 
-LIBS := libbpf libxdp libnl-3.0 libnl-route-3.0 json-c libssl libcrypto libcurl libmicrohttpd libcap-ng libseccomp libmaxminddb libcares libzstd
+LIBS := libbpf libxdp libnl-3.0 libnl-route-3.0 json-c libssl libcrypto libcurl libmicrohttpd libcap-ng libseccomp libmaxminddb libcares libzstd rdkafka
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
 CPPFLAGS += -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 CFLAGS ?= -O2 -g
@@ -40,7 +40,7 @@ FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fsanitize=fuzzer,address,undefined -fn
 
 all: $(B)/usherd $(B)/usher ## build the daemon and the command (no root needed)
 
-tests: all $(UNIT_TESTS) $(TEST_PROGRAMS) $(PATH_PROGRAMS) $(B)/tests/unit/kernel/neighbour.bpf.o ## build the tests without running them
+tests: all $(UNIT_TESTS) $(TEST_PROGRAMS) $(PATH_PROGRAMS) $(B)/tests/unit/kernel/neighbour.bpf.o $(B)/tests/lab/broker ## build the tests without running them
 
 # ---- kernel ------------------------------------------------------------------------------------------------
 
@@ -107,6 +107,10 @@ $(B)/tests/$(1).test: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard te
 	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
 endef
 $(foreach program,$(patsubst tests/%/main.c,%,$(wildcard tests/*/main.c)),$(eval $(call TEST_PROGRAM,$(program))))
+
+# What records are sent to where no real one is at hand.
+$(B)/tests/lab/broker: $(B)/tests/lab/broker.o
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(B)/tests/flood.test: LDLIBS += -lcmocka
 

@@ -84,10 +84,10 @@ class Stage:
         subprocess.run([LAB, "down"], env=self.environment, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def start_daemon(self, policy=True, arguments=(), wait=True, interfaces=("eth0",)):
-        """Starts usherd in the gateway; policy False: it has to find its last good one."""
+    def start_daemon(self, policy=True, arguments=(), wait=True, interfaces=("eth0",), before=()):
+        """Starts usherd in the gateway; policy False: it has to find its last good one. before: words that a command begins with which runs it."""
         path = self.write_policy(self.policy)
-        command = [LAB, "exec", "gw", BUILD / "usherd", *(word for name in interfaces for word in ("--interface", name)),
+        command = [LAB, "exec", "gw", *before, BUILD / "usherd", *(word for name in interfaces for word in ("--interface", name)),
                    "--socket", self.socket,
                    "--state-dir", self.state_directory, "--audit-dir", self.audit_directory, "--flows", "262144",
                    *(["--policy", path] if policy else []), *self.arguments, *arguments]

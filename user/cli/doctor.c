@@ -5,6 +5,7 @@
 
 #include "cli/client.h"
 #include "cli/field.h"
+#include "cli/show.h"
 #include "cli/ink.h"
 #include "cli/verbs.h"
 
@@ -140,6 +141,46 @@ static int doctor_pools(void)
 	return found ? CLI_NO : CLI_OK;
 }
 
+/* What keeps records from one that they are to be sent to. Returns how many things it is. */
+static size_t examine_destination(struct json_object *at)
+{
+	const char *destination = field_text(at, "destination");
+	size_t found = 0;
+	char text[128];
+
+	if (!json_object_get_boolean(field(at, "connected"))) {
+		found++;
+		if (!cli_json)
+			say(destination, "", shipping_state(at));
+	}
+	if (field_integer(at, "lost_segments")) {
+		found++;
+		snprintf(text, sizeof(text), "%lld files of the log were deleted before all of them was sent",
+			 (long long)field_integer(at, "lost_segments"));
+		if (!cli_json)
+			say(destination, "", text);
+	}
+	return found;
+}
+
+static int doctor_shipping(void)
+{
+	struct json_object *body = NULL;
+	size_t found = 0;
+	int status = ask_for("shipping", &body);
+
+	for (size_t i = 0; i < field_count(body, "shipping"); i++)
+		found += examine_destination(field_at(body, "shipping", i));
+	if (!status && cli_json)
+		tree_print(body);
+	else if (!status && !found)
+		printf("records go to all of %zu destinations\n", field_count(body, "shipping"));
+	json_object_put(body);
+	if (status)
+		return status;
+	return found ? CLI_NO : CLI_OK;
+}
+
 static int doctor_telemetry(void)
 {
 	struct json_object *body = NULL, *gates = NULL, *evaluators = NULL;
@@ -173,12 +214,14 @@ int cli_doctor(int argc, char **argv)
 
 	if (cli_option(argc, argv, NULL) != -1)
 		return CLI_USAGE;
-	status = cli_operands(argc, 1, "telemetry or pools");
+	status = cli_operands(argc, 1, "telemetry, pools or shipping");
 	if (status)
 		return status;
 	if (!strcmp(argv[optind], "telemetry"))
 		return doctor_telemetry();
 	if (!strcmp(argv[optind], "pools"))
 		return doctor_pools();
-	return cli_misuse("it examines telemetry or pools, and not %s", argv[optind]);
+	if (!strcmp(argv[optind], "shipping"))
+		return doctor_shipping();
+	return cli_misuse("it examines telemetry, pools or shipping, and not %s", argv[optind]);
 }

@@ -95,7 +95,9 @@ static const struct verb verbs[] = {
 	 "Exit status: 0 it is so, by this or already; 1 it cannot be: it is over, or a gate that it needs is "
 	 "breached.",
 	 cli_rollout},
-	{"doctor", "telemetry|pools", "what keeps usher from knowing the load of backends, or who they are",
+	{"doctor", "telemetry|pools|shipping",
+	 "what keeps usher from knowing the load of backends or who they are, or records from others",
+	 "shipping: destinations of --ship that get no records, or did not get all of them.\n"
 	 "pools: those whose source cannot be had, or says what the policy does not allow: their members are kept.\n"
 	 "telemetry: of each backend whose metrics the policy has read: pages that cannot be had, series that are "
 	 "missing or "

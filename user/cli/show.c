@@ -22,6 +22,7 @@ static const struct {
 	{"generation", show_generation}, {"gates", show_gates},	      {"evaluators", show_evaluators},
 	{"surges", show_surges},	 {"rollouts", show_rollouts}, {"ejections", show_ejections},
 	{"surges", show_surges},	 {"rollouts", show_rollouts}, {"pools", show_pools},
+	{"shipping", show_shipping},
 };
 
 #define WORDS ARRAY_COUNT(words)
@@ -187,6 +188,7 @@ static void print_overview(struct json_object *overview)
 	gate_facts(overview);
 	rollout_facts(overview);
 	pool_facts(overview);
+	shipping_facts(overview);
 	flow_facts(field(field(overview, "stats"), "flows"));
 	audit_facts(field(field(overview, "stats"), "audit"));
 	for (size_t i = 0; i < field_count(daemon, "problems"); i++) {
@@ -203,7 +205,7 @@ static void print_overview(struct json_object *overview)
 static int show_overview(void)
 {
 	static const char *const parts[] = {"stats", "services", "backends", "quarantines",
-					    "gates", "rollouts", "pools"};
+					    "gates", "rollouts", "pools",    "shipping"};
 	struct json_object *overview = json_object_new_object();
 	int status = read_status(overview);
 

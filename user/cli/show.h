@@ -16,6 +16,7 @@ void show_gates(struct json_object *body);
 void show_surges(struct json_object *body);
 void show_ejections(struct json_object *body);
 void show_pools(struct json_object *body);
+void show_shipping(struct json_object *body);
 void show_evaluators(struct json_object *body);
 void show_rollouts(struct json_object *body);
 void show_flows(struct json_object *body);
@@ -33,6 +34,10 @@ void gate_facts(struct json_object *body);
 /* One of each roll-out. */
 void rollout_facts(struct json_object *body);
 void pool_facts(struct json_object *body);
+/* "sent", or what keeps records from a destination. */
+const char *shipping_state(struct json_object *destination);
+/* The same, of destinations that get no records. */
+void shipping_facts(struct json_object *body);
 
 /* Packets of a {VERDICT: {REASON: counter}} under one verdict. */
 long long verdict_packets(struct json_object *verdicts, const char *verdict);

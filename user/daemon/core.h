@@ -21,10 +21,12 @@
 #include "audit/approvers.h"
 #include "audit/journal.h"
 #include "edge/edge.h"
+#include "ship/ship.h"
 #include "daemon/balance.h"
 #include "daemon/options.h"
 #include "daemon/quota.h"
 #include "daemon/revisions.h"
+#include "daemon/shipping.h"
 #include "daemon/standing.h"
 #include "daemon/state.h"
 
@@ -86,6 +88,8 @@ struct core {
 	bool gates_unsaved;	     /* a transition since then */
 	int64_t rollouts_saved;	     /* CLOCK_MONOTONIC */
 	int64_t verifications_saved; /* the same */
+	struct ship *ship;	     /* NULL: records are sent to nobody else */
+	struct shipping shipping;
 };
 
 /* What a change of policy has led to. */

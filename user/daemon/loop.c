@@ -123,6 +123,7 @@ static void every_second(struct loop *loop, int64_t now)
 	core_ejections_tick(core);
 	core_surges_tick(core);
 	revisions_tick(core, now);
+	shipping_tick(core);
 	if (core->state->confirm_by && realtime >= core->state->confirm_by)
 		change_unconfirmed(core);
 	if (core->effective && core->effective->next_change <= realtime / CLOCK_SECOND)

@@ -34,7 +34,16 @@ static int fail(const struct problem *problem, int error)
 	return error;
 }
 
-/* Before all else: from here on the edge is another process. */
+/* Before all else, the edge as well, which then has nothing of it: those who send records elsewhere are other processes. */
+static int start_ship(struct core *core)
+{
+	struct problem problem = {0};
+	int error = ship_start(&core->options->ship, &problem, &core->ship);
+
+	return error ? fail(&problem, error) : 0;
+}
+
+/* From here on the edge is another process. */
 static int start_edge(struct core *core)
 {
 	struct problem problem = {0};
@@ -303,6 +312,7 @@ static int run(struct core *core, struct loop *loop)
 		error = loop_open(core, &problem, loop);
 	if (error)
 		return fail(&problem, error);
+	ship_begin(core->ship);
 	record_life(core, core->program->adopted ? "adopt" : "start");
 	load_first(core);
 	error = attach(core, &problem);
@@ -336,6 +346,7 @@ static int run(struct core *core, struct loop *loop)
 static void let_go(struct core *core)
 {
 	journal_close(core->journal);
+	ship_close(core->ship);
 	core_free_policy(core);
 	standing_release(&core->standing);
 	compile_memory_free(&core->memory);
@@ -390,7 +401,9 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	error = start_edge(&core);
+	error = start_ship(&core);
+	if (!error)
+		error = start_edge(&core);
 	if (!error)
 		error = run(&core, &loop);
 	loop_close(&loop);

@@ -199,6 +199,7 @@ void metrics_update(struct core *core)
 		name_evaluators(core, page);
 		name_surges(core, page);
 		name_pools(core, page);
+		shipping_name(core, page);
 		memset(page->backends, 0, sizeof(page->backends));
 		for (size_t b = 0; core->policy && core->catalog && b < USHER_BACKENDS_MAX; b++)
 			name_backend(core, b, &page->backends[b]);

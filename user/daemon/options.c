@@ -12,6 +12,7 @@
 #include "audit/approvers.h"
 #include "base/log.h"
 #include "daemon/protocol.h"
+#include "ship/credentials.h"
 
 #define PIN_DIR PROGRAM_PIN_DIR
 #define STATE_DIR OPTIONS_STATE_DIR
@@ -24,6 +25,7 @@
 #define HALF_OPEN_DEFAULT 65536
 #define REPLIES_DEFAULT 1000
 #define RECORDS_DEFAULT 10000
+#define SHIP_FACILITY_DEFAULT 16 /* local0 */
 
 static const char usage[] =
 	"usage: usherd --interface IF [--policy FILE] [OPTION...]\n"
@@ -47,6 +49,14 @@ static const char usage[] =
 	"  --audit-sync WHEN  when it is brought to the disk: batch, second or never by usherd (second)\n"
 	"  --witness-file FILE\n"
 	"                     each signature of it is appended there as well, best on another host's disk\n"
+	"  --ship DESTINATION records are sent there as well, each at least once; up to 8 of them: journald,\n"
+	"                     syslog+tls://HOST:PORT, syslog+tcp://HOST:PORT, kafka+tls://BROKER:PORT[,...]/TOPIC,\n"
+	"                     or kafka://... without TLS\n"
+	"  --ship-ca FILE     certificates, PEM, that TLS with them trusts (" CREDENTIALS_CA_FILE ")\n"
+	"  --ship-cert FILE, --ship-key FILE\n"
+	"                     who usherd is by TLS, PEM\n"
+	"  --ship-facility NAME\n"
+	"                     of syslog messages: local0 to local7, audit, authpriv, daemon, ... (local0)\n"
 	"  --pool-dir DIR     files that say who is in the pools of the policy (" POOL_DIR ")\n"
 	"  --pin-dir DIR      where program, link and maps are pinned (" PIN_DIR ")\n"
 	"  --mode MODE        auto, native or generic XDP (auto: native, or else generic)\n"
@@ -79,6 +89,11 @@ enum letter {
 	SEGMENT_AGE,
 	SYNC,
 	WITNESS,
+	SHIP,
+	SHIP_CA,
+	SHIP_CERT,
+	SHIP_KEY,
+	SHIP_FACILITY,
 	POOLS,
 	PIN,
 	MODE,
@@ -107,6 +122,11 @@ static const struct option long_options[] = {
 	{"audit-segment-age", required_argument, NULL, SEGMENT_AGE},
 	{"audit-sync", required_argument, NULL, SYNC},
 	{"witness-file", required_argument, NULL, WITNESS},
+	{"ship", required_argument, NULL, SHIP},
+	{"ship-ca", required_argument, NULL, SHIP_CA},
+	{"ship-cert", required_argument, NULL, SHIP_CERT},
+	{"ship-key", required_argument, NULL, SHIP_KEY},
+	{"ship-facility", required_argument, NULL, SHIP_FACILITY},
 	{"pool-dir", required_argument, NULL, POOLS},
 	{"pin-dir", required_argument, NULL, PIN},
 	{"mode", required_argument, NULL, MODE},
@@ -248,6 +268,29 @@ static int take_metrics(const char *text, struct edge_options *edge)
 	return 0;
 }
 
+static int take_destination(const char *text, struct ship_options *ship)
+{
+	struct destination destination;
+
+	if (destination_parse(text, &destination))
+		return refuse(SHIP, text, DESTINATION_CHOICES);
+	for (size_t i = 0; i < ship->count; i++)
+		if (!strcmp(ship->destinations[i].text, text))
+			return refuse(SHIP, text, "each destination once");
+	if (ship->count == SHIP_DESTINATIONS_MAX)
+		return refuse(SHIP, text, "up to 8 destinations");
+	ship->destinations[ship->count++] = destination;
+	return 0;
+}
+
+static int take_facility(const char *name, uint8_t *ret_facility)
+{
+	return destination_facility(name, ret_facility)
+		       ? refuse(SHIP_FACILITY, name,
+				"a facility of syslog: local0 to local7, audit, authpriv, daemon, ...")
+		       : 0;
+}
+
 static int take_interface(const char *name, struct interfaces *interfaces)
 {
 	uint32_t index = if_nametoindex(name);
@@ -296,6 +339,19 @@ static int take(enum letter letter, const char *value, struct options *options)
 	case WITNESS:
 		options->witness_file = value;
 		return 0;
+	case SHIP:
+		return take_destination(value, &options->ship);
+	case SHIP_CA:
+		options->ship.ca_file = value;
+		return 0;
+	case SHIP_CERT:
+		options->ship.cert_file = value;
+		return 0;
+	case SHIP_KEY:
+		options->ship.key_file = value;
+		return 0;
+	case SHIP_FACILITY:
+		return take_facility(value, &options->ship.facility);
 	case POOLS:
 		options->pool_dir = value;
 		return 0;
@@ -341,6 +397,10 @@ static int check(const struct options *options)
 			  "needs the other");
 		return -EINVAL;
 	}
+	if (!options->ship.cert_file != !options->ship.key_file) {
+		log_error("--ship-cert and --ship-key go together");
+		return -EINVAL;
+	}
 	if (!interfaces->count)
 		log_error("--interface is missing; usherd --help lists what there is");
 	for (size_t i = 0; i < interfaces->count; i++)
@@ -367,6 +427,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_s
 			    .replies_max = REPLIES_DEFAULT,
 			    .records_max = RECORDS_DEFAULT},
 		.edge = {.address = METRICS_ADDRESS, .port = METRICS_PORT},
+		.ship = {.facility = SHIP_FACILITY_DEFAULT},
 	};
 	int letter;
 
@@ -388,6 +449,8 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_s
 	}
 	if (check(&options))
 		return -1;
+	options.ship.audit_dir = options.audit_dir;
+	options.ship.state_dir = options.state_dir;
 	*ret_options = options;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "audit/journal.h"
 #include "kernel/program.h"
 #include "edge/edge.h"
+#include "ship/ship.h"
 
 #define USHER_VERSION "0.1"
 #define OPTIONS_STATE_DIR "/var/lib/usher"
@@ -23,6 +24,7 @@ struct options {
 	const char *pool_dir;	  /* where the files of pools are */
 	struct program_options program;
 	struct edge_options edge;
+	struct ship_options ship;
 	bool detach; /* remove what is pinned, and end */
 };
 

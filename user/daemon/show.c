@@ -57,14 +57,23 @@ static const struct {
 	bool list;
 	void (*show)(struct question *question);
 } words[] = {
-	{"services", true, show_services},   {"tenants", true, show_tenants},
-	{"models", true, show_models},	     {"backends", true, show_backends},
-	{"routes", true, show_routes},	     {"quarantines", true, quarantine_list},
-	{"gates", true, show_gates},	     {"evaluators", true, show_evaluators},
-	{"surges", true, show_surges},	     {"rollouts", true, show_rollouts},
-	{"ejections", true, show_ejections}, {"flows", true, show_flows},
-	{"facts", true, show_facts},	     {"pools", true, show_pools},
-	{"stats", false, show_stats},	     {"generation", false, show_generation},
+	{"services", true, show_services},
+	{"tenants", true, show_tenants},
+	{"models", true, show_models},
+	{"backends", true, show_backends},
+	{"routes", true, show_routes},
+	{"quarantines", true, quarantine_list},
+	{"gates", true, show_gates},
+	{"evaluators", true, show_evaluators},
+	{"surges", true, show_surges},
+	{"rollouts", true, show_rollouts},
+	{"ejections", true, show_ejections},
+	{"flows", true, show_flows},
+	{"facts", true, show_facts},
+	{"pools", true, show_pools},
+	{"shipping", true, show_shipping},
+	{"stats", false, show_stats},
+	{"generation", false, show_generation},
 };
 
 int request_show(struct core *core, const struct request *request, struct answer *answer)

@@ -29,6 +29,7 @@ void show_gates(struct question *question);
 void show_surges(struct question *question);
 void show_ejections(struct question *question);
 void show_pools(struct question *question);
+void show_shipping(struct question *question);
 void show_evaluators(struct question *question);
 void show_rollouts(struct question *question);
 /* "cause" and "cause_text": null, or why something could not be read. */

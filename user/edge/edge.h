@@ -213,6 +213,8 @@ struct edge_fact {
 USHER_ASSERT_SIZE(struct edge_fact, 88);
 
 #define EDGE_NAME (USHER_NAME_MAX + 1)
+#define EDGE_SHIPPING_MAX 8
+#define EDGE_DESTINATION 512
 
 struct edge_rollout {
 	char name[EDGE_NAME], service[EDGE_NAME], model[EDGE_NAME], version[EDGE_NAME]; /* name "": none */
@@ -276,6 +278,13 @@ struct edge_page {
 		uint32_t members, leaving, most;
 		uint8_t good; /* its source, when it was asked last */
 	} pools[USHER_POOLS_MAX];
+	uint32_t shipping_count;
+	struct edge_shipping {
+		char destination[EDGE_DESTINATION]; /* nothing in it needs to be escaped */
+		uint64_t lines, bytes, errors, lost_segments, behind;
+		double lag; /* s */
+		uint64_t connected;
+	} shipping[EDGE_SHIPPING_MAX];
 	struct edge_gate gates[USHER_GATE_SUBJECTS_MAX];
 	char evaluators[USHER_EVALUATORS_MAX][EDGE_NAME];
 	uint8_t evaluators_fresh[USHER_EVALUATORS_MAX];

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "edge/promsets.h"
+#include "edge/promshipping.h"
 #include "govern/facts.h"
 #include "govern/rollout.h"
 #include "kernel/latency.h"
@@ -403,6 +404,7 @@ void promtext_print(struct json *to, const struct edge_page *page)
 	single(to, "usher_replies_suppressed_total", "counter", "Answers that the rate cap held back.",
 	       flows->replies_suppressed);
 	print_audit(to, page);
+	promshipping_print(to, page);
 	print_received(to, page);
 	print_verdicts(to, page);
 	print_tenants(to, page);

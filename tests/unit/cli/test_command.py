@@ -31,7 +31,7 @@ EVERY_QUESTION = [["confirm"], ["rollback"], ["history"], ["show"], ["show", "se
                   ["release", "--backend", "fra-1", "--why", "mended"], ["audit", "rotate-key", "--why", "due"], ["rollout", "pause", "r", "--why", "x"],
                   ["apply", GOOD], ["diff", GOOD]]
 SHOWN = ["services", "tenants", "models", "backends", "routes", "quarantines", "gates", "evaluators", "surges", "rollouts", "ejections", "pools",
-         "flows", "facts", "stats", "generation"]
+         "shipping", "flows", "facts", "stats", "generation"]
 
 tests = []
 scratch = tempfile.TemporaryDirectory(prefix="usher-cli-")
@@ -350,6 +350,20 @@ def doctor_says_which_sources_of_pools_are_bad():
 
 
 @test
+def doctor_says_who_gets_no_records():
+    with Daemon() as daemon:
+        ended = daemon.run("doctor", "shipping")
+        equal((ended.status, ended.err), (NO, ""), "what it says")
+        equal(ended.out, "kafka://k1:9092/usher: k1:9092/bootstrap: Connect failed: Connection refused?[2J\n"
+                         "syslog+tls://logs.example.com:6514: 2 files of the log were deleted before all of them was sent\n"
+                         "syslog+tcp://10.0.0.9:601: ended: start usherd again\n", "of each")
+        equal(json.loads(daemon.run("-j", "doctor", "shipping").out), ANSWERS["show shipping"]["body"], "with -j")
+    with Daemon(show_shipping={"frame": {"status": 0}, "body": {"shipping": ANSWERS["show shipping"]["body"]["shipping"][:1]}}) as daemon:
+        ended = daemon.run("doctor", "shipping")
+        equal((ended.status, ended.out), (OK, "records go to all of 1 destinations\n"), "where all do")
+
+
+@test
 def nothing_to_show_is_said():
     lists = SHOWN[:SHOWN.index("stats")]
     answers = {"show_" + word: {"frame": {"status": 0}, "body": {word: []}} for word in lists}
@@ -373,7 +387,7 @@ def json_is_what_the_daemon_said():
         rollback = json.loads(daemon.run("-j", "rollback").out)
         equal(rollback, {**ANSWERS["rollback"]["frame"], **ANSWERS["rollback"]["body"]}, "rollback")
         overview = json.loads(daemon.run("-j").out)
-        equal(sorted(overview), ["backends", "daemon", "gates", "pools", "quarantines", "rollouts", "services", "stats"], "keys of the overview")
+        equal(sorted(overview), ["backends", "daemon", "gates", "pools", "quarantines", "rollouts", "services", "shipping", "stats"], "keys of the overview")
         holds("status" not in overview["daemon"], "the state of the exchange is no state of the daemon")
 
 

@@ -55,6 +55,13 @@ REFUSED = (
     (("--audit-segment-age", "59s"), "--audit-segment-age cannot be 59s: it is a duration from 1m to 365d"),
     (("--audit-segment-age", "24"), "--audit-segment-age cannot be 24: it is a duration from 1m to 365d"),
     (("--audit-sync", "always"), "--audit-sync cannot be always: it is batch, second or never"),
+    (("--ship", "syslog://logs:514"), "--ship cannot be syslog://logs:514: it is journald, syslog+tls://HOST:PORT, syslog+tcp://HOST:PORT, "
+     "kafka+tls://BROKER:PORT[,BROKER:PORT...]/TOPIC or kafka://... without TLS"),
+    (("--ship", "journald", "--ship", "journald"), "--ship cannot be journald: it is each destination once"),
+    (tuple(word for n in range(1, 10) for word in ("--ship", f"syslog+tcp://logs:{n}")), "--ship cannot be syslog+tcp://logs:9: it is up to 8 destinations"),
+    (("--ship-facility", "local8"), "--ship-facility cannot be local8: it is a facility of syslog: local0 to local7, audit, authpriv, daemon, ..."),
+    (("--ship-cert", "/etc/cert.pem"), "--ship-cert and --ship-key go together"),
+    (("--ship-key", "/etc/key.pem"), "--ship-cert and --ship-key go together"),
     (("--interface", "lo"), "--interface cannot be lo: it is a name of up to 15 bytes, up to 8 of them, each once"),
     (("--interface", "sixteen-bytes-xx"), "--interface cannot be sixteen-bytes-xx: it is a name of up to 15 bytes, up to 8 of them, each once"),
 )

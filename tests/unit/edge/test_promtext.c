@@ -54,6 +54,10 @@ static void fill(void)
 	page->policy_revision = 3;
 	page->flows = 11;
 	page->quarantines = 2;
+	page->shipping_count = 2;
+	page->shipping[0] =
+		(struct edge_shipping){"syslog+tls://logs.example.com:6514", 1234, 567890, 3, 2, 4096, 12, 1};
+	page->shipping[1] = (struct edge_shipping){"journald", .lag = 0};
 	page->audit_written = 100;
 	page->audit_lost = 5;
 	strcpy(page->services[0], "credit");
@@ -97,6 +101,14 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_epoch 7");
 	expect_line("usher_flows 11");
 	expect_line("usher_quarantines 2");
+	expect_line("usher_ship_lines_total{destination=\"syslog+tls://logs.example.com:6514\"} 1234");
+	expect_line("usher_ship_bytes_total{destination=\"syslog+tls://logs.example.com:6514\"} 567890");
+	expect_line("usher_ship_errors_total{destination=\"syslog+tls://logs.example.com:6514\"} 3");
+	expect_line("usher_ship_lost_segments_total{destination=\"syslog+tls://logs.example.com:6514\"} 2");
+	expect_line("usher_ship_behind_bytes{destination=\"syslog+tls://logs.example.com:6514\"} 4096");
+	expect_line("usher_ship_lag_seconds{destination=\"syslog+tls://logs.example.com:6514\"} 12");
+	expect_line("usher_ship_connected{destination=\"syslog+tls://logs.example.com:6514\"} 1");
+	expect_line("usher_ship_connected{destination=\"journald\"} 0");
 	expect_line("usher_received_packets_total{service=\"credit\"} 1000");
 	expect_line("usher_received_bytes_total{service=\"credit\"} 64000");
 	expect_line("usher_received_packets_total{service=\"\"} 77");
@@ -171,7 +183,7 @@ static bool is_suffix(const char *at, size_t length)
 /* Every family is announced once, with help and type, and its samples follow at once. */
 static void test_the_format_is_kept(void **state)
 {
-	char family[128] = "", seen[64][128], *line, *rest;
+	char family[128] = "", seen[96][128], *line, *rest;
 	size_t families = 0, samples = 0;
 	bool histogram = false;
 
