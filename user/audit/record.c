@@ -5,6 +5,8 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "compile/sources.h"
+#include "policy/prefix.h"
 
 #define REASON_LABEL(number, name, verdict, label, text) [number] = label,
 static const char *const reason_labels[USHER_REASON_MAX] = {USHER_REASONS(REASON_LABEL)};
@@ -94,6 +96,24 @@ static void add_names(struct json *to, const struct usher_event *event, const st
 		json_string(to, "target", names->target);
 }
 
+/* Only if the generation's prefixes say of this client what the event says. */
+static void add_prefix(struct json *to, const struct usher_event *event, const struct catalog *catalog,
+		       const struct veil *veil)
+{
+	struct usher_address network = event->client;
+	char text[PREFIX_TEXT];
+	uint8_t bits;
+
+	if (event->aggregated || !catalog || !catalog->trees ||
+	    source_trees_find(catalog->trees, &event->client) != event->class_id ||
+	    !source_trees_prefix(catalog->trees, &event->client, &bits) || !veil_tells(veil, &event->client, bits)) {
+		json_null(to, "client_prefix");
+		return;
+	}
+	prefix_clear_host(&network, bits);
+	json_string(to, "client_prefix", prefix_print(&network, bits, text));
+}
+
 /* The model is that of the service that answers, even where nobody does. */
 static void add_backend(struct json *to, const struct names *names, const struct catalog_backend *backend)
 {
@@ -161,6 +181,7 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 	json_string(to, "reason", record_reason(event->reason));
 	json_unsigned(to, "generation", event->generation);
 	add_names(to, event, &names);
+	add_prefix(to, event, catalog, veil);
 	add_backend(to, &names, backend);
 	add_endpoints(to, event, nat, veil);
 	if (event->aggregated)

@@ -21,6 +21,7 @@
 #include "cli/verbs.h"
 #include "policy/members.h"
 #include "policy/policy.h"
+#include "policy/prefix.h"
 
 #define EXAMPLES_MAX 3
 #define EXAMPLE_TEXT 160
@@ -71,12 +72,14 @@ static struct group *group_of(struct simulation *simulation, const struct group_
 
 static void add_example(struct group *group, const char *line, const struct replay_question *question)
 {
-	char client[ADDRESS_TEXT] = "many";
+	char client[PREFIX_TEXT] = "many";
 
 	if (group->examples == EXAMPLES_MAX)
 		return;
 	if (question->has_client)
 		address_print(&question->client, client);
+	else if (question->has_range)
+		prefix_print(&question->client, question->range_bits, client);
 	snprintf(group->example[group->examples++], EXAMPLE_TEXT, "%.*s from %s%s%s", TIME_LENGTH, line + TIME_AT,
 		 client, question->backend[0] ? " to " : "", question->backend);
 }
@@ -186,6 +189,11 @@ static const char *rule_of(const struct simulation *simulation, const struct gro
 	return key->rule == POLICY_NONE ? NULL : simulation->policy->rules[key->rule].id;
 }
 
+static bool has_answer(const struct group_key *key)
+{
+	return key->outcome != REPLAY_UNANSWERABLE && key->outcome != REPLAY_SPLIT;
+}
+
 static void print_group(const struct simulation *simulation, size_t number)
 {
 	const struct group_key *key = key_at(simulation, number);
@@ -198,7 +206,7 @@ static void print_group(const struct simulation *simulation, size_t number)
 	       key->service[0] ? key->service : "-", record_reason(key->was));
 	if (key->outcome == REPLAY_MOVED)
 		printf(", away from %s: %s", key->backend, record_reason(key->is));
-	else if (key->outcome != REPLAY_UNANSWERABLE)
+	else if (has_answer(key))
 		printf(" -> %s", record_reason(key->is));
 	printf("%s%s%s\n", rule ? " (rule " : "", rule ? rule : "", rule ? ")" : "");
 	for (size_t e = 0; e < group->examples; e++)
@@ -215,11 +223,12 @@ static void print_text(const struct simulation *simulation, const size_t *order)
 		all += simulation->counts[o];
 	printf("%" PRIu64 " decisions: %" PRIu64 " the same, %" PRIu64 " allowed and then denied, %" PRIu64
 	       " denied and then allowed, %" PRIu64 " moved,\n%" PRIu64 " of the moment, %" PRIu64
-	       " that the policy cannot answer; %" PRIu64 " judged by the tenant and region on record",
+	       " that the policy cannot answer, %" PRIu64 " of prefixes that it splits; %" PRIu64
+	       " judged by the tenant and region on record",
 	       all, simulation->counts[REPLAY_SAME], simulation->counts[REPLAY_DENIED],
 	       simulation->counts[REPLAY_ALLOWED], simulation->counts[REPLAY_MOVED],
 	       simulation->counts[REPLAY_OF_THE_MOMENT], simulation->counts[REPLAY_UNANSWERABLE],
-	       simulation->by_recorded);
+	       simulation->counts[REPLAY_SPLIT], simulation->by_recorded);
 	if (simulation->unreadable)
 		printf("; %" PRIu64 " lines that cannot be read", simulation->unreadable);
 	putchar('\n');
@@ -248,7 +257,7 @@ static void print_json(const struct simulation *simulation, const size_t *order)
 		json_string(&to, "region", key->region);
 		json_string(&to, "service", key->service);
 		json_string(&to, "before", record_reason(key->was));
-		json_string(&to, "after", key->outcome == REPLAY_UNANSWERABLE ? NULL : record_reason(key->is));
+		json_string(&to, "after", has_answer(key) ? record_reason(key->is) : NULL);
 		json_string(&to, "backend", key->outcome == REPLAY_MOVED ? key->backend : NULL);
 		json_string(&to, "rule", rule_of(simulation, key));
 		json_array_begin(&to, "examples");

@@ -480,7 +480,7 @@ def simulate_says_what_another_policy_would_have_made_of_it():
     answer = json.loads(ended.out)
     equal(ended.status, NO, "status")
     equal(answer["decisions"], {"same": 0, "allowed-to-denied": 2, "denied-to-allowed": 0, "moved": 0, "of-the-moment": 1,
-                                "unanswerable": 40}, "counts")
+                                "unanswerable": 40, "split-prefix": 0}, "counts")
     change = next(c for c in answer["changes"] if c["change"] == "allowed-to-denied")
     equal((change["count"], change["before"], change["after"], change["examples"][0]),
           (2, "admitted", "no-allow-rule", "2026-11-01T09:00:00.000Z from 198.18.0.1"), "change")
