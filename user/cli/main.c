@@ -92,15 +92,13 @@ static const struct verb verbs[] = {
 	 "  --pin-dir DIR    as usherd was told (" PROGRAM_PIN_DIR ")\n"
 	 "  --state-dir DIR  the same (" OPTIONS_STATE_DIR ")",
 	 cli_detach},
-	{"simulate", "FILE [--since TIME] [--until TIME] [--dir DIR]",
-	 "what another policy would have made of the decisions on record",
+	{"simulate", "FILE [FILTER]... [--dir DIR]", "what another policy would have made of the decisions on record",
 	 "Who was allowed and would be denied, who was denied and would be allowed, whose backend could not answer any "
 	 "more:\n"
 	 "by tenant, region and service, with the rule responsible and examples. Needs no daemon. Every backend of "
 	 "FILE counts as\n"
 	 "healthy and free; refusals that came of the moment (drains, probes, gates, limits, ...) are counted apart.\n"
-	 "  --since TIME, --until TIME   a day, or a time such as 2026-03-01T12:00:00Z\n"
-	 "  --dir DIR                    where the record is\n"
+	 "FILTER, of which all have to hold:\n" AUDIT_DECISION_HELP "  --dir DIR       where the record is\n"
 	 "Exit status: 0 nothing would change, 1 something would.",
 	 cli_simulate},
 	{"audit",
