@@ -118,6 +118,7 @@ $(B)/tests/bench/%.bench: $(B)/tests/bench/%.o $(B)/libusher.a
 
 # A connection beside a flood is measured as a packet is.
 $(B)/tests/bench/flood.bench: $(patsubst %,$(B)/tests/bench/packet/%.o,gateway meter report rows)
+$(B)/tests/bench/audit.bench: $(patsubst %,$(B)/tests/bench/packet/%.o,gateway meter)
 
 define BENCH_PROGRAM
 $(B)/tests/bench/$(1).bench: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/$(1)/*.c))) $(B)/libusher.a

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "audit/record.h"
 
+#include <endian.h>
 #include <netinet/in.h>
 
 #include "base/address.h"
@@ -34,12 +35,14 @@ const char *record_verdict(uint8_t reason)
 
 void record_begin(struct json *to, const struct record_stamp *stamp, const char *type)
 {
-	char time[CLOCK_TEXT];
+	char time[CLOCK_TEXT], boot[2 * sizeof(stamp->boot_id) + 1];
+	uint64_t boot_be = htobe64(stamp->boot_id);
 
+	hex_print((const uint8_t *)&boot_be, sizeof(boot_be), boot);
 	json_object_begin(to, NULL);
 	json_string(to, "time", clock_print(stamp->realtime, time));
 	json_string(to, "type", type);
-	json_format(to, "boot", "%016llx", (unsigned long long)stamp->boot_id);
+	json_string(to, "boot", boot);
 }
 
 static void add_endpoint(struct json *to, const char *key, const struct usher_address *address, uint16_t port_be)
@@ -105,8 +108,8 @@ static void add_prefix(struct json *to, const struct usher_event *event, const s
 	uint8_t bits;
 
 	if (event->aggregated || !catalog || !catalog->trees ||
-	    source_trees_find(catalog->trees, &event->client) != event->class_id ||
-	    !source_trees_prefix(catalog->trees, &event->client, &bits) || !veil_tells(veil, &event->client, bits)) {
+	    !source_trees_prefix(catalog->trees, &event->client, event->class_id, &bits) ||
+	    !veil_tells(veil, &event->client, bits)) {
 		json_null(to, "client_prefix");
 		return;
 	}

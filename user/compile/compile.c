@@ -273,8 +273,8 @@ static void take_trees(const struct policy *policy, struct compile_memory *memor
 	tables->trees = trees;
 	tables->source4 = trees->classes4.lines4;
 	tables->source6 = trees->classes6.lines6;
-	tables->source4_classes = trees->classes4.values;
-	tables->source6_classes = trees->classes6.values;
+	tables->source4_classes = trees->classes4.classes;
+	tables->source6_classes = trees->classes6.classes;
 	tables->source4_lines = trees->classes4.line_count;
 	tables->source6_lines = trees->classes6.line_count;
 	tables->source4_class_lines = trees->classes4.value_line_count;

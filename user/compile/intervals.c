@@ -189,23 +189,20 @@ struct source_prefix *source_prefixes_of(const struct policy *policy, const stru
 	return prefixes;
 }
 
-/* From `first` on it is this value, until the next begin. */
-static void begin(struct source_intervals *intervals, struct source_number first, uint16_t value)
+/* From `first` on it is what this prefix says, until the next begin; NULL: there is none. */
+static void begin(struct source_intervals *intervals, struct source_number first, const struct source_prefix *prefix,
+		  enum source_value of, int family)
 {
+	const uint16_t unknown = family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
+	struct source_interval one = {.first = first, .class_id = prefix ? prefix->class_id : unknown}, *last;
+
+	if (of == SOURCE_CLASS_AND_BITS)
+		one.bits = prefix ? prefix->bits : SOURCE_NO_PREFIX;
 	if (intervals->count && !source_number_compare(intervals->items[intervals->count - 1].first, first))
 		intervals->count--;
-	if (intervals->count && intervals->items[intervals->count - 1].value == value)
-		return;
-	intervals->items[intervals->count++] = (struct source_interval){first, value};
-}
-
-static uint16_t value_of(const struct source_prefix *prefix, enum source_value of, int family)
-{
-	if (of == SOURCE_BITS)
-		return prefix ? prefix->bits : SOURCE_NO_PREFIX;
-	if (prefix)
-		return prefix->class_id;
-	return family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
+	last = intervals->count ? &intervals->items[intervals->count - 1] : NULL;
+	if (!last || last->class_id != one.class_id || last->bits != one.bits)
+		intervals->items[intervals->count++] = one;
 }
 
 struct source_intervals source_intervals_of(const struct source_prefix *prefixes, size_t count, int family,
@@ -220,13 +217,12 @@ struct source_intervals source_intervals_of(const struct source_prefix *prefixes
 			const struct source_prefix *closed = open[--depth];
 
 			if (source_number_compare(closed->last, source_number_largest(family)))
-				begin(&intervals, after(closed->last),
-				      value_of(depth ? open[depth - 1] : NULL, of, family));
+				begin(&intervals, after(closed->last), depth ? open[depth - 1] : NULL, of, family);
 		}
 		if (i == count)
 			break;
 		open[depth++] = &prefixes[i];
-		begin(&intervals, prefixes[i].first, value_of(&prefixes[i], of, family));
+		begin(&intervals, prefixes[i].first, &prefixes[i], of, family);
 	}
 	return intervals;
 }

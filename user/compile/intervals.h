@@ -29,14 +29,15 @@ struct source_prefix {
 struct source_prefix *source_prefixes_of(const struct policy *policy, const struct classes *classes, int family,
 					 struct arena *arena, size_t *ret_count);
 
-/* What is the same of all addresses of an interval: their class, or how many bits their longest prefix has. That and an address tell which
- * one it is, so that neighbours of one length are one interval. */
-enum source_value { SOURCE_CLASS, SOURCE_BITS };
+/* What is the same of all addresses of an interval: their class, or also how many bits their longest prefix has. That and an address tell
+ * which one it is, so that neighbours of one length are one interval. */
+enum source_value { SOURCE_CLASS, SOURCE_CLASS_AND_BITS };
 #define SOURCE_NO_PREFIX UINT16_MAX
 
 struct source_interval {
 	struct source_number first; /* the last one: before the next interval */
-	uint16_t value;
+	uint16_t class_id;
+	uint16_t bits; /* of SOURCE_CLASS: 0 */
 };
 
 struct source_intervals {

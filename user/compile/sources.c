@@ -26,14 +26,17 @@ static void put(struct source_tree *tree, const struct source_intervals *interva
 	if (*next < intervals->count)
 		interval = intervals->items[(*next)++];
 	else
-		interval.value = intervals->items[intervals->count - 1].value;
+		interval = (struct source_interval){interval.first, intervals->items[intervals->count - 1].class_id,
+						    intervals->items[intervals->count - 1].bits};
 	if (tree->family == AF_INET) {
 		tree->lines4[line].first[key] = (uint32_t)interval.first.low;
 	} else {
 		tree->lines6[line].first[key].high = interval.first.high;
 		tree->lines6[line].first[key].low = interval.first.low;
 	}
-	tree->values[position / 32].value[position % 32] = interval.value;
+	tree->classes[position / 32].value[position % 32] = interval.class_id;
+	if (tree->lengths)
+		tree->lengths[position / 32].value[position % 32] = interval.bits;
 }
 
 /* In order: what is smaller than a key, then the key. Depth: logarithm of the lines. */
@@ -50,7 +53,8 @@ static void fill(struct source_tree *tree, const struct source_intervals *interv
 	fill(tree, intervals, next, line * (keys + 1) + 1 + keys);
 }
 
-static struct source_tree plant(const struct source_intervals *intervals, int family, struct arena *arena)
+static struct source_tree plant(const struct source_intervals *intervals, int family, bool with_lengths,
+				struct arena *arena)
 {
 	struct source_tree tree = {.family = family};
 	size_t keys = keys_of(&tree), next = 0;
@@ -61,7 +65,9 @@ static struct source_tree plant(const struct source_intervals *intervals, int fa
 	else
 		tree.lines6 = arena_array(arena, tree.line_count, sizeof(*tree.lines6));
 	tree.value_line_count = (tree.line_count * keys + 31) / 32;
-	tree.values = arena_array(arena, tree.value_line_count, sizeof(*tree.values));
+	tree.classes = arena_array(arena, tree.value_line_count, sizeof(*tree.classes));
+	if (with_lengths)
+		tree.lengths = arena_array(arena, tree.value_line_count, sizeof(*tree.lengths));
 	fill(&tree, intervals, &next, 0);
 	return tree;
 }
@@ -75,8 +81,8 @@ static void digest_of(struct source_trees *trees)
 	} parts[] = {
 		{ipv4->lines4, ipv4->line_count * sizeof(*ipv4->lines4)},
 		{ipv6->lines6, ipv6->line_count * sizeof(*ipv6->lines6)},
-		{ipv4->values, ipv4->value_line_count * sizeof(*ipv4->values)},
-		{ipv6->values, ipv6->value_line_count * sizeof(*ipv6->values)},
+		{ipv4->classes, ipv4->value_line_count * sizeof(*ipv4->classes)},
+		{ipv6->classes, ipv6->value_line_count * sizeof(*ipv6->classes)},
 	};
 	uint8_t digests[ARRAY_COUNT(parts)][SHA256_BYTES];
 
@@ -86,7 +92,7 @@ static void digest_of(struct source_trees *trees)
 }
 
 static void build(const struct policy *policy, struct source_trees *trees, int family, struct source_tree *classes,
-		  struct source_tree *lengths)
+		  struct source_tree *with_lengths)
 {
 	struct arena scratch = {0};
 	struct source_intervals intervals;
@@ -94,9 +100,9 @@ static void build(const struct policy *policy, struct source_trees *trees, int f
 	struct source_prefix *prefixes = source_prefixes_of(policy, &trees->classes, family, &scratch, &count);
 
 	intervals = source_intervals_of(prefixes, count, family, SOURCE_CLASS, &scratch);
-	*classes = plant(&intervals, family, &trees->arena);
-	intervals = source_intervals_of(prefixes, count, family, SOURCE_BITS, &scratch);
-	*lengths = plant(&intervals, family, &trees->arena);
+	*classes = plant(&intervals, family, false, &trees->arena);
+	intervals = source_intervals_of(prefixes, count, family, SOURCE_CLASS_AND_BITS, &scratch);
+	*with_lengths = plant(&intervals, family, true, &trees->arena);
 	arena_free(&scratch);
 }
 
@@ -118,8 +124,8 @@ struct source_trees *source_trees_of(const struct policy *policy, struct source_
 	trees->classes = classes_of(policy, &trees->arena);
 	/* What has too many is refused by whoever looks at the count; its numbers would not fit. */
 	if (trees->classes.count <= USHER_CLASSES_MAX) {
-		build(policy, trees, AF_INET, &trees->classes4, &trees->lengths4);
-		build(policy, trees, AF_INET6, &trees->classes6, &trees->lengths6);
+		build(policy, trees, AF_INET, &trees->classes4, &trees->prefixes4);
+		build(policy, trees, AF_INET6, &trees->classes6, &trees->prefixes6);
 		digest_of(trees);
 	}
 	return trees;
@@ -142,11 +148,11 @@ static struct source_number key_at(const struct source_tree *tree, size_t line, 
 	return (struct source_number){tree->lines6[line].first[key].high, tree->lines6[line].first[key].low};
 }
 
-static uint16_t value_at(const struct source_tree *tree, size_t line, size_t key)
+static uint16_t value_at(const struct source_tree *tree, const struct usher_line16 *values, size_t line, size_t key)
 {
 	size_t position = line * keys_of(tree) + key;
 
-	return tree->values[position / 32].value[position % 32];
+	return values[position / 32].value[position % 32];
 }
 
 /* How many of a line's keys are not above the address. */
@@ -154,31 +160,46 @@ static size_t rank_of(const struct source_tree *tree, size_t line, struct source
 {
 	size_t keys = keys_of(tree), rank = 0;
 
+	if (tree->family == AF_INET) {
+		const uint32_t *first = tree->lines4[line].first;
+
+		/* All of them, as they are in order: no branch to guess. */
+		for (size_t key = 0; key < USHER_SOURCE4_KEYS; key++)
+			rank += first[key] <= address.low;
+		return rank;
+	}
 	while (rank < keys && source_number_compare(key_at(tree, line, rank), address) <= 0)
 		rank++;
 	return rank;
 }
 
-/* The value that holds at an address; `none` before the first interval. */
-static uint16_t find(const struct source_tree *tree, struct source_number address, uint16_t none)
+/* Which interval an address is in: its line and key. False: it is before the first. */
+static bool find(const struct source_tree *tree, struct source_number address, size_t *ret_line, size_t *ret_key)
 {
 	size_t keys = keys_of(tree), line = 0;
-	uint16_t value = none;
+	bool found = false;
 
 	while (line < tree->line_count) {
 		size_t rank = rank_of(tree, line, address);
 
-		if (rank)
-			value = value_at(tree, line, rank - 1);
+		if (rank) {
+			found = true;
+			*ret_line = line;
+			*ret_key = rank - 1;
+		}
 		line = line * (keys + 1) + 1 + rank;
 	}
-	return value;
+	return found;
 }
 
 static uint16_t class_at(const struct source_trees *trees, int family, struct source_number address)
 {
-	return family == AF_INET ? find(&trees->classes4, address, USHER_CLASS_UNKNOWN4)
-				 : find(&trees->classes6, address, USHER_CLASS_UNKNOWN6);
+	const struct source_tree *tree = family == AF_INET ? &trees->classes4 : &trees->classes6;
+	size_t line, key;
+
+	if (!find(tree, address, &line, &key))
+		return family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
+	return value_at(tree, tree->classes, line, key);
 }
 
 size_t source_trees_find(const struct source_trees *trees, const struct usher_address *address)
@@ -188,12 +209,18 @@ size_t source_trees_find(const struct source_trees *trees, const struct usher_ad
 	return class_at(trees, family, source_number_of(address, family));
 }
 
-bool source_trees_prefix(const struct source_trees *trees, const struct usher_address *address, uint8_t *ret_bits)
+bool source_trees_prefix(const struct source_trees *trees, const struct usher_address *address, size_t class_id,
+			 uint8_t *ret_bits)
 {
 	int family = address_family(address);
-	uint16_t bits = find(family == AF_INET ? &trees->lengths4 : &trees->lengths6, source_number_of(address, family),
-			     SOURCE_NO_PREFIX);
+	const struct source_tree *tree = family == AF_INET ? &trees->prefixes4 : &trees->prefixes6;
+	size_t line, key;
+	uint16_t bits;
 
+	if (!find(tree, source_number_of(address, family), &line, &key) ||
+	    value_at(tree, tree->classes, line, key) != class_id)
+		return false;
+	bits = value_at(tree, tree->lengths, line, key);
 	if (bits == SOURCE_NO_PREFIX)
 		return false;
 	*ret_bits = (uint8_t)bits;
@@ -231,7 +258,7 @@ static void walk(const struct source_tree *tree, size_t line, struct range *rang
 		walk(tree, line * (keys + 1) + 1 + key, range);
 		if (key == keys || source_number_compare(key_at(tree, line, key), range->last) > 0)
 			return;
-		note(range, value_at(tree, line, key));
+		note(range, value_at(tree, tree->classes, line, key));
 	}
 }
 

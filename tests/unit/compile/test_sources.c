@@ -124,9 +124,12 @@ static void compare(const struct compiled *compiled, const struct usher_address 
 {
 	char wanted[128], got[128], name[ADDRESS_TEXT];
 	int bits = slow(compiled->policy, address, wanted);
+	size_t class_id = search(compiled->tables, address);
 	uint8_t found;
 
-	if (source_trees_prefix(compiled->tables->trees, address, &found) ? found != bits : bits != -1)
+	if (source_trees_prefix(compiled->tables->trees, address, class_id + 1, &found))
+		fail_msg("%s has a prefix of a class that it is not of", address_print(address, name));
+	if (source_trees_prefix(compiled->tables->trees, address, class_id, &found) ? found != bits : bits != -1)
 		fail_msg("the prefix of %s does not have %d bits", address_print(address, name), bits);
 	quick(compiled->tables, address, got);
 	if (strcmp(wanted, got) != 0)
