@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How fast the record answers: a store of a million decisions (or as many as the first argument says), and questions to it. */
+/* How fast the record answers: a store of a million decisions (or as many as the first argument says), and questions to it, also when it has
+ * been compressed. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/compressor.h"
 #include "audit/ledger.h"
 #include "audit/query.h"
+#include "audit/segment.h"
 #include "base/address.h"
 #include "base/array.h"
 
@@ -109,6 +112,19 @@ static void ask(const char *name, const struct filter *filter)
 	       (unsigned long long)best.segments, (unsigned long long)best.skipped);
 }
 
+static void compress_all(void)
+{
+	struct segments segments;
+	atomic_bool never = false;
+
+	if (segments_list(folder, &segments))
+		exit(1);
+	for (size_t i = 0; i + 1 < segments.count; i++)
+		if (compressor_run(folder, segments.items[i].name, &never))
+			exit(1);
+	segments_free(&segments);
+}
+
 int main(int argc, char **argv)
 {
 	struct filter filter = {0};
@@ -133,6 +149,15 @@ int main(int argc, char **argv)
 	filter_set_since(&filter, "2026-01-01T00:10:00Z");
 	filter_set_until(&filter, "2026-01-01T00:11:00Z");
 	ask("--since --until, one minute", &filter);
+	filter_set_until(&filter, "2026-01-01T01:10:00Z");
+	ask("--since --until, an hour", &filter);
+	filter.texts[FILTER_TENANT] = "labs";
+	ask("the same and --tenant labs", &filter);
+	compress_all();
+	ask("the same, compressed", &filter);
+	filter.texts[FILTER_TENANT] = NULL;
+	filter_set_until(&filter, "2026-01-01T00:11:00Z");
+	ask("one minute, compressed", &filter);
 	if (getenv("KEEP"))
 		printf("%s\n", folder);
 	snprintf(command, sizeof(command), "rm -rf %s", folder);

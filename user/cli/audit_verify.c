@@ -205,7 +205,7 @@ static void add_summary(struct json *to, const struct verify_summary *summary, c
 	json_unsigned(to, "witnesses", trust->witness_count);
 }
 
-static int verify(const char *folder, const struct trust *trust)
+static int verify(const char *folder, struct verify_range range, const struct trust *trust)
 {
 	const struct verify_trust given = {trust->keys, trust->key_count, trust->witnesses, trust->witness_count};
 	struct verify_summary summary;
@@ -216,13 +216,15 @@ static int verify(const char *folder, const struct trust *trust)
 		json_object_begin(&report.json, NULL);
 		json_array_begin(&report.json, "findings");
 	}
-	error = verify_folder(folder, &given, show_finding, &report, &summary);
+	error = verify_range(folder, range, &given, show_finding, &report, &summary);
 	if (!error && !summary.segments)
 		error = -ENOENT;
 	if (error) {
 		json_free(&report.json);
 		return cli_fail(CLI_SYSTEM, "%s: %s", folder,
-				error == -ENOENT ? "there is no record" : strerror(-error));
+				error == -ENOENT   ? "there is no record"
+				: error == -ERANGE ? "the record does not go so far"
+						   : strerror(-error));
 	}
 	if (cli_json) {
 		json_array_end(&report.json);
@@ -237,16 +239,50 @@ static int verify(const char *folder, const struct trust *trust)
 	return summary.findings ? CLI_NO : CLI_OK;
 }
 
+static int read_number(const char **at, uint32_t *ret_number)
+{
+	unsigned long number;
+	char *end;
+
+	if (**at < '1' || **at > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtoul(*at, &end, 10);
+	if (errno || number >= UINT32_MAX)
+		return -EINVAL;
+	*at = end;
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
+/* N, or N-M. */
+static int read_range(const char *text, struct verify_range *ret_range)
+{
+	struct verify_range range;
+
+	if (read_number(&text, &range.first))
+		return -EINVAL;
+	range.last = range.first;
+	if (*text == '-' && (text++, read_number(&text, &range.last)))
+		return -EINVAL;
+	if (*text || range.last < range.first)
+		return -EINVAL;
+	*ret_range = range;
+	return 0;
+}
+
 int audit_verify(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"dir", required_argument, NULL, 'd'},
 		{"key", required_argument, NULL, 'k'},
 		{"witness", required_argument, NULL, 'w'},
+		{"segments", required_argument, NULL, 'r'},
 		{0},
 	};
 	_cleanup_(free_trust) struct trust trust = {0};
 	const char *folder = AUDIT_DIR, *witnesses[KEYS_MAX];
+	struct verify_range range = VERIFY_ALL;
 	char head[PATH_ROOM];
 	size_t witness_count = 0;
 	int letter, status = CLI_OK;
@@ -254,6 +290,10 @@ int audit_verify(int argc, char **argv)
 	while ((letter = cli_option(argc, argv, options)) != -1) {
 		if (letter == 'd')
 			folder = optarg;
+		else if (letter == 'r' && read_range(optarg, &range))
+			return cli_misuse("--segments takes a number, or two such as 3-7: %s", optarg);
+		else if (letter == 'r')
+			continue;
 		else if (letter == 'w' && witness_count < KEYS_MAX)
 			witnesses[witness_count++] = optarg;
 		else if (letter != 'k')
@@ -269,7 +309,7 @@ int audit_verify(int argc, char **argv)
 	snprintf(head, sizeof(head), "%s/" LEDGER_HEAD, folder);
 	if (!status)
 		status = add_witnesses(&trust, head, true);
-	return status ? status : verify(folder, &trust);
+	return status ? status : verify(folder, range, &trust);
 }
 
 /* ---- for others to keep -------------------------------------------------------------------------------------- */
