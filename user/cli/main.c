@@ -102,8 +102,8 @@ static const struct verb verbs[] = {
 	 "Exit status: 0 nothing would change, 1 something would.",
 	 cli_simulate},
 	{"audit",
-	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... | "
-	 "key | "
+	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [--key FILE]... [--witness FILE]... "
+	 "[--segments N[-M]] | key | "
 	 "checkpoint, [--dir DIR] | client ADDRESS [--client-keys FILE] | rotate-key --why TEXT",
 	 "read the record of decisions, and prove it",
 	 "tail: the last records.\n"
@@ -118,6 +118,7 @@ static const struct verb verbs[] = {
 	 "                  can edit it could have put them\n"
 	 "  --witness FILE  checkpoints that were kept elsewhere, one a line: what is older was not written anew "
 	 "since\n"
+	 "  --segments N-M  only these files, by their numbers\n"
 	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"
 	 "client: the pseudonyms that stand for an address, by each key that has not been destroyed.\n"
 	 "rotate-key: the daemon signs with a new key from now on, and the old one signs that; the record says who and "

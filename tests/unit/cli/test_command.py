@@ -496,6 +496,10 @@ def simulate_says_what_another_policy_would_have_made_of_it():
         found = run("-j", "audit", "query", "--dir", folder, *words).out.splitlines()
         equal(sum(json.loads(line).get("count", 1) for line in found), count, "query " + " ".join(words))
     equal(run("simulate", GOOD, "--dir", folder, "--until", "2026-10-01").status, OK, "nothing changes")
+    for text in ("x", "0", "3-2", "2-", "-2", "1-2x", "99999999999"):
+        misused("audit", "verify", "--segments", text, words=["--segments"])
+    ended = run("audit", "verify", "--dir", folder, "--segments", "1-2")
+    equal((ended.status, "does not go so far" in ended.err), (SYSTEM, True), "a range that is not there")
     misused("simulate", GOOD, "--since", "yesterday", words=["2026-03-01"])
     misused("simulate", GOOD, "--until", "2026-02-30", words=["--until", "2026-03-01"])
     misused("simulate", GOOD, "--since", "2026-11-02", "--until", "2026-11-01", words=["nothing is since"])
