@@ -333,6 +333,25 @@ static void a_part_is_verified_by_itself(void **state)
 	part_error = 0;
 }
 
+static void nothing_at_all_is_a_text_too(void **state)
+{
+	struct segments segments;
+	struct segment_text text;
+	char path[512];
+
+	(void)state;
+	write_log(2);
+	path_of(1, path);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(segments_list(folder, &segments), 0);
+	assert_int_equal(segment_read(folder, segments.items[1].name, &text), 0);
+	assert_non_null(text.bytes);
+	assert_int_equal(text.length, 0);
+	segment_release(&text);
+	segments_free(&segments);
+	expect("2:0-0 the segment is empty");
+}
+
 /* Everything is worked out anew behind an edit, as who can write to the folder could; but for the signatures. */
 static void a_chain_that_was_made_anew_is_not_signed(void **state)
 {
@@ -588,6 +607,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(moved_lines_and_numbers, begin, end),
 		cmocka_unit_test_setup_teardown(a_segment_that_is_gone_or_another_ones, begin, end),
 		cmocka_unit_test_setup_teardown(a_part_is_verified_by_itself, begin, end),
+		cmocka_unit_test_setup_teardown(nothing_at_all_is_a_text_too, begin, end),
 		cmocka_unit_test_setup_teardown(a_chain_that_was_made_anew_is_not_signed, begin, end),
 		cmocka_unit_test_setup_teardown(witnesses_know_what_was_cut_off_or_written_anew, begin, end),
 		cmocka_unit_test_setup_teardown(what_a_crash_leaves_is_sealed_and_told, begin, end),
