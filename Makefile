@@ -122,6 +122,7 @@ $(B)/tests/bench/%.bench: $(B)/tests/bench/%.o $(B)/libusher.a
 
 # A connection beside a flood is measured as a packet is.
 $(B)/tests/bench/flood.bench: $(patsubst %,$(B)/tests/bench/packet/%.o,gateway meter report rows)
+$(B)/tests/bench/audit.bench: $(patsubst %,$(B)/tests/bench/packet/%.o,gateway meter)
 
 define BENCH_PROGRAM
 $(B)/tests/bench/$(1).bench: $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/$(1)/*.c))) $(B)/libusher.a
@@ -180,6 +181,12 @@ $(B)/tests/fuzz/identity.fuzz: tests/fuzz/identity.c user/edge/identity.c $(wild
 $(B)/tests/fuzz/members.fuzz: tests/fuzz/members.c $(wildcard user/policy/*.c user/base/*.c user/policy/*.h user/base/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lm -o $@
+
+# All that reads the log, and what that is made of; zstd and OpenSSL are not built for it.
+LOG_READERS := $(patsubst %,user/audit/%.c,chain filter gaps line query record replay retention segment sequences signer veil verify)
+$(B)/tests/fuzz/segment.fuzz: tests/fuzz/segment.c $(LOG_READERS) $(wildcard user/base/*.c user/policy/*.c user/compile/*.c user/govern/*.c user/*/*.h tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lzstd -lm -o $@
 
 fuzzers: $(FUZZERS) $(SWEEPERS)
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How fast the record answers: a store of a million decisions (or as many as the first argument says), questions to it, and its other forms. */
+/* How fast the record answers: a store of a million decisions (or as many as the first argument says), its other forms, and questions to it, also when it
+ * has been compressed. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -7,12 +8,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit/compressor.h"
 #include "audit/csv.h"
 #include "audit/evidence.h"
 #include "audit/ledger.h"
 #include "audit/ocsf.h"
 #include "audit/query.h"
 #include "audit/report.h"
+#include "audit/segment.h"
 #include "base/address.h"
 #include "base/array.h"
 
@@ -202,6 +205,19 @@ static void other_forms(void)
 	json_free(&text);
 }
 
+static void compress_all(void)
+{
+	struct segments segments;
+	atomic_bool never = false;
+
+	if (segments_list(folder, &segments))
+		exit(1);
+	for (size_t i = 0; i + 1 < segments.count; i++)
+		if (compressor_run(folder, segments.items[i].name, &never))
+			exit(1);
+	segments_free(&segments);
+}
+
 int main(int argc, char **argv)
 {
 	struct filter filter = {0};
@@ -227,6 +243,15 @@ int main(int argc, char **argv)
 	filter_set_until(&filter, "2026-01-01T00:11:00Z");
 	ask("--since --until, one minute", &filter);
 	other_forms();
+	filter_set_until(&filter, "2026-01-01T01:10:00Z");
+	ask("--since --until, an hour", &filter);
+	filter.texts[FILTER_TENANT] = "labs";
+	ask("the same and --tenant labs", &filter);
+	compress_all();
+	ask("the same, compressed", &filter);
+	filter.texts[FILTER_TENANT] = NULL;
+	filter_set_until(&filter, "2026-01-01T00:11:00Z");
+	ask("one minute, compressed", &filter);
 	if (getenv("KEEP"))
 		printf("%s\n", folder);
 	snprintf(command, sizeof(command), "rm -rf %s", folder);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "audit/record.h"
 
+#include <endian.h>
 #include <netinet/in.h>
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "compile/sources.h"
+#include "policy/prefix.h"
 
 #define REASON_LABEL(number, name, verdict, label, text) [number] = label,
 static const char *const reason_labels[USHER_REASON_MAX] = {USHER_REASONS(REASON_LABEL)};
@@ -32,12 +35,14 @@ const char *record_verdict(uint8_t reason)
 
 void record_begin(struct json *to, const struct record_stamp *stamp, const char *type)
 {
-	char time[CLOCK_TEXT];
+	char time[CLOCK_TEXT], boot[2 * sizeof(stamp->boot_id) + 1];
+	uint64_t boot_be = htobe64(stamp->boot_id);
 
+	hex_print((const uint8_t *)&boot_be, sizeof(boot_be), boot);
 	json_object_begin(to, NULL);
 	json_string(to, "time", clock_print(stamp->realtime, time));
 	json_string(to, "type", type);
-	json_format(to, "boot", "%016llx", (unsigned long long)stamp->boot_id);
+	json_string(to, "boot", boot);
 }
 
 static void add_endpoint(struct json *to, const char *key, const struct usher_address *address, uint16_t port_be)
@@ -92,6 +97,24 @@ static void add_names(struct json *to, const struct usher_event *event, const st
 	json_string(to, "service", names->service);
 	if (event->target != event->service)
 		json_string(to, "target", names->target);
+}
+
+/* Only if the generation's prefixes say of this client what the event says. */
+static void add_prefix(struct json *to, const struct usher_event *event, const struct catalog *catalog,
+		       const struct veil *veil)
+{
+	struct usher_address network = event->client;
+	char text[PREFIX_TEXT];
+	uint8_t bits;
+
+	if (event->aggregated || !catalog || !catalog->trees ||
+	    !source_trees_prefix(catalog->trees, &event->client, event->class_id, &bits) ||
+	    !veil_tells(veil, &event->client, bits)) {
+		json_null(to, "client_prefix");
+		return;
+	}
+	prefix_clear_host(&network, bits);
+	json_string(to, "client_prefix", prefix_print(&network, bits, text));
 }
 
 /* The model is that of the service that answers, even where nobody does. */
@@ -161,6 +184,7 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 	json_string(to, "reason", record_reason(event->reason));
 	json_unsigned(to, "generation", event->generation);
 	add_names(to, event, &names);
+	add_prefix(to, event, catalog, veil);
 	add_backend(to, &names, backend);
 	add_endpoints(to, event, nat, veil);
 	if (event->aggregated)

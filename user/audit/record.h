@@ -11,6 +11,8 @@
  *   verdict, reason     as in `usher show stats`           rule          id of the rule that decided, or null
  *   generation          number                             policy_digest, policy_revision
  *   tenant, client_region, service, model, target          target: the service that answers, if it is another one
+ *   client_prefix       the policy's source prefix that tenant and region are from. null: none; or the policy does not let a prefix as long
+ *                       as that on record (veil.h); or the generation is not known any more; or the record stands for many
  *   version, backend, backend_region                       null where there is none
  *   src_endpoint {ip, port}, dst_endpoint {ip, port}       the client, and the address it called. As the policy has it the client's ip is its
  *                       network, with "bits"; or null, with a pseudonym and the key that it was made with (veil.h)

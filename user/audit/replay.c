@@ -3,19 +3,28 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "audit/record.h"
 #include "base/address.h"
+#include "base/array.h"
 #include "base/cleanup.h"
+#include "compile/intern.h"
+#include "policy/prefix.h"
 #include "policy/reference.h"
 #include "policy/region.h"
 
 const char *const replay_outcome_words[REPLAY_OUTCOMES] = {
-	[REPLAY_SAME] = "same",	  [REPLAY_DENIED] = "allowed-to-denied",    [REPLAY_ALLOWED] = "denied-to-allowed",
-	[REPLAY_MOVED] = "moved", [REPLAY_OF_THE_MOMENT] = "of-the-moment", [REPLAY_UNANSWERABLE] = "unanswerable",
+	[REPLAY_SAME] = "same",
+	[REPLAY_DENIED] = "allowed-to-denied",
+	[REPLAY_ALLOWED] = "denied-to-allowed",
+	[REPLAY_MOVED] = "moved",
+	[REPLAY_OF_THE_MOMENT] = "of-the-moment",
+	[REPLAY_UNANSWERABLE] = "unanswerable",
+	[REPLAY_SPLIT] = "split-prefix",
 };
 
 /* Decisions of one service that have been made, by class; NULL: not yet. */
@@ -23,8 +32,17 @@ struct replay_service {
 	struct decision **by_class;
 };
 
+/* Classes that addresses of a range have. */
+struct replay_range {
+	uint16_t *classes;
+	size_t count;
+};
+
 struct replay {
 	const struct policy *policy;
+	struct intern range_keys;
+	struct replay_range *ranges; /* by number of the key */
+	size_t range_room;
 	struct effective *effective;
 	struct source_trees *trees;
 	struct replay_service *services;
@@ -47,6 +65,10 @@ void replay_close(struct replay *replay)
 		free(by_class);
 	}
 	free(replay->services);
+	for (size_t i = 0; i < replay->range_keys.count; i++)
+		free(replay->ranges[i].classes);
+	free(replay->ranges);
+	intern_free(&replay->range_keys);
 	source_trees_release(replay->trees);
 	effective_free(replay->effective);
 	free(replay);
@@ -206,12 +228,72 @@ static void compare(const struct replay *replay, const struct replay_question *q
 	}
 }
 
+static const struct replay_range *range_of(struct replay *replay, const struct replay_question *question)
+{
+	struct {
+		struct usher_address address;
+		uint64_t bits;
+	} key = {question->client, question->range_bits};
+	size_t before = replay->range_keys.count, number = intern(&replay->range_keys, &key, sizeof(key));
+	struct replay_range *range;
+
+	if (number == before) {
+		replay->ranges = array_grow(replay->ranges, before, &replay->range_room, sizeof(*replay->ranges));
+		range = &replay->ranges[number];
+		source_trees_within(replay->trees, &key.address, question->range_bits, &range->classes, &range->count);
+	}
+	return &replay->ranges[number];
+}
+
+/* Is it one outcome, whoever of the range it was? */
+static bool compare_range(struct replay *replay, const struct replay_question *question, size_t service,
+			  const struct replay_range *range, struct replay_answer *answer)
+{
+	for (size_t i = 0; i < range->count; i++) {
+		struct replay_answer one = *answer;
+
+		compare(replay, question, decision_for(replay, service, range->classes[i]), &one);
+		if (i && one.outcome != answer->outcome)
+			return false;
+		if (!i)
+			*answer = one;
+	}
+	return true;
+}
+
+static bool is_among(const struct replay_range *range, size_t class_number)
+{
+	for (size_t i = 0; i < range->count; i++)
+		if (range->classes[i] == class_number)
+			return true;
+	return false;
+}
+
+/* As the record has it, which says no more of who it was, or of a range that is not all one. */
+static enum replay_outcome ask_by_recorded(struct replay *replay, const struct replay_question *question,
+					   size_t service, const struct replay_range *range,
+					   struct replay_answer *answer)
+{
+	size_t class_number = recorded_class(replay, service, question);
+
+	if (class_number == SIZE_MAX)
+		return REPLAY_UNANSWERABLE;
+	if (range && !is_among(range, class_number))
+		return REPLAY_SPLIT;
+	answer->by_recorded = true;
+	compare(replay, question, decision_for(replay, service, class_number), answer);
+	return answer->outcome;
+}
+
 void replay_ask(struct replay *replay, const struct replay_question *question, struct replay_answer *ret_answer)
 {
-	struct replay_answer answer = {.outcome = REPLAY_OF_THE_MOMENT, .rule = POLICY_NONE};
-	size_t service, class_number;
+	const struct replay_answer none = {.outcome = REPLAY_OF_THE_MOMENT, .rule = POLICY_NONE};
+	struct replay_answer answer = none;
+	const struct replay_range *range = NULL;
+	enum replay_outcome outcome;
+	size_t service;
 
-	*ret_answer = answer;
+	*ret_answer = none;
 	if (kind_of(question->reason) == WAS_NEITHER)
 		return;
 	service = find_service(replay->policy, question);
@@ -220,15 +302,23 @@ void replay_ask(struct replay *replay, const struct replay_question *question, s
 		ret_answer->reason = USHER_REASON_NOT_FOR_SERVICE;
 		return;
 	}
-	answer.by_recorded = !question->has_client;
-	class_number = question->has_client ? source_trees_find(replay->trees, &question->client)
-					    : recorded_class(replay, service, question);
-	if (class_number == SIZE_MAX) {
-		ret_answer->outcome = REPLAY_UNANSWERABLE;
+	if (question->has_client) {
+		size_t class_number = source_trees_find(replay->trees, &question->client);
+
+		compare(replay, question, decision_for(replay, service, class_number), ret_answer);
 		return;
 	}
-	compare(replay, question, decision_for(replay, service, class_number), &answer);
+	if (question->has_range)
+		range = range_of(replay, question);
+	if (range && compare_range(replay, question, service, range, &answer)) {
+		*ret_answer = answer;
+		return;
+	}
+	answer = none;
+	outcome = range && question->by_prefix ? REPLAY_SPLIT
+					       : ask_by_recorded(replay, question, service, range, &answer);
 	*ret_answer = answer;
+	ret_answer->outcome = outcome;
 }
 
 /* ---- lines --------------------------------------------------------------------------------------------------- */
@@ -290,6 +380,31 @@ static bool take_endpoint(const char *line, size_t length, const char *key, stru
 	return true;
 }
 
+/* The narrower of the network that is on record as the client's address, and the source prefix. Prefixes nest: one holds the other. */
+static void take_range(const char *line, size_t length, struct replay_question *question)
+{
+	struct usher_address address;
+	char prefix[PREFIX_TEXT];
+	size_t size;
+	const char *at = text_behind(line, length, ",\"src_endpoint\":{\"ip\":\"", &size);
+	uint8_t bits;
+
+	take_text(line, length, ",\"client_prefix\":\"", prefix, sizeof(prefix));
+	if (!prefix_parse(prefix, strlen(prefix), &question->client, &question->range_bits))
+		question->has_range = question->by_prefix = true;
+	if (!at || size >= ADDRESS_TEXT || line + length - at < (ptrdiff_t)size + 9 ||
+	    memcmp(at + size + 1, ",\"bits\":", 8) != 0)
+		return;
+	snprintf(prefix, sizeof(prefix), "%.*s/%u", (int)size, at,
+		 (unsigned int)number_at(at + size + 9, line + length));
+	if (prefix_parse(prefix, strlen(prefix), &address, &bits) ||
+	    (question->has_range && bits <= question->range_bits))
+		return;
+	question->has_range = true;
+	question->client = address;
+	question->range_bits = bits;
+}
+
 static uint8_t reason_named(const char *label)
 {
 	for (unsigned int r = 0; r < USHER_REASON_MAX; r++)
@@ -318,6 +433,8 @@ int replay_parse(const char *line, size_t length, struct replay_question *ret_qu
 	take_text(line, length, "\"protocol_name\":\"", protocol, sizeof(protocol));
 	question.protocol = !strcmp(protocol, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 	question.has_client = take_endpoint(line, length, ",\"src_endpoint\":{\"ip\":\"", &question.client, &port);
+	if (!question.has_client)
+		take_range(line, length, &question);
 	question.has_address =
 		take_endpoint(line, length, ",\"dst_endpoint\":{\"ip\":\"", &question.address, &question.port);
 	count = memmem(line, length, ",\"count\":", 9);

@@ -5,8 +5,11 @@
  *
  * 1. What is compared is policy with policy: every backend of the other policy counts as healthy and free. A refusal that came of the
  *    moment (drains, probes, quarantine, gates, surges, limits) says nothing about a policy, and is counted apart.
- * 2. A client is classified anew, by its address, with the trees that the kernel would be given. Where the record has no address, or not
- *    all of it, tenant and region of the record stand in, if the other policy has them.
+ * 2. A client is classified anew, by its address, with the trees that the kernel would be given. Where the record has not all of it, but a range
+ *    that it is in (the source prefix that classified it, or its network), whatever the other policy makes of addresses in that range may
+ *    have become of it: if that is one outcome, it is this one. If not, the decision cannot be answered (REPLAY_SPLIT), but for one
+ *    case: where only the network is on record, and some of it has tenant and region of the record.
+ *    Then, and where the record has no range, these two stand in, if the other policy has them.
  * 3. Whom the other policy's pools will have nobody knows: one of each region and family stands in (policy_assume_members).
  */
 #ifndef USHER_AUDIT_REPLAY_H
@@ -22,6 +25,7 @@ enum replay_outcome {
 	REPLAY_MOVED,	      /* would be answered, but not by this backend */
 	REPLAY_OF_THE_MOMENT, /* nothing that a policy decides */
 	REPLAY_UNANSWERABLE,  /* who it was, the other policy cannot tell */
+	REPLAY_SPLIT,	      /* of its range, the other policy answers one part like this and another like that */
 	REPLAY_OUTCOMES,
 };
 extern const char *const replay_outcome_words[REPLAY_OUTCOMES];
@@ -32,7 +36,10 @@ struct replay_question {
 	char tenant[USHER_NAME_MAX + 1], region[8], service[USHER_NAME_MAX + 1], backend[USHER_NAME_MAX + 1];
 	bool has_client;
 	struct usher_address client;
-	bool has_address; /* that it called */
+	bool has_range;	    /* that the client is in, and `client` is the first address of */
+	bool by_prefix;	    /* it is as narrow as the source prefix was, at least */
+	uint8_t range_bits; /* of 128 */
+	bool has_address;   /* that it called */
 	struct usher_address address;
 	uint16_t port;
 	uint8_t protocol;
@@ -40,7 +47,7 @@ struct replay_question {
 
 struct replay_answer {
 	enum replay_outcome outcome;
-	uint8_t reason;	  /* of the other policy, enum usher_reason */
+	uint8_t reason; /* of the other policy, enum usher_reason; of a range that it answers for several: of one of them */
 	size_t rule;	  /* of it, that is responsible, or POLICY_NONE */
 	bool by_recorded; /* tenant and region are those of the record */
 };

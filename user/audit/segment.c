@@ -125,7 +125,7 @@ static size_t read_prefix(const struct segment_text *packed, char *to, size_t ro
 /* One frame that says how long its text is and has a sum of it, as compressor.c writes them, and nothing behind it. */
 static int unpack(const struct segment_text *packed, struct segment_text *ret_text)
 {
-	struct segment_text text = {.damaged = true};
+	struct segment_text text = {.bytes = "", .damaged = true};
 	unsigned long long length = ZSTD_getFrameContentSize(packed->bytes, packed->length);
 	/* RFC 8878, 3.1.1.1.1: the flag of the sum, and a bit that decoders overlook. */
 	bool ours = packed->length > DESCRIPTOR_AT && (packed->bytes[DESCRIPTOR_AT] & 0x14) == 0x04;
@@ -181,15 +181,17 @@ static ssize_t unpack_front(int file, char *to, size_t room)
  */
 static int read_whole(int file, struct segment_text *ret_text)
 {
-	struct segment_text text = {0};
+	struct segment_text text = {.bytes = ""};
 	struct stat status;
 	ssize_t got = 1;
 	char *bytes;
 
 	if (fstat(file, &status))
 		return -errno;
-	if (!status.st_size)
+	if (!status.st_size) {
+		*ret_text = text;
 		return 0;
+	}
 	text.mapped = (size_t)status.st_size;
 	bytes = mmap(NULL, text.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (bytes == MAP_FAILED)
@@ -232,7 +234,7 @@ int segment_read(const char *folder, const char *name, struct segment_text *ret_
 
 void segment_release(struct segment_text *text)
 {
-	if (text->bytes)
+	if (text->mapped)
 		munmap((void *)(uintptr_t)text->bytes, text->mapped);
 	*text = (struct segment_text){0};
 }

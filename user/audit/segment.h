@@ -32,7 +32,7 @@ void segments_free(struct segments *segments);
 
 /* The text of one. */
 struct segment_text {
-	const char *bytes;
+	const char *bytes; /* once it has been read never NULL: "" if there are none */
 	size_t length;
 	size_t mapped;
 	bool damaged; /* its compressed file is: this is what could be read, from the beginning */

@@ -255,6 +255,12 @@ static struct usher_address network_of(const struct usher_address *address, unsi
 	return network;
 }
 
+bool veil_tells(const struct veil *veil, const struct usher_address *address, uint8_t bits)
+{
+	return !veil || veil->privacy.mode == CLIENT_PLAIN ||
+	       bits <= (address_is_ipv4(address) ? 96 + IPV4_BITS : IPV6_BITS);
+}
+
 void veil_client(const struct veil *veil, struct json *to, const char *key, const struct usher_address *address,
 		 uint16_t port)
 {

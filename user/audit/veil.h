@@ -6,7 +6,9 @@
  * 1. A key is used for `every`, and destroyed `keep` after that: from then on nobody can tell whose its pseudonyms are. Who knows the key can
  *    try all addresses; without it, one person's connections can be told to be one's within a key's time, and no more.
  * 2. Without a key that is on the disk there is no pseudonym, and no address either.
- * 3. Keys that are there mean pseudonyms until a policy says otherwise: a daemon that has not read one yet reveals nobody.
+ * 3. Of an address that is not on record as it is, nothing else tells more than its /24 or /48 does: a policy's prefix that is longer is left
+ *    out of the record (veil_tells).
+ * 4. Keys that are there mean pseudonyms until a policy says otherwise: a daemon that has not read one yet reveals nobody.
  */
 #ifndef USHER_AUDIT_VEIL_H
 #define USHER_AUDIT_VEIL_H
@@ -56,5 +58,8 @@ int veil_turn(struct veil *veil, int64_t now, struct veil_turn *ret_turn);
 /* A client's address and port as an object; veil NULL: as they are. */
 void veil_client(const struct veil *veil, struct json *to, const char *key, const struct usher_address *address,
 		 uint16_t port);
+
+/* May it be on record that a client is in this prefix (bits of 128)? Not where it says more of the address than its network would. */
+bool veil_tells(const struct veil *veil, const struct usher_address *address, uint8_t bits);
 
 #endif

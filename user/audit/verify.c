@@ -15,6 +15,7 @@
 #define TIME_AT 9
 #define TIME_LENGTH 24
 #define TRIES 16
+#define NEXT_LINE_ROOM 4096
 
 struct verifier {
 	const struct verify_trust *trust;
@@ -402,9 +403,9 @@ static int take_file(struct verifier *verifier, const char *folder, const struct
 	if (error)
 		return error == -ENOENT && !i ? -ESTALE : error;
 	verifier->segment = name->name;
-	if (!i)
+	if (!verifier->summary.segments)
 		verifier->summary.first_segment = name->number;
-	else if (name->number != segments->items[i - 1].number + 1)
+	if (i && name->number != segments->items[i - 1].number + 1)
 		find(verifier, 0, 0, "segment %u stands where %u is due", name->number,
 		     segments->items[i - 1].number + 1);
 	error = take_segment(verifier, &text, name->number, i + 1 == segments->count);
@@ -413,8 +414,43 @@ static int take_file(struct verifier *verifier, const char *folder, const struct
 	return error;
 }
 
-int verify_folder(const char *folder, const struct verify_trust *trust, verify_found *found, void *context,
-		  struct verify_summary *ret_summary)
+/* What comes after the range: only that it goes on from there. */
+static int meet_next(struct verifier *verifier, const char *folder, const struct segment_name *name, uint32_t due)
+{
+	char line[NEXT_LINE_ROOM] = "";
+	size_t length = 0;
+	int error = segment_first_line(folder, name->name, sizeof(line), line, &length);
+
+	if (error == -ENOMEM)
+		return error;
+	verifier->segment = name->name;
+	if (name->number != due)
+		find(verifier, 0, 0, "segment %u stands where %u is due", name->number, due);
+	return begin_segment(verifier, line, error ? 0 : length, name->number);
+}
+
+static int take_range(struct verifier *verifier, const char *folder, const struct segments *segments,
+		      struct verify_range range)
+{
+	size_t i = 0;
+	int error = 0;
+
+	while (i < segments->count && segments->items[i].number < range.first)
+		i++;
+	if (range.last != UINT32_MAX && (!segments->count || segments->items[segments->count - 1].number < range.last))
+		return -ERANGE;
+	for (; !error && i < segments->count && segments->items[i].number <= range.last; i++)
+		error = take_file(verifier, folder, segments, i);
+	if (error)
+		return error;
+	if (i < segments->count)
+		return meet_next(verifier, folder, &segments->items[i], range.last + 1);
+	miss_witnesses(verifier);
+	return 0;
+}
+
+int verify_range(const char *folder, struct verify_range range, const struct verify_trust *trust, verify_found *found,
+		 void *context, struct verify_summary *ret_summary)
 {
 	_cleanup_(release) struct verifier verifier = {.trust = trust, .found = found, .context = context};
 	_cleanup_(segments_free) struct segments segments = {0};
@@ -424,15 +460,21 @@ int verify_folder(const char *folder, const struct verify_trust *trust, verify_f
 	for (int tries = 0; error == -ESTALE && tries < TRIES; tries++) {
 		segments_free(&segments);
 		error = segments_list(folder, &segments);
-		for (size_t i = 0; !error && i < segments.count; i++)
-			error = take_file(&verifier, folder, &segments, i);
+		if (!error)
+			error = take_range(&verifier, folder, &segments, range);
 	}
 	if (error)
 		return error;
-	miss_witnesses(&verifier);
-	judge_beginning(&verifier, &segments);
+	if (segments.count && segments.items[0].number >= range.first)
+		judge_beginning(&verifier, &segments);
 	*ret_summary = verifier.summary;
 	return 0;
+}
+
+int verify_folder(const char *folder, const struct verify_trust *trust, verify_found *found, void *context,
+		  struct verify_summary *ret_summary)
+{
+	return verify_range(folder, VERIFY_ALL, trust, found, context, ret_summary);
 }
 
 /* ---- a part of it -------------------------------------------------------------------------------------------- */

@@ -53,7 +53,18 @@ struct verify_excerpt {
 	uint8_t hash[SHA256_BYTES];
 };
 
-/* These return 0, also where there are findings; or -errno. */
+
+/* Segments by number, both ends included. Of a part of the log: its first line says what it goes on from, which the signatures in the part
+ * confirm; numbers of events, and keys that the log names, are followed from there on; and the segment after it has to go on from its end. */
+struct verify_range {
+	uint32_t first, last;
+};
+#define VERIFY_ALL ((struct verify_range){0, UINT32_MAX})
+
+/* These return 0, also where there are findings; or -errno. -ERANGE: the log does not go so far. */
+int verify_range(const char *folder, struct verify_range range, const struct verify_trust *trust, verify_found *found,
+		 void *context, struct verify_summary *ret_summary);
+/* The same of all. */
 int verify_folder(const char *folder, const struct verify_trust *trust, verify_found *found, void *context,
 		  struct verify_summary *ret_summary);
 /* The last seal, and not only one before it, has to be signed. */

@@ -41,12 +41,28 @@ const void *address_bytes(const struct usher_address *address, unsigned int *ret
 	return address->bytes + (ipv4 ? 12 : 0);
 }
 
+/* inet_ntop would print them with sprintf, which takes ten times as long. */
+static void print_ipv4(const uint8_t *bytes, char *to)
+{
+	for (int i = 0; i < 4; i++) {
+		if (bytes[i] >= 100)
+			*to++ = (char)('0' + bytes[i] / 100);
+		if (bytes[i] >= 10)
+			*to++ = (char)('0' + bytes[i] / 10 % 10);
+		*to++ = (char)('0' + bytes[i] % 10);
+		*to++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *address_print(const struct usher_address *address, char text[ADDRESS_TEXT])
 {
 	unsigned int length;
 	const void *bytes = address_bytes(address, &length);
 
-	inet_ntop(length == 4 ? AF_INET : AF_INET6, bytes, text, ADDRESS_TEXT);
+	if (length == 4)
+		print_ipv4(bytes, text);
+	else
+		inet_ntop(AF_INET6, bytes, text, ADDRESS_TEXT);
 	return text;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static const struct clock_times *fake;
@@ -38,24 +39,47 @@ void clock_fake(const struct clock_times *times)
 	fake = times;
 }
 
+/* Records come many to a second: the text of the last one is kept. */
+static bool print_second(time_t seconds, char text[CLOCK_TEXT])
+{
+	static _Thread_local struct {
+		time_t seconds;
+		size_t length;
+		char text[CLOCK_TEXT];
+	} last;
+	struct tm tm;
+
+	if (!last.length || last.seconds != seconds) {
+		last.length = gmtime_r(&seconds, &tm) ? strftime(last.text, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm) : 0;
+		last.seconds = seconds;
+	}
+	memcpy(text, last.text, CLOCK_TEXT);
+	text[last.length] = '\0';
+	return last.length;
+}
+
 const char *clock_print(int64_t realtime, char text[CLOCK_TEXT])
 {
 	int64_t below = realtime % CLOCK_SECOND;
 	time_t seconds = (time_t)(realtime / CLOCK_SECOND);
-	struct tm tm;
+	unsigned int milliseconds;
+	char *end;
 
 	if (below < 0) {
 		below += CLOCK_SECOND;
 		seconds--;
 	}
-	if (!gmtime_r(&seconds, &tm) || !strftime(text, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm)) {
-		text[0] = '\0';
+	if (!print_second(seconds, text))
 		return text;
-	}
-	size_t length = 0;
-
-	while (text[length])
-		length++;
-	snprintf(text + length, CLOCK_TEXT - length, ".%03dZ", (int)(below / CLOCK_MILLISECOND));
+	end = text + strlen(text);
+	if (end - text + 6 > CLOCK_TEXT)
+		return text;
+	milliseconds = (unsigned int)(below / CLOCK_MILLISECOND);
+	end[0] = '.';
+	end[1] = (char)('0' + milliseconds / 100);
+	end[2] = (char)('0' + milliseconds / 10 % 10);
+	end[3] = (char)('0' + milliseconds % 10);
+	end[4] = 'Z';
+	end[5] = '\0';
 	return text;
 }

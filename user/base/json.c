@@ -20,18 +20,22 @@ void json_clear(struct json *json)
 	json->comma = false;
 }
 
-static char *reserve(struct json *json, size_t length)
+static __attribute__((noinline)) void grow(struct json *json, size_t length)
 {
-	if (json->capacity - json->length < length) {
-		size_t capacity = json->capacity ? json->capacity : 1024;
+	size_t capacity = json->capacity ? json->capacity : 1024;
 
-		while (capacity - json->length < length)
-			capacity *= 2;
-		json->bytes = realloc(json->bytes, capacity);
-		if (!json->bytes)
-			abort();
-		json->capacity = capacity;
-	}
+	while (capacity - json->length < length)
+		capacity *= 2;
+	json->bytes = realloc(json->bytes, capacity);
+	if (!json->bytes)
+		abort();
+	json->capacity = capacity;
+}
+
+static inline char *reserve(struct json *json, size_t length)
+{
+	if (__builtin_expect(json->capacity - json->length < length, 0))
+		grow(json, length);
 	return json->bytes + json->length;
 }
 
@@ -69,6 +73,27 @@ static size_t utf8_length(const unsigned char *at)
 	return length;
 }
 
+/* Can each of these bytes stand as it is? Eight at a time: one is too small, or is no ASCII, or is a quotation mark or a backslash if a
+ * subtraction borrows from the highest bit of its place. One that is none may follow one that is, and be taken for it. */
+static bool is_plain(const char *text, size_t length)
+{
+	const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+	uint64_t found = 0, bytes;
+
+	for (; length >= sizeof(bytes); text += sizeof(bytes), length -= sizeof(bytes)) {
+		uint64_t mark, slash;
+
+		memcpy(&bytes, text, sizeof(bytes));
+		mark = bytes ^ ones * '"';
+		slash = bytes ^ ones * '\\';
+		found |= (bytes | (bytes - ones * 0x20) | (mark - ones) | (slash - ones)) & highs;
+	}
+	for (; length; text++, length--)
+		found |=
+			(signed char)*text < 0x20 || *text == '"' || *text == '\\'; /* what is no ASCII is below zero */
+	return !found;
+}
+
 /* How much of the text can stand as it is: RFC 8259, sections 7 and 8.1. */
 static size_t plain_length(const char *text)
 {
@@ -83,7 +108,7 @@ static size_t plain_length(const char *text)
 	}
 }
 
-static void quote(struct json *json, const char *text)
+static void quote_any(struct json *json, const char *text)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -109,6 +134,22 @@ static void quote(struct json *json, const char *text)
 		}
 	}
 	put(json, '"');
+}
+
+static void quote(struct json *json, const char *text)
+{
+	size_t length = strlen(text);
+	char *to;
+
+	if (!is_plain(text, length)) {
+		quote_any(json, text);
+		return;
+	}
+	to = reserve(json, length + 2);
+	to[0] = '"';
+	memcpy(to + 1, text, length);
+	to[length + 1] = '"';
+	json->length += length + 2;
 }
 
 static void begin(struct json *json, const char *key)

@@ -68,7 +68,7 @@ static void add_summary(struct json *to, const struct verify_summary *summary, c
 	json_unsigned(to, "witnesses", trust->witness_count);
 }
 
-static int verify(const char *folder, const struct audit_trust *trust)
+static int verify(const char *folder, struct verify_range range, const struct audit_trust *trust)
 {
 	const struct verify_trust given = audit_trust_given(trust);
 	struct verify_summary summary;
@@ -79,13 +79,15 @@ static int verify(const char *folder, const struct audit_trust *trust)
 		json_object_begin(&report.json, NULL);
 		json_array_begin(&report.json, "findings");
 	}
-	error = verify_folder(folder, &given, audit_findings_add, &report, &summary);
+	error = verify_range(folder, range, &given, audit_findings_add, &report, &summary);
 	if (!error && !summary.segments)
 		error = -ENOENT;
 	if (error) {
 		json_free(&report.json);
 		return cli_fail(CLI_SYSTEM, "%s: %s", folder,
-				error == -ENOENT ? "there is no record" : strerror(-error));
+				error == -ENOENT   ? "there is no record"
+				: error == -ERANGE ? "the record does not go so far"
+						   : strerror(-error));
 	}
 	if (cli_json) {
 		json_array_end(&report.json);
@@ -100,39 +102,77 @@ static int verify(const char *folder, const struct audit_trust *trust)
 	return summary.findings ? CLI_NO : CLI_OK;
 }
 
+static int read_number(const char **at, uint32_t *ret_number)
+{
+	unsigned long number;
+	char *end;
+
+	if (**at < '1' || **at > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtoul(*at, &end, 10);
+	if (errno || number >= UINT32_MAX)
+		return -EINVAL;
+	*at = end;
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
+/* N, or N-M. */
+static int read_range(const char *text, struct verify_range *ret_range)
+{
+	struct verify_range range;
+
+	if (read_number(&text, &range.first))
+		return -EINVAL;
+	range.last = range.first;
+	if (*text == '-' && (text++, read_number(&text, &range.last)))
+		return -EINVAL;
+	if (*text || range.last < range.first)
+		return -EINVAL;
+	*ret_range = range;
+	return 0;
+}
+
 int audit_verify(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"dir", required_argument, NULL, 'd'},
 		{"key", required_argument, NULL, 'k'},
 		{"witness", required_argument, NULL, 'w'},
+		{"segments", required_argument, NULL, 'r'},
 		{0},
 	};
 	_cleanup_(audit_trust_free) struct audit_trust trust = {0};
 	const char *folder = NULL;
+	struct verify_range range = VERIFY_ALL;
 	int letter, status = CLI_OK;
 
 	while (!status && (letter = cli_option(argc, argv, options)) != -1) {
 		if (letter == 'd')
 			folder = optarg;
+		else if (letter == 'r' && read_range(optarg, &range))
+			status = cli_misuse("--segments takes a number, or two such as 3-7: %s", optarg);
 		else if (letter == 'w')
 			status = audit_trust_witness(&trust, optarg);
 		else if (letter == 'k')
 			status = audit_trust_key(&trust, optarg);
-		else
+		else if (letter != 'r')
 			status = CLI_USAGE;
 	}
 	if (status)
 		return status;
 	if (argc - optind == 2 && folder)
 		return cli_misuse("--dir is where the record is, and evidence is a file: give one of them");
+	if (argc - optind == 2 && range.last != VERIFY_ALL.last)
+		return cli_misuse("--segments are files of the record, and evidence is one file: give one of them");
 	if (argc - optind == 2)
 		return audit_evidence_verify(argv[optind + 1], &trust);
 	status = cli_operands(argc, 1, "verify [FILE]");
 	folder = folder ? folder : AUDIT_DIR;
 	if (!status)
 		status = audit_trust_folder(&trust, folder);
-	return status ? status : verify(folder, &trust);
+	return status ? status : verify(folder, range, &trust);
 }
 
 /* ---- for others to keep -------------------------------------------------------------------------------------- */

@@ -114,20 +114,18 @@ static const struct verb verbs[] = {
 	 "  --pin-dir DIR    as usherd was told (" PROGRAM_PIN_DIR ")\n"
 	 "  --state-dir DIR  the same (" OPTIONS_STATE_DIR ")",
 	 cli_detach},
-	{"simulate", "FILE [--since TIME] [--until TIME] [--dir DIR]",
-	 "what another policy would have made of the decisions on record",
+	{"simulate", "FILE [FILTER]... [--dir DIR]", "what another policy would have made of the decisions on record",
 	 "Who was allowed and would be denied, who was denied and would be allowed, whose backend could not answer any "
 	 "more:\n"
 	 "by tenant, region and service, with the rule responsible and examples. Needs no daemon. Every backend of "
 	 "FILE counts as\n"
 	 "healthy and free; refusals that came of the moment (drains, probes, gates, limits, ...) are counted apart.\n"
-	 "  --since TIME, --until TIME   a day, or a time such as 2026-03-01T12:00:00Z\n"
-	 "  --dir DIR                    where the record is\n"
+	 "FILTER, of which all have to hold:\n" AUDIT_DECISION_HELP "  --dir DIR       where the record is\n"
 	 "Exit status: 0 nothing would change, 1 something would.",
 	 cli_simulate},
 	{"audit",
 	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [EVIDENCE] [--key FILE]... [--witness "
-	 "FILE]... | "
+	 "FILE]... [--segments N[-M]] | "
 	 "export [--format FORM] [--output FILE] [FILTER]... | report [--since TIME] [--until TIME] [--html] [--output "
 	 "FILE] | "
 	 "key | "
@@ -145,6 +143,7 @@ static const struct verb verbs[] = {
 	 "                  can edit it could have put them\n"
 	 "  --witness FILE  checkpoints that were kept elsewhere, one a line: what is older was not written anew "
 	 "since\n"
+	 "  --segments N-M  only these files, by their numbers\n"
 	 "  EVIDENCE        a file that export has made, instead of the record: its keys are believed where none is "
 	 "given\n"
 	 "export: records that match, the oldest first, for other programs.\n"

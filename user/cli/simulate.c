@@ -7,20 +7,22 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit/query.h"
 #include "audit/record.h"
 #include "audit/replay.h"
-#include "audit/segment.h"
 #include "base/clock.h"
 #include "base/address.h"
 #include "base/cleanup.h"
 #include "compile/intern.h"
 #include "cli/audit.h"
+#include "cli/audit_filter.h"
 #include "cli/document.h"
 #include "cli/field.h"
 #include "cli/ink.h"
 #include "cli/verbs.h"
 #include "policy/members.h"
 #include "policy/policy.h"
+#include "policy/prefix.h"
 
 #define EXAMPLES_MAX 3
 #define EXAMPLE_TEXT 160
@@ -45,7 +47,6 @@ struct group_key {
 struct simulation {
 	struct replay *replay;
 	const struct policy *policy;
-	char since[TIME_LENGTH + 1], until[TIME_LENGTH + 1]; /* "": no bound */
 	uint64_t counts[REPLAY_OUTCOMES], by_recorded, unreadable;
 	struct intern keys;
 	struct group *groups;
@@ -71,18 +72,21 @@ static struct group *group_of(struct simulation *simulation, const struct group_
 
 static void add_example(struct group *group, const char *line, const struct replay_question *question)
 {
-	char client[ADDRESS_TEXT] = "many";
+	char client[PREFIX_TEXT] = "many";
 
 	if (group->examples == EXAMPLES_MAX)
 		return;
 	if (question->has_client)
 		address_print(&question->client, client);
+	else if (question->has_range)
+		prefix_print(&question->client, question->range_bits, client);
 	snprintf(group->example[group->examples++], EXAMPLE_TEXT, "%.*s from %s%s%s", TIME_LENGTH, line + TIME_AT,
 		 client, question->backend[0] ? " to " : "", question->backend);
 }
 
-static void take_line(struct simulation *simulation, const char *line, size_t length)
+static int take_line(const char *line, size_t length, void *context)
 {
+	struct simulation *simulation = context;
 	struct replay_question question;
 	struct replay_answer answer;
 	struct group_key key;
@@ -90,19 +94,15 @@ static void take_line(struct simulation *simulation, const char *line, size_t le
 	uint64_t count;
 	int error;
 
-	if (length < TIME_AT + TIME_LENGTH ||
-	    (*simulation->since && memcmp(line + TIME_AT, simulation->since, TIME_LENGTH) < 0) ||
-	    (*simulation->until && memcmp(line + TIME_AT, simulation->until, TIME_LENGTH) > 0))
-		return;
-	error = replay_parse(line, length, &question, &count);
-	simulation->unreadable += error == -EINVAL;
+	error = length < TIME_AT + TIME_LENGTH ? -EINVAL : replay_parse(line, length, &question, &count);
+	simulation->unreadable += error != 0;
 	if (error)
-		return;
+		return 0;
 	replay_ask(simulation->replay, &question, &answer);
 	simulation->counts[answer.outcome] += count;
 	simulation->by_recorded += answer.by_recorded ? count : 0;
 	if (answer.outcome == REPLAY_SAME || answer.outcome == REPLAY_OF_THE_MOMENT)
-		return;
+		return 0;
 	memset(&key, 0, sizeof(key));
 	key.outcome = answer.outcome;
 	key.was = question.reason;
@@ -116,32 +116,17 @@ static void take_line(struct simulation *simulation, const char *line, size_t le
 	group = group_of(simulation, &key);
 	group->count += count;
 	add_example(group, line, &question);
+	return 0;
 }
 
-static int read_all(struct simulation *simulation, const char *folder)
+static int read_all(struct simulation *simulation, const char *folder, const struct filter *filter)
 {
-	_cleanup_(segments_free) struct segments segments = {0};
-	int error = segments_list(folder, &segments);
+	struct query_place place = {0};
+	struct query_totals totals = {0};
+	int error = query_run(folder, filter, &place, take_line, simulation, &totals);
 
-	if (!error && !segments.count)
-		error = -ENOENT;
-	for (size_t i = 0; !error && i < segments.count; i++) {
-		struct segment_text text;
-		const char *line, *end, *newline;
-
-		error = segment_read(folder, segments.items[i].name, &text);
-		if (error)
-			break;
-		end = text.bytes + text.length;
-		for (line = text.bytes; line < end; line = newline + 1) {
-			newline = memchr(line, '\n', (size_t)(end - line));
-			if (!newline)
-				break;
-			take_line(simulation, line, (size_t)(newline - line));
-		}
-		error = text.damaged ? -EBADMSG : 0;
-		segment_release(&text);
-	}
+	if (!error && totals.damaged)
+		error = -EBADMSG;
 	return error ? cli_fail(CLI_SYSTEM, "%s: %s", folder,
 				error == -ENOENT    ? "there is no record"
 				: error == -EBADMSG ? "not all of it can be read: usher audit verify says where"
@@ -186,6 +171,11 @@ static const char *rule_of(const struct simulation *simulation, const struct gro
 	return key->rule == POLICY_NONE ? NULL : simulation->policy->rules[key->rule].id;
 }
 
+static bool has_answer(const struct group_key *key)
+{
+	return key->outcome != REPLAY_UNANSWERABLE && key->outcome != REPLAY_SPLIT;
+}
+
 static void print_group(const struct simulation *simulation, size_t number)
 {
 	const struct group_key *key = key_at(simulation, number);
@@ -198,7 +188,7 @@ static void print_group(const struct simulation *simulation, size_t number)
 	       key->service[0] ? key->service : "-", record_reason(key->was));
 	if (key->outcome == REPLAY_MOVED)
 		printf(", away from %s: %s", key->backend, record_reason(key->is));
-	else if (key->outcome != REPLAY_UNANSWERABLE)
+	else if (has_answer(key))
 		printf(" -> %s", record_reason(key->is));
 	printf("%s%s%s\n", rule ? " (rule " : "", rule ? rule : "", rule ? ")" : "");
 	for (size_t e = 0; e < group->examples; e++)
@@ -215,11 +205,12 @@ static void print_text(const struct simulation *simulation, const size_t *order)
 		all += simulation->counts[o];
 	printf("%" PRIu64 " decisions: %" PRIu64 " the same, %" PRIu64 " allowed and then denied, %" PRIu64
 	       " denied and then allowed, %" PRIu64 " moved,\n%" PRIu64 " of the moment, %" PRIu64
-	       " that the policy cannot answer; %" PRIu64 " judged by the tenant and region on record",
+	       " that the policy cannot answer, %" PRIu64 " of prefixes that it splits; %" PRIu64
+	       " judged by the tenant and region on record",
 	       all, simulation->counts[REPLAY_SAME], simulation->counts[REPLAY_DENIED],
 	       simulation->counts[REPLAY_ALLOWED], simulation->counts[REPLAY_MOVED],
 	       simulation->counts[REPLAY_OF_THE_MOMENT], simulation->counts[REPLAY_UNANSWERABLE],
-	       simulation->by_recorded);
+	       simulation->counts[REPLAY_SPLIT], simulation->by_recorded);
 	if (simulation->unreadable)
 		printf("; %" PRIu64 " lines that cannot be read", simulation->unreadable);
 	putchar('\n');
@@ -248,7 +239,7 @@ static void print_json(const struct simulation *simulation, const size_t *order)
 		json_string(&to, "region", key->region);
 		json_string(&to, "service", key->service);
 		json_string(&to, "before", record_reason(key->was));
-		json_string(&to, "after", key->outcome == REPLAY_UNANSWERABLE ? NULL : record_reason(key->is));
+		json_string(&to, "after", has_answer(key) ? record_reason(key->is) : NULL);
 		json_string(&to, "backend", key->outcome == REPLAY_MOVED ? key->backend : NULL);
 		json_string(&to, "rule", rule_of(simulation, key));
 		json_array_begin(&to, "examples");
@@ -266,25 +257,8 @@ static void print_json(const struct simulation *simulation, const size_t *order)
 
 /* ---- the command line ---------------------------------------------------------------------------------------- */
 
-/* A day, of which `rest` is the time that is meant; or a time in UTC. */
-static int read_time(const char *text, const char *rest, char to[TIME_LENGTH + 1])
-{
-	struct tm tm = {0};
-	const char *end = strptime(text, "%Y-%m-%d", &tm);
-
-	if (end && !*end) {
-		snprintf(to, TIME_LENGTH + 1, "%.10sT%s", text, rest);
-		return CLI_OK;
-	}
-	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (end && !*end && strlen(text) == 20) {
-		snprintf(to, TIME_LENGTH + 1, "%.19s.%.3sZ", text, rest + 9);
-		return CLI_OK;
-	}
-	return cli_misuse("a time is 2026-03-01 or 2026-03-01T12:00:00Z, in UTC: %s", text);
-}
-
-static int simulate(struct simulation *simulation, const struct document *document, const char *folder)
+static int simulate(struct simulation *simulation, const struct document *document, const char *folder,
+		    const struct filter *filter)
 {
 	struct policy *policy = NULL;
 	size_t *order;
@@ -297,7 +271,7 @@ static int simulate(struct simulation *simulation, const struct document *docume
 	if (replay_open(policy, time(NULL), &simulation->replay))
 		status = cli_fail(CLI_SYSTEM, "no memory");
 	if (!status)
-		status = read_all(simulation, folder);
+		status = read_all(simulation, folder, filter);
 	if (!status) {
 		order = sorted(simulation);
 		if (cli_json)
@@ -318,11 +292,11 @@ int cli_simulate(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"dir", required_argument, NULL, 'd'},
-		{"since", required_argument, NULL, 'S'},
-		{"until", required_argument, NULL, 'U'},
+		AUDIT_DECISION_OPTIONS,
 		{0},
 	};
 	struct simulation simulation = {0};
+	struct filter filter = {.texts[FILTER_TYPE] = "decision"};
 	const char *folder = AUDIT_DIR;
 	struct document document;
 	int letter, status = CLI_OK;
@@ -330,21 +304,19 @@ int cli_simulate(int argc, char **argv)
 	while ((letter = cli_option(argc, argv, options)) != -1) {
 		if (letter == 'd')
 			folder = optarg;
-		else if (letter == 'S')
-			status = read_time(optarg, "00:00:00.000Z", simulation.since);
-		else if (letter == 'U')
-			status = read_time(optarg, "23:59:59.999Z", simulation.until);
 		else
-			return CLI_USAGE;
+			status = audit_filter_take(letter, optarg, &filter);
 		if (status)
 			return status;
 	}
 	status = cli_operands(argc, 1, "FILE");
 	if (!status)
+		status = audit_filter_check(&filter);
+	if (!status)
 		status = document_read(argv[optind], &document);
 	if (status)
 		return status;
-	status = simulate(&simulation, &document, folder);
+	status = simulate(&simulation, &document, folder, &filter);
 	document_free(&document);
 	return status;
 }

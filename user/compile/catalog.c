@@ -6,6 +6,7 @@
 
 #include "policy/policy.h"
 #include "compile/compile.h"
+#include "compile/sources.h"
 
 static const char *copy(struct catalog *catalog, const char *text)
 {
@@ -75,6 +76,8 @@ struct catalog *catalog_build(const struct policy *policy, const struct classes 
 
 	if (!catalog)
 		abort();
+	catalog->trees = tables->trees;
+	catalog->trees->holders++;
 	catalog->generation = tables->header.number;
 	catalog->epoch = tables->header.epoch;
 	memcpy(catalog->policy_digest, policy->digest, sizeof(catalog->policy_digest));
@@ -95,6 +98,7 @@ void catalog_free(struct catalog *catalog)
 {
 	if (!catalog)
 		return;
+	source_trees_release(catalog->trees);
 	arena_free(&catalog->arena);
 	free(catalog);
 }

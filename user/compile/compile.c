@@ -271,16 +271,16 @@ static void take_trees(const struct policy *policy, struct compile_memory *memor
 	struct source_trees *trees = source_trees_of(policy, memory ? memory->trees : NULL);
 
 	tables->trees = trees;
-	tables->source4 = trees->source4;
-	tables->source6 = trees->source6;
-	tables->source4_classes = trees->source4_classes;
-	tables->source6_classes = trees->source6_classes;
-	tables->source4_lines = trees->source4_lines;
-	tables->source6_lines = trees->source6_lines;
-	tables->source4_class_lines = trees->source4_class_lines;
-	tables->source6_class_lines = trees->source6_class_lines;
-	tables->header.source4_lines = (uint32_t)trees->source4_lines;
-	tables->header.source6_lines = (uint32_t)trees->source6_lines;
+	tables->source4 = trees->classes4.lines4;
+	tables->source6 = trees->classes6.lines6;
+	tables->source4_classes = trees->classes4.classes;
+	tables->source6_classes = trees->classes6.classes;
+	tables->source4_lines = trees->classes4.line_count;
+	tables->source6_lines = trees->classes6.line_count;
+	tables->source4_class_lines = trees->classes4.value_line_count;
+	tables->source6_class_lines = trees->classes6.value_line_count;
+	tables->header.source4_lines = (uint32_t)trees->classes4.line_count;
+	tables->header.source6_lines = (uint32_t)trees->classes6.line_count;
 	if (!memory || memory->trees == trees)
 		return;
 	source_trees_release(memory->trees);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Prefixes nest or are disjoint, so a walk over them in order of their first address, with those that are open on a
- * stack, cuts the address space into intervals of one class each. An interval ends where the next one begins.
- */
+/* Intervals, in the order of a search tree whose lines are cache lines. */
 #include "compile/sources.h"
 
 #include <stdlib.h>
@@ -11,241 +8,26 @@
 
 #include "base/address.h"
 #include "base/array.h"
+#include "compile/intervals.h"
 
-struct number {
-	uint64_t high, low; /* of an IPv4 address: only `low` */
-};
+/* ---- planting ---------------------------------------------------------------------------------------------- */
 
-struct prefix {
-	struct number first, last;
-	uint8_t bits;
-	uint16_t class_id;
-};
-
-struct interval {
-	struct number first;
-	uint16_t class_id;
-};
-
-struct intervals {
-	struct interval *items;
-	size_t count;
-};
-
-/* ---- numbers ----------------------------------------------------------------------------------------------- */
-
-static int compare_numbers(struct number a, struct number b)
+static size_t keys_of(const struct source_tree *tree)
 {
-	if (a.high != b.high)
-		return a.high < b.high ? -1 : 1;
-	return a.low < b.low ? -1 : a.low > b.low;
+	return tree->family == AF_INET ? USHER_SOURCE4_KEYS : USHER_SOURCE6_KEYS;
 }
 
-static struct number number_of(const struct usher_address *address, int family)
+static void put(struct source_tree *tree, const struct source_intervals *intervals, size_t *next, size_t line,
+		size_t key)
 {
-	if (family == AF_INET)
-		return (struct number){.low = __builtin_bswap32(address->words[3])};
-	return (struct number){__builtin_bswap64(address->halves[0]), __builtin_bswap64(address->halves[1])};
-}
+	size_t position = line * keys_of(tree) + key;
+	struct source_interval interval = {.first = source_number_largest(tree->family)};
 
-static struct number largest(int family)
-{
-	return family == AF_INET ? (struct number){.low = UINT32_MAX} : (struct number){UINT64_MAX, UINT64_MAX};
-}
-
-/* The last address of a prefix that begins there and leaves `free` bits open. */
-static struct number last_of(struct number first, unsigned int open)
-{
-	if (open >= 64) {
-		first.low = UINT64_MAX;
-		first.high |= open == 128 ? UINT64_MAX : (1ULL << (open - 64)) - 1;
-	} else {
-		first.low |= (1ULL << open) - 1;
-	}
-	return first;
-}
-
-static struct number after(struct number number)
-{
-	number.low++;
-	number.high += !number.low;
-	return number;
-}
-
-/* ---- intervals --------------------------------------------------------------------------------------------- */
-
-static int compare_prefixes(const void *left, const void *right)
-{
-	const struct prefix *a = left, *b = right;
-	int order = compare_numbers(a->first, b->first);
-
-	return order ? order : a->bits - b->bits;
-}
-
-static struct prefix prefix_of(const struct usher_address *address, uint8_t bits, int family, size_t class_id)
-{
-	struct number first = number_of(address, family);
-
-	return (struct prefix){first, last_of(first, 128u - bits), bits, (uint16_t)class_id};
-}
-
-/* The prefixes that the policy itself has, in order. */
-static size_t collect_own(const struct policy *policy, const struct classes *classes, int family,
-			  struct prefix *prefixes)
-{
-	size_t count = 0;
-
-	for (size_t t = 0; t < policy->tenant_count; t++) {
-		for (size_t i = 0; i < policy->tenants[t].source_count; i++) {
-			const struct source *source = &policy->tenants[t].sources[i];
-			const struct class class = {t, source->region, family};
-
-			if (source_family(source) == family)
-				prefixes[count++] = prefix_of(&source->address, source->bits, family,
-							      classes_find(classes, &class));
-		}
-	}
-	qsort(prefixes, count, sizeof(*prefixes), compare_prefixes);
-	return count;
-}
-
-/* A geography file being read in order. */
-struct cursor {
-	const struct geo *geo;
-	size_t next;
-	uint32_t *class_of; /* by region of the file; CLASS_UNSET until it is asked for */
-	struct prefix head;
-	bool ended;
-};
-
-#define CLASS_UNSET UINT32_MAX
-
-static void advance(struct cursor *cursor, const struct classes *classes, int family)
-{
-	const struct geo *geo = cursor->geo;
-	const struct geo_prefix *prefix;
-	uint32_t *class_id;
-
-	while (cursor->next < geo->prefix_count &&
-	       prefix_family(&geo->prefixes[cursor->next].address, geo->prefixes[cursor->next].bits) != family)
-		cursor->next++;
-	cursor->ended = cursor->next == geo->prefix_count;
-	if (cursor->ended)
-		return;
-	prefix = &geo->prefixes[cursor->next++];
-	class_id = &cursor->class_of[prefix->region];
-	if (*class_id == CLASS_UNSET) {
-		const struct class class = {geo->tenant, geo->regions[prefix->region], family};
-
-		*class_id = (uint32_t)classes_find(classes, &class);
-	}
-	cursor->head = prefix_of(&prefix->address, prefix->bits, family, *class_id);
-}
-
-static size_t open_cursors(const struct policy *policy, const struct classes *classes, int family,
-			   struct cursor cursors[USHER_GEO_FILES_MAX], struct arena *arena)
-{
-	for (size_t g = 0; g < policy->geo_count; g++) {
-		const struct geo *geo = &policy->geos[g];
-
-		cursors[g] = (struct cursor){.geo = geo};
-		cursors[g].class_of = arena_array(arena, geo->region_count, sizeof(uint32_t));
-		memset(cursors[g].class_of, 0xff, geo->region_count * sizeof(uint32_t));
-		advance(&cursors[g], classes, family);
-	}
-	return policy->geo_count;
-}
-
-/*
- * All prefixes of a family in order, none twice: what is in a file and in the policy itself is the policy's. No two files have
- * the same one (geography_ties).
- */
-static size_t collect(const struct policy *policy, const struct classes *classes, int family, struct arena *arena,
-		      size_t most, struct prefix *prefixes)
-{
-	struct cursor cursors[USHER_GEO_FILES_MAX];
-	size_t files = open_cursors(policy, classes, family, cursors, arena), count = 0, taken = 0, own_count;
-	struct prefix *own = files ? arena_array(arena, most, sizeof(*own)) : prefixes;
-
-	own_count = collect_own(policy, classes, family, own);
-	if (!files)
-		return own_count;
-	for (;;) {
-		const struct prefix *least = taken < own_count ? &own[taken] : NULL;
-		struct cursor *from = NULL;
-
-		for (size_t f = 0; f < files; f++)
-			if (!cursors[f].ended && (!least || compare_prefixes(&cursors[f].head, least) < 0)) {
-				from = &cursors[f];
-				least = &from->head;
-			}
-		if (!least)
-			return count;
-		prefixes[count++] = *least;
-		if (from) {
-			advance(from, classes, family);
-			continue;
-		}
-		for (size_t f = 0; f < files; f++)
-			if (!cursors[f].ended && !compare_prefixes(&cursors[f].head, least))
-				advance(&cursors[f], classes, family);
-		taken++;
-	}
-}
-
-/* From `first` on it is this class, until the next begin. */
-static void begin(struct intervals *intervals, struct number first, uint16_t class_id)
-{
-	if (intervals->count && !compare_numbers(intervals->items[intervals->count - 1].first, first))
-		intervals->count--;
-	if (intervals->count && intervals->items[intervals->count - 1].class_id == class_id)
-		return;
-	intervals->items[intervals->count++] = (struct interval){first, class_id};
-}
-
-static struct intervals cut(const struct prefix *prefixes, size_t count, int family, struct arena *arena)
-{
-	const uint16_t unknown = family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
-	struct intervals intervals = {.items = arena_array(arena, 2 * count + 1, sizeof(*intervals.items))};
-	const struct prefix *open[129];
-	size_t depth = 0;
-
-	for (size_t i = 0; i <= count; i++) {
-		while (depth && (i == count || compare_numbers(open[depth - 1]->last, prefixes[i].first) < 0)) {
-			const struct prefix *closed = open[--depth];
-
-			if (compare_numbers(closed->last, largest(family)))
-				begin(&intervals, after(closed->last), depth ? open[depth - 1]->class_id : unknown);
-		}
-		if (i == count)
-			break;
-		open[depth++] = &prefixes[i];
-		begin(&intervals, prefixes[i].first, prefixes[i].class_id);
-	}
-	return intervals;
-}
-
-/* ---- trees ------------------------------------------------------------------------------------------------- */
-
-struct tree {
-	const struct intervals *intervals;
-	size_t lines, keys, next;
-	struct usher_source4_line *lines4; /* one of the two */
-	struct usher_source6_line *lines6;
-	struct usher_line16 *classes;
-	int family;
-};
-
-static void put(struct tree *tree, size_t line, size_t key)
-{
-	const struct intervals *intervals = tree->intervals;
-	size_t position = line * tree->keys + key;
-	struct interval interval = {.first = largest(tree->family)};
-
-	if (tree->next < intervals->count)
-		interval = intervals->items[tree->next++];
+	if (*next < intervals->count)
+		interval = intervals->items[(*next)++];
 	else
-		interval.class_id = intervals->items[intervals->count - 1].class_id;
+		interval = (struct source_interval){interval.first, intervals->items[intervals->count - 1].class_id,
+						    intervals->items[intervals->count - 1].bits};
 	if (tree->family == AF_INET) {
 		tree->lines4[line].first[key] = (uint32_t)interval.first.low;
 	} else {
@@ -253,43 +35,54 @@ static void put(struct tree *tree, size_t line, size_t key)
 		tree->lines6[line].first[key].low = interval.first.low;
 	}
 	tree->classes[position / 32].value[position % 32] = interval.class_id;
+	if (tree->lengths)
+		tree->lengths[position / 32].value[position % 32] = interval.bits;
 }
 
 /* In order: what is smaller than a key, then the key. Depth: logarithm of the lines. */
-static void fill(struct tree *tree, size_t line)
+static void fill(struct source_tree *tree, const struct source_intervals *intervals, size_t *next, size_t line)
 {
-	if (line >= tree->lines)
+	size_t keys = keys_of(tree);
+
+	if (line >= tree->line_count)
 		return;
-	for (size_t key = 0; key < tree->keys; key++) {
-		fill(tree, line * (tree->keys + 1) + 1 + key);
-		put(tree, line, key);
+	for (size_t key = 0; key < keys; key++) {
+		fill(tree, intervals, next, line * (keys + 1) + 1 + key);
+		put(tree, intervals, next, line, key);
 	}
-	fill(tree, line * (tree->keys + 1) + 1 + tree->keys);
+	fill(tree, intervals, next, line * (keys + 1) + 1 + keys);
 }
 
-static void plant(struct tree *tree, struct arena *arena, size_t *ret_lines, size_t *ret_class_lines)
+static struct source_tree plant(const struct source_intervals *intervals, int family, bool with_lengths,
+				struct arena *arena)
 {
-	tree->lines = (tree->intervals->count + tree->keys - 1) / tree->keys;
-	if (tree->family == AF_INET)
-		tree->lines4 = arena_array(arena, tree->lines, sizeof(*tree->lines4));
+	struct source_tree tree = {.family = family};
+	size_t keys = keys_of(&tree), next = 0;
+
+	tree.line_count = (intervals->count + keys - 1) / keys;
+	if (family == AF_INET)
+		tree.lines4 = arena_array(arena, tree.line_count, sizeof(*tree.lines4));
 	else
-		tree->lines6 = arena_array(arena, tree->lines, sizeof(*tree->lines6));
-	*ret_lines = tree->lines;
-	*ret_class_lines = (tree->lines * tree->keys + 31) / 32;
-	tree->classes = arena_array(arena, *ret_class_lines, sizeof(*tree->classes));
-	fill(tree, 0);
+		tree.lines6 = arena_array(arena, tree.line_count, sizeof(*tree.lines6));
+	tree.value_line_count = (tree.line_count * keys + 31) / 32;
+	tree.classes = arena_array(arena, tree.value_line_count, sizeof(*tree.classes));
+	if (with_lengths)
+		tree.lengths = arena_array(arena, tree.value_line_count, sizeof(*tree.lengths));
+	fill(&tree, intervals, &next, 0);
+	return tree;
 }
 
 static void digest_of(struct source_trees *trees)
 {
+	const struct source_tree *ipv4 = &trees->classes4, *ipv6 = &trees->classes6;
 	const struct {
 		const void *bytes;
 		size_t length;
 	} parts[] = {
-		{trees->source4, trees->source4_lines * sizeof(*trees->source4)},
-		{trees->source6, trees->source6_lines * sizeof(*trees->source6)},
-		{trees->source4_classes, trees->source4_class_lines * sizeof(*trees->source4_classes)},
-		{trees->source6_classes, trees->source6_class_lines * sizeof(*trees->source6_classes)},
+		{ipv4->lines4, ipv4->line_count * sizeof(*ipv4->lines4)},
+		{ipv6->lines6, ipv6->line_count * sizeof(*ipv6->lines6)},
+		{ipv4->classes, ipv4->value_line_count * sizeof(*ipv4->classes)},
+		{ipv6->classes, ipv6->value_line_count * sizeof(*ipv6->classes)},
 	};
 	uint8_t digests[ARRAY_COUNT(parts)][SHA256_BYTES];
 
@@ -298,35 +91,18 @@ static void digest_of(struct source_trees *trees)
 	sha256(digests, sizeof(digests), trees->digest);
 }
 
-static void build(const struct policy *policy, struct source_trees *trees)
+static void build(const struct policy *policy, struct source_trees *trees, int family, struct source_tree *classes,
+		  struct source_tree *with_lengths)
 {
 	struct arena scratch = {0};
-	struct prefix *prefixes;
-	size_t own = 0, most, count;
+	struct source_intervals intervals;
+	size_t count;
+	struct source_prefix *prefixes = source_prefixes_of(policy, &trees->classes, family, &scratch, &count);
 
-	for (size_t t = 0; t < policy->tenant_count; t++)
-		own += policy->tenants[t].source_count;
-	most = own;
-	for (size_t g = 0; g < policy->geo_count; g++)
-		most += policy->geos[g].prefix_count;
-	prefixes = arena_array(&scratch, most, sizeof(*prefixes));
-	count = collect(policy, &trees->classes, AF_INET, &scratch, own, prefixes);
-
-	struct intervals ipv4 = cut(prefixes, count, AF_INET, &scratch);
-	struct tree tree4 = {.intervals = &ipv4, .keys = USHER_SOURCE4_KEYS, .family = AF_INET};
-
-	plant(&tree4, &trees->arena, &trees->source4_lines, &trees->source4_class_lines);
-	trees->source4 = tree4.lines4;
-	trees->source4_classes = tree4.classes;
-
-	count = collect(policy, &trees->classes, AF_INET6, &scratch, own, prefixes);
-
-	struct intervals ipv6 = cut(prefixes, count, AF_INET6, &scratch);
-	struct tree tree6 = {.intervals = &ipv6, .keys = USHER_SOURCE6_KEYS, .family = AF_INET6};
-
-	plant(&tree6, &trees->arena, &trees->source6_lines, &trees->source6_class_lines);
-	trees->source6 = tree6.lines6;
-	trees->source6_classes = tree6.classes;
+	intervals = source_intervals_of(prefixes, count, family, SOURCE_CLASS, &scratch);
+	*classes = plant(&intervals, family, false, &trees->arena);
+	intervals = source_intervals_of(prefixes, count, family, SOURCE_CLASS_AND_BITS, &scratch);
+	*with_lengths = plant(&intervals, family, true, &trees->arena);
 	arena_free(&scratch);
 }
 
@@ -348,47 +124,11 @@ struct source_trees *source_trees_of(const struct policy *policy, struct source_
 	trees->classes = classes_of(policy, &trees->arena);
 	/* What has too many is refused by whoever looks at the count; its numbers would not fit. */
 	if (trees->classes.count <= USHER_CLASSES_MAX) {
-		build(policy, trees);
+		build(policy, trees, AF_INET, &trees->classes4, &trees->prefixes4);
+		build(policy, trees, AF_INET6, &trees->classes6, &trees->prefixes6);
 		digest_of(trees);
 	}
 	return trees;
-}
-
-/* How many of a line's keys are not above the address. */
-static size_t rank_of(const struct source_trees *trees, int family, size_t line, struct number address)
-{
-	size_t keys = family == AF_INET ? USHER_SOURCE4_KEYS : USHER_SOURCE6_KEYS, rank = 0;
-
-	for (; rank < keys; rank++) {
-		struct number key = {.low = family == AF_INET ? trees->source4[line].first[rank] : 0};
-
-		if (family == AF_INET6)
-			key = (struct number){trees->source6[line].first[rank].high,
-					      trees->source6[line].first[rank].low};
-		if (compare_numbers(key, address) > 0)
-			break;
-	}
-	return rank;
-}
-
-size_t source_trees_find(const struct source_trees *trees, const struct usher_address *address)
-{
-	int family = address_family(address);
-	size_t keys = family == AF_INET ? USHER_SOURCE4_KEYS : USHER_SOURCE6_KEYS, line = 0, found = 0;
-	size_t lines = family == AF_INET ? trees->source4_lines : trees->source6_lines;
-	const struct usher_line16 *classes = family == AF_INET ? trees->source4_classes : trees->source6_classes;
-	const struct number number = number_of(address, family);
-
-	while (line < lines) {
-		size_t rank = rank_of(trees, family, line, number);
-
-		if (rank)
-			found = line * keys + rank;
-		line = line * (keys + 1) + 1 + rank;
-	}
-	if (!found)
-		return family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
-	return classes[(found - 1) / 32].value[(found - 1) % 32];
 }
 
 void source_trees_release(struct source_trees *trees)
@@ -397,4 +137,140 @@ void source_trees_release(struct source_trees *trees)
 		return;
 	arena_free(&trees->arena);
 	free(trees);
+}
+
+/* ---- searching --------------------------------------------------------------------------------------------- */
+
+static struct source_number key_at(const struct source_tree *tree, size_t line, size_t key)
+{
+	if (tree->family == AF_INET)
+		return (struct source_number){.low = tree->lines4[line].first[key]};
+	return (struct source_number){tree->lines6[line].first[key].high, tree->lines6[line].first[key].low};
+}
+
+static uint16_t value_at(const struct source_tree *tree, const struct usher_line16 *values, size_t line, size_t key)
+{
+	size_t position = line * keys_of(tree) + key;
+
+	return values[position / 32].value[position % 32];
+}
+
+/* How many of a line's keys are not above the address. */
+static size_t rank_of(const struct source_tree *tree, size_t line, struct source_number address)
+{
+	size_t keys = keys_of(tree), rank = 0;
+
+	if (tree->family == AF_INET) {
+		const uint32_t *first = tree->lines4[line].first;
+
+		/* All of them, as they are in order: no branch to guess. */
+		for (size_t key = 0; key < USHER_SOURCE4_KEYS; key++)
+			rank += first[key] <= address.low;
+		return rank;
+	}
+	while (rank < keys && source_number_compare(key_at(tree, line, rank), address) <= 0)
+		rank++;
+	return rank;
+}
+
+/* Which interval an address is in: its line and key. False: it is before the first. */
+static bool find(const struct source_tree *tree, struct source_number address, size_t *ret_line, size_t *ret_key)
+{
+	size_t keys = keys_of(tree), line = 0;
+	bool found = false;
+
+	while (line < tree->line_count) {
+		size_t rank = rank_of(tree, line, address);
+
+		if (rank) {
+			found = true;
+			*ret_line = line;
+			*ret_key = rank - 1;
+		}
+		line = line * (keys + 1) + 1 + rank;
+	}
+	return found;
+}
+
+static uint16_t class_at(const struct source_trees *trees, int family, struct source_number address)
+{
+	const struct source_tree *tree = family == AF_INET ? &trees->classes4 : &trees->classes6;
+	size_t line, key;
+
+	if (!find(tree, address, &line, &key))
+		return family == AF_INET ? USHER_CLASS_UNKNOWN4 : USHER_CLASS_UNKNOWN6;
+	return value_at(tree, tree->classes, line, key);
+}
+
+size_t source_trees_find(const struct source_trees *trees, const struct usher_address *address)
+{
+	int family = address_family(address);
+
+	return class_at(trees, family, source_number_of(address, family));
+}
+
+bool source_trees_prefix(const struct source_trees *trees, const struct usher_address *address, size_t class_id,
+			 uint8_t *ret_bits)
+{
+	int family = address_family(address);
+	const struct source_tree *tree = family == AF_INET ? &trees->prefixes4 : &trees->prefixes6;
+	size_t line, key;
+	uint16_t bits;
+
+	if (!find(tree, source_number_of(address, family), &line, &key) ||
+	    value_at(tree, tree->classes, line, key) != class_id)
+		return false;
+	bits = value_at(tree, tree->lengths, line, key);
+	if (bits == SOURCE_NO_PREFIX)
+		return false;
+	*ret_bits = (uint8_t)bits;
+	return true;
+}
+
+/* ---- what is in a range ------------------------------------------------------------------------------------ */
+
+struct range {
+	struct source_number first, last;
+	uint16_t *classes;
+	size_t count, capacity;
+	uint64_t seen[USHER_CLASSES_MAX / 64];
+};
+
+static void note(struct range *range, uint16_t class_id)
+{
+	uint64_t bit = 1ULL << class_id % 64, *word = &range->seen[class_id / 64];
+
+	if (*word & bit)
+		return;
+	*word |= bit;
+	range->classes = array_grow(range->classes, range->count, &range->capacity, sizeof(*range->classes));
+	range->classes[range->count++] = class_id;
+}
+
+/* In order, what begins behind the range's first address. Depth: logarithm of the lines. */
+static void walk(const struct source_tree *tree, size_t line, struct range *range)
+{
+	size_t keys = keys_of(tree);
+
+	if (line >= tree->line_count)
+		return;
+	for (size_t key = rank_of(tree, line, range->first); key <= keys; key++) {
+		walk(tree, line * (keys + 1) + 1 + key, range);
+		if (key == keys || source_number_compare(key_at(tree, line, key), range->last) > 0)
+			return;
+		note(range, value_at(tree, tree->classes, line, key));
+	}
+}
+
+void source_trees_within(const struct source_trees *trees, const struct usher_address *address, uint8_t bits,
+			 uint16_t **ret_classes, size_t *ret_count)
+{
+	int family = address_family(address);
+	struct range range = {.first = source_number_of(address, family)};
+
+	range.last = source_number_last(range.first, 128u - bits);
+	note(&range, class_at(trees, family, range.first));
+	walk(family == AF_INET ? &trees->classes4 : &trees->classes6, 0, &range);
+	*ret_classes = range.classes;
+	*ret_count = range.count;
 }

@@ -30,8 +30,11 @@ struct catalog_service {
 	const char *model;
 };
 
+struct source_trees;
+
 struct catalog {
 	struct arena arena;
+	struct source_trees *trees; /* held: whom its source prefixes mean; or NULL */
 	uint64_t generation;
 	uint32_t epoch;
 	char policy_digest[65];

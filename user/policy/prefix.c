@@ -126,6 +126,23 @@ int prefix_parse(const char *text, size_t length, struct usher_address *ret_addr
 	return 0;
 }
 
+const char *prefix_print(const struct usher_address *address, uint8_t bits, char text[PREFIX_TEXT])
+{
+	unsigned int shown = address_is_ipv4(address) ? bits - 96u : bits;
+	char *at;
+
+	address_print(address, text);
+	at = text + strlen(text);
+	*at++ = '/';
+	if (shown >= 100)
+		*at++ = '1';
+	if (shown >= 10)
+		*at++ = (char)('0' + shown / 10 % 10);
+	*at++ = (char)('0' + shown % 10);
+	*at = '\0';
+	return text;
+}
+
 bool prefix_clear_host(struct usher_address *address, unsigned int bits)
 {
 	bool was_set = false;

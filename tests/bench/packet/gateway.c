@@ -30,7 +30,7 @@
 static const __u64 hash_key[USHER_HASH_KEYS] = {0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL,
 						0x8796a5b4c3d2e1f0ULL, 0x13579bdf02468aceULL};
 
-const struct gateway_limits gateway_unlimited = {1u << 30, 1u << 30, 1u << 30};
+const struct gateway_limits gateway_unlimited = {1u << 30, 1u << 30, 1u << 30, false};
 
 void must(int error, const char *what)
 {
@@ -93,6 +93,8 @@ void gateway_open(uint32_t lines, const struct gateway_limits *limits, struct ga
 	open_map(gateway, "tenants", sizeof(struct usher_tenant_state), &gateway->tenants);
 	open_map(gateway, "generations", sizeof(struct usher_generation), &gateway->generations);
 	must(publisher_open(&gateway->program, &problem, &gateway->publisher), problem.text);
+	if (limits->unread)
+		return;
 	gateway->rings = ring_buffer__new(program_map(&gateway->program, "events"), forget_record, NULL, NULL);
 	must(gateway->rings ? 0 : errno, "events");
 	must(ring_buffer__add(gateway->rings, program_map(&gateway->program, "events_required"), forget_record, NULL),
@@ -103,7 +105,8 @@ void gateway_open(uint32_t lines, const struct gateway_limits *limits, struct ga
 void gateway_close(struct gateway *gateway)
 {
 	atomic_store(&gateway->stop, true);
-	thrd_join(gateway->reader, NULL);
+	if (gateway->rings)
+		thrd_join(gateway->reader, NULL);
 	ring_buffer__free(gateway->rings);
 	publisher_close(gateway->publisher);
 	mapping_close(&gateway->flows);

@@ -15,6 +15,8 @@
 #include "base/address.h"
 #include "base/cleanup.h"
 #include "compile/compile.h"
+#include "compile/sources.h"
+#include "policy/policy.h"
 
 static const struct record_stamp stamp = {.realtime = 1767225600123000000LL, .boot_id = 0xfeedULL};
 
@@ -374,6 +376,104 @@ static void test_many_decisions_in_one_record(void **state)
 	catalog_free(catalog);
 }
 
+/* ---- the prefix that says who it is -------------------------------------------------------------------------- */
+
+static const char prefixes[] = "{\"apiVersion\": \"usher/v1\", \"models\": {}, \"backends\": {}, \"services\": {}, "
+			       "\"rules\": [], \"tenants\": {"
+			       "\"wide\": {\"sources\": [{\"prefix\": \"203.0.112.0/22\", \"region\": \"DE\"}, "
+			       "{\"prefix\": \"2001:db8::/32\", "
+			       "\"region\": \"DE\"}]},"
+			       "\"narrow\": {\"sources\": [{\"prefix\": \"203.0.113.64/26\", \"region\": \"DE\"}, "
+			       "{\"prefix\": \"203.0.113.9/32\", "
+			       "\"region\": \"DE\"}, {\"prefix\": \"2001:db8:a:b::/64\", \"region\": \"DE\"}]},"
+			       "\"net\": {\"sources\": [{\"prefix\": \"203.0.114.0/24\", \"region\": \"DE\"}, "
+			       "{\"prefix\": \"2001:db8:c::/48\", "
+			       "\"region\": \"DE\"}]}}}";
+
+static struct catalog *catalog_with_prefixes(void)
+{
+	struct diagnostics diagnostics = {.file = "test.json"};
+	struct catalog *catalog = catalog_of(9, 6);
+	struct policy *policy;
+
+	if (policy_parse("test.json", prefixes, strlen(prefixes), 0, &diagnostics, &policy)) {
+		diagnostics_print(&diagnostics, stderr);
+		fail();
+	}
+	diagnostics_free(&diagnostics);
+	catalog->trees = source_trees_of(policy, NULL);
+	policy_free(policy);
+	return catalog;
+}
+
+/* prefix NULL: none is on record. */
+static void expect_prefix(const struct catalog *catalog, const struct veil *veil, const char *client,
+			  const char *prefix)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct usher_event event = event_of(USHER_REASON_ADMITTED);
+	struct json_object *record, *got;
+
+	address_parse(client, &event.client);
+	event.class_id = (uint16_t)source_trees_find(catalog->trees, &event.client);
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL, veil);
+	record = parsed(&line);
+	got = field(record, "client_prefix");
+	if (prefix)
+		assert_string_equal(json_object_get_string(got), prefix);
+	else
+		assert_null(got);
+	json_object_put(record);
+}
+
+static void test_the_prefix_that_classified_the_client(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_with_prefixes();
+	struct usher_event event = event_of(USHER_REASON_ADMITTED);
+
+	(void)state;
+	expect_prefix(catalog, NULL, "203.0.112.1", "203.0.112.0/22");
+	expect_prefix(catalog, NULL, "203.0.113.65", "203.0.113.64/26");
+	expect_prefix(catalog, NULL, "203.0.113.9", "203.0.113.9/32");
+	expect_prefix(catalog, NULL, "203.0.113.10", "203.0.112.0/22");
+	expect_prefix(catalog, NULL, "2001:db8:a:b::1", "2001:db8:a:b::/64");
+	expect_prefix(catalog, NULL, "2001:db8:ffff::1", "2001:db8::/32");
+	expect_prefix(catalog, NULL, "198.51.100.1", NULL); /* nobody's */
+	expect_prefix(catalog, NULL, "2001:db9::1", NULL);
+	/* Not what these prefixes make of it. */
+	event.class_id = (uint16_t)(source_trees_find(catalog->trees, &event.client) + 1);
+	record_decision(&line, &stamp, &event, catalog, NULL, NULL, NULL);
+	assert_non_null(memmem(line.bytes, line.length, "\"client_prefix\":null", 20));
+	catalog_free(catalog);
+}
+
+/* What a prefix may not tell: more than the network of an address that is not on record itself. */
+static void test_a_prefix_tells_no_more_than_the_network(void **state)
+{
+	static const enum client_address modes[] = {CLIENT_TRUNCATED, CLIENT_HMAC};
+	struct catalog *catalog = catalog_with_prefixes();
+	struct problem problem = {0};
+	struct veil *veil;
+	bool damaged;
+
+	(void)state;
+	assert_int_equal(veil_open("/nonexistent/keys", &problem, &veil, &damaged), 0);
+	for (size_t i = 0; i < 2; i++) {
+		veil_set(veil, &(struct client_privacy){.mode = modes[i]});
+		expect_prefix(catalog, veil, "203.0.113.9", NULL);
+		expect_prefix(catalog, veil, "203.0.113.65", NULL);
+		expect_prefix(catalog, veil, "2001:db8:a:b::1", NULL);
+		expect_prefix(catalog, veil, "203.0.112.1", "203.0.112.0/22");
+		expect_prefix(catalog, veil, "203.0.114.77", "203.0.114.0/24");
+		expect_prefix(catalog, veil, "2001:db8:c:d::1", "2001:db8:c::/48");
+	}
+	veil_set(veil, &(struct client_privacy){.mode = CLIENT_PLAIN});
+	expect_prefix(catalog, veil, "203.0.113.9", "203.0.113.9/32");
+	veil_close(veil);
+	catalog_free(catalog);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +486,8 @@ int main(void)
 		cmocka_unit_test(test_any_bytes_make_a_line),
 		cmocka_unit_test(test_generations_are_kept_while_records_may_name_them),
 		cmocka_unit_test(test_many_decisions_in_one_record),
+		cmocka_unit_test(test_the_prefix_that_classified_the_client),
+		cmocka_unit_test(test_a_prefix_tells_no_more_than_the_network),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

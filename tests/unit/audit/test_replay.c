@@ -17,6 +17,7 @@
 #include "base/address.h"
 #include "policy/members.h"
 #include "policy/policy.h"
+#include "policy/prefix.h"
 
 #define POLICY(rules)                                                                                                  \
 	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"},"       \
@@ -143,6 +144,94 @@ static void without_an_address_the_record_says_who_it_was(void **state)
 	end_replay();
 }
 
+static struct replay_question question_in(uint8_t reason, const char *range, bool by_prefix, const char *backend)
+{
+	struct replay_question question = question_of(reason, NULL, backend);
+
+	question.has_range = true;
+	question.by_prefix = by_prefix;
+	assert_int_equal(prefix_parse(range, strlen(range), &question.client, &question.range_bits), 0);
+	return question;
+}
+
+/* germans: x has 198.51.100.0/24 in Germany but for 198.51.100.64/26 in France; there is nobody else that it lets in. */
+static void a_prefix_on_record_is_enough_if_it_is_one_outcome(void **state)
+{
+	struct replay_question question;
+
+	(void)state;
+	open_replay(germans);
+	/* Whole in one of its prefixes. */
+	assert_false(expect(question_in(USHER_REASON_ADMITTED, "198.51.100.128/25", true, "fr"), REPLAY_MOVED,
+			    USHER_REASON_REQUIRE_RULE, "home")
+			     .by_recorded);
+	expect(question_in(USHER_REASON_ADMITTED, "198.51.100.64/27", true, "fr"), REPLAY_SAME, USHER_REASON_ADMITTED,
+	       "all");
+	/* Nobody's any more, though the record says x. */
+	expect(question_in(USHER_REASON_ADMITTED, "192.0.2.0/24", true, "fr"), REPLAY_DENIED,
+	       USHER_REASON_NO_ALLOW_RULE, NULL);
+	expect(question_in(USHER_REASON_ADMITTED, "203.0.113.0/24", true, "de"), REPLAY_DENIED,
+	       USHER_REASON_NO_ALLOW_RULE, NULL);
+	/* A longer one inside makes it two: with de as the backend they come to the same, with fr they do not. */
+	expect(question_in(USHER_REASON_ADMITTED, "198.51.100.0/24", true, "de"), REPLAY_SAME, USHER_REASON_ADMITTED,
+	       "all");
+	assert_false(expect(question_in(USHER_REASON_ADMITTED, "198.51.100.0/24", true, "fr"), REPLAY_SPLIT, 0, NULL)
+			     .by_recorded);
+	/* It holds all of theirs, and what is nobody's. */
+	expect(question_in(USHER_REASON_ADMITTED, "198.51.0.0/16", true, "de"), REPLAY_SPLIT, 0, NULL);
+	expect(question_in(USHER_REASON_DENY_RULE, "198.51.0.0/16", true, ""), REPLAY_SPLIT, 0, NULL);
+	/* A network alone may have been one side of a prefix that is there in both policies. */
+	assert_true(expect(question_in(USHER_REASON_ADMITTED, "198.51.100.0/24", false, "fr"), REPLAY_MOVED,
+			   USHER_REASON_REQUIRE_RULE, "home")
+			    .by_recorded);
+	/* But not if nothing of it is what the record says any more. */
+	question = question_in(USHER_REASON_ADMITTED, "198.51.100.0/24", false, "fr");
+	strcpy(question.tenant, "y");
+	expect(question, REPLAY_SPLIT, 0, NULL);
+	strcpy(question.tenant, "nobody");
+	expect(question, REPLAY_UNANSWERABLE, 0, NULL);
+	end_replay();
+}
+
+static void expect_range(const char *endpoint, const char *prefix, const char *range, bool by_prefix)
+{
+	struct replay_question question;
+	char line[512], text[PREFIX_TEXT];
+	uint64_t count;
+
+	snprintf(line, sizeof(line),
+		 "{\"time\":\"2026-01-01T00:00:00.000Z\",\"type\":\"decision\",\"reason\":\"admitted\",\"client_"
+		 "prefix\":%s,"
+		 "\"src_endpoint\":%s,\"dst_endpoint\":null}",
+		 prefix, endpoint);
+	assert_int_equal(replay_parse(line, strlen(line), &question, &count), 0);
+	assert_int_equal(question.has_range, range != NULL);
+	assert_int_equal(question.by_prefix, by_prefix);
+	if (range)
+		assert_string_equal(prefix_print(&question.client, question.range_bits, text), range);
+	for (size_t length = 0; length < strlen(line); length++)
+		replay_parse(line, length, &question, &count);
+}
+
+static void the_narrower_of_prefix_and_network_counts(void **state)
+{
+	static const char hidden[] = "{\"ip\":null,\"pseudonym\":\"00\",\"key\":\"00\",\"port\":7}",
+			  network[] = "{\"ip\":\"203.0.113.0\",\"bits\":24,\"port\":7}";
+
+	(void)state;
+	expect_range(hidden, "null", NULL, false);
+	expect_range(hidden, "\"203.0.113.0/24\"", "203.0.113.0/24", true);
+	expect_range(hidden, "\"2001:db8::/32\"", "2001:db8::/32", true);
+	expect_range(hidden, "\"nonsense\"", NULL, false);
+	expect_range(network, "null", "203.0.113.0/24", false);
+	expect_range(network, "\"203.0.112.0/22\"", "203.0.113.0/24", true);
+	expect_range(network, "\"203.0.113.0/24\"", "203.0.113.0/24", true);
+	expect_range("{\"ip\":\"2001:db8:a::\",\"bits\":48,\"port\":7}", "\"2001:db8::/32\"", "2001:db8:a::/48", true);
+	expect_range("{\"ip\":\"203.0.113.0\",\"bits\":99,\"port\":7}", "null", NULL, false);
+	/* All of the address is there: nothing else counts. */
+	expect_range("{\"ip\":\"203.0.113.9\",\"port\":7}", "\"203.0.113.0/24\"", NULL, false);
+}
+
 static void members_of_a_pool_are_known_by_their_pool(void **state)
 {
 	static const char pool[] =
@@ -226,6 +315,8 @@ int main(void)
 		cmocka_unit_test(who_was_allowed_and_who_was_not),
 		cmocka_unit_test(what_is_of_the_moment_is_no_policys),
 		cmocka_unit_test(without_an_address_the_record_says_who_it_was),
+		cmocka_unit_test(a_prefix_on_record_is_enough_if_it_is_one_outcome),
+		cmocka_unit_test(the_narrower_of_prefix_and_network_counts),
 		cmocka_unit_test(members_of_a_pool_are_known_by_their_pool),
 		cmocka_unit_test(another_port_or_protocol_is_another_service),
 		cmocka_unit_test(lines_are_read_as_they_are_written),

@@ -112,11 +112,14 @@ static int is_key(const struct dirent *entry)
 	return strstr(entry->d_name, ".pem") != NULL;
 }
 
+static struct verify_range part = VERIFY_ALL;
+static int part_error;
+
 static struct verify_summary verified_with(const struct chain_checkpoint *witnesses, size_t count)
 {
 	struct signer_key *keys[8];
 	struct verify_trust trust = {.keys = keys, .witnesses = witnesses, .witness_count = count};
-	struct verify_summary summary;
+	struct verify_summary summary = {0};
 	struct dirent **entries;
 	int found = scandir(folder, &entries, is_key, alphasort);
 	char path[512];
@@ -128,7 +131,7 @@ static struct verify_summary verified_with(const struct chain_checkpoint *witnes
 	}
 	free(entries);
 	findings[0] = '\0';
-	assert_int_equal(verify_folder(folder, &trust, note, NULL, &summary), 0);
+	assert_int_equal(verify_range(folder, part, &trust, note, NULL, &summary), part_error);
 	for (size_t i = 0; i < trust.key_count; i++)
 		signer_key_free(keys[i]);
 	return summary;
@@ -282,6 +285,71 @@ static void a_segment_that_is_gone_or_another_ones(void **state)
 	store(0, bytes, strlen(bytes));
 	expect("nothing seals the end of the segment");
 	free(bytes);
+}
+
+static void a_part_is_verified_by_itself(void **state)
+{
+	struct verify_summary summary;
+	size_t length;
+	char *bytes, path[512];
+
+	(void)state;
+	write_log(4);
+	part = (struct verify_range){2, 3};
+	summary = verified();
+	assert_string_equal(findings, "");
+	assert_int_equal(summary.segments, 2);
+	assert_int_equal(summary.first_segment, 2);
+	assert_int_equal(summary.decisions, 2 * BATCHES * LINES);
+	/* What is before it does not count, what is in it does, and where the one after it goes on from. */
+	bytes = load(0, &length);
+	bytes[300]++;
+	store(0, bytes, length);
+	free(bytes);
+	verified();
+	assert_string_equal(findings, "");
+	bytes = load(2, &length);
+	line_of(bytes, 11)[60]++;
+	store(2, bytes, length);
+	expect("3:9-15 the batch of seal 90 is not what was sealed");
+	line_of(bytes, 11)[60]--;
+	store(2, bytes, length);
+	free(bytes);
+	bytes = load(3, &length);
+	*strstr(bytes, "\"seal\":1") = '!';
+	store(3, bytes, length);
+	expect("4:1-1 the segment does not begin with a line that says where the chain goes on");
+	path_of(3, path);
+	assert_int_equal(unlink(path), 0);
+	verified();
+	assert_string_equal(findings, ""); /* the log ends there then, which is for witnesses */
+	path_of(1, path);
+	assert_int_equal(unlink(path), 0);
+	expect("segment 3 stands where 2 is due");
+	part = (struct verify_range){2, 9};
+	part_error = -ERANGE;
+	verified();
+	part = VERIFY_ALL;
+	part_error = 0;
+}
+
+static void nothing_at_all_is_a_text_too(void **state)
+{
+	struct segments segments;
+	struct segment_text text;
+	char path[512];
+
+	(void)state;
+	write_log(2);
+	path_of(1, path);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(segments_list(folder, &segments), 0);
+	assert_int_equal(segment_read(folder, segments.items[1].name, &text), 0);
+	assert_non_null(text.bytes);
+	assert_int_equal(text.length, 0);
+	segment_release(&text);
+	segments_free(&segments);
+	expect("2:0-0 the segment is empty");
 }
 
 /* Everything is worked out anew behind an edit, as who can write to the folder could; but for the signatures. */
@@ -538,6 +606,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_edit_is_found_where_it_is, begin, end),
 		cmocka_unit_test_setup_teardown(moved_lines_and_numbers, begin, end),
 		cmocka_unit_test_setup_teardown(a_segment_that_is_gone_or_another_ones, begin, end),
+		cmocka_unit_test_setup_teardown(a_part_is_verified_by_itself, begin, end),
+		cmocka_unit_test_setup_teardown(nothing_at_all_is_a_text_too, begin, end),
 		cmocka_unit_test_setup_teardown(a_chain_that_was_made_anew_is_not_signed, begin, end),
 		cmocka_unit_test_setup_teardown(witnesses_know_what_was_cut_off_or_written_anew, begin, end),
 		cmocka_unit_test_setup_teardown(what_a_crash_leaves_is_sealed_and_told, begin, end),

@@ -518,14 +518,31 @@ def simulate_says_what_another_policy_would_have_made_of_it():
     answer = json.loads(ended.out)
     equal(ended.status, NO, "status")
     equal(answer["decisions"], {"same": 0, "allowed-to-denied": 2, "denied-to-allowed": 0, "moved": 0, "of-the-moment": 1,
-                                "unanswerable": 40}, "counts")
+                                "unanswerable": 40, "split-prefix": 0}, "counts")
     change = next(c for c in answer["changes"] if c["change"] == "allowed-to-denied")
     equal((change["count"], change["before"], change["after"], change["examples"][0]),
           (2, "admitted", "no-allow-rule", "2026-11-01T09:00:00.000Z from 198.18.0.1"), "change")
-    ended = run("simulate", GOOD, "--dir", folder, "--since", "2026-11-02", "--until", "2026-11-02T09:00:00Z")
+    ended = run("simulate", GOOD, "--dir", folder, "--since", "2026-11-02", "--until", "2026-11-02T09:00:01Z")
     equal(ended.out.splitlines()[-2].startswith("1 decisions: 0 the same, 1 allowed and then denied"), True, ended.out)
+    for words, count in ((["--until", "2026-11-01"], 1), (["--since", "2026-11-01", "--until", "2026-11-02"], 43),
+                         (["--since", "2026-11-02T09:00:00Z", "--until", "2026-11-02T09:00:00.001Z"], 1),
+                         (["--since", "2026-11-02T10:00:01+01:00"], 41), (["--reason", "draining"], 1), (["--verdict", "refuse"], 1),
+                         (["--client", "198.18.0.0/24"], 3), (["--tenant", "nobody"], 0), (["--service", name], 43)):
+        told = json.loads(run("-j", "simulate", GOOD, "--dir", folder, *words).out)
+        equal(sum(told["decisions"].values()), count, " ".join(words))
+        # The same words, the same records.
+        found = run("-j", "audit", "query", "--dir", folder, *words).out.splitlines()
+        equal(sum(json.loads(line).get("count", 1) for line in found), count, "query " + " ".join(words))
     equal(run("simulate", GOOD, "--dir", folder, "--until", "2026-10-01").status, OK, "nothing changes")
+    for text in ("x", "0", "3-2", "2-", "-2", "1-2x", "99999999999"):
+        misused("audit", "verify", "--segments", text, words=["--segments"])
+    ended = run("audit", "verify", "--dir", folder, "--segments", "1-2")
+    equal((ended.status, "does not go so far" in ended.err), (SYSTEM, True), "a range that is not there")
     misused("simulate", GOOD, "--since", "yesterday", words=["2026-03-01"])
+    misused("simulate", GOOD, "--until", "2026-02-30", words=["--until", "2026-03-01"])
+    misused("simulate", GOOD, "--since", "2026-11-02", "--until", "2026-11-01", words=["nothing is since"])
+    misused("simulate", GOOD, "--reason", "no-such", words=["--reason"])
+    misused("simulate", GOOD, "--type", "gap", words=["type"])
     equal(run("simulate", GOOD, "--dir", scratch.name + "/none").status, SYSTEM, "no such folder")
 
 

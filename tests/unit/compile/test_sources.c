@@ -81,8 +81,8 @@ static bool covers(const struct usher_address *prefix, unsigned int bits, const 
 	return true;
 }
 
-/* "tenant region family" of the longest prefix, of the policy's own and of its geography files. */
-static void slow(const struct policy *policy, const struct usher_address *address, char text[128])
+/* "tenant region family" of the longest prefix, of the policy's own and of its geography files; its bits, -1: there is none. */
+static int slow(const struct policy *policy, const struct usher_address *address, char text[128])
 {
 	const char *tenant = "unknown";
 	int best = -1;
@@ -110,6 +110,7 @@ static void slow(const struct policy *policy, const struct usher_address *addres
 			region_print(&policy->geos[g].regions[prefix->region], region);
 		}
 	snprintf(text, 128, "%s %s %d", tenant, region, address_family(address));
+	return best;
 }
 
 static void quick(const struct tables *tables, const struct usher_address *address, char text[128])
@@ -122,8 +123,14 @@ static void quick(const struct tables *tables, const struct usher_address *addre
 static void compare(const struct compiled *compiled, const struct usher_address *address)
 {
 	char wanted[128], got[128], name[ADDRESS_TEXT];
+	int bits = slow(compiled->policy, address, wanted);
+	size_t class_id = search(compiled->tables, address);
+	uint8_t found;
 
-	slow(compiled->policy, address, wanted);
+	if (source_trees_prefix(compiled->tables->trees, address, class_id + 1, &found))
+		fail_msg("%s has a prefix of a class that it is not of", address_print(address, name));
+	if (source_trees_prefix(compiled->tables->trees, address, class_id, &found) ? found != bits : bits != -1)
+		fail_msg("the prefix of %s does not have %d bits", address_print(address, name), bits);
 	quick(compiled->tables, address, got);
 	if (strcmp(wanted, got) != 0)
 		fail_msg("%s is \"%s\", and the tree says \"%s\"", address_print(address, name), wanted, got);
@@ -146,6 +153,55 @@ static void mask(struct usher_address *address, unsigned int bits, bool up)
 
 		address->bytes[bit / 8] = up ? address->bytes[bit / 8] | one : address->bytes[bit / 8] & (uint8_t)~one;
 	}
+}
+
+/* ---- ranges -------------------------------------------------------------------------------------------------- */
+
+/* Where the class of a range's addresses may change: at its beginning, and at the beginning and behind the end of each prefix. */
+static void mark_class(const struct compiled *compiled, const struct usher_address *range, unsigned int bits,
+		       const struct usher_address *at, bool *ret_seen)
+{
+	if (covers(range, bits, at) && address_family(at) == address_family(range))
+		ret_seen[search(compiled->tables, at)] = true;
+}
+
+static void mark_prefix(const struct compiled *compiled, const struct usher_address *range, unsigned int bits,
+			const struct usher_address *prefix, unsigned int prefix_bits, bool *ret_seen)
+{
+	struct usher_address edge = *prefix;
+
+	mark_class(compiled, range, bits, &edge, ret_seen);
+	mask(&edge, prefix_bits, true);
+	step(&edge, 1);
+	mark_class(compiled, range, bits, &edge, ret_seen);
+}
+
+static void compare_range(const struct compiled *compiled, const struct usher_address *range, unsigned int bits)
+{
+	static bool seen[USHER_CLASSES_MAX];
+	const struct policy *policy = compiled->policy;
+	size_t count, wanted = 0, classes_count = compiled->tables->class_count;
+	uint16_t *classes;
+
+	memset(seen, 0, classes_count * sizeof(*seen));
+	mark_class(compiled, range, bits, range, seen);
+	for (size_t t = 0; t < policy->tenant_count; t++)
+		for (size_t s = 0; s < policy->tenants[t].source_count; s++)
+			mark_prefix(compiled, range, bits, &policy->tenants[t].sources[s].address,
+				    policy->tenants[t].sources[s].bits, seen);
+	for (size_t g = 0; g < policy->geo_count; g++)
+		for (size_t i = 0; i < policy->geos[g].prefix_count; i++)
+			mark_prefix(compiled, range, bits, &policy->geos[g].prefixes[i].address,
+				    policy->geos[g].prefixes[i].bits, seen);
+	source_trees_within(compiled->tables->trees, range, (uint8_t)bits, &classes, &count);
+	for (size_t i = 0; i < classes_count; i++)
+		wanted += seen[i];
+	assert_int_equal(count, wanted);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(seen[classes[i]]);
+		seen[classes[i]] = false; /* each once */
+	}
+	free(classes);
 }
 
 /* ---- policies ------------------------------------------------------------------------------------------------ */
@@ -279,6 +335,10 @@ static void compare_all(uint64_t seed, size_t count)
 		for (int b = 12; b < 16; b++)
 			address.bytes[b] ^= next_random(&random) % 2 ? 0 : (uint8_t)next_random(&random);
 		compare(&compiled, &address);
+		if (i < 200) {
+			random_prefix(&random, next_random(&random) % 2, &address, &bits);
+			compare_range(&compiled, &address, bits);
+		}
 	}
 	compiled_free(&compiled);
 	free(text.text);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "reader.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define TICK (20 * CLOCK_MILLISECOND) /* the daemon's: user/daemon/loop.c */
+
+double bench_clock(clockid_t id)
+{
+	struct timespec time;
+
+	must(clock_gettime(id, &time) ? errno : 0, "clock");
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void sleep_until(int64_t when)
+{
+	const struct timespec time = {when / CLOCK_SECOND, when % CLOCK_SECOND};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
+static void *read_on(void *context)
+{
+	const struct sched_param before_others = {.sched_priority = 1};
+	struct reader *reader = context;
+	int64_t next = clock_monotonic(), second = next;
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	must(pthread_setaffinity_np(pthread_self(), sizeof(first), &first), "reader's CPU");
+	/* What it begins, the compressor, is of ordinary priority, and less than that. */
+	must(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &before_others) ? errno : 0, "reader's priority");
+	while (!atomic_load(&reader->stop)) {
+		int64_t now = clock_monotonic();
+
+		must(journal_drain(reader->journal, NULL, NULL), "drain");
+		if (now - second >= CLOCK_SECOND) {
+			second = now;
+			must(journal_tick(reader->journal), "tick");
+			must(journal_tend(reader->journal), "tend");
+		}
+		next = next + TICK > now ? next + TICK : now;
+		if (!atomic_load(&reader->eager))
+			sleep_until(next);
+	}
+	return NULL;
+}
+
+void reader_open(struct gateway *gateway, const char *folder, struct catalog *catalog, struct reader *ret_reader)
+{
+	char key[300], client_keys[300];
+	const struct journal_options options = {.folder = folder, .key = key, .client_keys = client_keys};
+	struct problem problem = {0};
+
+	*ret_reader = (struct reader){.gateway = gateway};
+	snprintf(key, sizeof(key), "%s/private", folder);
+	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", folder);
+	must(events_open(&gateway->program, &ret_reader->rings), "rings");
+	must(mkdir(folder, 0700) ? errno : 0, folder);
+	must(journal_open(&gateway->program, gateway->publisher, &options, &problem, &ret_reader->journal),
+	     problem.text);
+	journal_catalog(ret_reader->journal, catalog);
+	must(pthread_create(&ret_reader->thread, NULL, read_on, ret_reader), "reader");
+}
+
+void reader_close(struct reader *reader)
+{
+	atomic_store(&reader->stop, true);
+	pthread_join(reader->thread, NULL);
+	journal_close(reader->journal);
+	events_close(reader->rings);
+}
+
+size_t reader_backlog(const struct reader *reader)
+{
+	return events_waiting(reader->rings, USHER_RING_EVENTS) + events_waiting(reader->rings, USHER_RING_REQUIRED);
+}
+
+void reader_catch_up(const struct reader *reader)
+{
+	while (reader_backlog(reader))
+		usleep(1000);
+}
+
+double reader_cpu(const struct reader *reader)
+{
+	clockid_t clock;
+
+	must(pthread_getcpuclockid(reader->thread, &clock), "reader's clock");
+	return bench_clock(clock);
+}
