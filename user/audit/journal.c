@@ -393,6 +393,7 @@ int journal_tick(struct journal *journal)
 		error = journal->checkpoint_error = ledger_checkpoint(journal->ledger, &stamp);
 		journal->write_errors += error != 0;
 		journal->unsynced = true;
+		fall_behind(journal);
 	}
 	synced = sync_log(journal);
 	return error ? error : synced;

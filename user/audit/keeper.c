@@ -138,4 +138,5 @@ int keeper_tick(struct keeper *keeper, const struct record_stamp *stamp)
 void keeper_totals(const struct keeper *keeper, struct keeper_totals *ret_totals)
 {
 	*ret_totals = keeper->totals;
+	ret_totals->working = keeper->compressor != NULL;
 }

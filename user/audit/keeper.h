@@ -23,7 +23,8 @@ int keeper_tick(struct keeper *keeper, const struct record_stamp *stamp);
 
 struct keeper_totals {
 	uint64_t compressed, deleted, errors;
-	int error; /* of the last round through all of them; 0: nothing failed */
+	int error;	  /* of the last round through all of them; 0: nothing failed */
+	uint32_t working; /* segments that are being compressed */
 };
 void keeper_totals(const struct keeper *keeper, struct keeper_totals *ret_totals);
 

@@ -116,10 +116,8 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	       "Files of the log that were deleted while they were written to.", page->audit_segments_lost);
 	single(to, "usher_audit_waiting_bytes", "gauge", "Records and decisions that are not in the log yet.",
 	       page->audit_waiting_bytes);
-	promtext_family(to, "usher_audit_behind_seconds", "gauge",
-			"For how long a record has waited for the log, or for the disk.");
-	promtext_line(to, "usher_audit_behind_seconds %llu.%03u", (unsigned long long)(page->audit_behind_ms / 1000),
-		      (unsigned)(page->audit_behind_ms % 1000));
+	single(to, "usher_audit_behind_seconds", "gauge",
+	       "For how long a record has waited for the log, or for the disk.", page->audit_behind_ms / 1000);
 	if (!page->audit_disk_size)
 		return;
 	single(to, "usher_audit_disk_free_bytes", "gauge", "Room on the disk of the log.", page->audit_disk_free);
