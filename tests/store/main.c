@@ -134,7 +134,7 @@ static bool run(const char *call, const char *fault, unsigned when, const char *
 		   : !WIFEXITED(status) || (WEXITSTATUS(status) && WEXITSTATUS(status) != WRITER_NOT_OPENED &&
 					    !(WEXITSTATUS(status) == NOT_BEGUN && !told->opened)))
 		say("# it ended with status %#x\n", (unsigned)status);
-	good = look(told->acknowledged);
+	good = look(told->acknowledged, NULL);
 	if (!good)
 		printf("# %s %s:when=%u%s (%" PRIu64 " acknowledged, %" PRIu64 " errors)\n%s", call, fault, when,
 		       onwards, told->acknowledged, told->errors, said);

@@ -380,6 +380,27 @@ static void build(size_t end, enum left names_left, enum left bytes_left)
 		put(names.items[i].name, end, names.items[i].file, bytes_left);
 }
 
+/* The last checkpoint that anybody could have read by then, and keeps: head.json as it was, on the disk or not. NULL: none. */
+static const char *kept_elsewhere(size_t end)
+{
+	static char line[4096];
+	struct names names = {0};
+	const char *kept = NULL;
+	int at;
+
+	for (size_t i = 0; i < end; i++)
+		if (concerns(&operations[i], FOLDER))
+			change_names(&names, &operations[i]);
+	at = find_name(&names, "head.json");
+	for (size_t i = 0; at >= 0 && i < end; i++) {
+		if (operations[i].change != WRITTEN || operations[i].file != names.items[at].file)
+			continue;
+		snprintf(line, sizeof(line), "%.*s", (int)operations[i].length, operations[i].bytes);
+		kept = line;
+	}
+	return kept;
+}
+
 /* Does a segment go for good? */
 static bool deletes(void)
 {
@@ -397,7 +418,7 @@ static bool record_log(void)
 	for (size_t i = 0; i < DESCRIPTORS_MAX; i++)
 		descriptors[i].file = OTHER;
 	recording = true;
-	status = write_log(200, &told);
+	status = write_log(4000, &told); /* the thread that compresses gives way to all others */
 	recording = false;
 	printf("# %zu operations on %d files, %" PRIu64 " numbers\n", operation_count, file_count, told.synced);
 	return !status && told.ended && !told.errors && told.synced && deletes();
@@ -429,7 +450,7 @@ bool power_cuts(unsigned *count)
 
 			build(end, kinds[k].names, kinds[k].bytes);
 			said[0] = '\0';
-			if (look(promised))
+			if (look(promised, kept_elsewhere(end)))
 				continue;
 			if (++bad <= 5)
 				printf("# after %zu operations, the last of kind %u to %s (%" PRIu64 " synced)\n%s",

@@ -180,14 +180,17 @@ static uint64_t read_numbers(void)
 	return next;
 }
 
-static struct verify_summary verify(void)
+static struct verify_summary verify(const char *witness)
 {
 	struct signer_key *keys[32];
-	struct verify_trust trust = {.keys = keys};
+	struct chain_checkpoint checkpoint;
+	struct verify_trust trust = {.keys = keys, .witnesses = &checkpoint};
 	struct verify_summary summary = {0};
 	char pattern[128];
 	glob_t found = {0};
 
+	if (witness && !chain_parse_checkpoint(witness, strcspn(witness, "\n"), &checkpoint))
+		trust.witness_count = 1;
 	snprintf(pattern, sizeof(pattern), "%s/*.pem", folder);
 	if (!glob(pattern, 0, NULL, &found))
 		for (size_t i = 0; i < found.gl_pathc && trust.key_count < ARRAY_COUNT(keys); i++)
@@ -201,22 +204,23 @@ static struct verify_summary verify(void)
 	return summary;
 }
 
-bool look(uint64_t due)
+bool look(uint64_t due, const char *witness)
 {
 	struct verify_summary summary;
 	struct told more = {0};
 	struct ledger *ledger;
-	uint64_t next = read_numbers(), first = 0;
+	uint64_t first = 0;
 
 	stamp.realtime = BEGINNING + 30 * 3600 * CLOCK_SECOND;
 	if (begin(&more, &ledger)) {
 		say("# it does not open again\n");
 		return false;
 	}
-	if (append(ledger, next))
+	/* What a crash has left is sealed now, and is in the log. */
+	if (append(ledger, read_numbers()))
 		say("# it does not go on\n");
 	ledger_close(ledger, &stamp);
-	summary = verify();
+	summary = verify(witness);
 	read_numbers();
 	while (first < NUMBERS_MAX && !seen[first])
 		first++;

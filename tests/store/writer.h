@@ -25,7 +25,8 @@ int write_log(int patience, struct told *told);
 /* What is not as it should be, a line each; look() adds to it. */
 extern char said[8192];
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
-/* The log opens, goes on, verifies, and has the numbers below `due` once each, but for those whose segments were deleted. */
-bool look(uint64_t due);
+/* The log opens, goes on, verifies, and has the numbers below `due` once each, but for those whose segments were deleted. witness: the line of a
+ * checkpoint that somebody keeps elsewhere, or NULL. */
+bool look(uint64_t due, const char *witness);
 
 #endif

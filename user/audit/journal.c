@@ -41,7 +41,9 @@ struct journal {
 	enum { LOOK_AT_NUMBERS, LOOK_AT_RINGS, LOOK_FOR_GAPS } look;
 	enum journal_sync sync;
 	bool unsynced;
-	size_t operation_at; /* where the last operation begins in the batch */
+	int error, checkpoint_error; /* of the last try to write or sync, and of the last checkpoint; 0: it went well */
+	int64_t behind_since; /* CLOCK_MONOTONIC: the first of what is not where it should be; 0: there is nothing */
+	size_t operation_at;  /* where the last operation begins in the batch */
 	uint64_t gap_count, lost, written, write_errors;
 	bool positioned;	/* the batch holds a position */
 	char position_in[4096]; /* the segment that has one */
@@ -133,15 +135,38 @@ static void add_position(struct journal *journal)
 	journal->batch_records++;
 }
 
+/* Something is to be brought to the log, or to the disk. */
+static void fall_behind(struct journal *journal)
+{
+	if (!journal->behind_since)
+		journal->behind_since = clock_monotonic();
+}
+
+static int failed(struct journal *journal, int error)
+{
+	journal->error = error;
+	journal->write_errors++;
+	return error;
+}
+
 static int sync_log(struct journal *journal)
 {
-	int error = journal->unsynced && journal->sync != JOURNAL_SYNC_NEVER ? ledger_sync(journal->ledger) : 0;
+	int error = 0;
 
-	if (error)
-		journal->write_errors++;
+	if (!journal->unsynced)
+		return 0;
+	if (journal->sync == JOURNAL_SYNC_NEVER)
+		ledger_hand_over(journal->ledger);
 	else
-		journal->unsynced = false;
-	return error;
+		error = ledger_sync(journal->ledger);
+	if (error)
+		return failed(journal, error);
+	journal->unsynced = false;
+	if (!journal->batch_records) {
+		journal->behind_since = 0;
+		journal->error = 0;
+	}
+	return 0;
 }
 
 /* Writes the batch, and only then frees the room of what is in it. */
@@ -152,11 +177,10 @@ static int flush(struct journal *journal)
 
 	if (error || !journal->batch_records)
 		return error;
+	fall_behind(journal);
 	error = append(journal);
-	if (error) {
-		journal->write_errors++;
-		return error;
-	}
+	if (error)
+		return failed(journal, error);
 	if (!at_once)
 		events_release(journal->events);
 	journal->written += journal->batch_records;
@@ -325,8 +349,10 @@ static void turn_keys(struct journal *journal)
 	struct record_stamp stamp = stamp_now(journal);
 	struct veil_turn turn;
 
-	if (veil_turn(journal->veil, stamp.realtime / CLOCK_SECOND, &turn)) {
-		journal->write_errors++;
+	int error = veil_turn(journal->veil, stamp.realtime / CLOCK_SECOND, &turn);
+
+	if (error) {
+		failed(journal, error);
 		return;
 	}
 	if (!*turn.made && !turn.destroyed)
@@ -352,7 +378,7 @@ void journal_retain(struct journal *journal, uint32_t seconds)
 
 int journal_tick(struct journal *journal)
 {
-	int error;
+	int error, synced;
 
 	turn_keys(journal);
 	error = flush(journal);
@@ -364,10 +390,13 @@ int journal_tick(struct journal *journal)
 		struct record_stamp stamp = stamp_now(journal);
 
 		journal->signed_at = clock_monotonic();
-		error = ledger_checkpoint(journal->ledger, &stamp);
+		error = journal->checkpoint_error = ledger_checkpoint(journal->ledger, &stamp);
+		journal->write_errors += error != 0;
 		journal->unsynced = true;
+		fall_behind(journal);
 	}
-	return error ? error : sync_log(journal);
+	synced = sync_log(journal);
+	return error ? error : synced;
 }
 
 int journal_tend(struct journal *journal)
@@ -512,7 +541,9 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 			 events_waiting(journal->events, USHER_RING_REQUIRED);
 	struct witness_totals witness = {0};
 	struct keeper_totals kept;
+	uint64_t free_bytes = 0, disk_bytes = 0;
 
+	ledger_free(journal->ledger, &free_bytes, &disk_bytes);
 	keeper_totals(journal->keeper, &kept);
 	if (journal->witness)
 		witness_totals(journal->witness, &witness);
@@ -527,7 +558,14 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.witnessed = witness.written,
 		.witness_errors = witness.errors,
 		.witness_error = witness.error,
+		.keeper_error = kept.error,
+		.segments_lost = ledger_lost(journal->ledger),
 		.waiting = waiting / EVENT_ROOM,
+		.waiting_bytes = waiting + journal->batch.length,
+		.behind = journal->behind_since ? clock_monotonic() - journal->behind_since : 0,
+		.error = journal->error ? journal->error : journal->checkpoint_error,
+		.disk_free = free_bytes,
+		.disk_size = disk_bytes,
 	};
 }
 

@@ -17,6 +17,8 @@ struct keeper {
 	uint32_t seen;	 /* the newest segment when the folder was looked at last */
 	int64_t due;	 /* CLOCK_MONOTONIC: when it is looked at again in any case */
 	uint32_t retain; /* s */
+	uint32_t at;	 /* number of the segment that is being compressed, or was last in this round */
+	int round_error; /* what failed last in it */
 	struct keeper_totals totals;
 };
 
@@ -42,11 +44,11 @@ void keeper_free(struct keeper *keeper)
 static int fail(struct keeper *keeper, int error)
 {
 	keeper->totals.errors++;
-	keeper->due = clock_monotonic() + AGAIN;
+	keeper->totals.error = keeper->round_error = error;
 	return error;
 }
 
-/* The oldest that is not compressed, if there is one. */
+/* The next that is not compressed, in this round: what fails has its turn again in the next one. */
 static int compress_next(struct keeper *keeper, const struct segments *segments)
 {
 	uint32_t newest = ledger_number(keeper->ledger);
@@ -54,9 +56,14 @@ static int compress_next(struct keeper *keeper, const struct segments *segments)
 	for (size_t i = 0; i < segments->count; i++) {
 		const struct segment_name *segment = &segments->items[i];
 
-		if (segment->plain && segment->number < newest)
-			return compressor_begin(ledger_folder(keeper->ledger), segment->name, &keeper->compressor);
+		if (!segment->plain || segment->number <= keeper->at || segment->number >= newest)
+			continue;
+		keeper->at = segment->number;
+		return compressor_begin(ledger_folder(keeper->ledger), segment->name, &keeper->compressor);
 	}
+	keeper->at = 0;
+	keeper->totals.error = keeper->round_error;
+	keeper->round_error = 0;
 	return 0;
 }
 
@@ -106,10 +113,10 @@ int keeper_tick(struct keeper *keeper, const struct record_stamp *stamp)
 	if (keeper->compressor) {
 		if (!compressor_ended(&keeper->compressor, &error))
 			return 0;
+		keeper->due = 0; /* there may be another one */
 		if (error)
 			return fail(keeper, error);
 		keeper->totals.compressed++;
-		keeper->due = 0; /* there may be another one */
 	}
 	if (!ledger_number(keeper->ledger) || (keeper->seen == ledger_number(keeper->ledger) && now < keeper->due))
 		return 0;
@@ -131,4 +138,5 @@ int keeper_tick(struct keeper *keeper, const struct record_stamp *stamp)
 void keeper_totals(const struct keeper *keeper, struct keeper_totals *ret_totals)
 {
 	*ret_totals = keeper->totals;
+	ret_totals->working = keeper->compressor != NULL;
 }

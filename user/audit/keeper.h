@@ -3,7 +3,7 @@
  * What becomes of closed segments: each is compressed (compressor.h), the oldest first, and deleted after its time (retention.h), one a tick.
  * The newest, which is being written, is left alone.
  *
- * What fails is counted, and tried again a minute later; nobody waits for it.
+ * What fails is counted, and tried again a minute later; nobody waits for it, and no other segment does.
  */
 #ifndef USHER_AUDIT_KEEPER_H
 #define USHER_AUDIT_KEEPER_H
@@ -23,6 +23,8 @@ int keeper_tick(struct keeper *keeper, const struct record_stamp *stamp);
 
 struct keeper_totals {
 	uint64_t compressed, deleted, errors;
+	int error;	  /* of the last round through all of them; 0: nothing failed */
+	uint32_t working; /* segments that are being compressed */
 };
 void keeper_totals(const struct keeper *keeper, struct keeper_totals *ret_totals);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,15 @@ struct ledger {
 	bool begins, begun;  /* the next batch is the first of a segment; which is there */
 	bool previous;	     /* there is a seal before it */
 	uint64_t signed_for; /* seal that the last checkpoint is of */
+	struct json head;    /* the last checkpoint, until it has been handed over */
+	int head_error;	     /* of the last try to do so */
+	bool given;	     /* the witness has it */
+	struct {
+		uint32_t number; /* 0: none */
+		uint64_t last_seal;
+		char name[NAME_MAX + 1];
+	} lost; /* a segment that is to be named */
+	uint64_t lost_count;
 	struct json text;
 };
 
@@ -35,6 +45,7 @@ static void free_ledger(struct ledger *ledger)
 	chain_close(&ledger->chain);
 	signer_close(ledger->signer);
 	json_free(&ledger->text);
+	json_free(&ledger->head);
 	free(ledger->folder);
 	free(ledger->key);
 	free(ledger);
@@ -104,9 +115,22 @@ static int sign(struct ledger *ledger, const struct record_stamp *stamp)
 	if (error)
 		return error;
 	ledger->signed_for = ledger->chain.seals; /* that of the checkpoint itself waits for the next one */
-	if (ledger->witness)
-		witness_give(ledger->witness, ledger->text.bytes, length);
-	return write_head(ledger, ledger->text.bytes, length);
+	json_clear(&ledger->head);
+	json_raw(&ledger->head, ledger->text.bytes, length);
+	ledger->given = false;
+	return 0;
+}
+
+void ledger_hand_over(struct ledger *ledger)
+{
+	if (!ledger->head.length)
+		return;
+	if (ledger->witness && !ledger->given)
+		witness_give(ledger->witness, ledger->head.bytes, ledger->head.length);
+	ledger->given = true;
+	ledger->head_error = write_head(ledger, ledger->head.bytes, ledger->head.length);
+	if (!ledger->head_error)
+		json_clear(&ledger->head);
 }
 
 /* ---- what was there before ----------------------------------------------------------------------------------- */
@@ -224,6 +248,9 @@ static int go_on(struct ledger *ledger, const struct record_stamp *stamp, struct
 		found->cut = falls_short(ledger);
 	if (!error && !found->unchained && ledger->signed_for != ledger->chain.seals)
 		error = sign(ledger, stamp);
+	/* Whoever wrote it may have died before that: the next segment, which goes on from here, must not outlive it. */
+	if (!error && store_number(ledger->store) && !store_is_closed(ledger->store))
+		error = ledger_sync(ledger);
 	if (!store_number(ledger->store))
 		found->unchained = false; /* there is nothing at all */
 	return error;
@@ -259,13 +286,23 @@ int ledger_open(const char *folder, const char *key, const struct record_stamp *
 
 /* ---- writing ------------------------------------------------------------------------------------------------- */
 
-int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
-		  uint64_t lines, const struct chain_range *ranges, size_t count)
+/* That a segment was lost is said in the one that goes on. */
+static void print_lost(const struct ledger *ledger, struct json *to, const struct record_stamp *stamp)
+{
+	record_operation(to, stamp, "segment-lost", NULL);
+	json_unsigned(to, "number", ledger->lost.number);
+	json_string(to, "name", ledger->lost.name);
+	json_unsigned(to, "last_seal", ledger->lost.last_seal);
+	record_operation_end(to);
+}
+
+static int append_batch(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
+			uint64_t lines, const struct chain_range *ranges, size_t count)
 {
 	int error = 0;
 
 	if (!ledger->begins && store_is_full(ledger->store, length)) {
-		error = ledger_checkpoint(ledger, stamp);
+		error = ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
 		if (!error)
 			error = ledger_sync(ledger);
 		if (error)
@@ -279,23 +316,78 @@ int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const
 			return error;
 		ledger->begun = true;
 	}
+	/* The key may have gone with the folder. */
+	if (ledger->lost.number && (error = signer_publish(ledger->signer, ledger->folder)))
+		return error;
 	json_clear(&ledger->text);
-	if (ledger->begins)
+	if (ledger->begins) {
 		chain_print_segment(&ledger->text, stamp, store_number(ledger->store), ledger->log, ledger->chain.seals,
 				    ledger->previous ? ledger->chain.hash : NULL, &ledger->chain.span,
 				    signer_id(ledger->signer));
+		lines++;
+	}
+	if (ledger->lost.number) {
+		print_lost(ledger, &ledger->text, stamp);
+		lines++;
+	}
 	json_raw(&ledger->text, bytes, length);
-	return write_batch(ledger, stamp, lines + ledger->begins, ranges, count);
+	error = write_batch(ledger, stamp, lines, ranges, count);
+	if (!error && ledger->lost.number) {
+		ledger->lost.number = 0;
+		ledger->lost_count++;
+	}
+	return error;
+}
+
+/* The segment is not where it was: if another one can begin, that one goes on. If not, this one may come back. */
+static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
+			uint64_t lines, const struct chain_range *ranges, size_t count)
+{
+	bool begins = ledger->begins, named = ledger->lost.number;
+	int error;
+
+	if (!named) {
+		ledger->lost.number = store_number(ledger->store);
+		ledger->lost.last_seal = ledger->chain.seals;
+		snprintf(ledger->lost.name, sizeof(ledger->lost.name), "%s", store_name(ledger->store));
+	}
+	ledger->begins = true;
+	ledger->begun = false;
+	error = append_batch(ledger, stamp, bytes, length, lines, ranges, count);
+	if (error && !ledger->begun) {
+		ledger->begins = begins;
+		ledger->begun = true;
+		if (!named)
+			ledger->lost.number = 0;
+	}
+	return error;
+}
+
+int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
+		  uint64_t lines, const struct chain_range *ranges, size_t count)
+{
+	int error = append_batch(ledger, stamp, bytes, length, lines, ranges, count);
+
+	return error == -ESTALE && ledger->begun ? go_elsewhere(ledger, stamp, bytes, length, lines, ranges, count)
+						 : error;
 }
 
 int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp)
 {
-	return ledger->begins || ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
+	int error = ledger->begins || ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
+
+	if (error == -ESTALE)
+		error = go_elsewhere(ledger, stamp, "", 0, 0, NULL, 0);
+	return error ? error : ledger->head_error;
 }
 
 int ledger_sync(struct ledger *ledger)
 {
-	return store_sync(ledger->store);
+	int error = store_sync(ledger->store);
+
+	if (!error)
+		ledger_hand_over(ledger);
+	return error;
 }
 
 void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
@@ -355,6 +447,16 @@ void ledger_witness(struct ledger *ledger, struct witness *witness)
 void ledger_limit(struct ledger *ledger, const struct store_limits *limits)
 {
 	store_limit(ledger->store, limits);
+}
+
+uint64_t ledger_lost(const struct ledger *ledger)
+{
+	return ledger->lost_count;
+}
+
+int ledger_free(const struct ledger *ledger, uint64_t *ret_free, uint64_t *ret_size)
+{
+	return store_free(ledger->store, ret_free, ret_size);
 }
 
 uint32_t ledger_number(const struct ledger *ledger)

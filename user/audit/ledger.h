@@ -6,6 +6,10 @@
  * 2. When the log is opened, the newest segment is gone through. What a crash has left whole but without a seal gets one of its own, and
  *    half a line is set aside; a chain that is broken there is left as it is, for `verify`, and a new one begins.
  * 3. Each opening begins a segment.
+ * 4. A checkpoint is handed to others (LEDGER_HEAD, witness) once the log is on the disk up to it: they would hold it against a log that goes
+ *    on without what a power cut took. Whoever does not wait for the disk says so (ledger_hand_over).
+ * 5. A segment that is deleted while it is written to is followed by another one, which goes on from its last seal and begins with an operation
+ *    "segment-lost": number, name, last_seal. One that was taken away with its folder is waited for (store_begin).
  */
 #ifndef USHER_AUDIT_LEDGER_H
 #define USHER_AUDIT_LEDGER_H
@@ -37,10 +41,12 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp);
 /* Appends a batch of so many whole lines, and its seal. Returns 0, or -errno, and then nothing of it is in the log. */
 int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 		  uint64_t lines, const struct chain_range *ranges, size_t count);
-/* Signs the last seal, if that has not been done; 0 or -errno. */
+/* Signs the last seal, if that has not been done. Returns 0 or -errno, which may be that the last one could not be written to LEDGER_HEAD. */
 int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp);
-/* What was appended is on the disk: 0 or -errno. */
+/* What was appended is on the disk, and the last checkpoint with who keeps it: 0 or -errno. */
 int ledger_sync(struct ledger *ledger);
+/* The same of the checkpoint alone, wherever the log is. */
+void ledger_hand_over(struct ledger *ledger);
 /* A new key: the old one signs the record that names both, and with it the end of the segment; the next batch begins another one. why: or NULL.
  * Returns 0, or -errno with a sentence and the old one goes on. */
 int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const struct record_actor *actor,
@@ -52,6 +58,10 @@ void ledger_witness(struct ledger *ledger, struct witness *witness);
 void ledger_limit(struct ledger *ledger, const struct store_limits *limits);
 /* Of the segment that is being written; 0: there is none yet. All before it are closed. */
 uint32_t ledger_number(const struct ledger *ledger);
+/* Segments that were deleted while they were written to. */
+uint64_t ledger_lost(const struct ledger *ledger);
+/* As store_free. */
+int ledger_free(const struct ledger *ledger, uint64_t *ret_free, uint64_t *ret_size);
 const char *ledger_folder(const struct ledger *ledger);
 const char *ledger_path(const struct ledger *ledger);
 const char *ledger_key(const struct ledger *ledger);

@@ -36,13 +36,31 @@ static bool can_be_skipped(const struct query *query, const struct segments *seg
 	       first.number == next->number && first.has_previous && !filter_may_match(query->filter, &first.span);
 }
 
-static int read_text(struct query *query, const struct segment_text *text)
+/* Behind the last seal that follows `from`. */
+static const char *last_seal(const char *from, const char *end)
+{
+	const char *sealed = from, *newline;
+
+	for (const char *line = from; line < end; line = newline + 1) {
+		newline = memchr(line, '\n', (size_t)(end - line));
+		if (!newline)
+			break;
+		if (chain_type(line, (size_t)(newline - line)) == CHAIN_SEAL)
+			sealed = newline + 1;
+	}
+	return sealed;
+}
+
+/* newest: it may still be written to. A batch that has no seal yet is not in the log, and may be taken back. */
+static int read_text(struct query *query, const struct segment_text *text, bool newest)
 {
 	const char *line = text->bytes, *end = text->bytes + text->length, *newline;
 	int answer = 0;
 
 	if (query->place->offset >= text->length)
 		return 0;
+	if (newest && query->place->chained)
+		end = last_seal(line + query->place->offset, end);
 	for (line += query->place->offset; line < end && !answer; line = newline + 1) {
 		newline = memchr(line, '\n', (size_t)(end - line));
 		if (!newline) /* being written: the rest of it comes later */
@@ -58,6 +76,12 @@ static int read_text(struct query *query, const struct segment_text *text)
 	return answer;
 }
 
+/* Older versions wrote without seals. */
+static bool begins_chained(const struct segment_text *text)
+{
+	return text->length && chain_type(text->bytes, text->length) == CHAIN_SEGMENT;
+}
+
 /* One segment. Closed ones may get another name, or go, between one's listing them and reading them: *ret_again. */
 static int read_segment(struct query *query, const struct segments *segments, size_t i, bool *ret_again)
 {
@@ -71,14 +95,16 @@ static int read_segment(struct query *query, const struct segments *segments, si
 		query->totals.skipped++;
 		return 0;
 	}
-	answer = segment_read(query->folder, segment->name, &text);
+	answer = segment_read_from(query->folder, segment->name, query->place->offset, &text);
 	if (answer) {
 		*ret_again = answer == -ENOENT;
 		return answer;
 	}
 	query->totals.segments++;
 	query->totals.damaged += text.damaged;
-	answer = read_text(query, &text);
+	if (!query->place->offset)
+		query->place->chained = begins_chained(&text);
+	answer = read_text(query, &text, i + 1 == segments->count);
 	segment_release(&text);
 	return answer;
 }

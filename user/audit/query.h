@@ -2,7 +2,9 @@
 /*
  * Records of a folder that match a filter, in the order in which they were written; also while it is being written to.
  *
- * 1. What was on the disk as whole lines when its segment was read, and matches, is found, once.
+ * 1. What was in the log when its segment was read, and matches, is found, once: lines up to the last seal, or all whole ones of a segment that
+ *    is not the newest, or was written without seals. What comes behind is found once it is sealed: a batch that could not be written whole is
+ *    taken back by its writer, and what a crash has left is sealed by the next daemon.
  * 2. A segment is left unread only if the next one, which is at hand and has the number that follows, begins with a line that says that
  *    none of the times in question can be in it. That line is of the chain (chain.h): `usher audit verify` finds one that is not true.
  *    Names of files say nothing here, as clocks are set back.
@@ -17,6 +19,7 @@
 struct query_place {
 	uint32_t segment;
 	size_t offset; /* in its text */
+	bool chained;  /* it has seals */
 };
 
 /* Called for each, without what ends the line. Returns 0: go on; another number ends the query, and is what it returns. */

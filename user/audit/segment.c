@@ -19,6 +19,8 @@
 #define PREFIX "usher-"
 #define SUFFIX ".jsonl"
 #define DESCRIPTOR_AT 4 /* in a frame */
+#define CHUNK (256u << 10)
+#define TRIES 16
 
 /* The length of the name without .zst, 0: it is no segment's. */
 static size_t bare_length(const char *file)
@@ -175,15 +177,54 @@ static ssize_t unpack_front(int file, char *to, size_t room)
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
+/* Up to `length` bytes, fewer only where the file ends. Returns how many, or -errno. */
+static ssize_t read_at(int file, char *to, size_t length, size_t at)
+{
+	size_t done = 0;
+	ssize_t got = 1;
+
+	while (done < length && got) {
+		got = pread(file, to + done, length - done, (off_t)(at + done));
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return (ssize_t)done;
+}
+
+/* Is that what the file has there? Returns 1, 0 or -errno. */
+static int is_still(int file, const char *bytes, size_t length, size_t at)
+{
+	_cleanup_free_ char *again = malloc(CHUNK);
+
+	if (!again)
+		return -ENOMEM;
+	for (size_t done = 0; done < length;) {
+		size_t size = length - done < CHUNK ? length - done : CHUNK;
+		ssize_t got = read_at(file, again, size, at + done);
+
+		if (got < 0)
+			return (int)got;
+		if ((size_t)got != size || memcmp(again, bytes + done, size) != 0)
+			return 0;
+		done += size;
+	}
+	return 1;
+}
+
 /*
  * As long as it is now. A mapping of the file itself would end whoever looks at it (SIGBUS) where the writer has cut back a torn batch since, or
  * the disk cannot be read.
+ *
+ * It is read twice. Where the writer has cut back a batch and written another one in its place while it was read, the first reading may have the
+ * beginning of the one and the end of the other. If that end is there to its seal, its batch was whole by then, and stays: the second reading
+ * has all of it, and differs.
  */
-static int read_whole(int file, struct segment_text *ret_text)
+static int read_whole(int file, size_t from, struct segment_text *ret_text)
 {
 	struct segment_text text = {.bytes = ""};
 	struct stat status;
-	ssize_t got = 1;
+	int same = 0;
 	char *bytes;
 
 	if (fstat(file, &status))
@@ -197,21 +238,22 @@ static int read_whole(int file, struct segment_text *ret_text)
 	if (bytes == MAP_FAILED)
 		return -errno;
 	text.bytes = bytes;
-	while (text.length < text.mapped && got) {
-		got = read(file, bytes + text.length, text.mapped - text.length);
-		if (got < 0 && errno != EINTR) {
-			int error = -errno;
+	from = from < text.mapped ? from : text.mapped;
+	for (int i = 0; !same && i < TRIES; i++) {
+		ssize_t got = read_at(file, bytes + from, text.mapped - from, from);
 
-			segment_release(&text);
-			return error;
-		}
-		text.length += got > 0 ? (size_t)got : 0;
+		text.length = from + (got > 0 ? (size_t)got : 0);
+		same = got < 0 ? (int)got : is_still(file, bytes + from, (size_t)got, from);
+	}
+	if (same <= 0) {
+		segment_release(&text);
+		return same ? same : -EBUSY;
 	}
 	*ret_text = text;
 	return 0;
 }
 
-int segment_read(const char *folder, const char *name, struct segment_text *ret_text)
+int segment_read_from(const char *folder, const char *name, size_t from, struct segment_text *ret_text)
 {
 	bool compressed;
 	_cleanup_close_ int file = open_segment(folder, name, &compressed);
@@ -220,7 +262,7 @@ int segment_read(const char *folder, const char *name, struct segment_text *ret_
 
 	if (file < 0)
 		return file;
-	error = read_whole(file, &text);
+	error = read_whole(file, compressed ? 0 : from, &text);
 	if (error)
 		return error;
 	if (!compressed) {
@@ -230,6 +272,11 @@ int segment_read(const char *folder, const char *name, struct segment_text *ret_
 	error = unpack(&text, ret_text);
 	segment_release(&text);
 	return error;
+}
+
+int segment_read(const char *folder, const char *name, struct segment_text *ret_text)
+{
+	return segment_read_from(folder, name, 0, ret_text);
 }
 
 void segment_release(struct segment_text *text)

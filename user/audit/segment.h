@@ -37,8 +37,13 @@ struct segment_text {
 	size_t mapped;
 	bool damaged; /* its compressed file is: this is what could be read, from the beginning */
 };
-/* Returns 0, also of one that is damaged; or -errno. */
+/*
+ * Returns 0, also of one that is damaged; or -errno, -EBUSY if its writer cut it back each time that it was read. While it is written to, all up to
+ * its last seal is what stays there; what comes behind that may be half a batch, which goes again.
+ */
 int segment_read(const char *folder, const char *name, struct segment_text *ret_text);
+/* The same of one that was read up to there: the bytes before `from` need not be what they were. */
+int segment_read_from(const char *folder, const char *name, size_t from, struct segment_text *ret_text);
 void segment_release(struct segment_text *text);
 /* The first line of one, without what ends it. Returns 0; -ENODATA: there is none of less than `room` bytes; or -errno. */
 int segment_first_line(const char *folder, const char *name, size_t room, char *ret_line, size_t *ret_length);

@@ -103,7 +103,7 @@ static int write_key(const char *path, mode_t mode, EVP_PKEY *key, bool private)
 	return sync_folder_of(path);
 }
 
-static int publish_key(const char *folder, const struct signer *signer)
+int signer_publish(const struct signer *signer, const char *folder)
 {
 	char path[PATH_ROOM];
 
@@ -164,7 +164,7 @@ int signer_new(struct problem *problem, struct signer **ret_signer)
 
 int signer_save(const struct signer *signer, const char *path, const char *folder, struct problem *problem)
 {
-	int error = publish_key(folder, signer);
+	int error = signer_publish(signer, folder);
 
 	if (error)
 		return problem_set(problem, error, "cannot write the public key to %s: %s", folder, strerror(-error));
@@ -200,7 +200,7 @@ int signer_open(const char *path, const char *folder, struct problem *problem, s
 	} else if (error) {
 		return explain_key(problem, error, path);
 	} else {
-		error = publish_key(folder, signer);
+		error = signer_publish(signer, folder);
 		if (error)
 			problem_set(problem, error, "cannot write the public key to %s: %s", folder, strerror(-error));
 	}

@@ -30,6 +30,8 @@ void signer_close(struct signer *signer);
 /* Another key, in memory alone until it is saved: 0 or -errno; with a sentence. */
 int signer_new(struct problem *problem, struct signer **ret_signer);
 int signer_save(const struct signer *signer, const char *path, const char *folder, struct problem *problem);
+/* Sees to the public one in `folder`: 0 or -errno. */
+int signer_publish(const struct signer *signer, const char *folder);
 #define SIGNER_PUBLIC 65 /* hexadecimal, with the final NUL */
 void signer_public(const struct signer *signer, char public[SIGNER_PUBLIC]);
 const char *signer_id(const struct signer *signer);

@@ -9,15 +9,16 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "audit/segment.h"
+#include "audit/torn.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
 #define PATH_ROOM 4096
-#define TAIL_MAX (1u << 20) /* longer than any line */
 
 struct store {
 	char *folder;
@@ -49,13 +50,75 @@ static void cleanup_store(struct store **store)
 	store_close(*store);
 }
 
+/* ---- the folder --------------------------------------------------------------------------------------------- */
+
+/* A folder that was made is there after a power cut as well. */
+static int sync_parent(const char *folder)
+{
+	char path[PATH_ROOM + 4];
+	_cleanup_close_ int file = -1;
+
+	if (snprintf(path, sizeof(path), "%s/..", folder) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return file < 0 || fsync(file) ? -errno : 0;
+}
+
+static int lock_folder(const char *folder, struct problem *problem, int *ret_lock)
+{
+	_cleanup_close_ int lock = -1;
+	bool made = !mkdir(folder, 0750);
+	int error;
+
+	if (!made && errno != EEXIST)
+		return problem_set(problem, -errno, "cannot make the audit folder %s: %s", folder, strerror(errno));
+	lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0)
+		return problem_set(problem, -errno, "cannot open the audit folder %s: %s", folder, strerror(errno));
+	if (flock(lock, LOCK_EX | LOCK_NB)) {
+		if (errno == EWOULDBLOCK)
+			return problem_set(problem, -EBUSY, "another process writes to the audit folder %s", folder);
+		return problem_set(problem, -errno, "cannot lock the audit folder %s: %s", folder, strerror(errno));
+	}
+	/* Whoever made it may have died before this. Where others made it, they may keep us from looking above it. */
+	error = sync_parent(folder);
+	if (error && made)
+		return problem_set(problem, error, "cannot bring the audit folder %s to the disk: %s", folder,
+				   strerror(-error));
+	*ret_lock = TAKE_FD(lock);
+	return 0;
+}
+
+/* Is the folder where it was? If it was deleted there is another one in its place. -ESTALE: it was taken away, and may come back. */
+static int find_folder(struct store *store)
+{
+	struct stat ours, there;
+	struct problem problem = {0};
+	int lock, error;
+
+	if (fstat(store->lock, &ours))
+		return -errno;
+	if (!stat(store->folder, &there) && there.st_ino == ours.st_ino && there.st_dev == ours.st_dev)
+		return 0;
+	if (ours.st_nlink)
+		return -ESTALE;
+	error = lock_folder(store->folder, &problem, &lock);
+	if (error)
+		return error;
+	close(store->lock);
+	store->lock = lock;
+	return 0;
+}
+
 int store_begin(struct store *store)
 {
 	time_t now = (time_t)(clock_realtime() / CLOCK_SECOND);
 	char path[PATH_ROOM], stamp[32];
 	struct tm broken;
-	int segment;
+	int segment, error = find_folder(store);
 
+	if (error)
+		return error;
 	gmtime_r(&now, &broken);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &broken);
 	if (snprintf(path, sizeof(path), "%s/usher-%010u-%s.jsonl", store->folder, store->number + 1, stamp) >=
@@ -65,8 +128,7 @@ int store_begin(struct store *store)
 	if (segment < 0)
 		return -errno;
 	if (fsync(store->lock)) {
-		int error = -errno;
-
+		error = -errno;
 		close(segment);
 		unlink(path);
 		return error;
@@ -115,52 +177,6 @@ static int newest_segment(struct store *store, char path[PATH_ROOM])
 	return error;
 }
 
-static int set_aside(const char *segment, const char *bytes, size_t length)
-{
-	char path[PATH_ROOM + 8];
-	_cleanup_close_ int file = -1;
-	ssize_t got;
-
-	snprintf(path, sizeof(path), "%s.torn", segment);
-	file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	if (file < 0)
-		return -errno;
-	got = write(file, bytes, length);
-	if (got != (ssize_t)length)
-		return got < 0 ? -errno : -EIO;
-	return fsync(file) ? -errno : 0;
-}
-
-/* Cuts a segment back to its last whole line. */
-static int mend(const char *path, size_t *ret_torn)
-{
-	_cleanup_close_ int file = open(path, O_RDWR | O_CLOEXEC);
-	_cleanup_free_ char *tail = NULL;
-	struct stat status;
-	size_t room, torn = 0;
-	ssize_t got;
-
-	if (file < 0 || fstat(file, &status))
-		return -errno;
-	room = status.st_size < (off_t)TAIL_MAX ? (size_t)status.st_size : TAIL_MAX;
-	tail = malloc(room + 1);
-	if (!tail)
-		return -ENOMEM;
-	got = pread(file, tail, room, status.st_size - (off_t)room);
-	if (got != (ssize_t)room)
-		return got < 0 ? -errno : -EIO;
-	while (torn < room && tail[room - torn - 1] != '\n')
-		torn++;
-	*ret_torn = torn;
-	if (!torn)
-		return 0;
-	int error = set_aside(path, tail + room - torn, torn);
-
-	if (error)
-		return error;
-	return ftruncate(file, status.st_size - (off_t)torn) || fsync(file) ? -errno : 0;
-}
-
 static int reopen(struct store *store)
 {
 	struct stat status;
@@ -185,27 +201,11 @@ static int take_newest(struct store *store, size_t *torn)
 	store->name[0] = '\0';
 	error = newest_segment(store, store->path);
 	if (!error && *store->path)
-		error = mend(store->path, &bytes);
+		error = torn_cut(store->path, &bytes);
 	if (!error && *store->path)
 		error = reopen(store);
 	*torn += bytes;
 	return error;
-}
-
-static int lock_folder(struct store *store, struct problem *problem)
-{
-	if (mkdir(store->folder, 0750) && errno != EEXIST)
-		return problem_set(problem, -errno, "cannot make the audit folder %s: %s", store->folder,
-				   strerror(errno));
-	store->lock = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (store->lock < 0)
-		return problem_set(problem, -errno, "cannot open the audit folder %s: %s", store->folder,
-				   strerror(errno));
-	if (!flock(store->lock, LOCK_EX | LOCK_NB))
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return problem_set(problem, -EBUSY, "another process writes to the audit folder %s", store->folder);
-	return problem_set(problem, -errno, "cannot lock the audit folder %s: %s", store->folder, strerror(errno));
 }
 
 int store_open(const char *folder, struct problem *problem, struct store **ret_store, size_t *ret_torn)
@@ -221,7 +221,7 @@ int store_open(const char *folder, struct problem *problem, struct store **ret_s
 	store->folder = strdup(folder);
 	if (!store->folder)
 		return problem_set(problem, -ENOMEM, "no memory");
-	error = lock_folder(store, problem);
+	error = lock_folder(store->folder, problem, &store->lock);
 	if (error)
 		return error;
 	/* One that held nothing but half a line is empty then, and is taken away. */
@@ -285,6 +285,17 @@ int store_append(struct store *store, const char *bytes, size_t length)
 	}
 	store->torn = false;
 	store->length += (off_t)length;
+	return 0;
+}
+
+int store_free(const struct store *store, uint64_t *ret_free, uint64_t *ret_size)
+{
+	struct statvfs status;
+
+	if (fstatvfs(store->lock, &status))
+		return -errno;
+	*ret_free = (uint64_t)status.f_bavail * status.f_frsize;
+	*ret_size = (uint64_t)status.f_blocks * status.f_frsize;
 	return 0;
 }
 

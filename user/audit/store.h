@@ -28,13 +28,14 @@ struct store_limits {
 struct store;
 
 /*
- * Makes the folder if it is not there (mode 0750), locks it, and opens the newest segment, if there is one, less a torn line at its end:
+ * Makes the folder if it is not there (mode 0750), locks it, and opens the newest segment, if there is one, less what is torn at its end (torn.h):
  * ret_torn says how many bytes of that were set aside. Returns 0; -EBUSY if another process writes to it; or -errno; with a sentence.
  */
 int store_open(const char *folder, struct problem *problem, struct store **ret_store, size_t *ret_torn);
 void store_close(struct store *store);
 
-/* Begins the next segment. Returns 0 or -errno: then the one before goes on. */
+/* Begins the next segment. A folder that was deleted is made again; one that was taken away, and may come back, is waited for: -ESTALE. Returns 0 or
+ * -errno: then the one before goes on. */
 int store_begin(struct store *store);
 /* STORE_SEGMENT_BYTES and STORE_SEGMENT_AGE until then. */
 void store_limit(struct store *store, const struct store_limits *limits);
@@ -44,6 +45,8 @@ bool store_is_full(const struct store *store, size_t length);
 int store_append(struct store *store, const char *bytes, size_t length);
 /* What was appended is on the disk: 0 or -errno. */
 int store_sync(struct store *store);
+/* What others than root can still write on that disk, and its size, in bytes: 0 or -errno. */
+int store_free(const struct store *store, uint64_t *ret_free, uint64_t *ret_size);
 /* Path of the segment that is being written, and its name and number; "" and 0: there is none. */
 const char *store_path(const struct store *store);
 const char *store_name(const struct store *store);

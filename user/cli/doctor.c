@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* usher doctor: what in the fleet keeps usher from knowing what it should. */
+/* usher doctor: what in the fleet keeps usher from knowing what it should, and what keeps its record from the disk. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,12 @@
 #include "cli/field.h"
 #include "cli/show.h"
 #include "cli/ink.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
+
+#define BEHIND_MS 5000		 /* a disk that keeps up takes a second */
+#define ROOM_BYTES (256ll << 20) /* four files of the log */
+#define ROOM_PART 20		 /* of the disk */
 
 /* One line: who, what. Text of a daemon and of a policy. */
 static void say(const char *backend, const char *subject, const char *text)
@@ -208,20 +214,81 @@ static int doctor_telemetry(void)
 	return found ? CLI_NO : CLI_OK;
 }
 
+__attribute__((format(printf, 2, 3))) static void find(size_t *found, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	++*found;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (!cli_json)
+		say("audit", "", text);
+}
+
+/* What keeps the record from being written, kept elsewhere or whole. Returns how many things there are. */
+static size_t examine_audit(struct json_object *audit)
+{
+	int64_t room = field_integer(audit, "disk_free"), size = field_integer(audit, "disk_size");
+	char a[NUMBER_TEXT], b[NUMBER_TEXT];
+	size_t found = 0;
+
+	if (field(audit, "error"))
+		find(&found, "it cannot be written: %s", field_text(audit, "error"));
+	if (field_integer(audit, "behind_ms") >= BEHIND_MS)
+		find(&found, "records have waited for the disk for %s s",
+		     number_text(field_integer(audit, "behind_ms") / 1000, a));
+	if (size && (room < ROOM_BYTES || room < size / ROOM_PART))
+		find(&found, "its disk has %s of %s left", bytes_text(room, a), bytes_text(size, b));
+	if (field(audit, "segment_error"))
+		find(&found, "closed files cannot be compressed or deleted: %s", field_text(audit, "segment_error"));
+	if (field(audit, "witness_error"))
+		find(&found, "the witness cannot be written: %s", field_text(audit, "witness_error"));
+	if (field_integer(audit, "segments_lost"))
+		find(&found, "%s files were deleted while they were written to",
+		     number_text(field_integer(audit, "segments_lost"), a));
+	if (field_integer(audit, "lost"))
+		find(&found, "%s decisions are lost in %s gaps", number_text(field_integer(audit, "lost"), a),
+		     number_text(field_integer(audit, "gaps"), b));
+	return found;
+}
+
+static int doctor_audit(void)
+{
+	struct json_object *body = NULL, *audit;
+	size_t found = 0;
+	int status = ask_for("stats", &body);
+
+	audit = field(field(body, "stats"), "audit");
+	if (!status)
+		found = examine_audit(audit);
+	if (!status && cli_json)
+		tree_print(audit);
+	else if (!status && !found)
+		printf("nothing odd about the record\n");
+	json_object_put(body);
+	if (status)
+		return status;
+	return found ? CLI_NO : CLI_OK;
+}
+
 int cli_doctor(int argc, char **argv)
 {
 	int status;
 
 	if (cli_option(argc, argv, NULL) != -1)
 		return CLI_USAGE;
-	status = cli_operands(argc, 1, "telemetry, pools or shipping");
+	status = cli_operands(argc, 1, "telemetry, pools, audit or shipping");
 	if (status)
 		return status;
 	if (!strcmp(argv[optind], "telemetry"))
 		return doctor_telemetry();
 	if (!strcmp(argv[optind], "pools"))
 		return doctor_pools();
+	if (!strcmp(argv[optind], "audit"))
+		return doctor_audit();
 	if (!strcmp(argv[optind], "shipping"))
 		return doctor_shipping();
-	return cli_misuse("it examines telemetry, pools or shipping, and not %s", argv[optind]);
+	return cli_misuse("it examines telemetry, pools, audit or shipping, and not %s", argv[optind]);
 }

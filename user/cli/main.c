@@ -95,14 +95,16 @@ static const struct verb verbs[] = {
 	 "Exit status: 0 it is so, by this or already; 1 it cannot be: it is over, or a gate that it needs is "
 	 "breached.",
 	 cli_rollout},
-	{"doctor", "telemetry|pools|shipping",
-	 "what keeps usher from knowing the load of backends or who they are, or records from others",
+	{"doctor", "telemetry|pools|audit|shipping",
+	 "what keeps usher from knowing the load of backends or who they are, its record from the disk, or records from "
+	 "others",
 	 "shipping: destinations of --ship that get no records, or did not get all of them.\n"
 	 "pools: those whose source cannot be had, or says what the policy does not allow: their members are kept.\n"
 	 "telemetry: of each backend whose metrics the policy has read: pages that cannot be had, series that are "
 	 "missing or "
 	 "have\n"
 	 "other names now, counters and percentages where they do not belong.\n"
+	 "audit: a log that cannot be written, waits for its disk, is short of room, or has lost something.\n"
 	 "Exit status: 0 nothing, 1 something.",
 	 cli_doctor},
 	{"detach", "[--stop] [--interface IF] [--pin-dir DIR] [--state-dir DIR]",

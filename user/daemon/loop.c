@@ -61,12 +61,18 @@ static void note_keeper(struct loop *loop, int error)
 		loop->keeper_failed = true;
 }
 
-/* Said once, until it writes again. */
-static void note_witness(struct loop *loop)
+/* Said once, until it writes again. That a file was lost is said each time. */
+static void note_others(struct loop *loop)
 {
 	struct journal_totals totals;
 
 	journal_totals(loop->core->journal, &totals);
+	if (totals.segments_lost != loop->segments_lost)
+		core_problem(loop->core,
+			     "the newest file of the audit log in %s was deleted: what was in it is lost; another one "
+			     "goes on",
+			     loop->core->options->audit_dir);
+	loop->segments_lost = totals.segments_lost;
 	if (totals.witness_error && !loop->witness_failed)
 		core_problem(loop->core, "the witness %s cannot be written: %s; the audit log goes on",
 			     loop->core->options->witness_file, strerror(-totals.witness_error));
@@ -113,7 +119,7 @@ static void every_second(struct loop *loop, int64_t now)
 	neighbours_tick(core->neighbours, now);
 	note_log(loop, journal_tick(core->journal));
 	note_keeper(loop, journal_tend(core->journal));
-	note_witness(loop);
+	note_others(loop);
 	server_tick(loop->server, now);
 	metrics_update(core);
 	core_verdicts_unsaid(core);

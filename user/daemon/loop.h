@@ -12,6 +12,7 @@ struct loop {
 	int epoll, timer, signals;
 	uint64_t ticks;
 	int64_t refreshed;
+	uint64_t segments_lost;
 	bool log_failed, keeper_failed, witness_failed;
 	bool ending;
 };

@@ -190,6 +190,11 @@ void metrics_update(struct core *core)
 		page->audit_errors = totals.write_errors;
 		page->audit_segment_errors = totals.keeper_errors;
 		page->audit_witness_errors = totals.witness_errors;
+		page->audit_segments_lost = totals.segments_lost;
+		page->audit_waiting_bytes = totals.waiting_bytes;
+		page->audit_behind_ms = (uint64_t)(totals.behind / CLOCK_MILLISECOND);
+		page->audit_disk_free = totals.disk_free;
+		page->audit_disk_size = totals.disk_size;
 		page->counters = *counters;
 		name_services(core, page);
 		name_tenants(core, page);

@@ -113,6 +113,14 @@ void show_stats(struct question *question)
 	json_unsigned(to, "segment_errors", totals.keeper_errors);
 	json_unsigned(to, "witnessed", totals.witnessed);
 	json_unsigned(to, "witness_errors", totals.witness_errors);
+	json_unsigned(to, "segments_lost", totals.segments_lost);
+	json_unsigned(to, "waiting_bytes", totals.waiting_bytes);
+	json_unsigned(to, "behind_ms", (uint64_t)(totals.behind / CLOCK_MILLISECOND));
+	json_string(to, "error", totals.error ? strerror(-totals.error) : NULL);
+	json_string(to, "segment_error", totals.keeper_error ? strerror(-totals.keeper_error) : NULL);
+	json_string(to, "witness_error", totals.witness_error ? strerror(-totals.witness_error) : NULL);
+	json_unsigned(to, "disk_free", totals.disk_free);
+	json_unsigned(to, "disk_size", totals.disk_size);
 	json_object_end(to);
 	free(verdicts);
 }

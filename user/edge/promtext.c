@@ -113,6 +113,16 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	       "Closed files of the log that could not be compressed or deleted.", page->audit_segment_errors);
 	single(to, "usher_audit_witness_errors_total", "counter",
 	       "Signatures that could not be written to the witness's file.", page->audit_witness_errors);
+	single(to, "usher_audit_segments_lost_total", "counter",
+	       "Files of the log that were deleted while they were written to.", page->audit_segments_lost);
+	single(to, "usher_audit_waiting_bytes", "gauge", "Records and decisions that are not in the log yet.",
+	       page->audit_waiting_bytes);
+	single(to, "usher_audit_behind_seconds", "gauge",
+	       "For how long a record has waited for the log, or for the disk.", page->audit_behind_ms / 1000);
+	if (!page->audit_disk_size)
+		return;
+	single(to, "usher_audit_disk_free_bytes", "gauge", "Room on the disk of the log.", page->audit_disk_free);
+	single(to, "usher_audit_disk_size_bytes", "gauge", "Size of that disk.", page->audit_disk_size);
 }
 
 static void print_tenants(struct json *to, const struct edge_page *page)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "audit/journal.h"
 #include "base/array.h"
@@ -19,6 +20,7 @@ static char folder[64];
 static uint64_t revocations;
 static enum journal_sync sync_when;
 static bool disk_fails;
+static char witness[96];
 
 static int begin(void **state)
 {
@@ -28,6 +30,7 @@ static int begin(void **state)
 	revocations = 0;
 	sync_when = JOURNAL_SYNC_SECOND;
 	disk_fails = false;
+	witness[0] = '\0';
 	host_open(&host);
 	return 0;
 }
@@ -62,8 +65,11 @@ static struct journal *opened(void)
 	snprintf(key, sizeof(key), "%s/key.pem", folder);
 	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", folder);
 	if (journal_open(host.program, host.publisher,
-			 &(struct journal_options){
-				 .folder = folder, .key = key, .client_keys = client_keys, .sync = sync_when},
+			 &(struct journal_options){.folder = folder,
+						   .key = key,
+						   .client_keys = client_keys,
+						   .sync = sync_when,
+						   .witness = *witness ? witness : NULL},
 			 &problem, &journal))
 		fail_msg("%s", problem.text);
 	return journal;
@@ -227,6 +233,85 @@ static void test_room_waits_for_the_disk_when_each_batch_does(void **state)
 	tick(journal);
 	assert_int_equal(lines_with("\"reason\":\"admitted\"", "\"tenant\":\"strict\"", NULL), 1);
 	assert_int_equal(lines_with("\"reason\":\"deny-rule\"", "", NULL) + totals_of(journal).lost >= RING_RECORDS, 1);
+	journal_close(journal);
+}
+
+static bool has_line(const char *path, const char *word)
+{
+	char line[1024] = "";
+	FILE *file = fopen(path, "re");
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file))
+		found |= strstr(line, word) != NULL;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* A checkpoint that a power cut takes from the log must not be in anybody's hands: they would say that the log was written anew. */
+static void test_a_checkpoint_is_handed_over_once_it_is_on_the_disk(void **state)
+{
+	static const enum journal_sync modes[] = {JOURNAL_SYNC_SECOND, JOURNAL_SYNC_BATCH, JOURNAL_SYNC_NEVER};
+	const struct timespec pause = {.tv_nsec = 1000000};
+	struct clock_times times = {.monotonic = clock_monotonic(), .realtime = clock_realtime()};
+	char head[96];
+
+	(void)state;
+	clock_fake(&times);
+	snprintf(head, sizeof(head), "%s/head.json", folder);
+	for (size_t i = 0; i < ARRAY_COUNT(modes); i++) {
+		bool waits = modes[i] != JOURNAL_SYNC_NEVER;
+		struct journal *journal;
+
+		snprintf(witness, sizeof(witness), "%s/witness-%zu", folder, i);
+		sync_when = modes[i];
+		journal = opened();
+		unlink(head);
+		times.monotonic += 6 * CLOCK_SECOND;
+		disk_fails = true;
+		assert_int_equal(journal_tick(journal), waits ? -EIO : 0);
+		assert_int_equal(journal_tend(journal), 0);
+		assert_int_equal(has_line(head, "\"checkpoint\""), !waits);
+		times.monotonic += 3 * CLOCK_SECOND;
+		if (waits) {
+			assert_int_equal(totals_of(journal).witnessed, 0);
+			assert_int_equal(totals_of(journal).error, -EIO);
+			assert_true(totals_of(journal).behind >= 3 * CLOCK_SECOND);
+		}
+		disk_fails = false;
+		assert_int_equal(journal_tick(journal), 0);
+		assert_int_equal(totals_of(journal).behind, 0);
+		assert_int_equal(totals_of(journal).error, 0);
+		for (int t = 0; t < 5000 && !has_line(witness, "\"checkpoint\""); t++) {
+			assert_int_equal(journal_tend(journal), 0);
+			nanosleep(&pause, NULL);
+		}
+		assert_true(has_line(witness, "\"checkpoint\""));
+		assert_true(has_line(head, "\"checkpoint\""));
+		journal_close(journal);
+	}
+	clock_fake(NULL);
+}
+
+/* No restart is needed, and who must have a record is served all the while. */
+static void test_a_log_whose_newest_file_is_deleted_goes_on(void **state)
+{
+	struct host_packet strict = host_syn("192.0.2.10", 40001), second = host_syn("192.0.2.10", 40002);
+	struct journal *journal = opened_with_policy();
+	char line[4096];
+
+	(void)state;
+	assert_int_equal(host_send(&host, &strict), XDP_TX);
+	assert_int_equal(drain(journal), 0);
+	assert_int_equal(unlink(journal_path(journal)), 0);
+	assert_int_equal(host_send(&host, &second), XDP_TX);
+	assert_int_equal(drain(journal), 0);
+	assert_int_equal(totals_of(journal).waiting, 0);
+	assert_int_equal(totals_of(journal).segments_lost, 1);
+	assert_int_equal(lines_with("\"activity\":\"segment-lost\"", "\"number\":1,", line), 1);
+	assert_int_equal(lines_with("\"reason\":\"admitted\"", "\"tenant\":\"strict\"", NULL), 1);
+	assert_int_equal(lines_with("\"type\":\"position\"", "", NULL), 1);
 	journal_close(journal);
 }
 
@@ -418,6 +503,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_decision_has_one_record, begin, end),
 		cmocka_unit_test_setup_teardown(test_records_are_brought_to_the_disk_when_it_is_said, begin, end),
 		cmocka_unit_test_setup_teardown(test_room_waits_for_the_disk_when_each_batch_does, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_checkpoint_is_handed_over_once_it_is_on_the_disk, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_log_whose_newest_file_is_deleted_goes_on, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_the_rings_had_no_room_for_is_a_gap, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_full_disk_keeps_records_and_stops_service, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_next_daemon_goes_on_where_this_one_died, begin, end),

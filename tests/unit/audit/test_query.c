@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -303,7 +304,11 @@ static void lines_of_any_form(void **state)
 static void one_goes_on_where_one_was(void **state)
 {
 	const struct filter all = {0};
+	struct record_stamp stamp = {.realtime = BEGINS, .boot_id = 7};
 	struct query_place place = {0}, whole = {0};
+	struct problem problem = {0};
+	struct ledger_found mended;
+	struct ledger *ledger;
 	struct json found = {0}, wanted = {0};
 	struct segments segments;
 	char path[512];
@@ -323,6 +328,15 @@ static void one_goes_on_where_one_was(void **state)
 	assert_int_equal(found.length, 0);
 	fputs("}\n", file);
 	fclose(file);
+	/* Nor a batch that nothing seals: it may be taken back. */
+	assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
+	assert_int_equal(found.length, 0);
+	assert_int_equal(query_run(folder, &all, &(struct query_place){0}, take_line, &wanted, NULL), 0);
+	assert_null(memmem(wanted.bytes, wanted.length, "{\"type\":\"operation\"}\n", 21));
+	json_clear(&wanted);
+	assert_int_equal(ledger_open(folder, key_path, &stamp, &problem, &ledger, &mended), 0);
+	assert_int_equal(mended.unsealed_lines, 1);
+	ledger_close(ledger, &stamp);
 	assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
 	assert_int_equal(found.length, strlen("{\"type\":\"operation\"}\n"));
 	json_clear(&found);
@@ -334,6 +348,49 @@ static void one_goes_on_where_one_was(void **state)
 	assert_memory_equal(found.bytes, wanted.bytes + wanted.length - found.length, found.length);
 	json_free(&found);
 	json_free(&wanted);
+}
+
+/* Half a batch is taken back and another one written where it was: each line is found once, and none that was not to stay. */
+static void a_batch_that_was_taken_back_is_not_found(void **state)
+{
+	struct record_stamp stamp = {.realtime = BEGINS, .boot_id = 7};
+	const struct filter all = {0};
+	struct query_place place = {0};
+	struct json found = {0}, record = {0};
+	struct problem problem = {0};
+	struct ledger_found mended;
+	struct ledger *ledger;
+	struct stat status;
+	char path[512];
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(ledger_open(folder, key_path, &stamp, &problem, &ledger, &mended), 0);
+	for (int i = 0; i < 2; i++) {
+		json_clear(&record);
+		record_operation(&record, &stamp, i ? "second" : "first", NULL);
+		record_operation_end(&record);
+		if (i) {
+			snprintf(path, sizeof(path), "%.500s", ledger_path(ledger));
+			assert_int_equal(stat(path, &status), 0);
+			file = fopen(path, "ae");
+			for (int line = 0; line < 5; line++)
+				fputs("{\"type\":\"operation\",\"activity\":\"torn\"}\n", file);
+			fputs("{\"type\":\"oper", file);
+			fclose(file);
+			assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
+			assert_int_equal(truncate(path, status.st_size), 0);
+		}
+		assert_int_equal(ledger_append(ledger, &stamp, record.bytes, record.length, 1, NULL, 0), 0);
+		assert_int_equal(query_run(folder, &all, &place, take_line, &found, NULL), 0);
+	}
+	json_raw(&found, "", 1);
+	assert_null(strstr(found.bytes, "torn"));
+	assert_non_null(strstr(found.bytes, "\"first\""));
+	assert_non_null(strstr(found.bytes, "\"second\""));
+	ledger_close(ledger, &stamp);
+	json_free(&found);
+	json_free(&record);
 }
 
 static void note(const struct verify_finding *finding, void *context)
@@ -418,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_query_gives_what_a_naive_scan_gives, begin, end),
 		cmocka_unit_test_setup_teardown(lines_of_any_form, begin, end),
 		cmocka_unit_test_setup_teardown(one_goes_on_where_one_was, begin, end),
+		cmocka_unit_test_setup_teardown(a_batch_that_was_taken_back_is_not_found, begin, end),
 		cmocka_unit_test_setup_teardown(a_false_span_is_found, begin, end),
 		cmocka_unit_test(times_as_people_write_them),
 	};

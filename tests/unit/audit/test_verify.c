@@ -465,6 +465,52 @@ static void what_a_crash_leaves_is_sealed_and_told(void **state)
 	free(bytes);
 }
 
+/* The newest file, or the folder with all of them, is deleted under the one who writes: it goes on, says so, and the hole is a finding. */
+static void a_hole_is_named_and_the_log_goes_on(void **state)
+{
+	struct ledger *ledger = opened(NULL);
+	struct verify_summary summary;
+	char path[512], command[128];
+
+	(void)state;
+	append(ledger, 0);
+	ledger_close(ledger, &stamp);
+	ledger = opened(NULL);
+	append(ledger, LINES);
+	path_of(1, path);
+	assert_int_equal(unlink(path), 0);
+	append(ledger, 2 * LINES);
+	assert_int_equal(ledger_lost(ledger), 1);
+	append(ledger, 3 * LINES);
+	assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
+	summary = verified();
+	assert_int_equal(summary.operations, 4); /* three of the batches that are left, and that one was lost */
+	assert_non_null(strstr(findings, "segment 3 stands where 2 is due"));
+	assert_non_null(
+		strstr(findings, "it goes on from seal 3, and the segment before it ends with another one (2)"));
+	assert_null(strstr(findings, "sealed"));
+	/* At rest as well: the signature is what finds it. */
+	append(ledger, 4 * LINES);
+	path_of(1, path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
+	assert_int_equal(ledger_lost(ledger), 2);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	assert_int_equal(system(command), 0);
+	ledger_close(ledger, &stamp); /* with the key gone, it can still sign */
+	ledger = opened(NULL);
+	append(ledger, 5 * LINES);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	assert_int_equal(system(command), 0);
+	append(ledger, 6 * LINES);
+	assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
+	assert_int_equal(ledger_sync(ledger), 0);
+	summary = verified();
+	assert_int_equal(summary.checkpoints, 1); /* its public key is there again */
+	assert_non_null(strstr(findings, "and no record in it says that the one before it was deleted"));
+	ledger_close(ledger, &stamp);
+}
+
 static void a_new_key_is_believed_by_the_old_ones_word(void **state)
 {
 	struct problem problem = {0};
@@ -611,6 +657,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_chain_that_was_made_anew_is_not_signed, begin, end),
 		cmocka_unit_test_setup_teardown(witnesses_know_what_was_cut_off_or_written_anew, begin, end),
 		cmocka_unit_test_setup_teardown(what_a_crash_leaves_is_sealed_and_told, begin, end),
+		cmocka_unit_test_setup_teardown(a_hole_is_named_and_the_log_goes_on, begin, end),
 		cmocka_unit_test_setup_teardown(a_new_key_is_believed_by_the_old_ones_word, begin, end),
 		cmocka_unit_test_setup_teardown(keys_that_others_could_read_are_not_used, begin, end),
 		cmocka_unit_test_setup_teardown(any_edit_is_found, begin, end),

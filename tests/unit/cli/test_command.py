@@ -337,6 +337,30 @@ def doctor_says_what_is_odd_about_metrics():
 
 
 @test
+def doctor_says_what_keeps_the_record_from_the_disk():
+    stats = ANSWERS["show stats"]["body"]["stats"]
+    with Daemon() as daemon:
+        ended = daemon.run("doctor", "audit")
+        equal((ended.status, ended.out, ended.err), (OK, "nothing odd about the record\n", ""), "where nothing is")
+        equal(json.loads(daemon.run("-j", "doctor", "audit").out), stats["audit"], "with -j")
+    for wrong, said in [({"error": "No space\x1b[2J left"}, "audit: it cannot be written: No space?[2J left\n"),
+                        ({"behind_ms": 61000}, "audit: records have waited for the disk for 61 s\n"),
+                        ({"behind_ms": 4999}, None),
+                        ({"disk_free": 1 << 20}, "audit: its disk has 1.0 MB of 537 GB left\n"),
+                        ({"disk_free": 20 << 30}, "audit: its disk has 21.5 GB of 537 GB left\n"),
+                        ({"disk_size": 0}, None),
+                        ({"segment_error": "Input/output error"}, "audit: closed files cannot be compressed or deleted: Input/output error\n"),
+                        ({"witness_error": "Read-only"}, "audit: the witness cannot be written: Read-only\n"),
+                        ({"segments_lost": 2}, "audit: 2 files were deleted while they were written to\n"),
+                        ({"lost": 1200, "gaps": 3}, "audit: 1,200 decisions are lost in 3 gaps\n")]:
+        answer = {"frame": {"status": 0}, "body": {"stats": {**stats, "audit": {**stats["audit"], **wrong}}}}
+        with Daemon(show_stats=answer) as daemon:
+            ended = daemon.run("doctor", "audit")
+            equal((ended.status, ended.out), (NO, said) if said else (OK, "nothing odd about the record\n"), wrong)
+            equal(daemon.run("-j", "doctor", "audit").status, NO if said else OK, "exit status with -j")
+
+
+@test
 def doctor_says_which_sources_of_pools_are_bad():
     with Daemon() as daemon:
         ended = daemon.run("doctor", "pools")

@@ -60,6 +60,11 @@ static void fill(void)
 	page->shipping[1] = (struct edge_shipping){"journald", .lag = 0};
 	page->audit_written = 100;
 	page->audit_lost = 5;
+	page->audit_segments_lost = 1;
+	page->audit_waiting_bytes = 4096;
+	page->audit_behind_ms = 12034;
+	page->audit_disk_free = 1000;
+	page->audit_disk_size = 2000;
 	strcpy(page->services[0], "credit");
 	strcpy(page->services[9], "chat");
 	page->counters.received[0] = (struct usher_counter){1000, 64000};
@@ -126,6 +131,11 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_audit_refused_total{ring=\"required\"} 4");
 	expect_line("usher_audit_records_total 100");
 	expect_line("usher_audit_lost_total 5");
+	expect_line("usher_audit_segments_lost_total 1");
+	expect_line("usher_audit_waiting_bytes 4096");
+	expect_line("usher_audit_behind_seconds 12");
+	expect_line("usher_audit_disk_free_bytes 1000");
+	expect_line("usher_audit_disk_size_bytes 2000");
 	expect_line("usher_backend_flows_total{backend=\"fra1\"} 400");
 	expect_line("usher_backend_received_bytes_total{backend=\"fra1\"} 50000");
 	expect_line("usher_backend_info{backend=\"fra1\",model=\"scorer\",version=\"3.1.0\",region=\"DE-HE\"} 1");
