@@ -108,7 +108,7 @@ __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room 
 		if (!flow_claim(flow, tag, d, room))
 			return 0;
 		flow_blame(tag, first, word);
-		flow_settle(tag, tenant, FLOW_EXPIRED);
+		flow_settle(room->home ^ d, tag, tenant, FLOW_EXPIRED, false);
 		return 1;
 	}
 	rank = flow_victim_rank(tag, tenant, word, entry, room) << 6;
@@ -132,28 +132,29 @@ __noinline int flow_claim_victim(const struct flow_entry *entry, struct flow_roo
 	if ((tag & USHER_TAG_RETURN) || !flow_victim_rank(tag, tenant, FLOW_READ(flow->value.words[1]), entry, room) ||
 	    !flow_claim(flow, tag, d, room))
 		return 0;
-	flow_settle(tag, tenant, FLOW_EVICTED);
+	flow_settle(room->home ^ d, tag, tenant, FLOW_EVICTED, false);
 	return 1;
 }
 
 /* Forget the forward entry in this line if it is too old, before the sweep comes to it. */
-static __always_inline void flow_forget(__u32 line, __u16 now)
+__noinline int flow_forget(__u32 line, __u32 now)
 {
 	struct usher_flow *flow = flow_at(line);
 	__u64 tag, first, word;
 	__u16 tenant;
 
 	if (!flow)
-		return;
+		return 0;
 	tag = FLOW_READ(flow->tag);
 	tenant = FLOW_READ(flow->value.forward.tenant);
 	first = FLOW_READ(flow->value.words[0]);
 	word = FLOW_READ(flow->value.words[1]);
-	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) && flow_expired(tag, word, now) &&
-	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag) {
+	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) && flow_expired(tag, word, (__u16)now) &&
+	    flow_swap(flow, tag, flow_leaving(tag)) == tag) {
 		flow_blame(tag, first, word);
-		flow_settle(tag, tenant, FLOW_EXPIRED);
+		flow_settle(line, tag, tenant, FLOW_EXPIRED, true);
 	}
+	return 0;
 }
 
 /*
@@ -173,13 +174,13 @@ __noinline int flow_oust(const struct flow_hit *back, __u32 nat_port_be, const s
 	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN) ||
 	    USHER_TAG_FINGERPRINT(tag) != back->value.back.forward_fingerprint ||
 	    (__u16)FLOW_READ(flow->value.words[1]) != nat_port_be ||
-	    flow_yields(tenant, entry->tenant) < (own ? 1u : 2u) || flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) != tag)
+	    flow_yields(tenant, entry->tenant) < (own ? 1u : 2u) || flow_swap(flow, tag, flow_leaving(tag)) != tag)
 		return 0;
-	flow_settle(tag, tenant, FLOW_EVICTED);
+	flow_settle(back->value.back.forward_line, tag, tenant, FLOW_EVICTED, true);
 	return 1;
 }
 
-/* Claim the line at this distance if it holds a return entry whose forward one has gone, or is too old. */
+/* Claim the line at this distance if it holds a return entry whose forward one has gone. */
 __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_room *room, __u32 d)
 {
 	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
@@ -191,10 +192,9 @@ __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_roo
 	tag = FLOW_READ(flow->tag);
 	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(flow, tag, &again, &back))
 		return 0;
-	flow_forget(back.back.forward_line, entry->now);
 	if (!flow_orphaned(&back, FLOW_READ(flow->destination_port_be)) || !flow_claim(flow, tag, d, room))
 		return 0;
-	flow_settle(tag, 0, FLOW_EXPIRED);
+	flow_settle(room->home ^ d, tag, 0, FLOW_EXPIRED, false);
 	return 1;
 }
 
@@ -229,9 +229,16 @@ static __always_inline int flow_claim_room(const struct flow_entry *entry, struc
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
 		if (flow_claim_free(entry, room, d))
 			return (int)d;
-	for (__u32 d = 0; d < USHER_FLOW_SET && !room->over_cap; d++)
-		if (room->returns & 1ULL << d && flow_claim_orphan(entry, room, d))
+	for (__u32 d = 0; d < USHER_FLOW_SET && !room->over_cap; d++) {
+		const struct usher_flow *back = room->returns & 1ULL << d ? flow_at(room->home ^ d) : NULL;
+
+		if (!back)
+			continue;
+		/* Whatever lives there by now: what is too old is so for everybody. */
+		flow_forget(FLOW_READ(back->value.back.forward_line), entry->now);
+		if (flow_claim_orphan(entry, room, d))
 			return (int)d;
+	}
 	if (room->victim)
 		return flow_claim_victim(entry, room) ? (int)(room->victim & (USHER_FLOW_SET - 1))
 						      : -USHER_REASON_FLOW_CONTENDED;
