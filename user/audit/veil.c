@@ -255,6 +255,11 @@ static struct usher_address network_of(const struct usher_address *address, unsi
 	return network;
 }
 
+bool veil_is_open(const struct veil *veil)
+{
+	return !veil || veil->privacy.mode == CLIENT_PLAIN;
+}
+
 void veil_client(const struct veil *veil, struct json *to, const char *key, const struct usher_address *address,
 		 uint16_t port)
 {

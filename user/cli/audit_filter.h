@@ -14,6 +14,7 @@
 		{"verdict", required_argument, NULL, 'v'}, {"reason", required_argument, NULL, 'r'},                   \
 		{"rule", required_argument, NULL, 'u'}, {"type", required_argument, NULL, 'y'},                        \
 		{"client-keys", required_argument, NULL, 'K'}, {"since", required_argument, NULL, 'a'},                \
+		{"flow", required_argument, NULL, 'F'},                                                                \
 	{                                                                                                              \
 		"until", required_argument, NULL, 'z'                                                                  \
 	}
@@ -32,7 +33,8 @@ int audit_filter_check(struct filter *filter);
 	"  --client-keys FILE  the daemon's keys of pseudonyms (" AUDIT_CLIENT_KEYS ")\n"                              \
 	"  --verdict V     pass, forward, refuse, drop or revoke\n"                                                    \
 	"  --reason R      as in `usher show stats`\n"                                                                 \
-	"  --type T        decision, operation or gap\n"                                                               \
+	"  --flow ID       one flow: its Community ID, as its client or its backend sees it\n"                         \
+	"  --type T        decision, flow (its end), operation or gap\n"                                               \
 	"  --since TIME, --until TIME\n"                                                                               \
 	"                  from the one on and before the other: 2026-03-01T12:00:00Z, or a day, which is in it "      \
 	"whole; UTC\n"
