@@ -137,23 +137,29 @@ __noinline int flow_claim_victim(const struct flow_entry *entry, struct flow_roo
 }
 
 /* Forget the forward entry in this line if it is too old, before the sweep comes to it. */
-__noinline int flow_forget(__u32 line, __u32 now)
+static __always_inline void flow_forget_here(__u32 line, __u16 now)
 {
 	struct usher_flow *flow = flow_at(line);
 	__u64 tag, first, word;
 	__u16 tenant;
 
 	if (!flow)
-		return 0;
+		return;
 	tag = FLOW_READ(flow->tag);
 	tenant = FLOW_READ(flow->value.forward.tenant);
 	first = FLOW_READ(flow->value.words[0]);
 	word = FLOW_READ(flow->value.words[1]);
-	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) && flow_expired(tag, word, (__u16)now) &&
+	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) && flow_expired(tag, word, now) &&
 	    flow_swap(flow, tag, flow_leaving(tag)) == tag) {
 		flow_blame(tag, first, word);
 		flow_settle(line, tag, tenant, FLOW_EXPIRED, true);
 	}
+}
+
+/* The same, where the stack is too full for it. */
+__noinline int flow_forget(__u32 line, __u32 now)
+{
+	flow_forget_here(line, (__u16)now);
 	return 0;
 }
 
@@ -180,7 +186,7 @@ __noinline int flow_oust(const struct flow_hit *back, __u32 nat_port_be, const s
 	return 1;
 }
 
-/* Claim the line at this distance if it holds a return entry whose forward one has gone. */
+/* Claim the line at this distance if it holds a return entry whose forward one has gone, or is too old. */
 __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_room *room, __u32 d)
 {
 	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
@@ -192,6 +198,7 @@ __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_roo
 	tag = FLOW_READ(flow->tag);
 	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(flow, tag, &again, &back))
 		return 0;
+	flow_forget_here(back.back.forward_line, entry->now);
 	if (!flow_orphaned(&back, FLOW_READ(flow->destination_port_be)) || !flow_claim(flow, tag, d, room))
 		return 0;
 	flow_settle(room->home ^ d, tag, 0, FLOW_EXPIRED, false);
@@ -229,16 +236,9 @@ static __always_inline int flow_claim_room(const struct flow_entry *entry, struc
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
 		if (flow_claim_free(entry, room, d))
 			return (int)d;
-	for (__u32 d = 0; d < USHER_FLOW_SET && !room->over_cap; d++) {
-		const struct usher_flow *back = room->returns & 1ULL << d ? flow_at(room->home ^ d) : NULL;
-
-		if (!back)
-			continue;
-		/* Whatever lives there by now: what is too old is so for everybody. */
-		flow_forget(FLOW_READ(back->value.back.forward_line), entry->now);
-		if (flow_claim_orphan(entry, room, d))
+	for (__u32 d = 0; d < USHER_FLOW_SET && !room->over_cap; d++)
+		if (room->returns & 1ULL << d && flow_claim_orphan(entry, room, d))
 			return (int)d;
-	}
 	if (room->victim)
 		return flow_claim_victim(entry, room) ? (int)(room->victim & (USHER_FLOW_SET - 1))
 						      : -USHER_REASON_FLOW_CONTENDED;
