@@ -24,6 +24,7 @@ REFUSED = (
     (("--audit-segment-age", "59s"), "--audit-segment-age cannot be 59s: it is a duration from 1m to 365d"),
     (("--audit-segment-age", "24"), "--audit-segment-age cannot be 24: it is a duration from 1m to 365d"),
     (("--audit-sync", "always"), "--audit-sync cannot be always: it is batch, second or never"),
+    (("--audit-flow-ends=yes",), "option '--audit-flow-ends' doesn't allow an argument"),
     (("--interface", "lo"), "--interface cannot be lo: it is a name of up to 15 bytes, up to 8 of them, each once"),
     (("--interface", "sixteen-bytes-xx"), "--interface cannot be sixteen-bytes-xx: it is a name of up to 15 bytes, up to 8 of them, each once"),
 )
