@@ -36,6 +36,7 @@ struct gateway_policy {
 /* What the daemon has options for. */
 struct gateway_limits {
 	uint32_t half_open, replies, records;
+	bool flow_ends;
 };
 extern const struct gateway_limits gateway_unlimited;
 
