@@ -21,6 +21,15 @@ static __always_inline struct usher_flow_figures *flow_figures_at(__u32 line)
 	return bpf_map_lookup_elem(&flow_figures, &line);
 }
 
+/* Comes from memory together with the line itself, and not after it. */
+static __always_inline void flow_figures_fetch(__u32 line)
+{
+	const struct usher_flow_figures *figures = usher_boot.flow_ends ? flow_figures_at(line) : NULL;
+
+	if (figures)
+		(void)FLOW_READ(figures->begun);
+}
+
 /* Of an entry whose line is ours (BUSY). These are functions of their own for the sake of their callers' stacks. */
 __noinline int flow_figures_begin(__u32 line, const struct flow_entry *entry)
 {

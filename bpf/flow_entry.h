@@ -181,6 +181,7 @@ static __always_inline int flow_follow(const union usher_flow_value *back, __u16
 
 	if (!flow)
 		return -ENOENT;
+	flow_figures_fetch(back->back.forward_line);
 	tag = FLOW_READ(flow->tag);
 	if (!flow_occupied(tag) || (tag & USHER_TAG_RETURN) ||
 	    USHER_TAG_FINGERPRINT(tag) != back->back.forward_fingerprint)
