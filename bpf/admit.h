@@ -117,6 +117,14 @@ static __always_inline void admit_describe(struct desk *desk)
 	forward->tcp = desk->decision.reason == USHER_REASON_ADOPTED ? USHER_TCP_ADOPTED : 0;
 	forward->cut = (desk->decision.metered ? USHER_FLOW_METERED : 0) | flow_router_mark(desk->packet.sender_mac);
 	forward->interface = desk->decision.interface & (USHER_INTERFACES_MAX - 1);
+	if (usher_boot.flow_ends) {
+		const struct usher_generation *generation = generation_of(&desk->packet);
+
+		desk->entry.generation = generation ? generation->number : 0;
+		desk->entry.target = desk->decision.route.target;
+		desk->entry.figures = (desk->decision.recorded ? USHER_FIGURES_RECORDED : 0) |
+				      (desk->decision.audit_required ? USHER_FIGURES_REQUIRED : 0);
+	}
 }
 
 /* The flow's own line: a free one, or that of the flow whose place it takes. FLOW_INSERTED, or why not. */
@@ -146,6 +154,7 @@ static __always_inline int admit_insert(struct desk *desk)
 	if (desk->decision.forward == USHER_FORWARD_NAT) {
 		result = nat_insert(desk);
 		if (result != FLOW_INSERTED) {
+			flow_figures_drop(desk->hit.ref.line);
 			flow_delete(&desk->hit.ref);
 			return result;
 		}
@@ -201,9 +210,10 @@ __noinline int admit(struct xdp_md *ctx, struct desk *desk)
 		audit_budget(packet, decision->tenant, USHER_RECORD_BEGUN);
 	if (!alone && decision->audit_required)
 		return flood_count(packet, decision, USHER_REASON_AUDIT_BUDGET);
-	event = alone ? audit_reserve(decision->audit_required) : NULL;
+	event = alone ? reserve_record(decision->audit_required) : NULL;
 	if (!event && decision->audit_required)
 		return flood_count(packet, decision, USHER_REASON_AUDIT_FULL);
+	decision->recorded = !!event;
 	result = admit_insert(desk);
 	if (result != FLOW_INSERTED)
 		reason = result;

@@ -38,30 +38,6 @@ static __always_inline int audit_budget(const struct packet *packet, __u32 tenan
 	return true;
 }
 
-/* Room for one record of a tenant whose audit is required, or of one whose is not. NULL: none left, and counted. */
-static __always_inline struct usher_event *audit_reserve(bool required)
-{
-	__u32 ring = required ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
-	struct usher_sequence *sequence = bpf_map_lookup_elem(&sequences, &ring);
-	struct usher_event *event;
-	__u64 number;
-
-	if (!sequence)
-		return NULL;
-	number = sequence->taken++;
-	if (required)
-		event = bpf_ringbuf_reserve(&events_required, sizeof(*event), 0);
-	else
-		event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		sequence->lost++;
-		return NULL;
-	}
-	event->sequence = number;
-	event->ring = (__u8)ring;
-	return event;
-}
-
 static __always_inline void audit_submit(struct usher_event *event, const struct packet *packet,
 					 const struct decision *decision, int reason)
 {
@@ -96,7 +72,7 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 	event->tags[0] = packet->tags[0];
 	event->tags[1] = packet->tags[1];
 	event->aggregated = 0;
-	event->padding = 0;
+	event->ended = 0;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
@@ -111,7 +87,7 @@ __noinline int audit_record(const struct packet *packet, const struct decision *
 	    !audit_budget(packet, decision->tenant,
 			  reason == USHER_REASON_CONFIRMED ? USHER_RECORD_PROVEN : USHER_RECORD_REFUSED))
 		return flood_count(packet, decision, reason);
-	event = audit_reserve(decision->audit_required);
+	event = reserve_record(decision->audit_required);
 	if (event)
 		audit_submit(event, packet, decision, reason);
 	return !!event;

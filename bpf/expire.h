@@ -78,6 +78,16 @@ static __always_inline void sweep_rest(struct usher_flow *flow, __u64 tag, __u16
 		flow_recount(tag, quiet, tenant);
 }
 
+/*
+ * Does an entry that is due stay until a ring has room for the record of its end? Not where it counts among somebody's flows: what is
+ * live then is quiet first (sweep_rest), and what is half open goes.
+ */
+static __always_inline bool sweep_waits(__u32 line, __u64 tag)
+{
+	return usher_boot.flow_ends && !(tag & USHER_TAG_RETURN) && USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN &&
+	       flow_end_must_wait(line);
+}
+
 static long sweep_line(__u32 index, struct sweep *sweep)
 {
 	__u32 line = (sweep->first + index) & (usher_boot.flow_lines - 1);
@@ -91,10 +101,10 @@ static long sweep_line(__u32 index, struct sweep *sweep)
 	tenant = FLOW_READ(flow->value.forward.tenant);
 	first = FLOW_READ(flow->value.words[0]);
 	second = FLOW_READ(flow->value.words[1]);
-	if (flow_occupied(tag) && sweep_is_due(flow, tag, (__u16)sweep->now) &&
-	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag) {
+	if (flow_occupied(tag) && sweep_is_due(flow, tag, (__u16)sweep->now) && !sweep_waits(line, tag) &&
+	    flow_swap(flow, tag, flow_leaving(tag)) == tag) {
 		flow_blame(tag, first, second);
-		flow_settle(tag, tenant, FLOW_EXPIRED);
+		flow_settle(line, tag, tenant, FLOW_EXPIRED, true);
 	} else if (USHER_TAG_STATUS(tag) == USHER_FLOW_LIVE && !(tag & USHER_TAG_RETURN))
 		sweep_rest(flow, tag, tenant, (__u16)sweep->now);
 	if (FLOW_READ(flow->hint) & ~FLOW_LOCK)

@@ -56,17 +56,19 @@ __noinline long flow_lock(__u32 home)
 
 /* ---- insert --------------------------------------------------------------------------------------------- */
 
-/* Fill a line that is ours (BUSY), then publish it. */
+/* Fill a line that is ours (BUSY), ref->line, then publish it. */
 static __always_inline void flow_fill(struct usher_flow *flow, const struct flow_entry *entry, __u64 busy,
-				      __u64 *ret_tag)
+				      struct flow_ref *ref)
 {
 	__u64 tag = (busy & FLOW_INCARNATION_MASK) | entry->status | (__u64)entry->epoch << 32;
 
 	flow_account(tag, entry->value.forward.tenant, 1);
 	flow->value = entry->value;
+	if (usher_boot.flow_ends && !(tag & USHER_TAG_RETURN))
+		flow_figures_begin(ref->line, entry);
 	flow_barrier();
 	*(volatile __u64 *)&flow->tag = tag;
-	*ret_tag = tag;
+	ref->tag = tag;
 }
 
 /*
@@ -87,8 +89,8 @@ __noinline int flow_replace(struct flow_ref *ref, const struct flow_entry *entry
 	room.identity = ref->tag & FLOW_IDENTITY_MASK; /* with the displacement: it stays where it is */
 	if (!flow_claim(flow, ref->tag, 0, &room))
 		return USHER_REASON_FLOW_CONTENDED;
-	flow_settle(ref->tag, tenant, FLOW_REPLACED);
-	flow_fill(flow, entry, room.busy, &ref->tag);
+	flow_settle(ref->line, ref->tag, tenant, FLOW_REPLACED, false);
+	flow_fill(flow, entry, room.busy, ref);
 	return FLOW_INSERTED;
 }
 
@@ -124,14 +126,19 @@ static __always_inline void flow_count(bool is_return)
 		counter->inserted++;
 }
 
-/* What remains to be done with a line that is ours (BUSY). */
-static __always_inline void flow_move_in(struct usher_flow *flow, const struct usher_flow_key *key,
-					 const struct flow_entry *entry, __u64 busy, __u64 *ret_tag)
+/* What remains to be done with a line that is ours (BUSY), ref->line. A function of its own, so that it is verified once. */
+__noinline int flow_move_in(const struct usher_flow_key *key, const struct flow_entry *entry, __u64 busy,
+			    struct flow_ref *ref)
 {
+	struct usher_flow *flow = ref ? flow_at(ref->line) : NULL;
+
+	if (!flow || !key || !entry || !ref)
+		return 0;
 	flow->source = key->source;
 	flow->destination = key->destination;
 	flow->ports = key->ports;
-	flow_fill(flow, entry, busy, ret_tag);
+	flow_fill(flow, entry, busy, ref);
+	return 0;
 }
 
 /* With the lock of `home` held. The hint is kept up to date, and written where others must see it at once. */
@@ -149,7 +156,7 @@ static __always_inline int flow_place(const struct usher_flow_key *key, const st
 		return USHER_REASON_FLOW_TABLE_FULL;
 	*hint |= USHER_FLOW_HINT(d) & ~FLOW_LOCK;
 	*(volatile __u32 *)&first->hint = *hint | FLOW_LOCK;
-	flow_move_in(flow, key, entry, room->busy, &ret_ref->tag);
+	flow_move_in(key, entry, room->busy, ret_ref);
 	return FLOW_INSERTED;
 }
 
@@ -171,7 +178,7 @@ static __always_inline bool flow_insert_at_home(struct usher_flow *home, const s
 		return false;
 	}
 	ret_ref->line = room->home;
-	flow_move_in(home, key, entry, room->busy, &ret_ref->tag);
+	flow_move_in(key, entry, room->busy, ret_ref);
 	return true;
 }
 

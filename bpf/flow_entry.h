@@ -7,9 +7,7 @@
 #ifndef USHER_BPF_FLOW_ENTRY_H
 #define USHER_BPF_FLOW_ENTRY_H
 
-#include <linux/in.h>
-
-#include "flow_line.h"
+#include "flow_end.h"
 
 #define FLOW_LOCK 1u
 #define FLOW_FIND_ATTEMPTS 3
@@ -183,6 +181,7 @@ static __always_inline int flow_follow(const union usher_flow_value *back, __u16
 
 	if (!flow)
 		return -ENOENT;
+	flow_figures_fetch(back->back.forward_line);
 	tag = FLOW_READ(flow->tag);
 	if (!flow_occupied(tag) || (tag & USHER_TAG_RETURN) ||
 	    USHER_TAG_FINGERPRINT(tag) != back->back.forward_fingerprint)
@@ -222,7 +221,7 @@ static __always_inline __u64 flow_changed(__u64 tag, enum flow_change change, __
 	case FLOW_CUT:
 		return (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_CUT;
 	case FLOW_DELETE:
-		return FLOW_EMPTY_TAG(tag);
+		return flow_leaving(tag);
 	case FLOW_REST:
 		return status == USHER_FLOW_LIVE ? (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_QUIET : tag;
 	case FLOW_WAKE:
@@ -263,7 +262,7 @@ __noinline int flow_change(struct flow_ref *ref, __u32 change, __u32 epoch)
 		found = flow_swap(flow, tag, desired);
 		if (found == tag) {
 			if (change == FLOW_DELETE)
-				flow_settle(tag, tenant, FLOW_DELETED);
+				flow_settle(ref->line, tag, tenant, FLOW_DELETED, true);
 			else if (change != FLOW_STAMP)
 				flow_recount(tag, desired, tenant);
 			ref->tag = desired;

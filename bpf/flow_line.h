@@ -221,24 +221,4 @@ static __always_inline void flow_blame(__u64 tag, __u64 first, __u64 second)
 		__sync_fetch_and_add(&figures->connect_timeouts, 1);
 }
 
-/* After the swap that ended the entry which had this tag and tenant. */
-static __always_inline void flow_settle(__u64 tag, __u16 tenant, enum flow_end end)
-{
-	struct usher_flow_counter *counter = flow_counter();
-
-	flow_account(tag, tenant, -1);
-	if (!counter)
-		return;
-	if (tag & USHER_TAG_RETURN)
-		counter->return_lines -= end != FLOW_REPLACED;
-	else if (end == FLOW_EXPIRED)
-		counter->expired++;
-	else if (end == FLOW_EVICTED)
-		counter->evicted++;
-	else if (end == FLOW_REPLACED)
-		counter->replaced++;
-	else
-		counter->deleted++;
-}
-
 #endif

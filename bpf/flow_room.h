@@ -108,7 +108,7 @@ __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room 
 		if (!flow_claim(flow, tag, d, room))
 			return 0;
 		flow_blame(tag, first, word);
-		flow_settle(tag, tenant, FLOW_EXPIRED);
+		flow_settle(room->home ^ d, tag, tenant, FLOW_EXPIRED, false);
 		return 1;
 	}
 	rank = flow_victim_rank(tag, tenant, word, entry, room) << 6;
@@ -132,12 +132,12 @@ __noinline int flow_claim_victim(const struct flow_entry *entry, struct flow_roo
 	if ((tag & USHER_TAG_RETURN) || !flow_victim_rank(tag, tenant, FLOW_READ(flow->value.words[1]), entry, room) ||
 	    !flow_claim(flow, tag, d, room))
 		return 0;
-	flow_settle(tag, tenant, FLOW_EVICTED);
+	flow_settle(room->home ^ d, tag, tenant, FLOW_EVICTED, false);
 	return 1;
 }
 
 /* Forget the forward entry in this line if it is too old, before the sweep comes to it. */
-static __always_inline void flow_forget(__u32 line, __u16 now)
+static __always_inline void flow_forget_here(__u32 line, __u16 now)
 {
 	struct usher_flow *flow = flow_at(line);
 	__u64 tag, first, word;
@@ -150,10 +150,17 @@ static __always_inline void flow_forget(__u32 line, __u16 now)
 	first = FLOW_READ(flow->value.words[0]);
 	word = FLOW_READ(flow->value.words[1]);
 	if (flow_occupied(tag) && !(tag & USHER_TAG_RETURN) && flow_expired(tag, word, now) &&
-	    flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) == tag) {
+	    flow_swap(flow, tag, flow_leaving(tag)) == tag) {
 		flow_blame(tag, first, word);
-		flow_settle(tag, tenant, FLOW_EXPIRED);
+		flow_settle(line, tag, tenant, FLOW_EXPIRED, true);
 	}
+}
+
+/* The same, where the stack is too full for it. */
+__noinline int flow_forget(__u32 line, __u32 now)
+{
+	flow_forget_here(line, (__u16)now);
+	return 0;
 }
 
 /*
@@ -173,9 +180,9 @@ __noinline int flow_oust(const struct flow_hit *back, __u32 nat_port_be, const s
 	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN) ||
 	    USHER_TAG_FINGERPRINT(tag) != back->value.back.forward_fingerprint ||
 	    (__u16)FLOW_READ(flow->value.words[1]) != nat_port_be ||
-	    flow_yields(tenant, entry->tenant) < (own ? 1u : 2u) || flow_swap(flow, tag, FLOW_EMPTY_TAG(tag)) != tag)
+	    flow_yields(tenant, entry->tenant) < (own ? 1u : 2u) || flow_swap(flow, tag, flow_leaving(tag)) != tag)
 		return 0;
-	flow_settle(tag, tenant, FLOW_EVICTED);
+	flow_settle(back->value.back.forward_line, tag, tenant, FLOW_EVICTED, true);
 	return 1;
 }
 
@@ -191,10 +198,10 @@ __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_roo
 	tag = FLOW_READ(flow->tag);
 	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(flow, tag, &again, &back))
 		return 0;
-	flow_forget(back.back.forward_line, entry->now);
+	flow_forget_here(back.back.forward_line, entry->now);
 	if (!flow_orphaned(&back, FLOW_READ(flow->destination_port_be)) || !flow_claim(flow, tag, d, room))
 		return 0;
-	flow_settle(tag, 0, FLOW_EXPIRED);
+	flow_settle(room->home ^ d, tag, 0, FLOW_EXPIRED, false);
 	return 1;
 }
 

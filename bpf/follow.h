@@ -132,6 +132,8 @@ static __always_inline int follow_send(struct xdp_md *ctx, struct desk *desk, in
 		follow_router(desk, forward_place(ctx));
 	if (packet->key.protocol == IPPROTO_TCP)
 		tcp_from_client(desk);
+	if (usher_boot.flow_ends)
+		flow_figures_add(&desk->hit.ref, packet->ip_length, false);
 	if (backend->forward == USHER_FORWARD_NAT)
 		sent = forward_translated(ctx, packet, &desk->path, backend->next_hop, backend->own_mac);
 	else if (USHER_FORWARD_IS_TUNNEL(backend->forward))
@@ -242,6 +244,8 @@ static __always_inline int follow_to_client(struct xdp_md *ctx, struct desk *des
 		tcp_from_backend(desk);
 	else
 		flow_promote(&desk->hit.ref);
+	if (usher_boot.flow_ends)
+		flow_figures_add(&desk->hit.ref, packet->ip_length, true);
 	if (!forward_translated(ctx, packet, &desk->path, desk->back.value.back.client_mac, client.mac))
 		return USHER_REASON_NO_HEADROOM;
 	packet->action = forward_out(ctx, client.interface);

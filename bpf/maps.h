@@ -112,6 +112,9 @@ struct {
 	__uint(max_entries, USHER_EVENT_RING_BYTES);
 } events SEC(".maps"), events_required SEC(".maps");
 
+/* Where the end of a flow is described before it goes to its ring. */
+USHER_PERCPU(flow_ends, struct usher_flow_end, 1);
+
 USHER_ARRAY(explanation, struct usher_explanation, 1);
 
 USHER_PERCPU(desks, struct desk, 2);
@@ -121,6 +124,8 @@ USHER_PERCPU(desks, struct desk, 2);
 /* Entries of both: boot.flow_lines, set before the object is loaded. */
 USHER_ARRAY(flows, struct usher_flow, USHER_FLOW_LINES_DEFAULT);
 USHER_ARRAY(flow_moments, struct usher_flow_moment, USHER_FLOW_LINES_DEFAULT);
+/* The same number if boot.flow_ends, otherwise 1. */
+USHER_ARRAY(flow_figures, struct usher_flow_figures, USHER_FLOW_LINES_DEFAULT);
 USHER_ARRAY(tenants, struct usher_tenant_state, USHER_TENANT_IDS);
 USHER_PERCPU(flow_counters, struct usher_flow_counter, 1);
 /* By backend; shared by all CPUs: see nat.h. */

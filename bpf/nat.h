@@ -92,12 +92,16 @@ __noinline int nat_take(struct desk *desk, __u32 attempt)
 	return nat_key(desk, __sync_fetch_and_add(tickets, attempt < NAT_STEPS ? 1 : NAT_LEAP));
 }
 
-/* Takes what desk->key means, if it is free. Apart from nat_take, whose frame the stack has no room for below an insertion. */
-__noinline int nat_try(struct desk *desk)
+/* Of desk->key. A function of its own, so that it is verified once. */
+__noinline __u64 nat_hash(const struct desk *desk)
 {
-	if (!desk)
-		return USHER_REASON_NAT_PORTS;
-	return flow_insert(&desk->key, flow_hash(&desk->key), &desk->entry, &desk->back);
+	return desk ? flow_hash(&desk->key) : 0;
+}
+
+/* Takes what desk->key means, if it is free. No frame lies between nat_insert's and an insertion's: the stack is full there. */
+static __always_inline int nat_try(struct desk *desk)
+{
+	return flow_insert(&desk->key, nat_hash(desk), &desk->entry, &desk->back);
 }
 
 /* The same after nat_try has found it taken: from whoever must make room. */

@@ -84,7 +84,8 @@ struct decision {
 	__u8 classified; /* class_id is known before the source is looked up */
 	__u16 rival;	 /* see usher_explanation */
 	__u8 balanced;	 /* of a service with USHER_SERVICE_LEAST_LOAD */
-	__u8 padding[5];
+	__u8 recorded;	 /* its opening gets a record of its own */
+	__u8 padding[4];
 	__u64 load, rival_load;
 	__u64 flow_tag;
 };
@@ -111,7 +112,10 @@ struct flow_entry {
 	__u16 now;    /* tick */
 	__u16 tenant; /* on whose behalf */
 	__u8 status;
-	__u8 padding[7];
+	__u8 figures; /* USHER_FIGURES_* */
+	__u16 target;
+	__u8 padding[4];
+	__u64 generation;
 };
 
 /* The packet that an ICMP error quotes: where its headers are in the frame, and where the error ends. */

@@ -13,8 +13,7 @@
 
 #define TALLY_TICKS_OVER 2
 #define TALLY_RECORDS_A_ROUND 512
-#define TALLY_CPUS_MAX 8192	  /* the loop ends at the last that there is */
-#define TALLY_ROOM_KEPT (1 << 16) /* bytes of a ring left to others */
+#define TALLY_CPUS_MAX 8192 /* the loop ends at the last that there is */
 
 struct tally_round {
 	__u64 now;   /* ns, CLOCK_MONOTONIC */
@@ -54,10 +53,7 @@ static long tally_sum_cpu_rest(__u32 cpu, struct tally_sum *sum)
 /* Room for a record in a ring that has some to spare, so that no number is taken in vain. */
 static __always_inline struct usher_event *tally_reserve(bool required)
 {
-	__u64 taken = required ? bpf_ringbuf_query(&events_required, BPF_RB_AVAIL_DATA)
-			       : bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-
-	return taken > USHER_EVENT_RING_BYTES - TALLY_ROOM_KEPT ? NULL : audit_reserve(required);
+	return reserve_has_room(required) ? reserve_record(required) : NULL;
 }
 
 static __always_inline void tally_submit(struct usher_event *event, const struct tally_sum *sum, __u64 end)

@@ -108,6 +108,8 @@ __noinline int tcp_client_ends(struct desk *desk)
 	if (!(tcp & (TCP_OVER | USHER_TCP_RESET)))
 		tcp_blame(desk, moment);
 	tcp_set(desk, 0, ended);
+	flow_figures_close(desk->hit.ref.line,
+			   ended == USHER_TCP_RESET ? USHER_CLOSING_CLIENT_RESET : USHER_CLOSING_CLIENT_FIN);
 	/* In direct return there is nobody else whose close would be seen. */
 	if (!tcp_is_nat(&desk->hit) || ended == USHER_TCP_RESET || tcp_is_over(tcp | ended))
 		flow_rest(&desk->hit.ref);
@@ -176,11 +178,14 @@ __noinline int tcp_backend_ends(struct desk *desk)
 		return 0;
 	if (!(packet->tcp_flags & TCP_RST)) {
 		tcp_set(desk, 0, USHER_TCP_BACKEND_FIN);
+		flow_figures_close(desk->hit.ref.line, USHER_CLOSING_BACKEND_FIN);
 		if (tcp & USHER_TCP_CLIENT_FIN)
 			flow_rest(&desk->hit.ref);
 		return 0;
 	}
 	tcp_set(desk, 0, TCP_OVER | USHER_TCP_RESET);
+	if (!(tcp & USHER_TCP_RESET))
+		flow_figures_close(desk->hit.ref.line, USHER_CLOSING_BACKEND_RESET);
 	flow_rest(&desk->hit.ref);
 	if (tcp & (USHER_TCP_CLIENT_FIN | USHER_TCP_RESET)) /* a client that closes can have itself reset */
 		return 0;
@@ -238,6 +243,7 @@ __noinline int tcp_is_forgotten(struct desk *desk)
 	    !(desk->packet.tcp_flags & TCP_ACK) || desk->packet.sequence + 1 == desk->back.value.back.backend_next)
 		return false;
 	tcp_set(desk, 0, TCP_OVER | USHER_TCP_RESET);
+	flow_figures_close(desk->hit.ref.line, USHER_CLOSING_FORGOTTEN);
 	flow_rest(&desk->hit.ref);
 	return true;
 }

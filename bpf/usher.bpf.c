@@ -92,6 +92,7 @@ static __always_inline int usher_steer(struct xdp_md *ctx, struct desk *desk)
 
 	if (!packet->dry_run) {
 		packet->hash = flow_hash(&packet->key);
+		flow_figures_fetch(flow_home(packet->hash)); /* most are at home */
 		missed = flow_find(&packet->key, packet->hash, &desk->hit.ref, &desk->hit.value);
 	}
 	if (!missed && follow_is_settled(packet, &desk->hit)) {

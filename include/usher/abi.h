@@ -19,7 +19,7 @@
 #include "reasons.h"
 
 /* Raised whenever a pinned map of an older program could be misread by a newer one. */
-#define USHER_ABI_VERSION 5
+#define USHER_ABI_VERSION 6
 
 #define USHER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
 
@@ -69,8 +69,10 @@ struct usher_boot {
 	__u32 jiffy_ns;	     /* how far a step of the kernel's clock of jiffies goes */
 	__u32 interfaces
 		[USHER_INTERFACES_MAX]; /* indices; 0: no such one. A place keeps its interface for as long as it has it */
+	__u32 flow_ends;		/* 1: flows have figures, and a record when they end */
+	__u32 padding;
 };
-USHER_ASSERT_SIZE(struct usher_boot, 112);
+USHER_ASSERT_SIZE(struct usher_boot, 120);
 
 /* Map `control`, one entry, mmapped: the only thing a packet reads that is not immutable or its own. */
 struct usher_control {
@@ -398,6 +400,33 @@ struct usher_flow_moment {
 };
 USHER_ASSERT_SIZE(struct usher_flow_moment, 8);
 
+/* What an end has done to close its flow: bits of usher_flow_figures.closing. */
+#define USHER_CLOSING_CLIENT_FIN 0x01
+#define USHER_CLOSING_BACKEND_FIN 0x02
+#define USHER_CLOSING_BACKEND_FIRST 0x04 /* its FIN came before the client's */
+#define USHER_CLOSING_CLIENT_RESET 0x08
+#define USHER_CLOSING_BACKEND_RESET 0x10
+#define USHER_CLOSING_FORGOTTEN 0x20 /* the backend answered as if there had been no such connection */
+
+#define USHER_FIGURES_RECORDED 0x1 /* its opening has a record of its own, and so its end has one */
+#define USHER_FIGURES_REQUIRED 0x2 /* in the ring of those whose audit is required */
+
+/*
+ * Map `flow_figures`, by line of a forward entry, if boot.flow_ends; otherwise it has one entry that nobody reads. What was sent on:
+ * bytes are those of IP packets, headers included, as they came. One cache line.
+ */
+struct usher_flow_figures {
+	__u64 packets_to, bytes_to;	/* the backend */
+	__u64 packets_from, bytes_from; /* NAT only: in direct return nobody here sees them */
+	__u64 begun, seen;		/* first and last packet: ns of the clock of ticks */
+	__u64 generation;		/* that it was opened under */
+	__u32 closing;			/* USHER_CLOSING_* */
+	__u16 target;			/* service whose backends answer */
+	__u8 flags;			/* USHER_FIGURES_* */
+	__u8 padding;
+};
+USHER_ASSERT_SIZE(struct usher_flow_figures, 64);
+
 /* The bit that says to a home that an entry of its lives at XOR distance d: one each for the nearest, one for all the others. */
 #define USHER_FLOW_HINT(d) (1u << ((d) < 31 ? (d) : 31))
 
@@ -554,10 +583,44 @@ struct usher_event {
 	__u8 client_mac[6];
 	__u8 interface; /* place of the client's */
 	__u8 aggregated;
-	__u8 padding;
+	__u8 ended;			 /* USHER_ENDED_*: this is the head of a struct usher_flow_end; 0: a decision */
 	__u32 tags[USHER_VLAN_TAGS_MAX]; /* of the frame, as on the wire; 0: none */
 };
 USHER_ASSERT_SIZE(struct usher_event, 128);
+
+/* How a flow ended. X(number, NAME, "word in a record") */
+#define USHER_ENDS(X)                                                                                                  \
+	X(1, CLOSED_BY_CLIENT, "closed-by-client")   /* by both; in direct return by what is seen of it */             \
+	X(2, CLOSED_BY_BACKEND, "closed-by-backend") /* first, then by the client */                                   \
+	X(3, RESET_BY_CLIENT, "reset-by-client")                                                                       \
+	X(4, RESET_BY_BACKEND, "reset-by-backend")                                                                     \
+	X(5, FORGOTTEN, "forgotten-by-backend") /* it answered a SYN as if there had been no connection */             \
+	X(6, REVOKED, "revoked")		/* cut by policy */                                                    \
+	X(7, HALF_CLOSED, "half-closed")	/* one end closed, and then nobody said anything */                    \
+	X(8, TIMED_OUT, "timed-out")                                                                                   \
+	X(9, NOT_PROVEN, "handshake-not-proven")                                                                       \
+	X(10, EVICTED, "evicted")   /* it had to make room */                                                          \
+	X(11, REPLACED, "replaced") /* by a new SYN of the same address and port */
+
+enum usher_ended {
+#define X(number, NAME, word) USHER_ENDED_##NAME = number,
+	USHER_ENDS(X)
+#undef X
+		USHER_ENDED_MAX,
+};
+
+/*
+ * The end of a flow whose opening has a record of its own: exactly one of these, in the same ring. Of the head, `generation` is that in force
+ * when it ended; rule, class, tags and MAC address are not set; without nat_port_be only the client's side was seen.
+ */
+struct usher_flow_end {
+	struct usher_event event;
+	__u64 begun, seen; /* CLOCK_MONOTONIC ns */
+	__u64 generation;  /* that it was opened under */
+	__u64 packets_to, bytes_to;
+	__u64 packets_from, bytes_from;
+};
+USHER_ASSERT_SIZE(struct usher_flow_end, 184);
 
 /* ---- dry runs ------------------------------------------------------------------------------------------- */
 

@@ -54,7 +54,7 @@ static int boot_offset(const struct btf *btf)
 }
 
 /* The settings that a daemon writes before it loads: zeros would let the verifier prune what runs in earnest. */
-static int set_boot(struct bpf_object *object)
+static int set_boot(struct bpf_object *object, bool flow_ends)
 {
 	struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
 				  .flow_lines = USHER_FLOW_LINES_DEFAULT,
@@ -64,8 +64,11 @@ static int set_boot(struct bpf_object *object)
 				  .records_max = 10000,
 				  .interfaces = {1},
 				  .boot_id = 1,
-				  .dry_run_token = 1};
-	struct bpf_map *map, *flows = bpf_object__find_map_by_name(object, "flows");
+				  .dry_run_token = 1,
+				  .flow_ends = flow_ends};
+	struct bpf_map *map, *flows = bpf_object__find_map_by_name(object, "flows"),
+			     *figures = bpf_object__find_map_by_name(object, "flow_figures");
+	int error;
 
 	bpf_object__for_each_map(map, object)
 	{
@@ -82,22 +85,23 @@ static int set_boot(struct bpf_object *object)
 			return -EINVAL;
 		memcpy(bytes + at, &boot, sizeof(boot));
 	}
-	return flows ? bpf_map__set_max_entries(flows, boot.flow_lines) : -ENOENT;
+	error = flows && figures ? bpf_map__set_max_entries(flows, boot.flow_lines) : -ENOENT;
+	return error ? error : bpf_map__set_max_entries(figures, flow_ends ? boot.flow_lines : 1);
 }
 
-static void check_program(const struct bpf_program *program, const char *kernel, const char *compiler)
+static void check_program(const struct bpf_program *program, const char *kernel, const char *compiler, bool flow_ends)
 {
 	struct bpf_prog_info info = {0};
 	__u32 length = sizeof(info);
-	char seen[64];
+	char seen[64], name[64];
 
+	snprintf(name, sizeof(name), "%s%s", bpf_program__name(program), flow_ends ? "+flow_ends" : "");
 	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length)) {
-		check(false, kernel, compiler, bpf_program__name(program), strerror(errno));
+		check(false, kernel, compiler, name, strerror(errno));
 		return;
 	}
 	snprintf(seen, sizeof(seen), "%u instructions processed", info.verified_insns);
-	check(info.verified_insns && info.verified_insns <= INSTRUCTIONS_MAX, kernel, compiler,
-	      bpf_program__name(program), seen);
+	check(info.verified_insns && info.verified_insns <= INSTRUCTIONS_MAX, kernel, compiler, name, seen);
 }
 
 /* build/clang-16/usher.bpf.o is what clang-16 has made; the name of its folder. */
@@ -114,7 +118,7 @@ static void compiler_of(const char *path, char *ret_name, size_t size)
 		snprintf(ret_name, size, "clang");
 }
 
-static void check_object(const char *path, const char *kernel)
+static void check_object(const char *path, const char *kernel, bool flow_ends)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	struct bpf_program *program;
@@ -123,14 +127,14 @@ static void check_object(const char *path, const char *kernel)
 
 	compiler_of(path, compiler, sizeof(compiler));
 	if (!error)
-		error = set_boot(object);
+		error = set_boot(object, flow_ends);
 	if (!error)
 		error = bpf_object__load(object);
 	check(!error, kernel, compiler, "the object", error ? strerror(-error) : "loads");
 	if (!error) {
 		bpf_object__for_each_program(program, object)
 		{
-			check_program(program, kernel, compiler);
+			check_program(program, kernel, compiler, flow_ends);
 		}
 	}
 	bpf_object__close(object);
@@ -148,10 +152,13 @@ int main(int argc, char **argv)
 		printf("1..1\nok 1 # SKIP needs root\n");
 		return 0;
 	}
-	if (argc < 2)
-		check_object(DEFAULT_OBJECT, host.release);
-	for (int i = 1; i < argc; i++)
-		check_object(argv[i], host.release);
+	/* With and without what boot.flow_ends has the verifier leave out. */
+	for (int ends = 0; ends < 2; ends++) {
+		if (argc < 2)
+			check_object(DEFAULT_OBJECT, host.release, ends);
+		for (int i = 1; i < argc; i++)
+			check_object(argv[i], host.release, ends);
+	}
 	printf("1..%d\n", count);
 	return failed != 0;
 }

@@ -60,8 +60,8 @@ END {
 	print "1.." count
 	for (i = 1; i <= cell_count; i++) {
 		line = sprintf("# %-20s", cells[i])
-		split("usher usher_start usher_inject", order, " ")
-		for (j = 1; j <= 3; j++)
+		split("usher usher_start usher_inject usher+flow_ends", order, " ")
+		for (j = 1; j <= 4; j++)
 			line = line sprintf("  %s %s", order[j], (cells[i], order[j]) in figures ? figures[cells[i], order[j]] : "-")
 		print line
 	}

@@ -152,9 +152,18 @@ static bool of_client(const struct filter *filter, struct line_value endpoint)
 	       (!rest || !((bytes[whole] ^ filter->client[whole]) >> (8 - rest)));
 }
 
+static bool of_flow(const struct filter *filter, struct line_value connection)
+{
+	size_t length = strlen(filter->flow);
+	struct line_value uid;
+
+	return (line_find(connection, "community_uid", &uid) && line_equals(uid, filter->flow, length)) ||
+	       (line_find(connection, "backend_community_uid", &uid) && line_equals(uid, filter->flow, length));
+}
+
 /* What is still to be seen of a line. */
 struct wants {
-	bool time, type, client;
+	bool time, type, client, flow;
 	unsigned int texts; /* bit by enum filter_text */
 };
 
@@ -177,6 +186,10 @@ static bool take(const struct filter *filter, struct wants *wants, struct line_v
 		wants->client = false;
 		return of_client(filter, value);
 	}
+	if (wants->flow && line_equals(key, "connection_info", 15)) {
+		wants->flow = false;
+		return of_flow(filter, value);
+	}
 	for (unsigned int left = wants->texts; left; left &= left - 1) {
 		unsigned int text = (unsigned int)__builtin_ctz(left);
 		const char *wanted = filter->texts[text];
@@ -194,17 +207,22 @@ static bool take(const struct filter *filter, struct wants *wants, struct line_v
 
 bool filter_matches(const struct filter *filter, const char *bytes, size_t length)
 {
-	struct wants wants = {.time = filter->since[0] || filter->until[0], .type = true, .client = filter->by_client};
+	struct wants wants = {.time = filter->since[0] || filter->until[0],
+			      .type = true,
+			      .client = filter->by_client,
+			      .flow = filter->flow};
 	struct line_value key, value;
 	struct line line;
 
 	for (unsigned int i = 0; i < FILTER_TEXT_COUNT; i++)
 		wants.texts |= filter->texts[i] ? 1u << i : 0;
 	line_begin((struct line_value){bytes, length}, &line);
-	while ((wants.time || wants.type || wants.client || wants.texts) && line_next(&line, &key, &value))
+	while ((wants.time || wants.type || wants.client || wants.flow || wants.texts) &&
+	       line_next(&line, &key, &value))
 		if (!take(filter, &wants, key, value))
 			return false;
-	return !wants.time && !wants.type && !wants.client && !wants.texts && line_is_json(bytes, length);
+	return !wants.time && !wants.type && !wants.client && !wants.flow && !wants.texts &&
+	       line_is_json(bytes, length);
 }
 
 bool filter_may_match(const struct filter *filter, const struct chain_span *span)

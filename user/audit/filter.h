@@ -30,6 +30,7 @@ enum filter_text { FILTER_TEXTS(FILTER_ENUM) FILTER_TEXT_COUNT };
 /* Zeroed: every record, whatever its type. All that is set has to hold. */
 struct filter {
 	const char *texts[FILTER_TEXT_COUNT]; /* NULL: any, also none */
+	const char *flow; /* Community ID, as the client's or the backend's addresses have it; NULL: any */
 	bool by_client, client_is_ipv4;
 	uint8_t client[16]; /* IPv4 as mapped (abi.h) */
 	unsigned int client_bits;

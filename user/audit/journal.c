@@ -241,6 +241,7 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 {
 	const struct catalog_backend *backend = NULL;
 	struct record_stamp stamp = stamp_of(journal, event->time);
+	const struct catalog *catalog;
 	struct record_gap gap;
 
 	/* Its room was not freed by a daemon that died after writing it. */
@@ -250,8 +251,13 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 		add_gap(journal, &gap);
 	if (event->backend != USHER_NONE)
 		backend = catalogs_backend(journal->catalogs, event->backend, event->incarnation);
-	record_decision(&journal->batch, &stamp, event, catalogs_find(journal->catalogs, event->generation), backend,
-			nat_of(journal, event), journal->veil);
+	catalog = catalogs_find(journal->catalogs, event->generation);
+	if (event->ended)
+		record_flow(&journal->batch, &stamp, (const struct usher_flow_end *)event, catalog, backend,
+			    nat_of(journal, event), journal->veil);
+	else
+		record_decision(&journal->batch, &stamp, event, catalog, backend, nat_of(journal, event),
+				journal->veil);
 	widen(journal, event->cpu, ring, event->sequence, event->sequence);
 	journal->batch_records++;
 }

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <netinet/in.h>
 
+#include "audit/community_id.h"
 #include "base/address.h"
 #include "base/clock.h"
 #include "compile/sources.h"
@@ -84,14 +85,19 @@ static struct names find_names(const struct usher_event *event, const struct cat
 	return names;
 }
 
-static void add_names(struct json *to, const struct usher_event *event, const struct names *names)
+static void add_policy(struct json *to, const struct names *names)
 {
-	json_string(to, "rule", names->rule);
 	json_string(to, "policy_digest", names->policy_digest);
 	if (names->policy_digest)
 		json_unsigned(to, "policy_revision", names->policy_revision);
 	else
 		json_null(to, "policy_revision");
+}
+
+static void add_names(struct json *to, const struct usher_event *event, const struct names *names)
+{
+	json_string(to, "rule", names->rule);
+	add_policy(to, names);
 	json_string(to, "tenant", names->tenant);
 	json_string(to, "client_region", names->region);
 	json_string(to, "service", names->service);
@@ -170,6 +176,39 @@ static void add_endpoints(struct json *to, const struct usher_event *event, cons
 		json_null(to, "nat_endpoint");
 }
 
+/*
+ * How others call the flow: its client's end, unless that would tell who guesses which address it is made of; and through NAT its backend's.
+ */
+static void add_uids(struct json *to, const struct usher_event *event, const struct catalog_backend *backend,
+		     const struct usher_address *nat, const struct veil *veil)
+{
+	const struct community_end client = {&event->client, event->client_port_be};
+	const struct community_end service = {&event->service_address, event->service_port_be};
+	char text[COMMUNITY_ID];
+
+	if (veil_is_open(veil))
+		json_string(to, "community_uid", community_id(client, service, event->protocol, text));
+	else
+		json_null(to, "community_uid");
+	if (nat && event->nat_port_be && backend) {
+		const struct community_end inside = {nat, event->nat_port_be};
+		const struct community_end server = {&backend->address, htons(backend->port)};
+
+		json_string(to, "backend_community_uid", community_id(inside, server, event->protocol, text));
+	}
+}
+
+static void add_connection(struct json *to, const struct usher_event *event, const struct catalog_backend *backend,
+			   const struct usher_address *nat, const struct veil *veil)
+{
+	json_object_begin(to, "connection_info");
+	json_string(to, "protocol_name", !event->protocol ? NULL : event->protocol == IPPROTO_TCP ? "tcp" : "udp");
+	json_unsigned(to, "protocol_num", event->protocol);
+	if (!event->aggregated)
+		add_uids(to, event, backend, nat, veil);
+	json_object_end(to);
+}
+
 void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
 		     const struct catalog *catalog, const struct catalog_backend *backend,
 		     const struct usher_address *nat, const struct veil *veil)
@@ -189,11 +228,67 @@ void record_decision(struct json *to, const struct record_stamp *stamp, const st
 	add_endpoints(to, event, nat, veil);
 	if (event->aggregated)
 		add_count(to, stamp, event);
-	json_object_begin(to, "connection_info");
-	json_string(to, "protocol_name", !event->protocol ? NULL : event->protocol == IPPROTO_TCP ? "tcp" : "udp");
-	json_unsigned(to, "protocol_num", event->protocol);
-	json_object_end(to);
+	add_connection(to, event, backend, nat, veil);
 	if (!catalog || (event->backend != USHER_NONE && !backend))
+		add_numbers(to, event);
+	json_object_end(to);
+	json_newline(to);
+}
+
+/* ---- ends of flows -------------------------------------------------------------------------------------------- */
+
+#define END_WORD(number, name, word) [number] = word,
+static const char *const end_words[USHER_ENDED_MAX] = {USHER_ENDS(END_WORD)};
+#undef END_WORD
+
+/* When, how long, and how much. */
+static void add_figures(struct json *to, const struct record_stamp *stamp, const struct usher_flow_end *end)
+{
+	const int64_t since_begun = (int64_t)(end->event.time - end->begun);
+	const int64_t since_seen = (int64_t)(end->event.time - end->seen);
+	char time[CLOCK_TEXT];
+
+	json_string(to, "start_time", clock_print(stamp->realtime - since_begun, time));
+	json_string(to, "end_time", clock_print(stamp->realtime - since_seen, time));
+	json_unsigned(to, "duration", (end->seen - end->begun) / (uint64_t)CLOCK_MILLISECOND);
+	json_string(to, "sides", end->event.nat_port_be ? "both" : "client");
+	json_object_begin(to, "traffic");
+	json_unsigned(to, "packets_out", end->packets_to);
+	json_unsigned(to, "bytes_out", end->bytes_to);
+	if (end->event.nat_port_be) {
+		json_unsigned(to, "packets_in", end->packets_from);
+		json_unsigned(to, "bytes_in", end->bytes_from);
+	} else {
+		json_null(to, "packets_in");
+		json_null(to, "bytes_in");
+	}
+	json_object_end(to);
+}
+
+void record_flow(struct json *to, const struct record_stamp *stamp, const struct usher_flow_end *end,
+		 const struct catalog *catalog, const struct catalog_backend *backend, const struct usher_address *nat,
+		 const struct veil *veil)
+{
+	const struct usher_event *event = &end->event;
+	struct names names = find_names(event, catalog);
+
+	record_begin(to, stamp, "flow");
+	json_unsigned(to, "cpu", event->cpu);
+	json_string(to, "ring", event->ring < USHER_RINGS ? ring_names[event->ring] : NULL);
+	json_unsigned(to, "sequence", event->sequence);
+	json_string(to, "ended", event->ended < USHER_ENDED_MAX ? end_words[event->ended] : NULL);
+	add_figures(to, stamp, end);
+	json_unsigned(to, "generation", event->generation);
+	json_unsigned(to, "opened_generation", end->generation);
+	add_policy(to, &names);
+	json_string(to, "tenant", names.tenant);
+	json_string(to, "service", names.service);
+	if (event->target != event->service)
+		json_string(to, "target", names.target);
+	add_backend(to, &names, backend);
+	add_endpoints(to, event, nat, veil);
+	add_connection(to, event, backend, nat, veil);
+	if (!names.tenant || !names.service || !backend)
 		add_numbers(to, event);
 	json_object_end(to);
 	json_newline(to);

@@ -4,7 +4,7 @@
  *
  * Every record has:
  *   time        RFC 3339, UTC, milliseconds      boot        id of the program's run, hexadecimal
- *   type        "decision", "gap", "operation", "position", and what proves the others: "segment", "seal", "checkpoint"
+ *   type        "decision", "flow", "gap", "operation", "position", and what proves the others: "segment", "seal", "checkpoint"
  *
  * A decision (field names of OCSF's network activity where there are some):
  *   cpu, ring ("events" | "required"), sequence   its number; per cpu and ring, from 0, none twice, none left out
@@ -17,11 +17,19 @@
  *   src_endpoint {ip, port}, dst_endpoint {ip, port}       the client, and the address it called. As the policy has it the client's ip is its
  *                       network, with "bits"; or null, with a pseudonym and the key that it was made with (veil.h)
  *   backend_endpoint, nat_endpoint {ip, port}              where it was sent on to, and as whom; or null
- *   connection_info {protocol_name, protocol_num}
+ *   connection_info {protocol_name, protocol_num, community_uid, backend_community_uid}   how others call the flow (community_id.h): as its
+ *                       client's addresses have it, null where these are not on record; and through NAT as its backend sees it
  *   numbers {...}       only if a name is not known: what stands in its place
  *   count, start_time, end_time   only where this record stands for `count` decisions, which were too many to be recorded one by
  *                       one: all those of one class of clients, service, rule and reason from start_time to end_time. They have
  *                       no endpoints and no backend; sum(count, or 1 where there is none) counts all decisions
+ * A flow, which is one's end; of those whose opening is on record by itself. What a decision has, without verdict, reason, rule, client_region
+ * and count, and
+ *   ended               how: enum usher_ended       start_time, end_time, duration   of its first and last packet; ms
+ *   sides               "both"; or "client": in direct return only what its client sent was seen, and the client's close is its end
+ *   traffic {packets_out, bytes_out, packets_in, bytes_in}   sent on to the backend, and to the client (null: not seen); bytes of IP packets,
+ *                       headers included
+ *   generation          that it ended under (as are policy_digest and policy_revision); opened_generation: that of its opening
  * A gap: cpu, ring, first, last, count: numbers whose records found no room.
  * An operation: activity ("start", "adopt", "stop", "apply", "confirm", "rollback", "drain", "undrain", "quarantine", "release",
  *   "policy-refused", "policy-deleted", ...), actor {uid, user, pid}, and what it is about. Without an actor it was usher itself. Of a quarantine and a release: model
@@ -76,6 +84,10 @@ void record_begin(struct json *to, const struct record_stamp *stamp, const char 
 void record_decision(struct json *to, const struct record_stamp *stamp, const struct usher_event *event,
 		     const struct catalog *catalog, const struct catalog_backend *backend,
 		     const struct usher_address *nat, const struct veil *veil);
+/* The end of a flow, which is event.ended; stamp: when. */
+void record_flow(struct json *to, const struct record_stamp *stamp, const struct usher_flow_end *end,
+		 const struct catalog *catalog, const struct catalog_backend *backend, const struct usher_address *nat,
+		 const struct veil *veil);
 void record_gap(struct json *to, const struct record_stamp *stamp, const struct record_gap *gap);
 /* next: cpu * USHER_RINGS + ring */
 void record_position(struct json *to, const struct record_stamp *stamp, const uint64_t *next, size_t cpus);

@@ -255,6 +255,11 @@ static struct usher_address network_of(const struct usher_address *address, unsi
 	return network;
 }
 
+bool veil_is_open(const struct veil *veil)
+{
+	return !veil || veil->privacy.mode == CLIENT_PLAIN;
+}
+
 bool veil_tells(const struct veil *veil, const struct usher_address *address, uint8_t bits)
 {
 	return !veil || veil->privacy.mode == CLIENT_PLAIN ||

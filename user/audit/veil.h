@@ -55,6 +55,8 @@ struct veil_turn {
 /* Makes and destroys those that are due at `now`, seconds since 1970. Returns 0, or -errno: the file is as it was. */
 int veil_turn(struct veil *veil, int64_t now, struct veil_turn *ret_turn);
 
+/* Are clients' addresses on record as they are? veil may be NULL. */
+bool veil_is_open(const struct veil *veil);
 /* A client's address and port as an object; veil NULL: as they are. */
 void veil_client(const struct veil *veil, struct json *to, const char *key, const struct usher_address *address,
 		 uint16_t port);

@@ -202,13 +202,14 @@ static void take_seal(struct verifier *verifier, const char *line, size_t length
 static void take_record(struct verifier *verifier, const char *line, size_t length)
 {
 	bool decision = memmem(line, length < 64 ? length : 64, ",\"type\":\"decision\"", 18);
+	bool flow = memmem(line, length < 64 ? length : 64, ",\"type\":\"flow\"", 14);
 	bool gap = memmem(line, length < 64 ? length : 64, ",\"type\":\"gap\"", 13);
 	const char *fault = NULL;
 	char text[SEQUENCES_TEXT];
 	uint64_t count;
 
 	sequences_note_boot(&verifier->sequences, line, length);
-	if (decision || gap)
+	if (decision || flow || gap)
 		fault = sequences_take(&verifier->sequences, line, length, gap, text);
 	if (fault)
 		find(verifier, verifier->line, verifier->line, "%s", fault);

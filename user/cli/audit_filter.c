@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "audit/community_id.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "cli/audit.h"
@@ -18,7 +19,7 @@ static const char *const verdicts[] = {USHER_VERDICTS(LABEL) "unknown"};
 static const char *const reasons[] = {USHER_REASONS(LABEL) "unknown"};
 #undef LABEL
 
-static const char *const types[] = {"decision", "operation", "gap"};
+static const char *const types[] = {"decision", "flow", "operation", "gap"};
 
 /* Of the one filter that a command has. */
 static const char *client_keys;
@@ -47,9 +48,16 @@ int audit_filter_take(int letter, const char *text, struct filter *filter)
 	if (letter == 'r' && !among(text, reasons, ARRAY_COUNT(reasons)))
 		return cli_misuse("there is no such --reason: %s", text);
 	if (letter == 'y' && !among(text, types, ARRAY_COUNT(types)))
-		return cli_misuse("--type takes decision, operation or gap: %s", text);
+		return cli_misuse("--type takes decision, flow, operation or gap: %s", text);
 	if (letter == 'K') {
 		client_keys = text;
+		return CLI_OK;
+	}
+	if (letter == 'F') {
+		if (strlen(text) != COMMUNITY_ID - 1 || strncmp(text, "1:", 2) != 0)
+			return cli_misuse("--flow takes a Community ID such as 1:LQU9qZlK+B5F3KDmev6m5PMibrg=: %s",
+					  text);
+		filter->flow = text;
 		return CLI_OK;
 	}
 	if (letter == 'c')

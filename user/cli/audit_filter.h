@@ -13,7 +13,7 @@
 		{"version", required_argument, NULL, 'o'}, {"backend", required_argument, NULL, 'b'},                  \
 		{"verdict", required_argument, NULL, 'v'}, {"reason", required_argument, NULL, 'r'},                   \
 		{"rule", required_argument, NULL, 'u'}, {"client-keys", required_argument, NULL, 'K'},                 \
-		{"since", required_argument, NULL, 'a'},                                                               \
+		{"flow", required_argument, NULL, 'F'}, {"since", required_argument, NULL, 'a'},                                                               \
 	{                                                                                                              \
 		"until", required_argument, NULL, 'z'                                                                  \
 	}
@@ -33,9 +33,10 @@ int audit_filter_check(struct filter *filter);
 	"  --client-keys FILE  the daemon's keys of pseudonyms (" AUDIT_CLIENT_KEYS ")\n"                              \
 	"  --verdict V     pass, forward, refuse, drop or revoke\n"                                                    \
 	"  --reason R      as in `usher show stats`\n"                                                                 \
+	"  --flow ID       one flow: its Community ID, as its client or its backend sees it\n"                         \
 	"  --since TIME, --until TIME\n"                                                                               \
 	"                  from the one on and before the other: 2026-03-01T12:00:00Z, or a day, which is in it "      \
 	"whole; UTC\n"
-#define AUDIT_FILTER_HELP AUDIT_DECISION_HELP "  --type T        decision, operation or gap\n"
+#define AUDIT_FILTER_HELP AUDIT_DECISION_HELP "  --type T        decision, flow (its end), operation or gap\n"
 
 #endif

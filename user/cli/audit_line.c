@@ -35,6 +35,28 @@ static void print_decision(struct json_object *record)
 	printf(", generation %lld", (long long)field_integer(record, "generation"));
 }
 
+/* How a flow ended, and what went each way. */
+static void print_flow(struct json_object *record)
+{
+	struct json_object *traffic = field(record, "traffic"), *client = field(record, "src_endpoint");
+
+	printf(" flow     %s ", field_text(record, "ended"));
+	if (field(client, "pseudonym"))
+		printf("%.8s~:%lld", field_text(client, "pseudonym"), (long long)field_integer(client, "port"));
+	else
+		printf("%s:%lld", field_text(client, "ip"), (long long)field_integer(client, "port"));
+	printf(" (%s) -> %s", field_text(record, "tenant"), field_text(record, "service"));
+	if (field(record, "backend"))
+		printf(" -> %s", field_text(record, "backend"));
+	printf(", after %.3f s; to it %lld packets, %lld bytes", (double)field_integer(record, "duration") / 1000,
+	       (long long)field_integer(traffic, "packets_out"), (long long)field_integer(traffic, "bytes_out"));
+	if (field(traffic, "packets_in"))
+		printf("; back %lld packets, %lld bytes", (long long)field_integer(traffic, "packets_in"),
+		       (long long)field_integer(traffic, "bytes_in"));
+	else
+		printf("; only the client's side");
+}
+
 /* What a gate has come to, and on which figure. */
 static void print_gate(struct json_object *record)
 {
@@ -147,6 +169,8 @@ void audit_print_record(struct json_object *record)
 	fputs(field_text(record, "time"), stdout);
 	if (!strcmp(type, "decision"))
 		print_decision(record);
+	else if (!strcmp(type, "flow"))
+		print_flow(record);
 	else if (!strcmp(type, "operation"))
 		print_operation(record);
 	else if (!strcmp(type, "gap"))

@@ -25,7 +25,7 @@ static void see_event(const struct usher_event *event, const struct usher_addres
 {
 	struct core *core = context;
 
-	if (event->reason == USHER_REASON_REVOKED)
+	if (!event->ended && event->reason == USHER_REASON_REVOKED)
 		injector_note(core->injector, event, nat, backend, clock_monotonic());
 }
 

@@ -329,6 +329,11 @@ static int run(struct core *core, struct loop *loop)
 			 core->program->adopted ? ", taken over" : "");
 	}
 	say_approvers(core);
+	if (core->options->program.flow_ends != core->program->boot.flow_ends)
+		log_info("ends of flows are %srecorded, as the program that was taken over was started; "
+			 "--audit-flow-ends "
+			 "counts after `usher detach`",
+			 core->program->boot.flow_ends ? "" : "not ");
 	notify_ready();
 	loop_run(loop);
 	core_gates_save(core);

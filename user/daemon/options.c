@@ -47,6 +47,9 @@ static const char usage[] =
 	"  --audit-segment-age DURATION\n"
 	"                     or at that: 1m to 365d (24h); closed ones are compressed\n"
 	"  --audit-sync WHEN  when it is brought to the disk: batch, second or never by usherd (second)\n"
+	"  --audit-flow-ends  record how each flow ended, and its packets and bytes; of a program that is taken over "
+	"it is as\n"
+	"                     it was\n"
 	"  --witness-file FILE\n"
 	"                     each signature of it is appended there as well, best on another host's disk\n"
 	"  --ship DESTINATION records are sent there as well, each at least once; up to 8 of them: journald,\n"
@@ -88,6 +91,7 @@ enum letter {
 	SEGMENT_SIZE,
 	SEGMENT_AGE,
 	SYNC,
+	FLOW_ENDS,
 	WITNESS,
 	SHIP,
 	SHIP_CA,
@@ -121,6 +125,7 @@ static const struct option long_options[] = {
 	{"audit-segment-size", required_argument, NULL, SEGMENT_SIZE},
 	{"audit-segment-age", required_argument, NULL, SEGMENT_AGE},
 	{"audit-sync", required_argument, NULL, SYNC},
+	{"audit-flow-ends", no_argument, NULL, FLOW_ENDS},
 	{"witness-file", required_argument, NULL, WITNESS},
 	{"ship", required_argument, NULL, SHIP},
 	{"ship-ca", required_argument, NULL, SHIP_CA},
@@ -336,6 +341,9 @@ static int take(enum letter letter, const char *value, struct options *options)
 		return take_segment_age(value, &options->audit_limits.age);
 	case SYNC:
 		return take_sync(value, &options->audit_sync);
+	case FLOW_ENDS:
+		options->program.flow_ends = true;
+		return 0;
 	case WITNESS:
 		options->witness_file = value;
 		return 0;

@@ -178,6 +178,7 @@ static int new_boot(const struct program_options *options, struct usher_boot *re
 		.replies_max = options->replies_max,
 		.records_max = options->records_max,
 		.jiffy_ns = clock_jiffy(),
+		.flow_ends = options->flow_ends,
 	};
 	struct {
 		uint64_t boot_id, hash_key[USHER_HASH_KEYS], token;
@@ -228,6 +229,9 @@ static int prepare(const struct program *program)
 		r = bpf_map__set_max_entries(program->skeleton->maps.flows, program->boot.flow_lines);
 	if (!r)
 		r = bpf_map__set_max_entries(program->skeleton->maps.flow_moments, program->boot.flow_lines);
+	if (!r)
+		r = bpf_map__set_max_entries(program->skeleton->maps.flow_figures,
+					     program->boot.flow_ends ? program->boot.flow_lines : 1);
 	if (r)
 		return r;
 	memcpy((void *)(uintptr_t)&program->skeleton->rodata->usher_boot, &program->boot, sizeof(program->boot));

@@ -33,6 +33,7 @@ struct program_options {
 	uint32_t half_open_max; /* of a tenant */
 	uint32_t replies_max;	/* of a class, in a tick, on a CPU */
 	uint32_t records_max;	/* of a tenant, kind of decision and tick */
+	bool flow_ends;		/* flows have figures, and a record when they end */
 };
 
 /* The program on one interface. */

@@ -82,6 +82,7 @@ void gateway_open(uint32_t lines, const struct gateway_limits *limits, struct ga
 				  .half_open_max = limits->half_open,
 				  .replies_max = limits->replies,
 				  .records_max = limits->records,
+				  .flow_ends = limits->flow_ends,
 				  .interfaces = {INTERFACE}};
 	struct gateway *gateway = ret_gateway;
 	struct problem problem = {0};

@@ -37,6 +37,7 @@ struct gateway_policy {
 struct gateway_limits {
 	uint32_t half_open, replies, records;
 	bool unread; /* somebody else reads the rings, not the gateway */
+	bool flow_ends;
 };
 extern const struct gateway_limits gateway_unlimited;
 

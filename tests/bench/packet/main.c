@@ -2,7 +2,7 @@
 /*
  * What a packet costs, by what it is and how it is sent on, against floors measured in the same run; README.md says how.
  *
- *   packet.bench [--quick] [--ipv4] [--growth | --steps] [--mode MODE] [--results FOLDER]
+ *   packet.bench [--quick] [--ipv4] [--growth | --steps | --ends] [--mode MODE] [--results FOLDER]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 
 #include "../machine.h"
+#include "ends.h"
 #include "growth.h"
 #include "report.h"
 #include "steps.h"
@@ -31,7 +32,7 @@ static const struct {
 #define MODES (sizeof(modes) / sizeof(*modes))
 
 struct options {
-	bool quick, ipv4, growth, steps; /* ipv4: not IPv6; growth, steps: nothing else */
+	bool quick, ipv4, growth, steps, ends; /* ipv4: not IPv6; growth, steps, ends: nothing else */
 	const char *mode, *results;
 };
 
@@ -100,13 +101,11 @@ static unsigned int measure_mode(const struct options *options, const char *mode
 
 static void read_options(int count, char **arguments, struct options *ret_options)
 {
-	static const struct option long_options[] = {{"quick", no_argument, NULL, 'q'},
-						     {"ipv4", no_argument, NULL, '4'},
-						     {"growth", no_argument, NULL, 'g'},
-						     {"steps", no_argument, NULL, 's'},
-						     {"mode", required_argument, NULL, 'm'},
-						     {"results", required_argument, NULL, 'r'},
-						     {0}};
+	static const struct option long_options[] = {
+		{"quick", no_argument, NULL, 'q'},	   {"ipv4", no_argument, NULL, '4'},
+		{"growth", no_argument, NULL, 'g'},	   {"steps", no_argument, NULL, 's'},
+		{"ends", no_argument, NULL, 'e'},	   {"mode", required_argument, NULL, 'm'},
+		{"results", required_argument, NULL, 'r'}, {0}};
 	int option;
 
 	while ((option = getopt_long(count, arguments, "", long_options, NULL)) != -1) {
@@ -122,6 +121,9 @@ static void read_options(int count, char **arguments, struct options *ret_option
 			break;
 		case 's':
 			ret_options->steps = true;
+			break;
+		case 'e':
+			ret_options->ends = true;
 			break;
 		case 'm':
 			ret_options->mode = optarg;
@@ -166,7 +168,7 @@ int main(int count, char **arguments)
 	fprintf(to, "\n%u backends, sources in %u prefixes (largest set: %u), each tenant with a limit on new flows\n",
 		100u, ROWS_PREFIXES, ROWS_PREFIXES_LARGEST);
 	meter_begin();
-	bool is_all = !options.growth && !options.steps;
+	bool is_all = !options.growth && !options.steps && !options.ends;
 	for (size_t i = 0; i < MODES && is_all; i++) {
 		if (!is_wanted(&options, i))
 			continue;
@@ -180,6 +182,9 @@ int main(int count, char **arguments)
 	for (size_t i = 0; i < MODES && (options.steps || is_all); i++)
 		if (is_wanted(&options, i))
 			steps_measure(modes[i].mode, modes[i].lines, LINES_MIN * modes[i].lines, to);
+	for (size_t i = 0; i < MODES && (options.ends || is_all); i++)
+		if (is_wanted(&options, i))
+			ends_measure(modes[i].mode, LINES_MIN * modes[i].lines, to);
 	if (options.growth || is_all)
 		growth_measure(to, options.results);
 	if (options.results)

@@ -45,7 +45,7 @@ static __always_inline bool steps_record(struct desk *desk)
 
 	if (!audit_budget(&desk->packet, desk->decision.tenant, USHER_RECORD_BEGUN))
 		return false;
-	event = audit_reserve(desk->decision.audit_required);
+	event = reserve_record(desk->decision.audit_required);
 	if (!event)
 		return false;
 	audit_submit(event, &desk->packet, &desk->decision, USHER_REASON_ADMITTED);

@@ -244,7 +244,8 @@ static void tell_memory(void)
 		double bytes = map_bytes(map);
 
 		all += bytes;
-		if (!strcmp(bpf_map__name(map), "flows") || !strcmp(bpf_map__name(map), "flow_moments"))
+		if (!strcmp(bpf_map__name(map), "flows") || !strcmp(bpf_map__name(map), "flow_moments") ||
+		    !strcmp(bpf_map__name(map), "flow_figures"))
 			flows += bytes;
 		if (!strncmp(bpf_map__name(map), "source", 6))
 			sources += bytes;

@@ -469,6 +469,30 @@ static void times_as_people_write_them(void **state)
 	}
 }
 
+/* By either of its ids, in a decision and in its end, wherever the key stands; and nothing else of the same text. */
+static void test_one_flow(void **state)
+{
+	const struct filter filter = {.flow = "1:LQU9qZlK+B5F3KDmev6m5PMibrg="};
+	static const struct {
+		const char *line;
+		bool found;
+	} lines[] = {
+		{"{\"type\":\"decision\",\"connection_info\":{\"community_uid\":\"1:LQU9qZlK+B5F3KDmev6m5PMibrg=\"}}",
+		 true},
+		{"{\"connection_info\":{\"community_uid\":null,\"backend_community_uid\":"
+		 "\"1:LQU9qZlK+B5F3KDmev6m5PMibrg=\"},\"type\":\"flow\"}",
+		 true},
+		{"{\"type\":\"flow\",\"connection_info\":{\"community_uid\":\"1:d/FP5EW3wiY1vCndhwleRRKHowQ=\"}}",
+		 false},
+		{"{\"type\":\"flow\",\"community_uid\":\"1:LQU9qZlK+B5F3KDmev6m5PMibrg=\"}", false},
+		{"{\"type\":\"operation\",\"why\":\"1:LQU9qZlK+B5F3KDmev6m5PMibrg=\"}", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(lines); i++)
+		assert_int_equal(filter_matches(&filter, lines[i].line, strlen(lines[i].line)), lines[i].found);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +502,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_batch_that_was_taken_back_is_not_found, begin, end),
 		cmocka_unit_test_setup_teardown(a_false_span_is_found, begin, end),
 		cmocka_unit_test(times_as_people_write_them),
+		cmocka_unit_test(test_one_flow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,10 @@ static struct catalog *catalog_of(uint64_t generation, uint16_t incarnation)
 	return catalog;
 }
 
+/* Of the flow below, made by another program than ours (tests/lab/ends.py has it). */
+#define CLIENT_UID "1:09tEBS29NaM0HjDjTS8kCzkey/0="
+#define BACKEND_UID "1:9KuIzXs+mmw6SZRdap0gFUy5E6Y="
+
 static struct usher_event event_of(enum usher_reason reason)
 {
 	struct usher_event event = {.sequence = 77,
@@ -153,6 +157,8 @@ static void test_a_decision_says_everything(void **state)
 	expect_endpoint(record, "backend_endpoint", "10.1.0.11", 8000);
 	expect_endpoint(record, "nat_endpoint", "10.0.0.2", 40001);
 	expect_text(field(record, "connection_info"), "protocol_name", "tcp");
+	expect_text(field(record, "connection_info"), "community_uid", CLIENT_UID);
+	expect_text(field(record, "connection_info"), "backend_community_uid", BACKEND_UID);
 	assert_false(json_object_object_get_ex(record, "target", NULL));
 	assert_false(json_object_object_get_ex(record, "numbers", NULL));
 	json_object_put(record);
@@ -372,6 +378,95 @@ static void test_many_decisions_in_one_record(void **state)
 	assert_null(field(record, "src_endpoint"));
 	assert_null(field(record, "dst_endpoint"));
 	assert_null(field(record, "backend"));
+	assert_false(json_object_object_get_ex(field(record, "connection_info"), "community_uid", NULL));
+	json_object_put(record);
+	catalog_free(catalog);
+}
+
+/* Opened 2.5 s ago, and silent since 1 s ago. */
+static struct usher_flow_end end_of(void)
+{
+	struct usher_flow_end end = {.event = event_of(USHER_REASON_NOT_FOR_SERVICE),
+				     .begun = 7500000000,
+				     .seen = 9000000000,
+				     .generation = 4,
+				     .packets_to = 12,
+				     .bytes_to = 3456,
+				     .packets_from = 1ull << 33,
+				     .bytes_from = 1ull << 40};
+
+	end.event.rule = end.event.class_id = USHER_NONE;
+	end.event.time = 10000000000;
+	end.event.ended = USHER_ENDED_RESET_BY_BACKEND;
+	return end;
+}
+
+static void test_the_end_of_a_flow(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_of(9, 6);
+	struct usher_flow_end end = end_of();
+	struct json_object *record;
+	struct usher_address nat;
+
+	(void)state;
+	address_parse("10.0.0.2", &nat);
+	record_flow(&line, &stamp, &end, catalog, &catalog->backends[4], &nat, NULL);
+	record = parsed(&line);
+	expect_text(record, "time", "2026-01-01T00:00:00.123Z");
+	expect_text(record, "type", "flow");
+	expect_number(record, "cpu", 5);
+	expect_text(record, "ring", "required");
+	expect_number(record, "sequence", 77);
+	expect_text(record, "ended", "reset-by-backend");
+	expect_text(record, "start_time", "2025-12-31T23:59:57.623Z");
+	expect_text(record, "end_time", "2025-12-31T23:59:59.123Z");
+	expect_number(record, "duration", 1500);
+	expect_text(record, "sides", "both");
+	expect_number(field(record, "traffic"), "packets_out", 12);
+	expect_number(field(record, "traffic"), "bytes_out", 3456);
+	expect_number(field(record, "traffic"), "packets_in", 1ll << 33);
+	expect_number(field(record, "traffic"), "bytes_in", 1ll << 40);
+	expect_number(record, "generation", 9);
+	expect_number(record, "opened_generation", 4);
+	expect_text(record, "policy_digest", "d16e57");
+	expect_text(record, "tenant", "acme");
+	expect_text(record, "service", "credit");
+	expect_text(record, "model", "scorer");
+	expect_text(record, "version", "3.1.0");
+	expect_text(record, "backend", "fra1");
+	expect_endpoint(record, "src_endpoint", "203.0.113.10", 51000);
+	expect_endpoint(record, "dst_endpoint", "198.51.100.10", 443);
+	expect_endpoint(record, "nat_endpoint", "10.0.0.2", 40001);
+	expect_text(field(record, "connection_info"), "community_uid", CLIENT_UID);
+	expect_text(field(record, "connection_info"), "backend_community_uid", BACKEND_UID);
+	assert_false(json_object_object_get_ex(record, "numbers", NULL));
+	assert_false(json_object_object_get_ex(record, "rule", NULL));
+	json_object_put(record);
+	catalog_free(catalog);
+}
+
+/* In direct return nobody here has seen what the backend sent. */
+static void test_the_end_of_a_flow_of_which_one_side_was_seen(void **state)
+{
+	_cleanup_(json_free) struct json line = {0};
+	struct catalog *catalog = catalog_of(9, 7);
+	struct usher_flow_end end = end_of();
+	struct json_object *record;
+
+	(void)state;
+	end.event.nat_port_be = 0;
+	end.event.ended = USHER_ENDED_MAX;
+	record_flow(&line, &stamp, &end, catalog, NULL, NULL, NULL);
+	record = parsed(&line);
+	assert_null(field(record, "ended")); /* of a kernel program that knows more than this */
+	expect_text(record, "sides", "client");
+	assert_null(field(field(record, "traffic"), "packets_in"));
+	assert_null(field(field(record, "traffic"), "bytes_in"));
+	assert_null(field(record, "nat_endpoint"));
+	expect_text(field(record, "connection_info"), "community_uid", CLIENT_UID);
+	assert_false(json_object_object_get_ex(field(record, "connection_info"), "backend_community_uid", NULL));
+	expect_number(field(record, "numbers"), "incarnation", 6);
 	json_object_put(record);
 	catalog_free(catalog);
 }
@@ -488,6 +583,8 @@ int main(void)
 		cmocka_unit_test(test_many_decisions_in_one_record),
 		cmocka_unit_test(test_the_prefix_that_classified_the_client),
 		cmocka_unit_test(test_a_prefix_tells_no_more_than_the_network),
+		cmocka_unit_test(test_the_end_of_a_flow),
+		cmocka_unit_test(test_the_end_of_a_flow_of_which_one_side_was_seen),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -641,7 +641,7 @@ def audit_query_finds_what_is_asked_for():
     equal(found("-n", "1", word="tail"), [stop], "the last one")
     equal(run("audit", "query", "--tenant", "labs", "--dir", folder).out.splitlines(), [
         "2026-11-23T00:00:00.000Z drop     new-flow-limit   labs (DE) 203.0.113.70:40000 -> credit, rule acme, generation 8"], "for people")
-    for options in (["--verdict", "dorp"], ["--reason", "because"], ["--type", "seal"], ["--client", "host"], ["--client", "10.0.0.0/33"],
+    for options in (["--verdict", "dorp"], ["--reason", "because"], ["--type", "seal"], ["--flow", "203.0.113.7"], ["--client", "host"], ["--client", "10.0.0.0/33"],
                     ["--since", "yesterday"], ["--until", "2026-02-30"], ["--since", "2026-03-02", "--until", "2026-03-01"], ["--limit", "0"]):
         misused("audit", "query", *options, words=[options[-1][:4]])
     one_line(run("audit", "query", "--dir", os.path.join(folder, "none")), SYSTEM, "there is no record")

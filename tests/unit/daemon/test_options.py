@@ -62,6 +62,7 @@ REFUSED = (
     (("--ship-facility", "local8"), "--ship-facility cannot be local8: it is a facility of syslog: local0 to local7, audit, authpriv, daemon, ..."),
     (("--ship-cert", "/etc/cert.pem"), "--ship-cert and --ship-key go together"),
     (("--ship-key", "/etc/key.pem"), "--ship-cert and --ship-key go together"),
+    (("--audit-flow-ends=yes",), "option '--audit-flow-ends' doesn't allow an argument"),
     (("--interface", "lo"), "--interface cannot be lo: it is a name of up to 15 bytes, up to 8 of them, each once"),
     (("--interface", "sixteen-bytes-xx"), "--interface cannot be sixteen-bytes-xx: it is a name of up to 15 bytes, up to 8 of them, each once"),
 )

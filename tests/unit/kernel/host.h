@@ -49,6 +49,9 @@
 #ifndef HOST_REPLIES_MAX
 #define HOST_REPLIES_MAX 1000000 /* the same */
 #endif
+#ifndef HOST_FLOW_ENDS
+#define HOST_FLOW_ENDS false
+#endif
 #define HOST_BACKENDS_MAX 8
 
 static const uint8_t host_client_mac[6] = {0x02, 0, 0, 0, 0, 0x0c};
@@ -138,7 +141,8 @@ static inline struct program_options host_options(void)
 					.flow_lines = HOST_FLOW_LINES,
 					.half_open_max = HOST_HALF_OPEN_MAX,
 					.replies_max = HOST_REPLIES_MAX,
-					.records_max = HOST_RECORDS_MAX};
+					.records_max = HOST_RECORDS_MAX,
+					.flow_ends = HOST_FLOW_ENDS};
 }
 
 /* A program that does nothing: XDP_PASS. */

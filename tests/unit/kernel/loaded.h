@@ -21,6 +21,7 @@ static inline int loaded(struct usher_bpf *skeleton, const struct usher_boot *bo
 	ret_program->boot = *boot;
 	bpf_map__set_max_entries(skeleton->maps.flows, boot->flow_lines);
 	bpf_map__set_max_entries(skeleton->maps.flow_moments, boot->flow_lines);
+	bpf_map__set_max_entries(skeleton->maps.flow_figures, boot->flow_ends ? boot->flow_lines : 1);
 	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, boot, sizeof(*boot));
 	return usher_bpf__load(skeleton);
 }
