@@ -94,7 +94,7 @@ static int find_folder(struct store *store)
 {
 	struct stat ours, there;
 	struct problem problem = {0};
-	int lock, error;
+	int lock = -1, error;
 
 	if (fstat(store->lock, &ours))
 		return -errno;
