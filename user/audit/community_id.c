@@ -49,7 +49,8 @@ const char *community_id(struct community_end one, struct community_end other, u
 	/* Not for safety: whoever forges a record forges the id with it. */
 	if (!SHA1(input, (size_t)(at - input), digest))
 		abort();
-	memcpy(text, "1:", 2);
+	text[0] = '1';
+	text[1] = ':';
 	EVP_EncodeBlock((unsigned char *)text + 2, digest, sizeof(digest));
 	return text;
 }

@@ -16,7 +16,7 @@
 	"\"tenants\": {\"acme\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}]}},"              \
 	"\"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"                                   \
 	"\"backends\": {\"b1\": {\"address\": \"10.1.0.11:443\", \"serves\": \"m@1\", \"region\": \"DE\","             \
-	"  \"forward\": \"l2\", \"health\": false}},"                                                               \
+	"  \"forward\": \"l2\", \"health\": false}},"                                                                  \
 	"\"services\": {\"s\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"tcp\", \"model\": \"m\"},"         \
 	"  \"u\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"udp\", \"model\": \"m\"}},"                     \
 	"\"rules\": [{\"id\": \"ok\", \"when\": {\"tenant\": [\"acme\"]}, \"allow\": true}]}"
@@ -269,7 +269,8 @@ static void test_cut_by_policy(void **state)
 	open_flow(2011, &connection);
 	catalog_free(host_publish(&host, HOST_POLICY_CUT));
 	connection.client.flags = HOST_ACK;
-	assert_int_equal(host_send(&host, &connection.client), XDP_TX); /* turned into the backend's reset: not sent on */
+	assert_int_equal(host_send(&host, &connection.client),
+			 XDP_TX); /* turned into the backend's reset: not sent on */
 	age();
 	assert_ended(2011, USHER_ENDED_REVOKED, 2, 1);
 }
