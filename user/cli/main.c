@@ -38,8 +38,9 @@ static const struct verb verbs[] = {
 	 "REVISION is a number from `usher history`, or the first 4 or more digits of a digest.", cli_rollback},
 	{"history", "", "policies that were applied: when, by whom, how it ended", "", cli_history},
 	{"show",
-	 "[services|tenants|models|backends|routes|quarantines|gates|evaluators|surges|rollouts|ejections|pools|flows|"
-	 "facts|stats|generation]",
+	 "[services|tenants|models|backends|routes|quarantines|gates|evaluators|surges|rollouts|ejections|pools|"
+	 "shipping|"
+	 "flows|facts|stats|generation]",
 	 "what is in force, live",
 	 "Without a word: an overview.\n"
 	 "  --service NAME  of routes and flows, only those of this service\n"
