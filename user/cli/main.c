@@ -56,8 +56,9 @@ static const struct verb verbs[] = {
 	 "Exit status: 0 here it is, 1 none is kept that is called so.",
 	 cli_history},
 	{"show",
-	 "[services|tenants|models|backends|routes|quarantines|gates|evaluators|surges|rollouts|ejections|pools|flows|"
-	 "facts|stats|generation]",
+	 "[services|tenants|models|backends|routes|quarantines|gates|evaluators|surges|rollouts|ejections|pools|"
+	 "shipping|"
+	 "flows|facts|stats|generation]",
 	 "what is in force, live",
 	 "Without a word: an overview.\n"
 	 "  --service NAME  of routes and flows, only those of this service\n"
