@@ -43,6 +43,7 @@
 #define BUSY_MIN (2u << 20) /* bytes that the reader still has to have before it when a burst has ended */
 #define AHEAD (1u << 21)    /* flows of the silent program */
 #define BAR_NS 30
+#define PACKETS_SECONDS_MAX 40
 #define KINDS 32 /* tenants and regions: prefix n is of kind n % KINDS */
 
 static const struct way way = {"l2", false, false};
@@ -249,10 +250,11 @@ static void measure_packets(struct meter *meter, struct gateway *gateway, struct
 	struct silent_bpf *silent = load_silent(gateway);
 	struct sample with[2] = {0}, without[2] = {0}, more[2] = {0};
 	int target = bpf_program__fd(silent->progs.usher);
+	double end = bench_clock(CLOCK_MONOTONIC) + PACKETS_SECONDS_MAX;
 	uint64_t next = 0;
 
 	gateway_forget(gateway);
-	for (int i = 0; i < 20 * (int)runs && (more[0].count < 5 * runs || more[1].count < 5 * runs); i++) {
+	for (int i = 0; bench_clock(CLOCK_MONOTONIC) < end && (more[0].count < runs || more[1].count < runs); i++) {
 		int busy = i % 2;
 		struct cost cost;
 
@@ -261,7 +263,7 @@ static void measure_packets(struct meter *meter, struct gateway *gateway, struct
 		sample_add(&with[busy], cost.target);
 		sample_add(&without[busy], cost.floor);
 		sample_add(&more[busy], cost.target - cost.floor);
-		if (next > AHEAD - 3 * BURST) {
+		if (next > AHEAD - 4 * BURST) {
 			next = 0;
 			gateway_forget(gateway);
 		}
