@@ -64,7 +64,7 @@ static int map(const char *path, struct reader *reader)
 /* The length of the line that is at hand; -1: there is no whole one. */
 static ssize_t peek(const struct reader *reader)
 {
-	const char *newline = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
+	const char *newline = reader->at ? memchr(reader->at, '\n', (size_t)(reader->end - reader->at)) : NULL;
 
 	return newline ? newline - reader->at : -1;
 }
