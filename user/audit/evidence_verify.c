@@ -48,12 +48,12 @@ static int map(const char *path, struct reader *reader)
 	void *bytes;
 
 	if (file < 0 || fstat(file, &status))
-		return -errno;
+		return errno ? -errno : -EIO;
 	if (!S_ISREG(status.st_mode) || !status.st_size)
 		return -EINVAL;
 	bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-	if (bytes == MAP_FAILED)
-		return -errno;
+	if (!bytes || bytes == MAP_FAILED)
+		return errno ? -errno : -ENOMEM;
 	reader->evidence.mapped = bytes;
 	reader->evidence.mapped_length = (size_t)status.st_size;
 	reader->at = bytes;
@@ -64,7 +64,7 @@ static int map(const char *path, struct reader *reader)
 /* The length of the line that is at hand; -1: there is no whole one. */
 static ssize_t peek(const struct reader *reader)
 {
-	const char *newline = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
+	const char *newline = reader->at ? memchr(reader->at, '\n', (size_t)(reader->end - reader->at)) : NULL;
 
 	return newline ? newline - reader->at : -1;
 }

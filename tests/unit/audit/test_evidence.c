@@ -132,8 +132,8 @@ static int judge(const char *file, struct signer_key *const *keys, size_t count,
 		 struct verify_summary *ret_summary)
 {
 	struct verify_trust trust = {.keys = keys, .key_count = count};
-	struct verify_summary summary;
-	struct evidence evidence;
+	struct verify_summary summary = {0};
+	struct evidence evidence = {0};
 	int error;
 
 	findings[0] = '\0';
@@ -182,8 +182,8 @@ static void a_range_verifies_by_itself_and_is_complete(void **state)
 		const char *since = below(8) ? times[below(time_count)] : "",
 			   *until = below(8) ? times[below(time_count)] : "";
 		struct evidence_summary made;
-		struct verify_summary summary;
-		struct evidence evidence;
+		struct verify_summary summary = {0};
+		struct evidence evidence = {0};
 
 		if (since[0] && until[0] && strcmp(since, until) >= 0)
 			continue;
@@ -210,7 +210,7 @@ static void a_clock_that_was_set_back_hides_nothing(void **state)
 	char others[] = "/tmp/usher-evidence-clock-XXXXXX", key[96], command[128];
 	char *folder_before = strdup(folder);
 	struct evidence_summary made;
-	struct evidence evidence;
+	struct evidence evidence = {0};
 	struct ledger_found found;
 	struct problem problem = {0};
 	struct record_stamp stamp = {.realtime = BEGINS, .boot_id = 7};
@@ -250,7 +250,7 @@ static void a_clock_that_was_set_back_hides_nothing(void **state)
 static void what_lies_outside_is_told(void **state)
 {
 	struct evidence_summary made;
-	struct evidence evidence;
+	struct evidence evidence = {0};
 
 	(void)state;
 	assert_int_equal(write_range("2040-01-01T00:00:00.000Z", "", NULL, &made), -ENODATA);
@@ -486,7 +486,7 @@ static void an_edit_that_is_covered_up_is_found(void **state)
 static void a_range_that_was_cut_shows_it(void **state)
 {
 	struct evidence_summary made, less;
-	struct evidence evidence;
+	struct evidence evidence = {0};
 	struct text text, part;
 	size_t length, at, front;
 
@@ -515,7 +515,7 @@ static void keys_that_are_not_believed_prove_nothing(void **state)
 {
 	struct problem problem = {0};
 	struct evidence_summary made;
-	struct evidence evidence;
+	struct evidence evidence = {0};
 	struct signer_key *key;
 	char public[SIGNER_PUBLIC];
 	struct signer *other;
@@ -554,7 +554,7 @@ static void who_signs_it_is_told_and_cannot_be_swapped(void **state)
 {
 	struct problem problem = {0};
 	struct evidence_summary made;
-	struct evidence evidence;
+	struct evidence evidence = {0};
 	struct signer *signer = NULL, *other = NULL;
 	struct text text;
 	size_t length, at;
