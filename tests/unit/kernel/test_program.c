@@ -87,10 +87,12 @@ static void test_a_second_daemon_takes_over(void **state)
 	program_free(program);
 
 	options.flow_lines = 4096; /* the maps of the pins stay as they are */
+	options.flow_ends = true;  /* and so does this */
 	assert_int_equal(program_load(&options, &problem, &program), 0);
 	assert_true(program->adopted);
 	assert_int_equal(program->boot.boot_id, boot_id);
 	assert_int_equal(program->boot.flow_lines, HOST_FLOW_LINES);
+	assert_int_equal(program->boot.flow_ends, 0);
 	assert_int_equal(attached_id(), first); /* still the old program */
 	assert_int_equal(bpf_map_lookup_elem(program_map(program, "flows"), &key, &read), 0);
 	assert_int_equal(read.tag, 0x1231);
