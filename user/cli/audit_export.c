@@ -156,7 +156,7 @@ static int export_records(const char *folder, const struct filter *filter, const
 /* Evidence is a part of the log as it stands: records cannot be picked out of it. */
 static bool picks(const struct filter *filter)
 {
-	bool any = filter->by_client;
+	bool any = filter->by_client || filter->flow;
 
 	for (size_t i = 0; i < FILTER_TEXT_COUNT; i++)
 		any |= filter->texts[i] != NULL;
