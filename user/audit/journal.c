@@ -16,7 +16,9 @@
 
 #define BATCH_RECORDS 2048
 #define CHECKPOINT_EVERY (5 * CLOCK_SECOND)
-#define BATCHES_A_DRAIN 32			    /* then others get their turn */
+#define BATCHES_A_DRAIN 32		     /* then others get their turn */
+#define DRAIN_TIME (100 * CLOCK_MILLISECOND) /* the same, where the disk is slow */
+#define SLOWEST_FOR (60 * CLOCK_SECOND)
 #define UNWRITTEN_MAX (16u << 20)		    /* bytes of operations that wait for the disk */
 #define EVENT_ROOM (sizeof(struct usher_event) + 8) /* in a ring, with its header */
 
@@ -42,6 +44,8 @@ struct journal {
 	enum journal_sync sync;
 	bool unsynced;
 	int error, checkpoint_error; /* of the last try to write or sync, and of the last checkpoint; 0: it went well */
+	int64_t synced_for;	     /* in this drain */
+	int64_t slowest, slowest_at; /* how long one waited for the disk, and until when */
 	int64_t behind_since; /* CLOCK_MONOTONIC: the first of what is not where it should be; 0: there is nothing */
 	size_t operation_at;  /* where the last operation begins in the batch */
 	uint64_t gap_count, lost, written, write_errors;
@@ -142,6 +146,25 @@ static void fall_behind(struct journal *journal)
 		journal->behind_since = clock_monotonic();
 }
 
+/* Nothing is any more. Who waits for the disk answers nobody: the slowest of the last minute is what is told then. */
+static void note_wait(struct journal *journal)
+{
+	int64_t now = clock_monotonic(), wait = journal->behind_since ? now - journal->behind_since : 0;
+
+	journal->behind_since = 0;
+	if (wait < journal->slowest && now - journal->slowest_at <= SLOWEST_FOR)
+		return;
+	journal->slowest = wait;
+	journal->slowest_at = now;
+}
+
+static int64_t longest_wait(const struct journal *journal)
+{
+	int64_t now = clock_monotonic(), wait = journal->behind_since ? now - journal->behind_since : 0;
+
+	return wait < journal->slowest && now - journal->slowest_at <= SLOWEST_FOR ? journal->slowest : wait;
+}
+
 static int failed(struct journal *journal, int error)
 {
 	journal->error = error;
@@ -151,6 +174,7 @@ static int failed(struct journal *journal, int error)
 
 static int sync_log(struct journal *journal)
 {
+	int64_t begins = clock_monotonic();
 	int error = 0;
 
 	if (!journal->unsynced)
@@ -159,11 +183,12 @@ static int sync_log(struct journal *journal)
 		ledger_hand_over(journal->ledger);
 	else
 		error = ledger_sync(journal->ledger);
+	journal->synced_for += clock_monotonic() - begins;
 	if (error)
 		return failed(journal, error);
 	journal->unsynced = false;
 	if (!journal->batch_records) {
-		journal->behind_since = 0;
+		note_wait(journal);
 		journal->error = 0;
 	}
 	return 0;
@@ -281,11 +306,13 @@ static bool read_batch(struct journal *journal)
 
 int journal_drain(struct journal *journal, journal_seen *seen, void *context)
 {
-	int error = flush(journal);
+	int error;
 	bool empty = false;
 
+	journal->synced_for = 0;
+	error = flush(journal);
 	show(journal, seen, context);
-	for (int i = 0; !error && !empty && i < BATCHES_A_DRAIN; i++) {
+	for (int i = 0; !error && !empty && i < BATCHES_A_DRAIN && journal->synced_for < DRAIN_TIME; i++) {
 		empty = read_batch(journal);
 		show(journal, seen, context); /* what has come since: its room is freed now */
 		error = flush(journal);
@@ -568,7 +595,7 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.segments_lost = ledger_lost(journal->ledger),
 		.waiting = waiting / EVENT_ROOM,
 		.waiting_bytes = waiting + journal->batch.length,
-		.behind = journal->behind_since ? clock_monotonic() - journal->behind_since : 0,
+		.behind = longest_wait(journal),
 		.error = journal->error ? journal->error : journal->checkpoint_error,
 		.disk_free = free_bytes,
 		.disk_size = disk_bytes,

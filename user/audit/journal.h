@@ -84,9 +84,9 @@ struct journal_totals {
 	uint64_t segments_lost;		    /* deleted while they were written to */
 	uint64_t waiting;		    /* events in the rings and records in memory that are not in the log */
 	uint64_t waiting_bytes;		    /* the same in bytes */
-	int64_t behind;			    /* ns: for how long something has waited for the log, or for the disk */
-	int error;			    /* of the last try to write or sync; 0: it went well */
-	uint64_t disk_free, disk_size;	    /* bytes; 0: not known */
+	int64_t behind; /* ns: how long something waits for the log, or for the disk, or did so in the last minute */
+	int error;	/* of the last try to write or sync; 0: it went well */
+	uint64_t disk_free, disk_size; /* bytes; 0: not known */
 };
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals);
 /* Segment that is being written. */

@@ -118,7 +118,8 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	single(to, "usher_audit_waiting_bytes", "gauge", "Records and decisions that are not in the log yet.",
 	       page->audit_waiting_bytes);
 	single(to, "usher_audit_behind_seconds", "gauge",
-	       "For how long a record has waited for the log, or for the disk.", page->audit_behind_ms / 1000);
+	       "How long a record waits for the log, or for the disk, or did so in the last minute.",
+	       page->audit_behind_ms / 1000);
 	if (!page->audit_disk_size)
 		return;
 	single(to, "usher_audit_disk_free_bytes", "gauge", "Room on the disk of the log.", page->audit_disk_free);

@@ -281,8 +281,11 @@ static void test_a_checkpoint_is_handed_over_once_it_is_on_the_disk(void **state
 		}
 		disk_fails = false;
 		assert_int_equal(journal_tick(journal), 0);
-		assert_int_equal(totals_of(journal).behind, 0);
 		assert_int_equal(totals_of(journal).error, 0);
+		assert_true(!waits || totals_of(journal).behind >=
+					      3 * CLOCK_SECOND); /* who hangs in a sync cannot say so meanwhile */
+		times.monotonic += 61 * CLOCK_SECOND;
+		assert_int_equal(totals_of(journal).behind, 0);
 		for (int t = 0; t < 5000 && !has_line(witness, "\"checkpoint\""); t++) {
 			assert_int_equal(journal_tend(journal), 0);
 			nanosleep(&pause, NULL);
