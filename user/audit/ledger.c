@@ -339,7 +339,7 @@ static int append_batch(struct ledger *ledger, const struct record_stamp *stamp,
 	return error;
 }
 
-/* The segment is not where it was: if another one can begin, that one goes on. If not, this one may come back. */
+/* The segment was deleted: if another one can begin, that one goes on. If not, this one may come back. */
 static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 			uint64_t lines, const struct chain_range *ranges, size_t count)
 {
@@ -368,15 +368,15 @@ int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const
 {
 	int error = append_batch(ledger, stamp, bytes, length, lines, ranges, count);
 
-	return error == -ESTALE && ledger->begun ? go_elsewhere(ledger, stamp, bytes, length, lines, ranges, count)
-						 : error;
+	return error == -EIDRM && ledger->begun ? go_elsewhere(ledger, stamp, bytes, length, lines, ranges, count)
+						: error;
 }
 
 int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp)
 {
 	int error = ledger->begins || ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
 
-	if (error == -ESTALE)
+	if (error == -EIDRM)
 		error = go_elsewhere(ledger, stamp, "", 0, 0, NULL, 0);
 	return error ? error : ledger->head_error;
 }

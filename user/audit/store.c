@@ -259,6 +259,8 @@ static int find_gone(const struct store *store)
 
 	if (fstat(store->segment, &ours))
 		return -errno;
+	if (!ours.st_nlink)
+		return -EIDRM;
 	return stat(store->path, &there) || there.st_ino != ours.st_ino || there.st_dev != ours.st_dev ? -ESTALE : 0;
 }
 

@@ -41,7 +41,7 @@ int store_begin(struct store *store);
 void store_limit(struct store *store, const struct store_limits *limits);
 /* Would so many bytes more be too many for this segment, or is it too old? */
 bool store_is_full(const struct store *store, size_t length);
-/* Appends whole lines. Returns 0; -ESTALE: the segment is not where it was; or -errno; and then none of them is in the log. */
+/* Appends whole lines. Returns 0; -EIDRM: the segment was deleted; -ESTALE: it is not where it was; or -errno; and then none of them is in the log. */
 int store_append(struct store *store, const char *bytes, size_t length);
 /* What was appended is on the disk: 0 or -errno. */
 int store_sync(struct store *store);

@@ -364,7 +364,7 @@ static void test_nothing_is_written_to_a_place_that_is_gone(void **state)
 	content(path, text, sizeof(text));
 	assert_string_equal(text, "one\ntwo\n");
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(store_append(store, "three\n", 6), -ESTALE);
+	assert_int_equal(store_append(store, "three\n", 6), -EIDRM);
 	store_close(store);
 }
 
@@ -391,7 +391,7 @@ static void test_what_is_deleted_is_begun_anew(void **state)
 	append(store, "{\"two\":2}\n");
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	assert_int_equal(system(command), 0);
-	assert_int_equal(store_append(store, "{\"three\":3}\n", 12), -ESTALE);
+	assert_int_equal(store_append(store, "{\"three\":3}\n", 12), -EIDRM);
 	assert_int_equal(store_begin(store), 0);
 	append(store, "{\"three\":3}\n");
 	assert_int_equal(store_number(store), 3);
