@@ -139,17 +139,14 @@ static void quote_any(struct json *json, const char *text)
 static void quote(struct json *json, const char *text)
 {
 	size_t length = strlen(text);
-	char *to;
 
 	if (!is_plain(text, length)) {
 		quote_any(json, text);
 		return;
 	}
-	to = reserve(json, length + 2);
-	to[0] = '"';
-	memcpy(to + 1, text, length);
-	to[length + 1] = '"';
-	json->length += length + 2;
+	put(json, '"');
+	json_raw(json, text, length);
+	put(json, '"');
 }
 
 static void begin(struct json *json, const char *key)
