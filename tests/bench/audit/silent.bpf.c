@@ -1,6 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The program, but for its records: what they cost is what the real one costs more. */
 #define USHER_BPF_AUDIT_H
+#define USHER_BPF_RESERVE_H
+
+#include "maps.h"
+
+static __always_inline struct usher_event *reserve_record(bool required)
+{
+	(void)required;
+	return NULL;
+}
+
+static __always_inline bool reserve_has_room(bool required)
+{
+	(void)required;
+	return true;
+}
 
 #include "flood.h"
 #include "flow.h"
@@ -12,12 +27,6 @@ static __always_inline int audit_budget(const struct packet *packet, __u32 tenan
 	(void)tenant;
 	(void)kind;
 	return true;
-}
-
-static __always_inline struct usher_event *audit_reserve(bool required)
-{
-	(void)required;
-	return NULL;
 }
 
 static __always_inline void audit_submit(struct usher_event *event, const struct packet *packet,
