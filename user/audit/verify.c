@@ -425,6 +425,7 @@ static int meet_next(struct verifier *verifier, const char *folder, const struct
 	if (error == -ENOMEM)
 		return error;
 	verifier->segment = name->name;
+	verifier->line = 1;
 	if (name->number != due)
 		find(verifier, 0, 0, "segment %u stands where %u is due", name->number, due);
 	return begin_segment(verifier, line, error ? 0 : length, name->number);
