@@ -53,7 +53,6 @@ struct verify_excerpt {
 	uint8_t hash[SHA256_BYTES];
 };
 
-
 /* Segments by number, both ends included. Of a part of the log: its first line says what it goes on from, which the signatures in the part
  * confirm; numbers of events, and keys that the log names, are followed from there on; and the segment after it has to go on from its end. */
 struct verify_range {

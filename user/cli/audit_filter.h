@@ -13,7 +13,7 @@
 		{"version", required_argument, NULL, 'o'}, {"backend", required_argument, NULL, 'b'},                  \
 		{"verdict", required_argument, NULL, 'v'}, {"reason", required_argument, NULL, 'r'},                   \
 		{"rule", required_argument, NULL, 'u'}, {"client-keys", required_argument, NULL, 'K'},                 \
-		{"flow", required_argument, NULL, 'F'}, {"since", required_argument, NULL, 'a'},                                                               \
+		{"flow", required_argument, NULL, 'F'}, {"since", required_argument, NULL, 'a'},                       \
 	{                                                                                                              \
 		"until", required_argument, NULL, 'z'                                                                  \
 	}

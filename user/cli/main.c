@@ -97,7 +97,8 @@ static const struct verb verbs[] = {
 	 "breached.",
 	 cli_rollout},
 	{"doctor", "telemetry|pools|audit|shipping",
-	 "what keeps usher from knowing the load of backends or who they are, its record from the disk, or records from "
+	 "what keeps usher from knowing the load of backends or who they are, its record from the disk, or records "
+	 "from "
 	 "others",
 	 "shipping: destinations of --ship that get no records, or did not get all of them.\n"
 	 "pools: those whose source cannot be had, or says what the policy does not allow: their members are kept.\n"

@@ -328,7 +328,8 @@ static void verify_log(const char *folder)
 
 int main(int count, char **arguments)
 {
-	static const struct gateway_limits limits = {1u << 30, 1u << 30, 1u << 30, true};
+	static const struct gateway_limits limits = {
+		.half_open = 1u << 30, .replies = 1u << 30, .records = 1u << 30, .unread = true};
 	static const double rates[] = {100000, 300000, 1000000};
 	const struct gateway_policy policy = {.way = way, .prefixes = PREFIXES, .backends = 100, .tenants = 16};
 	bool is_quick = count > 1 && !strcmp(arguments[1], "--quick");

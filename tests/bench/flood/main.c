@@ -229,7 +229,8 @@ static bool report(const struct bed *bed)
 int main(int count, char **arguments)
 {
 	bool is_quick = count > 1 && !strcmp(arguments[1], "--quick");
-	static const struct gateway_limits limits = {HALF_OPEN_MAX, REPLIES_MAX, RECORDS_MAX, false};
+	static const struct gateway_limits limits = {
+		.half_open = HALF_OPEN_MAX, .replies = REPLIES_MAX, .records = RECORDS_MAX};
 	const struct sigaction interruption = {.sa_handler = interrupt};
 	unsigned int missed = 0;
 	static struct bed bed;

@@ -30,7 +30,7 @@
 static const __u64 hash_key[USHER_HASH_KEYS] = {0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL,
 						0x8796a5b4c3d2e1f0ULL, 0x13579bdf02468aceULL};
 
-const struct gateway_limits gateway_unlimited = {1u << 30, 1u << 30, 1u << 30, false};
+const struct gateway_limits gateway_unlimited = {.half_open = 1u << 30, .replies = 1u << 30, .records = 1u << 30};
 
 void must(int error, const char *what)
 {
