@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/chain.h"
 #include "audit/segment.h"
 #include "base/cleanup.h"
 
@@ -89,6 +90,9 @@ static enum lesson learn_line(struct gaps *gaps, const char *line, const char *b
 
 	if (!strstr(line, boot))
 		return LESSON_NOTHING;
+	/* A seal names the numbers of both rings; each of them has a line of its own. */
+	if (chain_type(line, strlen(line)) == CHAIN_SEAL)
+		return LESSON_THIS_BOOT;
 	if (learn_position(gaps, line, "\"next_events\":[", USHER_RING_EVENTS) &&
 	    learn_position(gaps, line, "\"next_required\":[", USHER_RING_REQUIRED))
 		return LESSON_POSITION;

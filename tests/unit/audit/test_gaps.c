@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "audit/chain.h"
 #include "base/cleanup.h"
 
 #define CPUS 4
@@ -132,6 +133,31 @@ static void test_a_restart_goes_on_where_the_log_ends(void **state)
 	assert_false(gaps_recorded(gaps, 3, USHER_RING_EVENTS, 0));
 }
 
+/* Its numbers are those of both rings, in one line. */
+static void test_a_seal_teaches_nothing(void **state)
+{
+	static const uint8_t nothing[SHA256_BYTES];
+	const struct chain_range ranges[] = {{.ring = USHER_RING_EVENTS, .first = 0, .last = 111},
+					     {.ring = USHER_RING_REQUIRED, .first = 0, .last = 60}};
+	struct record_stamp stamp = {.realtime = 1, .boot_id = BOOT};
+	_cleanup_(json_free) struct json lines = {0};
+	struct chain chain;
+
+	(void)state;
+	add_decision(&lines, BOOT, 0, USHER_RING_EVENTS, 111);
+	add_decision(&lines, BOOT, 0, USHER_RING_REQUIRED, 60);
+	assert_int_equal(chain_open(0, nothing, &chain), 0);
+	chain_add(&chain, lines.bytes, lines.length, 2);
+	chain_seal(&chain, &lines, &stamp, ranges, 2, false);
+	chain_close(&chain);
+	put("usher-0000000001-x.jsonl", &lines);
+	put("usher-0000000002-x.jsonl", NULL);
+	assert_int_equal(gaps_learn(gaps, folder, BOOT), 0);
+	assert_true(gaps_recorded(gaps, 0, USHER_RING_EVENTS, 111));
+	assert_true(gaps_recorded(gaps, 0, USHER_RING_REQUIRED, 60));
+	assert_false(gaps_recorded(gaps, 0, USHER_RING_REQUIRED, 61));
+}
+
 static void test_a_position_spares_the_older_segments(void **state)
 {
 	_cleanup_(json_free) struct json oldest = {0}, middle = {0}, newest = {0};
@@ -194,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_on_record_is_known, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_last_ones_are_missed_too, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_restart_goes_on_where_the_log_ends, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_seal_teaches_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_position_spares_the_older_segments, begin, end),
 		cmocka_unit_test_setup_teardown(test_many_restarts_forget_nothing, begin, end),
 	};
