@@ -13,10 +13,11 @@
 #define ROUNDS 15
 #define ATTEMPTS (2 * ROUNDS)
 #define POINTS_MAX 8
+#define TABLE_FLOWS 100000 /* in each of the tables */
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 
-enum axis { FLOWS, PREFIXES, BACKENDS, TENANTS };
+enum axis { FLOWS, PREFIXES, BACKENDS, TENANTS, TABLE };
 
 /* What grows, of which a packet is of an established flow or else begins one. */
 static const struct curve {
@@ -29,6 +30,7 @@ static const struct curve {
 	{PREFIXES, "prefixes", "new flow", {1, 10, 100, 1000, 10000, 65535, 100000}, 7},
 	{BACKENDS, "backends", "new flow", {1, 10, 100, 1000, 4096}, 5},
 	{TENANTS, "tenants", "new flow", {1, 4, 16, 64, 256, 1023}, 6},
+	{TABLE, "lines", "established", {1u << 18, 1u << 19, 1u << 20, 1u << 21, 1u << 22}, 5},
 };
 #define CURVES (sizeof(curves) / sizeof(*curves))
 
@@ -96,18 +98,30 @@ static void publish_policy(struct growth *growth, enum axis axis, uint32_t value
 	tables_free(tables);
 }
 
+/* Another table, of so many lines. */
+static void open_table(struct growth *growth, uint32_t lines)
+{
+	meter_close(&growth->meter);
+	gateway_close(&growth->gateway);
+	gateway_open(lines, &gateway_unlimited, &growth->gateway);
+	meter_open(&growth->gateway, &growth->meter);
+}
+
 static struct quartiles measure_point(struct growth *growth, const struct curve *curve, uint32_t value)
 {
 	uint32_t prefixes = growth->policy.prefixes;
+	uint32_t flows = curve->axis == FLOWS ? value : curve->axis == TABLE ? TABLE_FLOWS : 0;
 	struct sample cost = {0};
 
+	if (curve->axis == TABLE)
+		open_table(growth, value);
 	publish_policy(growth, curve->axis, value);
 	if (curve->axis == PREFIXES)
 		growth->policy.prefixes = value;
-	if (curve->axis == FLOWS)
-		open_flows(growth, value);
+	if (flows)
+		open_flows(growth, flows);
 	for (uint64_t i = 0; i < ATTEMPTS && cost.count < ROUNDS; i++)
-		sample_add(&cost, curve->axis == FLOWS ? of_established(growth, value, i << 24) : of_new(growth));
+		sample_add(&cost, flows ? of_established(growth, flows, i << 24) : of_new(growth));
 	growth->policy.prefixes = prefixes;
 	return sample_quartiles(&cost);
 }
