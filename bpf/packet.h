@@ -3,6 +3,7 @@
 #ifndef USHER_BPF_PACKET_H
 #define USHER_BPF_PACKET_H
 
+#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -26,12 +27,13 @@
 #define TCP_ACK 0x10
 #define TCP_URG 0x20
 
-/* What the bytes say. */
+/* What the bytes say. All but what packet_begin clears is written before it is read: clearing it too would be a twentieth of a packet's cost. */
 struct packet {
 	struct usher_flow_key key; /* as on the wire, sender first */
 	__u64 hash;		   /* of the key */
 	__u32 length;		   /* of the frame, padding included */
 	__u32 transport;	   /* offset of the TCP, UDP or ICMP header in the frame */
+	__u32 ip_length;	   /* of the IP packet, headers included */
 	__u32 payload;		   /* bytes after the TCP or UDP header */
 	__u32 sequence;		   /* TCP, host byte order */
 	__u32 acknowledgement;
@@ -48,15 +50,35 @@ struct packet {
 		};
 		__u32 macs[2 * ETH_ALEN / 4]; /* both, as they lie in the frame */
 	};
-	__u32 ip_length; /* of the IP packet, headers included */
 	__u8 tcp_flags;
 	__u8 is_ipv6;
 	__u8 hop_limit;
-	__u8 dry_run;
 	__u8 network; /* offset of the IP header */
+	__u8 dry_run;
 	__u8 padding[3];
 };
 USHER_ASSERT_SIZE(struct packet, 120);
+
+/* Before a frame of `length` bytes is looked at. */
+static __always_inline void packet_begin(struct packet *packet, __u32 length, bool dry_run)
+{
+	packet->key.ports = 0;
+	packet->key.protocol = 0;
+	packet->key.is_return = 0;
+	packet->key.padding = 0;
+	packet->length = length;
+	packet->sequence = 0;
+	packet->acknowledgement = 0;
+	packet->service = USHER_SERVICE_NONE;
+	packet->action = XDP_DROP;
+	packet->tags[0] = 0;
+	packet->tags[1] = 0;
+	packet->tcp_flags = 0;
+	packet->is_ipv6 = 0;
+	packet->hop_limit = 0;
+	packet->network = 0;
+	packet->dry_run = dry_run;
+}
 
 /* What policy says to it: filled as far as the packet got. */
 struct decision {

@@ -115,10 +115,7 @@ int usher(struct xdp_md *ctx)
 	if (!desk)
 		return XDP_PASS;
 	packet = &desk->packet;
-	*packet = (struct packet){.length = ctx->data_end - ctx->data,
-				  .service = USHER_SERVICE_NONE,
-				  .action = XDP_DROP,
-				  .dry_run = (__u8)number};
+	packet_begin(packet, ctx->data_end - ctx->data, number);
 	reason = usher_receive(ctx, packet);
 	packet->now = flow_tick();
 	if (reason == USHER_REASON_ICMP_TO_HOST)

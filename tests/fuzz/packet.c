@@ -16,7 +16,8 @@
 /* -1: no destination. Otherwise what parse_packet() says. */
 static int parse(const uint8_t *data, size_t size, struct packet *ret_packet)
 {
-	*ret_packet = (struct packet){.length = (__u32)size};
+	memset(ret_packet, 0xa5, sizeof(*ret_packet)); /* of the packet before, as on a gateway */
+	packet_begin(ret_packet, (__u32)size, false);
 	return parse_destination(data, data + size, ret_packet) ? parse_packet(data, data + size, ret_packet) : -1;
 }
 

@@ -130,6 +130,7 @@ static int pass(const struct vector_frame *frame, struct vector_frame *ret_outpu
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->bytes, .data_size_in = (__u32)frame->length,
 		    .data_out = ret_output->bytes, .data_size_out = sizeof(ret_output->bytes), .repeat = 1);
 
+	stage_soil(&bench.stage);
 	if (bpf_prog_test_run_opts(bench.program, &run))
 		return -errno;
 	ret_output->length = run.data_size_out;

@@ -19,6 +19,22 @@
 
 /* ---- the program --------------------------------------------------------------------------------------------- */
 
+static int make_soil(struct vector_stage *stage)
+{
+	struct bpf_map_info info = {0};
+	__u32 length = sizeof(info);
+	size_t size;
+
+	if (bpf_obj_get_info_by_fd(program_map(&stage->program, "desks"), &info, &length))
+		return -errno;
+	size = ((size_t)info.value_size + 7) / 8 * 8 * (size_t)libbpf_num_possible_cpus();
+	stage->soil = malloc(size);
+	if (!stage->soil)
+		return -ENOMEM;
+	memset(stage->soil, 0xff, size);
+	return 0;
+}
+
 int stage_open(struct vector_stage *stage)
 {
 	const struct usher_boot boot = {.abi_version = USHER_ABI_VERSION,
@@ -47,6 +63,8 @@ int stage_open(struct vector_stage *stage)
 				     &stage->tenants);
 	if (!error)
 		error = identities_new(&stage->identities);
+	if (!error)
+		error = make_soil(stage);
 	return error;
 }
 
@@ -54,6 +72,14 @@ void stage_forget(struct vector_stage *stage)
 {
 	memset(stage->flows.bytes, 0, stage->flows.entries * stage->flows.size);
 	memset(stage->tenants.bytes, 0, stage->tenants.entries * stage->tenants.size);
+}
+
+void stage_soil(struct vector_stage *stage)
+{
+	const uint32_t traffic = 0;
+
+	if (bpf_map_update_elem(program_map(&stage->program, "desks"), &traffic, stage->soil, BPF_ANY))
+		abort();
 }
 
 void stage_lock(struct vector_stage *stage, bool locked)

@@ -27,6 +27,7 @@ struct vector_stage {
 	struct publisher *publisher;
 	struct identities *identities;
 	struct mapping flows, tenants;
+	uint8_t *soil; /* a value of `desks`, for each CPU */
 	uint8_t judgement[32];
 	uint64_t generation;
 	uint32_t epoch;
@@ -50,6 +51,9 @@ bool stage_mac(const struct vector_stage *stage, const char *name, uint8_t mac[6
 
 /* No flow is open, and no tenant has done anything. */
 void stage_forget(struct vector_stage *stage);
+
+/* Where packets are worked on, full of ones: a packet must not depend on what the one before left there. */
+void stage_soil(struct vector_stage *stage);
 
 /* As if another CPU were inserting at each line. */
 void stage_lock(struct vector_stage *stage, bool locked);

@@ -13,8 +13,7 @@ __u64 steps_failed; /* packets that came to no step */
 
 static __always_inline bool steps_receive(struct xdp_md *ctx, struct desk *desk)
 {
-	desk->packet =
-		(struct packet){.length = ctx->data_end - ctx->data, .service = USHER_SERVICE_NONE, .action = XDP_DROP};
+	packet_begin(&desk->packet, ctx->data_end - ctx->data, false);
 	if (usher_receive(ctx, &desk->packet) != UNDECIDED)
 		return false;
 	desk->packet.now = flow_tick();
