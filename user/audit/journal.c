@@ -6,51 +6,31 @@
 #include <string.h>
 
 #include "audit/catalogs.h"
-#include "audit/gaps.h"
+#include "audit/census.h"
 #include "audit/keeper.h"
-#include "audit/ledger.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "kernel/counters.h"
 #include "kernel/events.h"
 
 #define BATCH_RECORDS 2048
-#define CHECKPOINT_EVERY (5 * CLOCK_SECOND)
-#define BATCHES_A_DRAIN 32		     /* then others get their turn */
-#define DRAIN_TIME (100 * CLOCK_MILLISECOND) /* the same, where the disk is slow */
-#define SLOWEST_FOR (60 * CLOCK_SECOND)
+#define BATCHES_A_DRAIN 32			    /* then others get their turn */
+#define BATCHES_A_SYNC 4			    /* where their room waits for the disk */
 #define UNWRITTEN_MAX (16u << 20)		    /* bytes of operations that wait for the disk */
 #define EVENT_ROOM (sizeof(struct usher_event) + 8) /* in a ring, with its header */
 
 struct journal {
 	const struct publisher *publisher;
 	const struct program *program;
-	struct events *events;
 	struct catalogs *catalogs;
-	struct gaps *gaps;
-	struct ledger *ledger;
 	struct keeper *keeper;
 	struct witness *witness;
 	struct veil *veil;
+	struct census *census;
 	struct journal_damage damage;
-	struct json batch; /* not in the log yet */
-	uint64_t batch_records;
-	struct chain_range *ranges; /* of the batch; first > last: none */
-	int64_t signed_at;	    /* CLOCK_MONOTONIC */
-	/* Two ticks: numbers given out at the first, up to where the rings were filled at the second. */
-	struct counters_cpu *taken;
-	uint64_t filled[USHER_RINGS];
-	enum { LOOK_AT_NUMBERS, LOOK_AT_RINGS, LOOK_FOR_GAPS } look;
-	enum journal_sync sync;
-	bool unsynced;
-	int error, checkpoint_error; /* of the last try to write or sync, and of the last checkpoint; 0: it went well */
-	int64_t synced_for;	     /* in this drain */
-	int64_t slowest, slowest_at; /* how long one waited for the disk, and until when */
-	int64_t behind_since; /* CLOCK_MONOTONIC: the first of what is not where it should be; 0: there is nothing */
-	size_t operation_at;  /* where the last operation begins in the batch */
-	uint64_t gap_count, lost, written, write_errors;
-	bool positioned;	/* the batch holds a position */
-	char position_in[4096]; /* the segment that has one */
+	struct outbox outbox;
+	size_t operation_at; /* where the last operation begins in the batch */
+	uint64_t gap_count, lost;
 };
 
 /* `monotonic`: when it happened. */
@@ -62,185 +42,18 @@ static struct record_stamp stamp_of(const struct journal *journal, uint64_t mono
 	};
 }
 
-static struct record_stamp stamp_now(const struct journal *journal)
-{
-	return (struct record_stamp){.realtime = clock_realtime(), .boot_id = journal->program->boot.boot_id};
-}
-
-void journal_close(struct journal *journal)
-{
-	if (!journal)
-		return;
-	if (journal->events && journal->ledger)
-		journal_drain(journal, NULL, NULL);
-	events_close(journal->events);
-	catalogs_free(journal->catalogs);
-	gaps_free(journal->gaps);
-	keeper_free(journal->keeper);
-	if (journal->ledger) {
-		struct record_stamp stamp = stamp_now(journal);
-
-		ledger_close(journal->ledger, &stamp);
-	}
-	witness_close(journal->witness);
-	veil_close(journal->veil);
-	json_free(&journal->batch);
-	free(journal->ranges);
-	free(journal->taken);
-	free(journal);
-}
-
-static void cleanup_journal(struct journal **journal)
-{
-	journal_close(*journal);
-}
-
-/* ---- to the disk -------------------------------------------------------------------------------------------- */
-
-static void clear_ranges(struct journal *journal)
-{
-	for (size_t i = 0; i < counters_cpus() * USHER_RINGS; i++)
-		journal->ranges[i] = (struct chain_range){.cpu = (uint32_t)(i / USHER_RINGS),
-							  .ring = (enum usher_ring)(i % USHER_RINGS),
-							  .first = UINT64_MAX};
-}
-
-static void widen(struct journal *journal, uint32_t cpu, enum usher_ring ring, uint64_t first, uint64_t last)
-{
-	struct chain_range *range;
-
-	if (cpu >= counters_cpus() || ring >= USHER_RINGS)
-		return;
-	range = &journal->ranges[cpu * USHER_RINGS + ring];
-	range->first = first < range->first ? first : range->first;
-	range->last = last > range->last ? last : range->last;
-}
-
-static int append(struct journal *journal)
-{
-	_cleanup_free_ struct chain_range *ranges = calloc(counters_cpus() * USHER_RINGS, sizeof(*ranges));
-	struct record_stamp stamp = stamp_now(journal);
-	size_t count = 0;
-
-	if (!ranges)
-		return -ENOMEM;
-	for (size_t i = 0; i < counters_cpus() * USHER_RINGS; i++)
-		if (journal->ranges[i].first <= journal->ranges[i].last)
-			ranges[count++] = journal->ranges[i];
-	return ledger_append(journal->ledger, &stamp, journal->batch.bytes, journal->batch.length,
-			     journal->batch_records, ranges, count);
-}
-
-static void add_position(struct journal *journal)
-{
-	struct record_stamp stamp = stamp_now(journal);
-
-	gaps_position(journal->gaps, &journal->batch, &stamp);
-	journal->batch_records++;
-}
-
-/* Something is to be brought to the log, or to the disk. */
-static void fall_behind(struct journal *journal)
-{
-	if (!journal->behind_since)
-		journal->behind_since = clock_monotonic();
-}
-
-/* Nothing is any more. Who waits for the disk answers nobody: the slowest of the last minute is what is told then. */
-static void note_wait(struct journal *journal)
-{
-	int64_t now = clock_monotonic(), wait = journal->behind_since ? now - journal->behind_since : 0;
-
-	journal->behind_since = 0;
-	if (wait < journal->slowest && now - journal->slowest_at <= SLOWEST_FOR)
-		return;
-	journal->slowest = wait;
-	journal->slowest_at = now;
-}
-
-static int64_t longest_wait(const struct journal *journal)
-{
-	int64_t now = clock_monotonic(), wait = journal->behind_since ? now - journal->behind_since : 0;
-
-	return wait < journal->slowest && now - journal->slowest_at <= SLOWEST_FOR ? journal->slowest : wait;
-}
-
-static int failed(struct journal *journal, int error)
-{
-	journal->error = error;
-	journal->write_errors++;
-	return error;
-}
-
-static int sync_log(struct journal *journal)
-{
-	int64_t begins = clock_monotonic();
-	int error = 0;
-
-	if (!journal->unsynced)
-		return 0;
-	if (journal->sync == JOURNAL_SYNC_NEVER)
-		ledger_hand_over(journal->ledger);
-	else
-		error = ledger_sync(journal->ledger);
-	journal->synced_for += clock_monotonic() - begins;
-	if (error)
-		return failed(journal, error);
-	journal->unsynced = false;
-	if (!journal->batch_records) {
-		note_wait(journal);
-		journal->error = 0;
-	}
-	return 0;
-}
-
-/* Writes the batch, and only then frees the room of what is in it. */
-static int flush(struct journal *journal)
-{
-	bool at_once = journal->sync == JOURNAL_SYNC_BATCH;
-	int error = at_once ? sync_log(journal) : 0; /* what could not be brought there last time */
-
-	if (error || !journal->batch_records)
-		return error;
-	fall_behind(journal);
-	error = append(journal);
-	if (error)
-		return failed(journal, error);
-	if (!at_once)
-		events_release(journal->events);
-	journal->written += journal->batch_records;
-	journal->batch_records = 0;
-	journal->unsynced = true;
-	json_clear(&journal->batch);
-	clear_ranges(journal);
-	if (at_once) {
-		error = sync_log(journal);
-		if (error)
-			return error;
-		events_release(journal->events);
-	}
-	if (!strcmp(journal->position_in, ledger_path(journal->ledger)))
-		return 0;
-	/* A new segment. Its position may come late in it: whatever comes before it is there as well. */
-	strcpy(journal->position_in, ledger_path(journal->ledger));
-	if (!journal->positioned)
-		add_position(journal);
-	journal->positioned = false;
-	return flush(journal);
-}
+/* ---- decisions ---------------------------------------------------------------------------------------------- */
 
 static void add_gap(struct journal *journal, const struct record_gap *gap)
 {
-	struct record_stamp stamp = stamp_now(journal);
+	struct record_stamp stamp = outbox_stamp(&journal->outbox);
 
-	record_gap(&journal->batch, &stamp, gap);
-	widen(journal, gap->cpu, gap->ring, gap->first, gap->last);
-	journal->batch_records++;
+	record_gap(&journal->outbox.batch.text, &stamp, gap);
+	batch_widen(&journal->outbox.batch, gap->cpu, gap->ring, gap->first, gap->last);
+	journal->outbox.batch.records++;
 	journal->gap_count++;
 	journal->lost += gap->last - gap->first + 1;
 }
-
-/* ---- decisions ---------------------------------------------------------------------------------------------- */
 
 static const struct usher_address *nat_of(const struct journal *journal, const struct usher_event *event)
 {
@@ -254,7 +67,7 @@ static void show(const struct journal *journal, journal_seen *seen, void *contex
 	for (int ring = 0; ring < USHER_RINGS; ring++) {
 		const struct usher_event *event;
 
-		while ((event = events_foresee(journal->events, (enum usher_ring)ring)))
+		while ((event = events_foresee(journal->outbox.events, (enum usher_ring)ring)))
 			if (seen)
 				seen(event, nat_of(journal, event),
 				     publisher_backend(journal->publisher, event->backend, event->incarnation),
@@ -270,21 +83,21 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 	struct record_gap gap;
 
 	/* Its room was not freed by a daemon that died after writing it. */
-	if (gaps_recorded(journal->gaps, event->cpu, ring, event->sequence))
+	if (gaps_recorded(journal->outbox.gaps, event->cpu, ring, event->sequence))
 		return;
-	if (gaps_seen(journal->gaps, event->cpu, ring, event->sequence, &gap))
+	if (gaps_seen(journal->outbox.gaps, event->cpu, ring, event->sequence, &gap))
 		add_gap(journal, &gap);
 	if (event->backend != USHER_NONE)
 		backend = catalogs_backend(journal->catalogs, event->backend, event->incarnation);
 	catalog = catalogs_find(journal->catalogs, event->generation);
 	if (event->ended)
-		record_flow(&journal->batch, &stamp, (const struct usher_flow_end *)event, catalog, backend,
+		record_flow(&journal->outbox.batch.text, &stamp, (const struct usher_flow_end *)event, catalog, backend,
 			    nat_of(journal, event), journal->veil);
 	else
-		record_decision(&journal->batch, &stamp, event, catalog, backend, nat_of(journal, event),
+		record_decision(&journal->outbox.batch.text, &stamp, event, catalog, backend, nat_of(journal, event),
 				journal->veil);
-	widen(journal, event->cpu, ring, event->sequence, event->sequence);
-	journal->batch_records++;
+	batch_widen(&journal->outbox.batch, event->cpu, ring, event->sequence, event->sequence);
+	journal->outbox.batch.records++;
 }
 
 /* Reads up to BATCH_RECORDS events. Returns whether the rings are empty now. */
@@ -296,7 +109,7 @@ static bool read_batch(struct journal *journal)
 	for (int ring = USHER_RINGS - 1; ring >= 0; ring--) {
 		const struct usher_event *event;
 
-		while (count < BATCH_RECORDS && (event = events_next(journal->events, (enum usher_ring)ring))) {
+		while (count < BATCH_RECORDS && (event = events_next(journal->outbox.events, (enum usher_ring)ring))) {
 			add_event(journal, event, (enum usher_ring)ring);
 			count++;
 		}
@@ -304,22 +117,41 @@ static bool read_batch(struct journal *journal)
 	return count < BATCH_RECORDS;
 }
 
-int journal_drain(struct journal *journal, journal_seen *seen, void *context)
+/* Batches, as long as there are any and the disk is not too far behind. */
+static int read_on(struct journal *journal, journal_seen *seen, void *context, bool *ret_empty)
 {
-	int error;
+	struct outbox *outbox = &journal->outbox;
+	int most = outbox->sync == OUTBOX_SYNC_BATCH ? BATCHES_A_SYNC : BATCHES_A_DRAIN, error = 0;
 	bool empty = false;
 
-	journal->synced_for = 0;
-	error = flush(journal);
-	show(journal, seen, context);
-	for (int i = 0; !error && !empty && i < BATCHES_A_DRAIN && journal->synced_for < DRAIN_TIME; i++) {
+	for (int i = 0; !error && !empty && i < most && !outbox_is_behind(outbox); i++) {
 		empty = read_batch(journal);
 		show(journal, seen, context); /* what has come since: its room is freed now */
-		error = flush(journal);
+		error = outbox_flush(outbox);
 		/* Nothing was written, but room may be due to be freed: of what was on record already. */
 		if (!error)
-			events_release(journal->events);
+			outbox_release(outbox);
+		if (!error && outbox->sync == OUTBOX_SYNC_SECOND)
+			error = outbox_sync_early(outbox);
 	}
+	*ret_empty = empty;
+	return error;
+}
+
+int journal_drain(struct journal *journal, journal_seen *seen, void *context)
+{
+	struct outbox *outbox = &journal->outbox;
+	int error = outbox_sync_end(outbox);
+	bool empty = false;
+
+	show(journal, seen, context);
+	if (!error)
+		error = outbox_flush(outbox);
+	/* Where room waits for the disk nothing more is read meanwhile: it is freed in the order of the ring. */
+	if (!error && !outbox->held)
+		error = read_on(journal, seen, context, &empty);
+	if (!error && (outbox->held || outbox_is_behind(outbox)))
+		error = outbox_sync_begin(outbox);
 	if (!error && empty)
 		catalogs_drained(journal->catalogs);
 	return error;
@@ -327,75 +159,47 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context)
 
 /* ---- what never came ---------------------------------------------------------------------------------------- */
 
-/* Has every event come that has one of the numbers taken at the first look? */
-static bool all_come(const struct journal *journal)
-{
-	for (int ring = 0; ring < USHER_RINGS; ring++)
-		if (events_released(journal->events, (enum usher_ring)ring) < journal->filled[ring])
-			return false;
-	return true;
-}
-
 static void find_gaps(struct journal *journal)
 {
 	struct record_gap gap;
 
 	for (uint32_t cpu = 0; cpu < counters_cpus(); cpu++)
 		for (int ring = 0; ring < USHER_RINGS; ring++)
-			if (gaps_ended(journal->gaps, cpu, (enum usher_ring)ring, journal->taken[cpu].rings[ring].taken,
-				       &gap))
+			if (gaps_ended(journal->outbox.gaps, cpu, (enum usher_ring)ring,
+				       census_taken(journal->census, cpu, (enum usher_ring)ring), &gap))
 				add_gap(journal, &gap);
 }
 
-/*
- * A number is taken before room is asked for, and a program does not run for as long as a tick. So what was taken by one
- * tick is in the rings by the next or never, and what was in them then and has been read has been noticed.
- */
 static int look(struct journal *journal)
 {
-	int error = 0;
+	bool is_over;
+	int error = census_look(journal->census, journal->program, journal->outbox.events, &is_over);
 
-	switch (journal->look) {
-	case LOOK_AT_NUMBERS:
-		error = counters_sequences(journal->program, journal->taken, counters_cpus());
-		if (!error)
-			journal->look = LOOK_AT_RINGS;
-		break;
-	case LOOK_AT_RINGS:
-		for (int ring = 0; ring < USHER_RINGS; ring++)
-			journal->filled[ring] = events_produced(journal->events, (enum usher_ring)ring);
-		journal->look = LOOK_FOR_GAPS;
-		break;
-	case LOOK_FOR_GAPS:
-		if (!all_come(journal))
-			break;
+	if (!error && is_over)
 		find_gaps(journal);
-		journal->look = LOOK_AT_NUMBERS;
-		break;
-	}
 	return error;
 }
 
 /* Keys of pseudonyms that are due, each with its record. What cannot be written is tried again. */
 static void turn_keys(struct journal *journal)
 {
-	struct record_stamp stamp = stamp_now(journal);
+	struct record_stamp stamp = outbox_stamp(&journal->outbox);
 	struct veil_turn turn;
 
 	int error = veil_turn(journal->veil, stamp.realtime / CLOCK_SECOND, &turn);
 
 	if (error) {
-		failed(journal, error);
+		outbox_fail(&journal->outbox, error);
 		return;
 	}
 	if (!*turn.made && !turn.destroyed)
 		return;
-	record_operation(&journal->batch, &stamp, "client-keys", NULL);
-	json_string(&journal->batch, "made", *turn.made ? turn.made : NULL);
-	json_unsigned(&journal->batch, "destroyed", turn.destroyed);
-	json_string(&journal->batch, "destroyed_last", turn.destroyed ? turn.destroyed_last : NULL);
-	record_operation_end(&journal->batch);
-	journal->batch_records++;
+	record_operation(&journal->outbox.batch.text, &stamp, "client-keys", NULL);
+	json_string(&journal->outbox.batch.text, "made", *turn.made ? turn.made : NULL);
+	json_unsigned(&journal->outbox.batch.text, "destroyed", turn.destroyed);
+	json_string(&journal->outbox.batch.text, "destroyed_last", turn.destroyed ? turn.destroyed_last : NULL);
+	record_operation_end(&journal->outbox.batch.text);
+	journal->outbox.batch.records++;
 }
 
 void journal_privacy(struct journal *journal, const struct client_privacy *privacy)
@@ -411,30 +215,26 @@ void journal_retain(struct journal *journal, uint32_t seconds)
 
 int journal_tick(struct journal *journal)
 {
-	int error, synced;
+	int synced = outbox_sync_end(&journal->outbox), error;
 
 	turn_keys(journal);
-	error = flush(journal);
+	error = outbox_flush(&journal->outbox);
 	if (!error)
 		error = look(journal);
 	if (!error)
-		error = flush(journal);
-	if (!error && clock_monotonic() - journal->signed_at >= CHECKPOINT_EVERY) {
-		struct record_stamp stamp = stamp_now(journal);
-
-		journal->signed_at = clock_monotonic();
-		error = journal->checkpoint_error = ledger_checkpoint(journal->ledger, &stamp);
-		journal->write_errors += error != 0;
-		journal->unsynced = true;
-		fall_behind(journal);
-	}
-	synced = sync_log(journal);
+		error = outbox_flush(&journal->outbox);
+	if (!error)
+		error = outbox_sign(&journal->outbox);
+	if (journal->outbox.sync == OUTBOX_SYNC_NEVER)
+		outbox_hand_over(&journal->outbox);
+	else if (!synced)
+		synced = outbox_sync_begin(&journal->outbox);
 	return error ? error : synced;
 }
 
 int journal_tend(struct journal *journal)
 {
-	struct record_stamp stamp = stamp_now(journal);
+	struct record_stamp stamp = outbox_stamp(&journal->outbox);
 	int error = journal->witness ? witness_run(journal->witness) : 0, kept = keeper_tick(journal->keeper, &stamp);
 
 	return kept ? kept : error;
@@ -444,25 +244,26 @@ int journal_tend(struct journal *journal)
 
 struct json *journal_operation(struct journal *journal, const char *activity, const struct record_actor *actor)
 {
-	struct record_stamp stamp = stamp_now(journal);
+	struct record_stamp stamp = outbox_stamp(&journal->outbox);
 
-	journal->operation_at = journal->batch.length;
-	record_operation(&journal->batch, &stamp, activity, actor);
-	return &journal->batch;
+	journal->operation_at = journal->outbox.batch.text.length;
+	record_operation(&journal->outbox.batch.text, &stamp, activity, actor);
+	return &journal->outbox.batch.text;
 }
 
 int journal_operation_end(struct journal *journal)
 {
 	int error;
 
-	record_operation_end(&journal->batch);
-	journal->batch_records++;
-	error = flush(journal);
+	record_operation_end(&journal->outbox.batch.text);
+	journal->outbox.batch.records++;
+	error = outbox_flush(&journal->outbox);
+	/* Who did it is on the disk before they are told that it was done. */
 	if (!error)
-		return sync_log(journal); /* who did it is on the disk before they are told that it was done */
-	if (journal->batch.length > UNWRITTEN_MAX) {
-		journal->batch.length = journal->operation_at;
-		journal->batch_records--;
+		return outbox_sync_now(&journal->outbox);
+	if (journal->outbox.batch.text.length > UNWRITTEN_MAX) {
+		journal->outbox.batch.text.length = journal->operation_at;
+		journal->outbox.batch.records--;
 		return -ENOBUFS;
 	}
 	return error;
@@ -471,28 +272,69 @@ int journal_operation_end(struct journal *journal)
 int journal_rotate_key(struct journal *journal, const struct record_actor *actor, const char *why,
 		       struct problem *problem)
 {
-	struct record_stamp stamp = stamp_now(journal);
-	int error = flush(journal);
+	struct record_stamp stamp = outbox_stamp(&journal->outbox);
+	int error = outbox_flush(&journal->outbox);
 
 	if (error)
-		return problem_set(problem, error, "cannot write to the audit log %s: %s", ledger_path(journal->ledger),
-				   strerror(-error));
-	error = ledger_rotate(journal->ledger, &stamp, actor, why, problem);
+		return problem_set(problem, error, "cannot write to the audit log %s: %s",
+				   ledger_path(journal->outbox.ledger), strerror(-error));
+	error = ledger_rotate(journal->outbox.ledger, &stamp, actor, why, problem);
 	if (error)
 		return error;
 	/* The segment that the new key signs begins at once: `usher audit key` names the key of the newest. What is not written now is later. */
-	add_position(journal);
-	journal->positioned = true;
-	flush(journal);
+	outbox_position(&journal->outbox);
+	outbox_flush(&journal->outbox);
 	return 0;
 }
 
 const char *journal_key(const struct journal *journal)
 {
-	return ledger_key(journal->ledger);
+	return ledger_key(journal->outbox.ledger);
 }
 
 /* ---- the outside -------------------------------------------------------------------------------------------- */
+
+/* Where room waits for the disk, what is left of the rings is not written at once. */
+static void write_rest(struct journal *journal)
+{
+	bool waits = true;
+	int error = 0;
+
+	for (int i = 0; i < BATCHES_A_DRAIN / BATCHES_A_SYNC && !error && waits; i++) {
+		error = outbox_sync_now(&journal->outbox);
+		if (!error)
+			error = journal_drain(journal, NULL, NULL);
+		waits = journal->outbox.held;
+	}
+	outbox_sync_now(&journal->outbox);
+}
+
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	if (journal->outbox.events)
+		write_rest(journal);
+	events_close(journal->outbox.events);
+	catalogs_free(journal->catalogs);
+	gaps_free(journal->outbox.gaps);
+	keeper_free(journal->keeper);
+	if (journal->outbox.ledger) {
+		struct record_stamp stamp = outbox_stamp(&journal->outbox);
+
+		ledger_close(journal->outbox.ledger, &stamp);
+	}
+	witness_close(journal->witness);
+	veil_close(journal->veil);
+	census_free(journal->census);
+	batch_free(&journal->outbox.batch);
+	free(journal);
+}
+
+static void cleanup_journal(struct journal **journal)
+{
+	journal_close(*journal);
+}
 
 void journal_catalog(struct journal *journal, struct catalog *catalog)
 {
@@ -513,9 +355,8 @@ static int begin(struct journal *journal, const struct ledger_found *found)
 		json_boolean(record, "client_keys_damaged", journal->damage.client_keys);
 		return journal_operation_end(journal);
 	}
-	add_position(journal);
-	journal->positioned = true;
-	return flush(journal);
+	outbox_position(&journal->outbox);
+	return outbox_flush(&journal->outbox);
 }
 
 int journal_open(const struct program *program, const struct publisher *publisher,
@@ -530,61 +371,61 @@ int journal_open(const struct program *program, const struct publisher *publishe
 		return problem_set(problem, -ENOMEM, "no memory");
 	journal->program = program;
 	journal->publisher = publisher;
-	journal->sync = options->sync;
-	journal->taken = calloc(counters_cpus(), sizeof(*journal->taken));
-	journal->ranges = calloc(counters_cpus() * USHER_RINGS, sizeof(*journal->ranges));
-	if (!journal->taken || !journal->ranges || catalogs_new(&journal->catalogs) ||
-	    gaps_new(counters_cpus(), &journal->gaps))
+	journal->outbox.sync = options->sync;
+	journal->outbox.unsynced_max = options->unsynced_max ? options->unsynced_max : OUTBOX_UNSYNCED_MAX;
+	journal->outbox.boot_id = program->boot.boot_id;
+	if (batch_init(&journal->outbox.batch) || census_new(&journal->census) || catalogs_new(&journal->catalogs) ||
+	    gaps_new(counters_cpus(), &journal->outbox.gaps))
 		return problem_set(problem, -ENOMEM, "no memory");
-	clear_ranges(journal);
-	stamp = stamp_now(journal);
+	stamp = outbox_stamp(&journal->outbox);
 	error = veil_open(options->client_keys, problem, &journal->veil, &journal->damage.client_keys);
 	if (error)
 		return error;
-	error = ledger_open(options->folder, options->key, &stamp, problem, &journal->ledger, &found);
+	error = ledger_open(options->folder, options->key, &stamp, problem, &journal->outbox.ledger, &found);
 	if (error)
 		return error;
 	if (options->witness && witness_new(options->witness, &journal->witness))
 		return problem_set(problem, -ENOMEM, "no memory");
-	ledger_witness(journal->ledger, journal->witness);
+	ledger_witness(journal->outbox.ledger, journal->witness);
 	if (options->limits.bytes)
-		ledger_limit(journal->ledger, &options->limits);
-	error = gaps_learn(journal->gaps, options->folder, program->boot.boot_id);
+		ledger_limit(journal->outbox.ledger, &options->limits);
+	error = gaps_learn(journal->outbox.gaps, options->folder, program->boot.boot_id);
 	if (error)
 		return problem_set(problem, error, "cannot read the audit log in %s: %s", options->folder,
 				   strerror(-error));
-	if (keeper_new(journal->ledger, &journal->keeper))
+	if (keeper_new(journal->outbox.ledger, &journal->keeper))
 		return problem_set(problem, -ENOMEM, "no memory");
 	journal->damage.key = found.key_damaged;
 	journal->damage.log = found.broken || found.cut;
-	error = events_open(program, &journal->events);
+	error = events_open(program, &journal->outbox.events);
 	if (error)
 		return problem_set(problem, error, "cannot open the rings of decisions: %s", strerror(-error));
 	error = begin(journal, &found);
 	if (error)
-		return problem_set(problem, error, "cannot write to the audit log %s: %s", ledger_path(journal->ledger),
-				   strerror(-error));
+		return problem_set(problem, error, "cannot write to the audit log %s: %s",
+				   ledger_path(journal->outbox.ledger), strerror(-error));
 	*ret_journal = TAKE_PTR(journal);
 	return 0;
 }
 
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals)
 {
-	size_t waiting = events_waiting(journal->events, USHER_RING_EVENTS) +
-			 events_waiting(journal->events, USHER_RING_REQUIRED);
+	size_t waiting = events_waiting(journal->outbox.events, USHER_RING_EVENTS) +
+			 events_waiting(journal->outbox.events, USHER_RING_REQUIRED);
+	struct ledger_reach reach = ledger_reach(journal->outbox.ledger);
 	struct witness_totals witness = {0};
 	struct keeper_totals kept;
 	uint64_t free_bytes = 0, disk_bytes = 0;
 
-	ledger_free(journal->ledger, &free_bytes, &disk_bytes);
+	ledger_free(journal->outbox.ledger, &free_bytes, &disk_bytes);
 	keeper_totals(journal->keeper, &kept);
 	if (journal->witness)
 		witness_totals(journal->witness, &witness);
 	*ret_totals = (struct journal_totals){
-		.written = journal->written,
+		.written = journal->outbox.written,
 		.gaps = journal->gap_count,
 		.lost = journal->lost,
-		.write_errors = journal->write_errors,
+		.write_errors = journal->outbox.write_errors,
 		.compressed = kept.compressed,
 		.deleted = kept.deleted,
 		.keeper_errors = kept.errors,
@@ -592,11 +433,12 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.witness_errors = witness.errors,
 		.witness_error = witness.error,
 		.keeper_error = kept.error,
-		.segments_lost = ledger_lost(journal->ledger),
+		.segments_lost = ledger_lost(journal->outbox.ledger),
 		.waiting = waiting / EVENT_ROOM,
-		.waiting_bytes = waiting + journal->batch.length,
-		.behind = longest_wait(journal),
-		.error = journal->error ? journal->error : journal->checkpoint_error,
+		.waiting_bytes = waiting + journal->outbox.batch.text.length,
+		.unsynced = reach.written - reach.synced,
+		.behind = lag_longest(&journal->outbox.lag, clock_monotonic()),
+		.error = journal->outbox.error ? journal->outbox.error : journal->outbox.checkpoint_error,
 		.disk_free = free_bytes,
 		.disk_size = disk_bytes,
 	};
@@ -604,7 +446,7 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 
 const char *journal_path(const struct journal *journal)
 {
-	return ledger_path(journal->ledger);
+	return ledger_path(journal->outbox.ledger);
 }
 
 const struct journal_damage *journal_damage(const struct journal *journal)

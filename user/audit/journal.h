@@ -11,22 +11,19 @@
 #ifndef USHER_AUDIT_JOURNAL_H
 #define USHER_AUDIT_JOURNAL_H
 
-#include "audit/record.h"
-#include "audit/store.h"
+#include "audit/outbox.h"
 #include "kernel/program.h"
 #include "kernel/publish.h"
 
 struct journal;
 
-/* When what was written is brought to the disk: before the kernel gets the room of a batch's events back; each second, and before an operation
- * is said to be done; or when the host does so by itself. A segment that ends, a deletion and a new key are brought there in any case. */
-enum journal_sync { JOURNAL_SYNC_SECOND, JOURNAL_SYNC_BATCH, JOURNAL_SYNC_NEVER };
-
 struct journal_options {
 	const char *folder, *key,
 		*client_keys;	    /* of the log; files of the private key that signs it, and of those of pseudonyms */
 	struct store_limits limits; /* zeroed: the store's own */
-	enum journal_sync sync;
+	enum outbox_sync sync;
+	uint64_t
+		unsynced_max; /* bytes of the log that are not on the disk, beyond which nothing is read; 0: OUTBOX_UNSYNCED_MAX */
 	const char *witness; /* file that each checkpoint is appended to, or NULL */
 };
 
@@ -84,6 +81,7 @@ struct journal_totals {
 	uint64_t segments_lost;		    /* deleted while they were written to */
 	uint64_t waiting;		    /* events in the rings and records in memory that are not in the log */
 	uint64_t waiting_bytes;		    /* the same in bytes */
+	uint64_t unsynced;		    /* bytes of the log that are not known to be on the disk */
 	int64_t behind; /* ns: how long something waits for the log, or for the disk, or did so in the last minute */
 	int error;	/* of the last try to write or sync; 0: it went well */
 	uint64_t disk_free, disk_size; /* bytes; 0: not known */

@@ -2,32 +2,26 @@
 #include "audit/ledger.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
-#include "audit/segment.h"
+#include "audit/ending.h"
+#include "audit/head.h"
 #include "base/cleanup.h"
-
-#define PATH_ROOM 4096
 
 struct ledger {
 	struct store *store;
 	struct chain chain;
 	struct signer *signer;
-	struct witness *witness; /* or NULL */
+	struct head head;
 	char *folder, *key;
 	char log[CHAIN_LOG];
 	bool begins, begun;  /* the next batch is the first of a segment; which is there */
 	bool previous;	     /* there is a seal before it */
 	uint64_t signed_for; /* seal that the last checkpoint is of */
-	struct json head;    /* the last checkpoint, until it has been handed over */
-	int head_error;	     /* of the last try to do so */
-	bool given;	     /* the witness has it */
 	struct {
 		uint32_t number; /* 0: none */
 		uint64_t last_seal;
@@ -45,7 +39,7 @@ static void free_ledger(struct ledger *ledger)
 	chain_close(&ledger->chain);
 	signer_close(ledger->signer);
 	json_free(&ledger->text);
-	json_free(&ledger->head);
+	head_free(&ledger->head);
 	free(ledger->folder);
 	free(ledger->key);
 	free(ledger);
@@ -84,25 +78,6 @@ static int write_batch(struct ledger *ledger, const struct record_stamp *stamp, 
 	return error;
 }
 
-/* The last checkpoint where it is found at once, for whoever keeps it elsewhere: whole, or the one before. */
-static int write_head(struct ledger *ledger, const char *line, size_t length)
-{
-	char path[PATH_ROOM], beside[PATH_ROOM];
-	_cleanup_close_ int file = -1;
-	ssize_t got;
-
-	if (snprintf(path, sizeof(path), "%s/" LEDGER_HEAD, ledger->folder) >= (int)sizeof(path) ||
-	    snprintf(beside, sizeof(beside), "%s/" LEDGER_HEAD ".new", ledger->folder) >= (int)sizeof(beside))
-		return -ENAMETOOLONG;
-	file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	if (file < 0)
-		return -errno;
-	got = write(file, line, length);
-	if (got != (ssize_t)length)
-		return got < 0 ? -errno : -EIO;
-	return rename(beside, path) ? -errno : 0;
-}
-
 static int sign(struct ledger *ledger, const struct record_stamp *stamp)
 {
 	size_t length;
@@ -115,77 +90,77 @@ static int sign(struct ledger *ledger, const struct record_stamp *stamp)
 	if (error)
 		return error;
 	ledger->signed_for = ledger->chain.seals; /* that of the checkpoint itself waits for the next one */
-	json_clear(&ledger->head);
-	json_raw(&ledger->head, ledger->text.bytes, length);
-	ledger->given = false;
+	head_set(&ledger->head, ledger->text.bytes, length, store_written(ledger->store));
 	return 0;
 }
 
+/* ---- to the disk --------------------------------------------------------------------------------------------- */
+
 void ledger_hand_over(struct ledger *ledger)
 {
-	if (!ledger->head.length)
-		return;
-	if (ledger->witness && !ledger->given)
-		witness_give(ledger->witness, ledger->head.bytes, ledger->head.length);
-	ledger->given = true;
-	ledger->head_error = write_head(ledger, ledger->head.bytes, ledger->head.length);
-	if (!ledger->head_error)
-		json_clear(&ledger->head);
+	head_hand_over(&ledger->head);
+}
+
+static void hand_over_if_there(struct ledger *ledger)
+{
+	if (!head_waits(&ledger->head, store_synced(ledger->store)))
+		head_hand_over(&ledger->head);
+}
+
+int ledger_sync(struct ledger *ledger)
+{
+	int error = store_sync(ledger->store);
+
+	hand_over_if_there(ledger);
+	return error;
+}
+
+int ledger_sync_end(struct ledger *ledger)
+{
+	int error = store_sync_end(ledger->store);
+
+	hand_over_if_there(ledger);
+	return error;
+}
+
+int ledger_sync_begin(struct ledger *ledger)
+{
+	return store_sync_begin(ledger->store); /* what it had to do at once is handed over by the next call */
+}
+
+struct ledger_reach ledger_reach(const struct ledger *ledger)
+{
+	struct ledger_reach reach = {.written = store_written(ledger->store),
+				     .synced = store_synced(ledger->store),
+				     .is_syncing = store_is_syncing(ledger->store),
+				     .is_due = store_is_due(ledger->store, 0)};
+
+	reach.head_waits = reach.is_syncing && head_waits(&ledger->head, reach.synced);
+	return reach;
 }
 
 /* ---- what was there before ----------------------------------------------------------------------------------- */
 
-/* The chain of a segment's text, line by line, as far as its last seal; and what comes behind it. */
-static int follow(struct ledger *ledger, const char *text, size_t length, struct ledger_found *found)
-{
-	struct chain_segment segment = {0};
-	const char *line = text, *end = text + length, *next;
-	int error;
-
-	for (; line < end; line = next) {
-		const char *newline = memchr(line, '\n', (size_t)(end - line));
-		size_t size = (size_t)((newline ? newline : end) - line);
-		struct chain_seal seal;
-
-		next = newline ? newline + 1 : end;
-		if (line == text) {
-			if (chain_type(line, size) != CHAIN_SEGMENT || chain_parse_segment(line, size, &segment)) {
-				found->unchained = true;
-				return 0;
-			}
-			error = chain_open(segment.seal, segment.previous, &ledger->chain);
-			if (error)
-				return error;
-			memcpy(ledger->log, segment.log, sizeof(ledger->log));
-			ledger->previous = segment.has_previous;
-		}
-		if (chain_type(line, size) == CHAIN_CHECKPOINT)
-			ledger->signed_for = ledger->chain.seals + 1; /* and the one that seals it */
-		if (chain_type(line, size) != CHAIN_SEAL) {
-			chain_add(&ledger->chain, line, (size_t)(next - line), 1);
-			continue;
-		}
-		chain_take_seal(&ledger->chain, line, size, &seal);
-		found->broken |= seal.bad_form || seal.bad_hash || seal.bad_number || seal.bad_lines;
-		ledger->previous |= !seal.bad_form;
-	}
-	found->unsealed_lines = ledger->chain.lines;
-	return 0;
-}
-
 static int read_newest(struct ledger *ledger, struct ledger_found *found)
 {
-	_cleanup_(segment_release) struct segment_text text = {0};
-	int error = segment_read(ledger->folder, store_name(ledger->store), &text);
+	struct ending ending;
+	int error = ending_read(ledger->folder, store_name(ledger->store), &ending);
 
 	if (error)
 		return error;
-	found->broken |= text.damaged;
-	if (!text.length) {
-		found->unchained = true;
+	found->broken |= ending.is_broken;
+	found->unchained |= ending.is_unchained;
+	found->unsealed_lines = ending.chain.lines;
+	if (ending.is_unchained) {
+		ending_free(&ending);
 		return 0;
 	}
-	return follow(ledger, text.bytes, text.length, found);
+	chain_close(&ledger->chain);
+	ledger->chain = ending.chain;
+	memcpy(ledger->log, ending.log, sizeof(ledger->log));
+	ledger->previous = ending.has_seal;
+	ledger->signed_for = ending.signed_for;
+	return 0;
 }
 
 static int begin_chain(struct ledger *ledger)
@@ -213,16 +188,9 @@ static int seal_rest(struct ledger *ledger, const struct record_stamp *stamp)
 static bool falls_short(const struct ledger *ledger)
 {
 	struct chain_checkpoint head;
-	char path[PATH_ROOM], text[1024];
-	_cleanup_close_ int file = -1;
-	ssize_t got;
 
-	snprintf(path, sizeof(path), "%s/" LEDGER_HEAD, ledger->folder);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	got = file < 0 ? -1 : read(file, text, sizeof(text));
-	if (got < 1 || chain_parse_checkpoint(text, (size_t)got - 1, &head))
-		return false;
-	return head.seal > ledger->chain.seals || strcmp(head.log, ledger->log) != 0;
+	return !head_read(ledger->folder, &head) &&
+	       (head.seal > ledger->chain.seals || strcmp(head.log, ledger->log) != 0);
 }
 
 static int go_on(struct ledger *ledger, const struct record_stamp *stamp, struct ledger_found *found)
@@ -269,6 +237,7 @@ int ledger_open(const char *folder, const char *key, const struct record_stamp *
 	}
 	if (!ledger || !ledger->folder || !ledger->key)
 		return problem_set(problem, -ENOMEM, "no memory");
+	ledger->head.folder = ledger->folder;
 	error = store_open(folder, problem, &ledger->store, &found.torn_bytes);
 	if (!error)
 		error = signer_open(key, folder, problem, &ledger->signer, &found.key_damaged);
@@ -296,20 +265,34 @@ static void print_lost(const struct ledger *ledger, struct json *to, const struc
 	record_operation_end(to);
 }
 
+/* Where so many bytes are too many for it: it ends, or goes on until what is left of it to be brought to the disk is little. */
+static int end_segment(struct ledger *ledger, const struct record_stamp *stamp, size_t length)
+{
+	int error = ledger_sync_end(ledger);
+
+	if (!error && !store_is_full(ledger->store, length))
+		error = store_sync_begin(ledger->store);
+	if (error || !store_is_full(ledger->store, length))
+		return error;
+	error = ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
+	if (!error)
+		error = ledger_sync(ledger);
+	if (error)
+		return error;
+	ledger->begins = true;
+	ledger->begun = false;
+	return 0;
+}
+
 static int append_batch(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 			uint64_t lines, const struct chain_range *ranges, size_t count)
 {
 	int error = 0;
 
-	if (!ledger->begins && store_is_full(ledger->store, length)) {
-		error = ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
-		if (!error)
-			error = ledger_sync(ledger);
-		if (error)
-			return error;
-		ledger->begins = true;
-		ledger->begun = false;
-	}
+	if (!ledger->begins && store_is_due(ledger->store, length))
+		error = end_segment(ledger, stamp, length);
+	if (error)
+		return error;
 	if (!ledger->begun) {
 		error = store_begin(ledger->store);
 		if (error)
@@ -378,16 +361,7 @@ int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp)
 
 	if (error == -EIDRM)
 		error = go_elsewhere(ledger, stamp, "", 0, 0, NULL, 0);
-	return error ? error : ledger->head_error;
-}
-
-int ledger_sync(struct ledger *ledger)
-{
-	int error = store_sync(ledger->store);
-
-	if (!error)
-		ledger_hand_over(ledger);
-	return error;
+	return error ? error : ledger->head.error;
 }
 
 void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
@@ -441,7 +415,7 @@ int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const
 
 void ledger_witness(struct ledger *ledger, struct witness *witness)
 {
-	ledger->witness = witness;
+	ledger->head.witness = witness;
 }
 
 void ledger_limit(struct ledger *ledger, const struct store_limits *limits)

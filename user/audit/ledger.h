@@ -6,10 +6,11 @@
  * 2. When the log is opened, the newest segment is gone through. What a crash has left whole but without a seal gets one of its own, and
  *    half a line is set aside; a chain that is broken there is left as it is, for `verify`, and a new one begins.
  * 3. Each opening begins a segment.
- * 4. A checkpoint is handed to others (LEDGER_HEAD, witness) once the log is on the disk up to it: they would hold it against a log that goes
- *    on without what a power cut took. Whoever does not wait for the disk says so (ledger_hand_over).
+ * 4. A checkpoint is handed to others (head.h) once the log is on the disk up to it. Whoever does not wait for the disk says so (ledger_hand_over).
  * 5. A segment that is deleted while it is written to is followed by another one, which goes on from its last seal and begins with an operation
  *    "segment-lost": number, name, last_seal. One that was taken away with its folder is waited for (store_begin).
+ * 6. A segment begins once the one before it is on the disk, to its last byte: so a power cut takes the end of the log, and nothing else. What is left
+ *    of it to be brought there is little by then (store_is_full).
  */
 #ifndef USHER_AUDIT_LEDGER_H
 #define USHER_AUDIT_LEDGER_H
@@ -17,8 +18,6 @@
 #include "audit/chain.h"
 #include "audit/store.h"
 #include "audit/witness.h"
-
-#define LEDGER_HEAD "head.json" /* the last checkpoint, beside the segments */
 
 struct ledger;
 
@@ -41,12 +40,25 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp);
 /* Appends a batch of so many whole lines, and its seal. Returns 0, or -errno, and then nothing of it is in the log. */
 int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 		  uint64_t lines, const struct chain_range *ranges, size_t count);
-/* Signs the last seal, if that has not been done. Returns 0 or -errno, which may be that the last one could not be written to LEDGER_HEAD. */
+/* Signs the last seal, if that has not been done. Returns 0 or -errno, which may be that the last one could not be handed over. */
 int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp);
 /* What was appended is on the disk, and the last checkpoint with who keeps it: 0 or -errno. */
 int ledger_sync(struct ledger *ledger);
+/* Begins the same beside other things, unless that is under way or there is nothing to do; and what has come of it: 0, also while it is under
+ * way, or -errno. */
+int ledger_sync_begin(struct ledger *ledger);
+int ledger_sync_end(struct ledger *ledger);
 /* The same of the checkpoint alone, wherever the log is. */
 void ledger_hand_over(struct ledger *ledger);
+/* How far it has come. */
+struct ledger_reach {
+	uint64_t written,
+		synced; /* bytes since it was opened, and of these how many are on the disk, as far as has been told */
+	bool is_syncing;
+	bool head_waits; /* the last checkpoint is not on the disk, which is on its way */
+	bool is_due;	 /* the segment goes on beyond its end */
+};
+struct ledger_reach ledger_reach(const struct ledger *ledger);
 /* A new key: the old one signs the record that names both, and with it the end of the segment; the next batch begins another one. why: or NULL.
  * Returns 0, or -errno with a sentence and the old one goes on. */
 int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const struct record_actor *actor,

@@ -14,11 +14,14 @@
 #include <unistd.h>
 
 #include "audit/segment.h"
+#include "audit/syncer.h"
 #include "audit/torn.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
 #define PATH_ROOM 4096
+#define LITTLE (8u << 20) /* bytes that a segment may have to wait for when it ends */
+#define LITTLE_PART 4	  /* and of what it is too long by: one of so many */
 
 struct store {
 	char *folder;
@@ -31,12 +34,16 @@ struct store {
 	off_t length;
 	bool torn;	 /* beyond `length` there is half a batch */
 	uint32_t number; /* of the newest segment */
+	struct syncer *syncer;
+	uint64_t written, synced; /* bytes of this opening, of all segments */
+	uint64_t syncing;	  /* up to where the one that is under way goes; 0: none is */
 };
 
 void store_close(struct store *store)
 {
 	if (!store)
 		return;
+	syncer_free(store->syncer);
 	if (store->segment >= 0)
 		close(store->segment);
 	if (store->lock >= 0)
@@ -133,6 +140,10 @@ int store_begin(struct store *store)
 		unlink(path);
 		return error;
 	}
+	/* One that goes on in a file that was deleted has nothing to tell any more. */
+	syncer_wait(store->syncer);
+	store->syncing = 0;
+	store->synced = store->written;
 	if (store->segment >= 0)
 		close(store->segment);
 	store->number++;
@@ -219,7 +230,7 @@ int store_open(const char *folder, struct problem *problem, struct store **ret_s
 	store->lock = store->segment = -1;
 	store->limits = (struct store_limits){STORE_SEGMENT_BYTES, STORE_SEGMENT_AGE};
 	store->folder = strdup(folder);
-	if (!store->folder)
+	if (!store->folder || syncer_new(&store->syncer))
 		return problem_set(problem, -ENOMEM, "no memory");
 	error = lock_folder(store->folder, problem, &store->lock);
 	if (error)
@@ -246,10 +257,23 @@ static int cut_back(struct store *store)
 	return 0;
 }
 
+/* Bytes that it would have too many. */
+static uint64_t excess(const struct store *store, size_t length)
+{
+	uint64_t end = (uint64_t)store->length + length;
+
+	return end > store->limits.bytes ? end - store->limits.bytes : 0;
+}
+
+bool store_is_due(const struct store *store, size_t length)
+{
+	return store->length && (excess(store, length) || clock_monotonic() - store->begun >= store->limits.age);
+}
+
 bool store_is_full(const struct store *store, size_t length)
 {
-	return store->length && ((uint64_t)store->length + length > store->limits.bytes ||
-				 clock_monotonic() - store->begun >= store->limits.age);
+	return store_is_due(store, length) &&
+	       store->written - store->synced <= LITTLE + excess(store, length) / LITTLE_PART;
 }
 
 /* What is written to a file that has no name any more, or to a disk that was taken away from here, nobody can read. */
@@ -287,6 +311,7 @@ int store_append(struct store *store, const char *bytes, size_t length)
 	}
 	store->torn = false;
 	store->length += (off_t)length;
+	store->written += length;
 	return 0;
 }
 
@@ -301,9 +326,59 @@ int store_free(const struct store *store, uint64_t *ret_free, uint64_t *ret_size
 	return 0;
 }
 
+/* ---- to the disk -------------------------------------------------------------------------------------------- */
+
+/* The one that was begun has ended like that. */
+static int take_result(struct store *store, int result)
+{
+	if (!result && store->syncing > store->synced)
+		store->synced = store->syncing;
+	store->syncing = 0;
+	return result;
+}
+
 int store_sync(struct store *store)
 {
-	return fdatasync(store->segment) ? -errno : 0;
+	int error = take_result(store, syncer_wait(store->syncer));
+
+	if (error)
+		return error;
+	if (fdatasync(store->segment))
+		return -errno;
+	store->synced = store->written;
+	return 0;
+}
+
+int store_sync_begin(struct store *store)
+{
+	if (store->syncing || store->synced == store->written)
+		return 0;
+	if (syncer_begin(store->syncer, store->segment))
+		return store_sync(store);
+	store->syncing = store->written;
+	return 0;
+}
+
+int store_sync_end(struct store *store)
+{
+	int result;
+
+	return store->syncing && syncer_ended(store->syncer, &result) ? take_result(store, result) : 0;
+}
+
+bool store_is_syncing(const struct store *store)
+{
+	return store->syncing;
+}
+
+uint64_t store_written(const struct store *store)
+{
+	return store->written;
+}
+
+uint64_t store_synced(const struct store *store)
+{
+	return store->synced;
 }
 
 void store_limit(struct store *store, const struct store_limits *limits)

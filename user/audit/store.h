@@ -40,11 +40,24 @@ int store_begin(struct store *store);
 /* STORE_SEGMENT_BYTES and STORE_SEGMENT_AGE until then. */
 void store_limit(struct store *store, const struct store_limits *limits);
 /* Would so many bytes more be too many for this segment, or is it too old? */
+bool store_is_due(const struct store *store, size_t length);
+/*
+ * The same, and little of it is not on the disk: it can end, for which all of it has to be there, and nobody waits for long. While the disk is behind, a segment
+ * is due, and goes on; the longer it has become, the less little that has to be.
+ */
 bool store_is_full(const struct store *store, size_t length);
 /* Appends whole lines. Returns 0; -EIDRM: the segment was deleted; -ESTALE: it is not where it was; or -errno; and then none of them is in the log. */
 int store_append(struct store *store, const char *bytes, size_t length);
-/* What was appended is on the disk: 0 or -errno. */
+/* What was appended is on the disk: 0 or -errno, which may be that of one that was begun. */
 int store_sync(struct store *store);
+/* Begins the same beside other things (syncer.h), unless that is under way or there is nothing to do. 0 or -errno, where it had to be done at once. */
+int store_sync_begin(struct store *store);
+/* What has come of it: 0, also while it is under way, or -errno. */
+int store_sync_end(struct store *store);
+bool store_is_syncing(const struct store *store);
+/* Bytes that were appended since it was opened, and of these how many are on the disk, as far as has been told. */
+uint64_t store_written(const struct store *store);
+uint64_t store_synced(const struct store *store);
 /* What others than root can still write on that disk, and its size, in bytes: 0 or -errno. */
 int store_free(const struct store *store, uint64_t *ret_free, uint64_t *ret_size);
 /* Path of the segment that is being written, and its name and number; "" and 0: there is none. */

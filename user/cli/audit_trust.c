@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/head.h"
 #include "audit/ledger.h"
 #include "base/cleanup.h"
 #include "cli/verbs.h"
@@ -140,7 +141,7 @@ int audit_trust_folder(struct audit_trust *trust, const char *folder)
 
 	if (!status)
 		status = audit_trust_witnesses(trust);
-	snprintf(head, sizeof(head), "%s/" LEDGER_HEAD, folder);
+	snprintf(head, sizeof(head), "%s/" HEAD_FILE, folder);
 	return status ? status : add_witnesses(trust, head, true);
 }
 

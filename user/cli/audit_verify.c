@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/head.h"
 #include "audit/ledger.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
@@ -210,7 +211,7 @@ int audit_checkpoint(int argc, char **argv)
 	const char *folder;
 	int status = read_folder(argc, argv, "checkpoint", &folder);
 
-	snprintf(path, sizeof(path), "%s/" LEDGER_HEAD, folder);
+	snprintf(path, sizeof(path), "%s/" HEAD_FILE, folder);
 	return status ? status : print_file(path);
 }
 

@@ -244,14 +244,14 @@ static int take_mode(const char *text, enum attach_mode *ret_mode)
 	return refuse(MODE, text, "auto, native or generic");
 }
 
-static int take_sync(const char *text, enum journal_sync *ret_sync)
+static int take_sync(const char *text, enum outbox_sync *ret_sync)
 {
 	static const char *const names[] = {
-		[JOURNAL_SYNC_SECOND] = "second", [JOURNAL_SYNC_BATCH] = "batch", [JOURNAL_SYNC_NEVER] = "never"};
+		[OUTBOX_SYNC_SECOND] = "second", [OUTBOX_SYNC_BATCH] = "batch", [OUTBOX_SYNC_NEVER] = "never"};
 
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcmp(text, names[i])) {
-			*ret_sync = (enum journal_sync)i;
+			*ret_sync = (enum outbox_sync)i;
 			return 0;
 		}
 	return refuse(SYNC, text, "batch, second or never");

@@ -19,7 +19,7 @@ struct options {
 	uint32_t approvals;    /* how many of them have to */
 	const char *socket, *state_dir, *audit_dir;
 	struct store_limits audit_limits;
-	enum journal_sync audit_sync;
+	enum outbox_sync audit_sync;
 	const char *witness_file; /* or NULL */
 	const char *pool_dir;	  /* where the files of pools are */
 	struct program_options program;

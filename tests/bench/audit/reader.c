@@ -49,9 +49,12 @@ static void *read_on(void *context)
 			must(journal_tick(reader->journal), "tick");
 			must(journal_tend(reader->journal), "tend");
 		}
+		if (atomic_load(&reader->eager)) {
+			next = now;
+			continue;
+		}
 		next = next + TICK > now ? next + TICK : now;
-		if (!atomic_load(&reader->eager))
-			sleep_until(next);
+		sleep_until(next);
 	}
 	return NULL;
 }

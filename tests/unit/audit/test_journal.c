@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -18,8 +19,9 @@
 static struct host host;
 static char folder[64];
 static uint64_t revocations;
-static enum journal_sync sync_when;
-static bool disk_fails;
+static enum outbox_sync sync_when;
+static uint64_t unsynced_max;
+static atomic_bool disk_fails, disk_hangs;
 static char witness[96];
 
 static int begin(void **state)
@@ -28,8 +30,9 @@ static int begin(void **state)
 	strcpy(folder, "/tmp/usher-journal-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	revocations = 0;
-	sync_when = JOURNAL_SYNC_SECOND;
-	disk_fails = false;
+	sync_when = OUTBOX_SYNC_SECOND;
+	disk_fails = disk_hangs = false;
+	unsynced_max = 0;
 	witness[0] = '\0';
 	host_open(&host);
 	return 0;
@@ -46,12 +49,15 @@ static int end(void **state)
 }
 
 /* In the place of the C library's: how often something was to be brought to the disk, and whether that succeeds. */
-static unsigned syncs;
+static atomic_uint syncs;
+static const struct timespec moment = {.tv_nsec = 1000000};
 
 int fdatasync(int file)
 {
 	(void)file;
 	syncs++;
+	while (disk_hangs)
+		nanosleep(&moment, NULL);
 	errno = EIO;
 	return disk_fails ? -1 : 0;
 }
@@ -69,6 +75,7 @@ static struct journal *opened(void)
 						   .key = key,
 						   .client_keys = client_keys,
 						   .sync = sync_when,
+						   .unsynced_max = unsynced_max,
 						   .witness = *witness ? witness : NULL},
 			 &problem, &journal))
 		fail_msg("%s", problem.text);
@@ -149,6 +156,19 @@ static struct journal_totals totals_of(const struct journal *journal)
 	return totals;
 }
 
+/* Drains until all is on the disk, which is brought there where it was said that it is, or until that fails. */
+static int settle(struct journal *journal)
+{
+	int error = 0;
+
+	for (int i = 0; i < 10000 && !error && (totals_of(journal).unsynced || totals_of(journal).waiting); i++) {
+		error = drain(journal);
+		nanosleep(&moment, NULL);
+	}
+	assert_true(error || !totals_of(journal).unsynced);
+	return error;
+}
+
 static void test_each_decision_has_one_record(void **state)
 {
 	struct host_packet allowed = host_syn("203.0.113.10", 40000), stranger = host_syn("198.18.0.10", 1);
@@ -178,15 +198,27 @@ static void test_each_decision_has_one_record(void **state)
 	journal_close(journal);
 }
 
+static void expect_on_disk(struct journal *journal, bool is_there)
+{
+	const struct timespec while_it_would_come = {.tv_nsec = 20000000};
+
+	if (is_there)
+		assert_int_equal(settle(journal), 0);
+	else
+		nanosleep(&while_it_would_come, NULL);
+	assert_int_equal(syncs > 0, is_there);
+	syncs = 0;
+}
+
 /* What waits for a second, for each batch, for nobody; an operation waits for the disk unless nothing does. */
 static void test_records_are_brought_to_the_disk_when_it_is_said(void **state)
 {
 	static const struct {
-		enum journal_sync when;
+		enum outbox_sync when;
 		bool by_drain, by_tick, by_operation;
-	} cases[] = {{JOURNAL_SYNC_SECOND, false, true, true},
-		     {JOURNAL_SYNC_BATCH, true, true, true},
-		     {JOURNAL_SYNC_NEVER, false, false, false}};
+	} cases[] = {{OUTBOX_SYNC_SECOND, false, true, true},
+		     {OUTBOX_SYNC_BATCH, true, true, true},
+		     {OUTBOX_SYNC_NEVER, false, false, false}};
 	struct host_packet dropped = host_dropped("198.18.0.10");
 
 	(void)state;
@@ -198,14 +230,13 @@ static void test_records_are_brought_to_the_disk_when_it_is_said(void **state)
 		host_send_many(&host, &dropped, 10, NULL);
 		syncs = 0;
 		assert_int_equal(drain(journal), 0);
-		assert_int_equal(syncs > 0, cases[i].by_drain);
-		syncs = 0;
+		expect_on_disk(journal, cases[i].by_drain);
 		assert_int_equal(journal_tick(journal), 0);
-		assert_int_equal(syncs > 0, cases[i].by_tick);
-		syncs = 0;
+		expect_on_disk(journal, cases[i].by_tick);
 		journal_operation(journal, "drain", NULL);
 		assert_int_equal(journal_operation_end(journal), 0);
-		assert_int_equal(syncs > 0, cases[i].by_operation);
+		assert_int_equal(totals_of(journal).unsynced == 0, cases[i].by_operation); /* at once */
+		expect_on_disk(journal, cases[i].by_operation);
 		journal_close(journal);
 	}
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 30);
@@ -218,21 +249,69 @@ static void test_room_waits_for_the_disk_when_each_batch_does(void **state)
 	struct journal *journal;
 
 	(void)state;
-	sync_when = JOURNAL_SYNC_BATCH;
+	sync_when = OUTBOX_SYNC_BATCH;
 	journal = opened_with_policy();
 	host_send_many(&host, &dropped, RING_RECORDS + 10, NULL);
 	disk_fails = true;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(drain(journal), -EIO);
+		assert_int_equal(settle(journal), -EIO);
 	assert_int_equal(host_send(&host, &strict), XDP_DROP);
 	disk_fails = false;
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(drain(journal), 0);
+	disk_hangs = true;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(drain(journal), 0); /* which waits for nothing */
+	assert_int_equal(host_send(&host, &strict), XDP_DROP);
+	disk_hangs = false;
+	assert_int_equal(settle(journal), 0);
 	assert_int_equal(host_send(&host, &strict), XDP_TX);
 	assert_int_equal(drain(journal), 0);
 	tick(journal);
 	assert_int_equal(lines_with("\"reason\":\"admitted\"", "\"tenant\":\"strict\"", NULL), 1);
 	assert_int_equal(lines_with("\"reason\":\"deny-rule\"", "", NULL) + totals_of(journal).lost >= RING_RECORDS, 1);
+	journal_close(journal);
+}
+
+/* A disk that hangs holds up nobody: records go to the log, until too much of it is not on the disk; then they stay in the rings. */
+static void test_who_reads_the_rings_does_not_wait_for_the_disk(void **state)
+{
+	struct host_packet strict = host_syn("192.0.2.10", 40001), dropped = host_dropped("192.0.2.10");
+	struct clock_times times = {.monotonic = clock_monotonic(), .realtime = clock_realtime()};
+	struct journal *journal;
+	size_t written;
+
+	(void)state;
+	clock_fake(&times);
+	unsynced_max = 100000;
+	journal = opened_with_policy();
+	assert_int_equal(journal_tick(journal), 0);
+	assert_int_equal(settle(journal), 0);
+	host_send_many(&host, &dropped, 10, NULL);
+	assert_int_equal(drain(journal), 0);
+	disk_hangs = true;
+	times.monotonic += CLOCK_SECOND;
+	assert_int_equal(journal_tick(journal), 0);
+	host_send_many(&host, &dropped, 10, NULL);
+	assert_int_equal(drain(journal), 0);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 20);
+	assert_int_equal(totals_of(journal).waiting, 0);
+	times.monotonic += 3 * CLOCK_SECOND;
+	assert_int_equal(journal_tick(journal), 0);
+	assert_int_equal(totals_of(journal).behind, 4 * CLOCK_SECOND);
+	host_send_many(&host, &dropped, RING_RECORDS - 10, NULL);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(drain(journal), 0);
+	written = lines_with("\"type\":\"decision\"", "", NULL);
+	assert_in_range(written, 100, 5000);
+	assert_int_equal(totals_of(journal).waiting, RING_RECORDS + 10 - written);
+	assert_true(totals_of(journal).unsynced >= unsynced_max);
+	host_send_many(&host, &dropped, (int)written, NULL);
+	assert_int_equal(host_send(&host, &strict), XDP_DROP); /* no record, no service */
+	disk_hangs = false;
+	assert_int_equal(settle(journal), 0);
+	assert_int_equal(host_send(&host, &strict), XDP_TX);
+	assert_int_equal(totals_of(journal).error, 0);
+	assert_int_equal(totals_of(journal).write_errors, 0);
+	clock_fake(NULL);
 	journal_close(journal);
 }
 
@@ -252,8 +331,7 @@ static bool has_line(const char *path, const char *word)
 /* A checkpoint that a power cut takes from the log must not be in anybody's hands: they would say that the log was written anew. */
 static void test_a_checkpoint_is_handed_over_once_it_is_on_the_disk(void **state)
 {
-	static const enum journal_sync modes[] = {JOURNAL_SYNC_SECOND, JOURNAL_SYNC_BATCH, JOURNAL_SYNC_NEVER};
-	const struct timespec pause = {.tv_nsec = 1000000};
+	static const enum outbox_sync modes[] = {OUTBOX_SYNC_SECOND, OUTBOX_SYNC_BATCH, OUTBOX_SYNC_NEVER};
 	struct clock_times times = {.monotonic = clock_monotonic(), .realtime = clock_realtime()};
 	char head[96];
 
@@ -261,7 +339,7 @@ static void test_a_checkpoint_is_handed_over_once_it_is_on_the_disk(void **state
 	clock_fake(&times);
 	snprintf(head, sizeof(head), "%s/head.json", folder);
 	for (size_t i = 0; i < ARRAY_COUNT(modes); i++) {
-		bool waits = modes[i] != JOURNAL_SYNC_NEVER;
+		bool waits = modes[i] != OUTBOX_SYNC_NEVER;
 		struct journal *journal;
 
 		snprintf(witness, sizeof(witness), "%s/witness-%zu", folder, i);
@@ -270,7 +348,9 @@ static void test_a_checkpoint_is_handed_over_once_it_is_on_the_disk(void **state
 		unlink(head);
 		times.monotonic += 6 * CLOCK_SECOND;
 		disk_fails = true;
-		assert_int_equal(journal_tick(journal), waits ? -EIO : 0);
+		assert_int_equal(journal_tick(journal), 0);
+		if (waits)
+			assert_int_equal(settle(journal), -EIO);
 		assert_int_equal(journal_tend(journal), 0);
 		assert_int_equal(has_line(head, "\"checkpoint\""), !waits);
 		times.monotonic += 3 * CLOCK_SECOND;
@@ -281,6 +361,8 @@ static void test_a_checkpoint_is_handed_over_once_it_is_on_the_disk(void **state
 		}
 		disk_fails = false;
 		assert_int_equal(journal_tick(journal), 0);
+		if (waits)
+			assert_int_equal(settle(journal), 0);
 		assert_int_equal(totals_of(journal).error, 0);
 		assert_true(!waits || totals_of(journal).behind >=
 					      3 * CLOCK_SECOND); /* who hangs in a sync cannot say so meanwhile */
@@ -288,7 +370,7 @@ static void test_a_checkpoint_is_handed_over_once_it_is_on_the_disk(void **state
 		assert_int_equal(totals_of(journal).behind, 0);
 		for (int t = 0; t < 5000 && !has_line(witness, "\"checkpoint\""); t++) {
 			assert_int_equal(journal_tend(journal), 0);
-			nanosleep(&pause, NULL);
+			nanosleep(&moment, NULL);
 		}
 		assert_true(has_line(witness, "\"checkpoint\""));
 		assert_true(has_line(head, "\"checkpoint\""));
@@ -506,6 +588,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_decision_has_one_record, begin, end),
 		cmocka_unit_test_setup_teardown(test_records_are_brought_to_the_disk_when_it_is_said, begin, end),
 		cmocka_unit_test_setup_teardown(test_room_waits_for_the_disk_when_each_batch_does, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_reads_the_rings_does_not_wait_for_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_checkpoint_is_handed_over_once_it_is_on_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_log_whose_newest_file_is_deleted_goes_on, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_the_rings_had_no_room_for_is_a_gap, begin, end),

@@ -297,13 +297,16 @@ static void test_segments_end_at_their_size(void **state)
 	assert_true(strlen(store_path(store)) < sizeof(first));
 	strcpy(first, store_path(store));
 	for (size_t i = 0; i < STORE_SEGMENT_BYTES >> 20; i++) {
-		assert_false(store_is_full(store, 1 << 20));
+		assert_false(store_is_due(store, 1 << 20));
 		assert_int_equal(store_append(store, line, 1 << 20), 0);
 	}
 	assert_string_equal(store_path(store), first);
+	assert_true(store_is_due(store, 1));
+	assert_false(store_is_full(store, 1)); /* there would be 64 MiB to wait for */
+	assert_int_equal(store_sync(store), 0);
 	assert_true(store_is_full(store, 1));
 	assert_int_equal(store_begin(store), 0);
-	assert_false(store_is_full(store, 1 << 30));
+	assert_false(store_is_due(store, 1 << 30));
 	append(store, "{\"next\":1}\n");
 	assert_string_not_equal(store_path(store), first);
 	assert_true(strcmp(store_path(store), first) > 0);

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "audit/compressor.h"
+#include "audit/head.h"
 #include "audit/ledger.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
@@ -84,7 +85,7 @@ static void read_head(void)
 	FILE *file;
 	size_t length;
 
-	snprintf(path, sizeof(path), "%s/" LEDGER_HEAD, folder);
+	snprintf(path, sizeof(path), "%s/" HEAD_FILE, folder);
 	file = fopen(path, "re");
 	assert_non_null(file);
 	length = fread(line, 1, sizeof(line), file);

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "audit/head.h"
 #include "audit/ledger.h"
 #include "audit/segment.h"
 #include "base/array.h"
@@ -402,7 +403,7 @@ static void witnesses_know_what_was_cut_off_or_written_anew(void **state)
 
 	(void)state;
 	write_log(2);
-	snprintf(path, sizeof(path), "%s/" LEDGER_HEAD, folder);
+	snprintf(path, sizeof(path), "%s/" HEAD_FILE, folder);
 	file = fopen(path, "re");
 	bytes = malloc(4096);
 	length = fread(bytes, 1, 4096, file);

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Nobody waits for the disk who need not, and nothing is said to be there that is not. */
+#include "audit/syncer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "audit/store.h"
+
+static char folder[64];
+static atomic_bool hangs, fails;
+static atomic_uint begun, ended;
+static atomic_int file_of_last;
+
+/* In the place of the C library's. */
+int fdatasync(int file)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	bool failed;
+
+	file_of_last = file;
+	begun++;
+	while (hangs)
+		nanosleep(&pause, NULL);
+	failed = fails;
+	ended++;
+	errno = EIO;
+	return failed ? -1 : 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/usher-syncer-XXXXXX");
+	hangs = fails = false;
+	begun = ended = 0;
+	alarm(60);
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	char command[128];
+
+	(void)state;
+	alarm(0);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+static void wait_for(const atomic_uint *counter, unsigned least)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	while (*counter < least)
+		nanosleep(&pause, NULL);
+}
+
+static int result_of(struct syncer *syncer)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	int result = 1;
+
+	while (!syncer_ended(syncer, &result))
+		nanosleep(&pause, NULL);
+	return result;
+}
+
+static struct syncer *made(void)
+{
+	struct syncer *syncer = NULL;
+
+	assert_int_equal(syncer_new(&syncer), 0);
+	return syncer;
+}
+
+static void nobody_waits_for_one_that_hangs(void **state)
+{
+	struct syncer *syncer = made();
+	int result = 1;
+
+	(void)state;
+	assert_false(syncer_ended(syncer, &result));
+	hangs = true;
+	assert_int_equal(syncer_begin(syncer, 1234), 0);
+	wait_for(&begun, 1);
+	assert_int_equal(file_of_last, 1234);
+	assert_false(syncer_ended(syncer, &result));
+	assert_int_equal(result, 1);
+	hangs = false;
+	assert_int_equal(result_of(syncer), 0);
+	assert_false(syncer_ended(syncer, &result)); /* it is told once */
+	assert_int_equal(begun, 1);
+	syncer_free(syncer);
+}
+
+static void an_error_is_told_once_to_who_asks_or_waits(void **state)
+{
+	struct syncer *syncer = made();
+
+	(void)state;
+	assert_int_equal(syncer_wait(syncer), 0);
+	fails = true;
+	assert_int_equal(syncer_begin(syncer, 1), 0);
+	assert_int_equal(result_of(syncer), -EIO);
+	assert_int_equal(syncer_wait(syncer), 0);
+	assert_int_equal(syncer_begin(syncer, 1), 0);
+	assert_int_equal(syncer_wait(syncer), -EIO);
+	assert_int_equal(syncer_wait(syncer), 0);
+	assert_int_equal(syncer_begin(syncer, 1), 0);
+	wait_for(&ended, 3);
+	fails = false;
+	assert_int_equal(syncer_wait(syncer), -EIO); /* it was over before anybody waited */
+	assert_int_equal(syncer_begin(syncer, 1), 0);
+	assert_int_equal(syncer_wait(syncer), 0);
+	assert_int_equal(ended, 4);
+	syncer_free(syncer);
+}
+
+static void whoever_lets_go_waits_for_what_was_begun(void **state)
+{
+	struct syncer *syncer = made();
+
+	(void)state;
+	assert_int_equal(syncer_begin(syncer, 1), 0);
+	syncer_free(syncer);
+	assert_int_equal(begun, 1);
+	assert_int_equal(ended, 1);
+	syncer_free(made());
+	syncer_free(NULL);
+}
+
+/* ---- a segment of the log ------------------------------------------------------------------------------------- */
+
+static struct store *opened(void)
+{
+	struct problem problem = {0};
+	struct store *store = NULL;
+	size_t torn;
+
+	if (store_open(folder, &problem, &store, &torn))
+		fail_msg("%s", problem.text);
+	assert_int_equal(store_begin(store), 0);
+	return store;
+}
+
+static int settled(struct store *store)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	int error = 0;
+
+	while (!error && store_is_syncing(store)) {
+		error = store_sync_end(store);
+		nanosleep(&pause, NULL);
+	}
+	return error;
+}
+
+static void what_is_appended_meanwhile_is_not_said_to_be_there(void **state)
+{
+	struct store *store = opened();
+
+	(void)state;
+	assert_int_equal(store_sync_begin(store), 0);
+	assert_false(store_is_syncing(store)); /* there is nothing to do */
+	assert_int_equal(store_append(store, "one\n", 4), 0);
+	hangs = true;
+	assert_int_equal(store_sync_begin(store), 0);
+	wait_for(&begun, 1);
+	assert_int_equal(store_append(store, "second\n", 7), 0);
+	assert_int_equal(store_sync_begin(store), 0); /* one at a time */
+	assert_int_equal(store_sync_end(store), 0);
+	assert_int_equal(store_synced(store), 0);
+	hangs = false;
+	assert_int_equal(settled(store), 0);
+	assert_int_equal(begun, 1);
+	assert_int_equal(store_synced(store), 4);
+	assert_int_equal(store_written(store), 11);
+	assert_int_equal(store_sync(store), 0);
+	assert_int_equal(store_synced(store), 11);
+	store_close(store);
+}
+
+static void what_failed_is_not_there_and_whoever_waits_is_told(void **state)
+{
+	struct store *store = opened();
+
+	(void)state;
+	assert_int_equal(store_append(store, "one\n", 4), 0);
+	fails = true;
+	assert_int_equal(store_sync_begin(store), 0);
+	assert_int_equal(settled(store), -EIO);
+	assert_int_equal(store_synced(store), 0);
+	assert_int_equal(store_sync_begin(store), 0);
+	wait_for(&ended, 2);
+	fails = false; /* what Linux dropped then is not there because the next one succeeds */
+	assert_int_equal(store_sync(store), -EIO);
+	assert_int_equal(store_synced(store), 0);
+	assert_int_equal(store_sync(store), 0);
+	assert_int_equal(store_synced(store), 4);
+	store_close(store);
+}
+
+static void append_mib(struct store *store, int count)
+{
+	static char line[1 << 20];
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	for (int i = 0; i < count; i++)
+		assert_int_equal(store_append(store, line, sizeof(line)), 0);
+}
+
+/* 8 MiB and a quarter of what it is too long by. */
+static void a_segment_goes_on_while_there_is_much_to_wait_for(void **state)
+{
+	const struct store_limits limits = {.bytes = 1 << 20, .age = 86400 * CLOCK_SECOND};
+	struct store *store = opened();
+
+	(void)state;
+	store_limit(store, &limits);
+	append_mib(store, 1);
+	assert_false(store_is_due(store, 0));
+	assert_true(store_is_full(store, 1));
+	append_mib(store, 11);
+	assert_true(store_is_due(store, 1));
+	assert_false(store_is_full(store, 1)); /* 12 of 12 */
+	assert_int_equal(store_sync(store), 0);
+	assert_true(store_is_full(store, 1));
+	append_mib(store, 8);
+	assert_true(store_is_full(store, 1)); /* 8 of 20 */
+	append_mib(store, 8);
+	assert_false(store_is_full(store, 1)); /* 16 of 28 */
+	assert_int_equal(store_sync(store), 0);
+	append_mib(store, 16);
+	assert_true(store_is_full(store, 1)); /* 16 of 44 */
+	assert_int_equal(store_begin(store), 0);
+	assert_false(store_is_due(store, 1));
+	assert_int_equal(store_synced(store), store_written(store));
+	store_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nobody_waits_for_one_that_hangs, begin, end),
+		cmocka_unit_test_setup_teardown(an_error_is_told_once_to_who_asks_or_waits, begin, end),
+		cmocka_unit_test_setup_teardown(whoever_lets_go_waits_for_what_was_begun, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_appended_meanwhile_is_not_said_to_be_there, begin, end),
+		cmocka_unit_test_setup_teardown(what_failed_is_not_there_and_whoever_waits_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(a_segment_goes_on_while_there_is_much_to_wait_for, begin, end),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/batch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "kernel/counters.h"
+
+static size_t places(void)
+{
+	return counters_cpus() * USHER_RINGS;
+}
+
+int batch_init(struct batch *batch)
+{
+	*batch = (struct batch){.ranges = calloc(places(), sizeof(*batch->ranges))};
+	if (!batch->ranges)
+		return -ENOMEM;
+	batch_clear(batch);
+	return 0;
+}
+
+void batch_free(struct batch *batch)
+{
+	json_free(&batch->text);
+	free(batch->ranges);
+}
+
+void batch_clear(struct batch *batch)
+{
+	json_clear(&batch->text);
+	batch->records = 0;
+	for (size_t i = 0; i < places(); i++)
+		batch->ranges[i] = (struct chain_range){.cpu = (uint32_t)(i / USHER_RINGS),
+							.ring = (enum usher_ring)(i % USHER_RINGS),
+							.first = UINT64_MAX};
+}
+
+void batch_widen(struct batch *batch, uint32_t cpu, enum usher_ring ring, uint64_t first, uint64_t last)
+{
+	struct chain_range *range;
+
+	if (cpu >= counters_cpus() || ring >= USHER_RINGS)
+		return;
+	range = &batch->ranges[cpu * USHER_RINGS + ring];
+	range->first = first < range->first ? first : range->first;
+	range->last = last > range->last ? last : range->last;
+}
+
+int batch_append(const struct batch *batch, struct ledger *ledger, const struct record_stamp *stamp)
+{
+	_cleanup_free_ struct chain_range *ranges = calloc(places(), sizeof(*ranges));
+	size_t count = 0;
+
+	if (!ranges)
+		return -ENOMEM;
+	for (size_t i = 0; i < places(); i++)
+		if (batch->ranges[i].first <= batch->ranges[i].last)
+			ranges[count++] = batch->ranges[i];
+	return ledger_append(ledger, stamp, batch->text.bytes, batch->text.length, batch->records, ranges, count);
+}

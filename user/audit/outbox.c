@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "audit/outbox.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+#define CHECKPOINT_EVERY (5 * CLOCK_SECOND)
+#define SYNC_BYTES (8u << 20) /* so much is brought to the disk before its second is over */
+
+struct record_stamp outbox_stamp(const struct outbox *outbox)
+{
+	return (struct record_stamp){.realtime = clock_realtime(), .boot_id = outbox->boot_id};
+}
+
+void outbox_position(struct outbox *outbox)
+{
+	struct record_stamp stamp = outbox_stamp(outbox);
+
+	gaps_position(outbox->gaps, &outbox->batch.text, &stamp);
+	outbox->batch.records++;
+	outbox->positioned = true;
+}
+
+int outbox_fail(struct outbox *outbox, int error)
+{
+	outbox->error = error;
+	outbox->write_errors++;
+	return error;
+}
+
+void outbox_release(struct outbox *outbox)
+{
+	if (outbox->batch.records || outbox->held > outbox->synced)
+		return;
+	outbox->held = 0;
+	events_release(outbox->events);
+}
+
+/* ---- to the log ---------------------------------------------------------------------------------------------- */
+
+int outbox_flush(struct outbox *outbox)
+{
+	struct record_stamp stamp = outbox_stamp(outbox);
+	int error;
+
+	if (!outbox->batch.records)
+		return 0;
+	lag_wait(&outbox->lag, clock_monotonic());
+	error = batch_append(&outbox->batch, outbox->ledger, &stamp);
+	if (error)
+		return outbox_fail(outbox, error);
+	outbox->written += outbox->batch.records;
+	batch_clear(&outbox->batch);
+	if (outbox->sync == OUTBOX_SYNC_BATCH)
+		outbox->held = ledger_reach(outbox->ledger).written;
+	outbox_release(outbox);
+	if (strcmp(outbox->position_in, ledger_path(outbox->ledger)) != 0) {
+		/* A new segment. Its position may come late in it: whatever comes before it is there as well. */
+		strcpy(outbox->position_in, ledger_path(outbox->ledger));
+		if (!outbox->positioned)
+			outbox_position(outbox);
+		outbox->positioned = false;
+	}
+	return outbox_flush(outbox);
+}
+
+int outbox_sign(struct outbox *outbox)
+{
+	struct record_stamp stamp = outbox_stamp(outbox);
+	int64_t now = clock_monotonic();
+	int error;
+
+	if (now - outbox->signed_at < CHECKPOINT_EVERY || ledger_reach(outbox->ledger).head_waits)
+		return 0;
+	outbox->signed_at = now;
+	lag_wait(&outbox->lag, now);
+	error = outbox->checkpoint_error = ledger_checkpoint(outbox->ledger, &stamp);
+	outbox->write_errors += error != 0;
+	return error;
+}
+
+/* ---- to the disk --------------------------------------------------------------------------------------------- */
+
+bool outbox_is_behind(const struct outbox *outbox)
+{
+	struct ledger_reach reach = ledger_reach(outbox->ledger);
+
+	return reach.written - reach.synced >= outbox->unsynced_max &&
+	       (outbox->sync != OUTBOX_SYNC_NEVER || reach.is_due);
+}
+
+/* What was on its way has come there, or has not: error. */
+static int settle(struct outbox *outbox, int error)
+{
+	struct ledger_reach reach = ledger_reach(outbox->ledger);
+
+	if (error) {
+		lag_fail(&outbox->lag);
+		return outbox_fail(outbox, error);
+	}
+	if (reach.is_syncing)
+		return 0;
+	if (reach.synced == reach.written)
+		lag_go(&outbox->lag, !outbox->batch.records);
+	lag_come(&outbox->lag, clock_monotonic());
+	if (reach.synced != outbox->synced && !outbox->batch.records)
+		outbox->error = 0;
+	outbox->synced = reach.synced;
+	outbox_release(outbox);
+	return 0;
+}
+
+int outbox_sync_end(struct outbox *outbox)
+{
+	return settle(outbox, ledger_sync_end(outbox->ledger));
+}
+
+int outbox_sync_begin(struct outbox *outbox)
+{
+	struct ledger_reach reach = ledger_reach(outbox->ledger);
+	int error;
+
+	if (reach.is_syncing || reach.synced == reach.written)
+		return 0;
+	lag_go(&outbox->lag, !outbox->batch.records);
+	error = ledger_sync_begin(outbox->ledger);
+	return ledger_reach(outbox->ledger).is_syncing ? 0 : settle(outbox, error);
+}
+
+int outbox_sync_early(struct outbox *outbox)
+{
+	struct ledger_reach reach = ledger_reach(outbox->ledger);
+	int error = 0;
+
+	if (reach.written - reach.synced >= SYNC_BYTES)
+		error = outbox_sync_end(outbox);
+	reach = ledger_reach(outbox->ledger);
+	return error || reach.written - reach.synced < SYNC_BYTES ? error : outbox_sync_begin(outbox);
+}
+
+void outbox_hand_over(struct outbox *outbox)
+{
+	ledger_hand_over(outbox->ledger);
+	if (outbox->batch.records)
+		return;
+	lag_go(&outbox->lag, true);
+	lag_come(&outbox->lag, clock_monotonic());
+	outbox->error = 0;
+}
+
+int outbox_sync_now(struct outbox *outbox)
+{
+	struct ledger_reach reach = ledger_reach(outbox->ledger);
+
+	if (outbox->sync == OUTBOX_SYNC_NEVER) {
+		outbox_hand_over(outbox);
+		return 0;
+	}
+	if (!reach.is_syncing && reach.synced == reach.written)
+		return 0;
+	lag_go(&outbox->lag, !outbox->batch.records);
+	return settle(outbox, ledger_sync(outbox->ledger));
+}
