@@ -64,6 +64,23 @@ static void sync_log(struct ledger *ledger, struct told *told)
 		told->synced = told->acknowledged;
 }
 
+/* The same by a thread, as the journal does: what was there when it began is there once it has ended. */
+static void sync_beside(struct ledger *ledger, struct told *told)
+{
+	static uint64_t place, acknowledged;
+	int error = ledger_sync_end(ledger);
+	struct ledger_reach reach = ledger_reach(ledger);
+
+	told->errors += error != 0;
+	if (reach.is_syncing)
+		return;
+	if (!error && reach.synced >= place && acknowledged > told->synced)
+		told->synced = acknowledged;
+	place = reach.written;
+	acknowledged = told->acknowledged;
+	told->errors += ledger_sync_begin(ledger) != 0;
+}
+
 static void tend(struct keeper *keeper, int patience, struct told *told)
 {
 	const struct timespec pause = {.tv_nsec = 500000};
@@ -120,8 +137,10 @@ int write_log(int patience, struct told *told)
 			stamp.realtime += 3600 * CLOCK_SECOND;
 			if (b % 3 == 0)
 				told->errors += ledger_checkpoint(ledger, &stamp) != 0;
-			if (b % 2)
+			if (b % 3 == 1)
 				sync_log(ledger, told);
+			else
+				sync_beside(ledger, told);
 			if (b == 4)
 				told->errors += ledger_rotate(ledger, &stamp, NULL, "due", &problem) != 0;
 		}

@@ -437,6 +437,7 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.waiting = waiting / EVENT_ROOM,
 		.waiting_bytes = waiting + journal->outbox.batch.text.length,
 		.unsynced = reach.written - reach.synced,
+		.unsynced_max = journal->outbox.unsynced_max,
 		.behind = lag_longest(&journal->outbox.lag, clock_monotonic()),
 		.error = journal->outbox.error ? journal->outbox.error : journal->outbox.checkpoint_error,
 		.disk_free = free_bytes,

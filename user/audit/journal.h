@@ -81,7 +81,8 @@ struct journal_totals {
 	uint64_t segments_lost;		    /* deleted while they were written to */
 	uint64_t waiting;		    /* events in the rings and records in memory that are not in the log */
 	uint64_t waiting_bytes;		    /* the same in bytes */
-	uint64_t unsynced;		    /* bytes of the log that are not known to be on the disk */
+	uint64_t unsynced,
+		unsynced_max; /* bytes of the log that are not known to be on the disk; and beyond which nothing is read */
 	int64_t behind; /* ns: how long something waits for the log, or for the disk, or did so in the last minute */
 	int error;	/* of the last try to write or sync; 0: it went well */
 	uint64_t disk_free, disk_size; /* bytes; 0: not known */

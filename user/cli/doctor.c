@@ -231,6 +231,7 @@ __attribute__((format(printf, 2, 3))) static void find(size_t *found, const char
 static size_t examine_audit(struct json_object *audit)
 {
 	int64_t room = field_integer(audit, "disk_free"), size = field_integer(audit, "disk_size");
+	int64_t unsynced = field_integer(audit, "unsynced_bytes"), most = field_integer(audit, "unsynced_max");
 	char a[NUMBER_TEXT], b[NUMBER_TEXT];
 	size_t found = 0;
 
@@ -239,6 +240,9 @@ static size_t examine_audit(struct json_object *audit)
 	if (field_integer(audit, "behind_ms") >= BEHIND_MS)
 		find(&found, "records have waited for the disk for %s s",
 		     number_text(field_integer(audit, "behind_ms") / 1000, a));
+	if (unsynced && unsynced >= most / 2)
+		find(&found, "%s of it are not on the disk yet: with %s records wait in memory",
+		     bytes_text(unsynced, a), bytes_text(most, b));
 	if (size && (room < ROOM_BYTES || room < size / ROOM_PART))
 		find(&found, "its disk has %s of %s left", bytes_text(room, a), bytes_text(size, b));
 	if (field(audit, "segment_error"))

@@ -192,6 +192,7 @@ void metrics_update(struct core *core)
 		page->audit_witness_errors = totals.witness_errors;
 		page->audit_segments_lost = totals.segments_lost;
 		page->audit_waiting_bytes = totals.waiting_bytes;
+		page->audit_unsynced_bytes = totals.unsynced;
 		page->audit_behind_ms = (uint64_t)(totals.behind / CLOCK_MILLISECOND);
 		page->audit_disk_free = totals.disk_free;
 		page->audit_disk_size = totals.disk_size;

@@ -115,6 +115,8 @@ void show_stats(struct question *question)
 	json_unsigned(to, "witness_errors", totals.witness_errors);
 	json_unsigned(to, "segments_lost", totals.segments_lost);
 	json_unsigned(to, "waiting_bytes", totals.waiting_bytes);
+	json_unsigned(to, "unsynced_bytes", totals.unsynced);
+	json_unsigned(to, "unsynced_max", totals.unsynced_max);
 	json_unsigned(to, "behind_ms", (uint64_t)(totals.behind / CLOCK_MILLISECOND));
 	json_string(to, "error", totals.error ? strerror(-totals.error) : NULL);
 	json_string(to, "segment_error", totals.keeper_error ? strerror(-totals.keeper_error) : NULL);

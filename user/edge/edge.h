@@ -260,7 +260,7 @@ struct edge_page {
 	uint64_t flows;
 	uint64_t audit_written, audit_gaps, audit_lost, audit_errors;
 	uint64_t audit_segment_errors, audit_witness_errors, audit_segments_lost;
-	uint64_t audit_waiting_bytes, audit_behind_ms;
+	uint64_t audit_waiting_bytes, audit_behind_ms, audit_unsynced_bytes;
 	uint64_t audit_disk_free, audit_disk_size;	  /* bytes; size 0: not known */
 	char services[USHER_SERVICES_MAX][EDGE_NAME];	  /* by number; "": none */
 	struct edge_backend backends[USHER_BACKENDS_MAX]; /* by number; name "": none */

@@ -120,6 +120,8 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	single(to, "usher_audit_behind_seconds", "gauge",
 	       "How long a record waits for the log, or for the disk, or did so in the last minute.",
 	       page->audit_behind_ms / 1000);
+	single(to, "usher_audit_unsynced_bytes", "gauge", "Bytes of the log that are not on the disk yet.",
+	       page->audit_unsynced_bytes);
 	if (!page->audit_disk_size)
 		return;
 	single(to, "usher_audit_disk_free_bytes", "gauge", "Room on the disk of the log.", page->audit_disk_free);

@@ -2,9 +2,9 @@
 /*
  * What records cost: making one, bringing decisions to the disk as fast as they come, and the packets that they are of. ../README.md says how.
  *
- *   audit.bench [--quick] [SECONDS]
+ *   audit.bench [--quick] [SECONDS [RATE...]]
  *
- * The log is made where TMPDIR says.
+ * The log is made where TMPDIR says. With rates it is only these that are measured, on the way to the disk.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -145,21 +145,24 @@ static double resident_mb(void)
 	return (double)kb / 1024;
 }
 
-/* As many new flows a second as that, for so long. Returns how many have come. */
-static uint64_t offer(struct meter *meter, const struct gateway *gateway, double rate, double seconds)
+/* As many new flows a second as that, for so long; once all there are have come they are forgotten, and come again. Returns how many have come. */
+static uint64_t offer(struct meter *meter, struct gateway *gateway, double rate, double seconds)
 {
 	struct flood flood = {.way = way, .flows = TRAFFIC_FLOWS_MAX, .prefixes = PREFIXES, .tcp_flags = TCP_SYN};
 	double begins = bench_clock(CLOCK_MONOTONIC), now = begins;
-	uint64_t sent = 0, most = TRAFFIC_FLOWS_MAX;
+	uint64_t sent = 0;
 
-	while (now - begins < seconds && sent < most) {
-		uint64_t due = (uint64_t)((now - begins) * rate);
+	while (now - begins < seconds) {
+		uint64_t due = (uint64_t)((now - begins) * rate),
+			 end = (sent / TRAFFIC_FLOWS_MAX + 1) * TRAFFIC_FLOWS_MAX;
 
-		due = due < most ? due : most;
-		flood.first = sent;
+		due = due < end ? due : end;
+		flood.first = sent % TRAFFIC_FLOWS_MAX;
 		if (due > sent)
 			meter_send(meter, program_xdp(&gateway->program), &flood, (uint32_t)(due - sent));
 		sent = due > sent ? due : sent;
+		if (sent == end)
+			gateway_forget(gateway);
 		usleep(STEP_US);
 		now = bench_clock(CLOCK_MONOTONIC);
 	}
@@ -171,9 +174,11 @@ static void measure_rate(struct meter *meter, struct gateway *gateway, struct re
 {
 	double wall, cpu, all, memory = resident_mb();
 	uint64_t lost = gateway_lost(gateway), sent;
+	struct reader_slowest slowest;
 
 	gateway_forget(gateway);
 	reader_catch_up(reader);
+	reader_slowest(reader, &slowest);
 	wall = bench_clock(CLOCK_MONOTONIC);
 	cpu = reader_cpu(reader);
 	all = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - bench_clock(CLOCK_THREAD_CPUTIME_ID) - cpu;
@@ -183,11 +188,13 @@ static void measure_rate(struct meter *meter, struct gateway *gateway, struct re
 	cpu = reader_cpu(reader) - cpu;
 	all = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - bench_clock(CLOCK_THREAD_CPUTIME_ID) - reader_cpu(reader) - all;
 	lost = gateway_lost(gateway) - lost;
+	reader_slowest(reader, &slowest);
 	printf("%9.0f wanted %9.0f came %9llu lost (%5.2f %%)  reader %5.1f %% of a CPU, %4.0f ns a record, compressor "
 	       "%5.1f %%"
-	       "  memory %+.1f MB\n",
+	       "  memory %+.1f MB, slowest read %.0f ms, up to %.0f MB not on the disk\n",
 	       rate, (double)sent / wall, (unsigned long long)lost, 100 * (double)lost / (double)sent, 100 * cpu / wall,
-	       1e9 * cpu / (double)(sent - lost), 100 * all / wall, resident_mb() - memory);
+	       1e9 * cpu / (double)(sent - lost), 100 * all / wall, resident_mb() - memory,
+	       (double)slowest.read / (double)CLOCK_MILLISECOND, (double)slowest.unsynced / 1e6);
 	fflush(stdout);
 }
 
@@ -290,20 +297,52 @@ static void say(const struct verify_finding *finding, void *context)
 	printf("%s: %s\n", finding->segment, finding->text);
 }
 
-static void verify_log(const char *folder)
+/* Bytes of all segments, as verify reads them. */
+static uint64_t log_bytes(const char *folder, const struct segments *segments)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < segments->count; i++) {
+		struct segment_text text;
+
+		must(segment_read(folder, segments->items[i].name, &text), "segment");
+		bytes += text.length;
+		segment_release(&text);
+	}
+	return bytes;
+}
+
+static void verify_log(const char *folder, const char *key)
 {
 	struct verify_summary summary = {0};
-	struct verify_trust trust = {0};
+	struct signer_key *keys[1];
+	struct verify_trust trust = {.keys = keys, .key_count = 1};
+	struct segments segments;
+	char path[300];
+	double took, mb;
+
+	snprintf(path, sizeof(path), "%s/%s.pem", folder, key);
+	must(signer_key_read(path, &keys[0]), path);
+	must(segments_list(folder, &segments), folder);
+	mb = (double)log_bytes(folder, &segments) / 1e6; /* and it is in memory then */
+	took = bench_clock(CLOCK_MONOTONIC);
+	must(verify_folder(folder, &trust, say, NULL, &summary), "verify");
+	took = bench_clock(CLOCK_MONOTONIC) - took;
+	printf("verified: %llu decisions, %llu gaps, %llu numbers lost; %.0f MB in %.1f s, %.0f MB/s, %.2f million "
+	       "records "
+	       "a second\n",
+	       (unsigned long long)summary.decisions, (unsigned long long)summary.gaps,
+	       (unsigned long long)summary.lost, mb, took, mb / took, 1e-6 * (double)summary.decisions / took);
+	signer_key_free(keys[0]);
+	segments_free(&segments);
+}
+
+static void compress_log(const char *folder)
+{
 	uint64_t plain = 0, packed = 0, lines = 0;
 	struct segments segments;
 	atomic_bool never = false;
-	double took = bench_clock(CLOCK_MONOTONIC);
 
-	must(verify_folder(folder, &trust, say, NULL, &summary), "verify");
-	took = bench_clock(CLOCK_MONOTONIC) - took;
-	printf("verified in %.1f s: %llu decisions, %llu gaps, %llu numbers lost\n", took,
-	       (unsigned long long)summary.decisions, (unsigned long long)summary.gaps,
-	       (unsigned long long)summary.lost);
 	must(segments_list(folder, &segments), folder);
 	for (size_t i = 0; i + 1 < segments.count && i < 4; i++) {
 		struct segment_text text;
@@ -330,17 +369,18 @@ int main(int count, char **arguments)
 {
 	static const struct gateway_limits limits = {
 		.half_open = 1u << 30, .replies = 1u << 30, .records = 1u << 30, .unread = true};
-	static const double rates[] = {100000, 300000, 1000000};
+	static const char *const rates[] = {"100000", "300000", "1000000"};
 	const struct gateway_policy policy = {.way = way, .prefixes = PREFIXES, .backends = 100, .tenants = 16};
 	bool is_quick = count > 1 && !strcmp(arguments[1], "--quick");
 	double seconds = count > 1 + is_quick ? atof(arguments[1 + is_quick]) : is_quick ? 2 : 10;
+	bool chosen = count > 2 + is_quick;
 	size_t runs = is_quick ? RUNS_QUICK : RUNS;
 	const char *where = getenv("TMPDIR");
 	static struct gateway gateway;
 	static struct meter meter;
 	struct reader reader;
 	struct tables *tables;
-	char folder[200], command[256];
+	char folder[200], key[SIGNER_ID], command[256];
 
 	snprintf(folder, sizeof(folder), "%s/usher-bench-audit-%d", where ? where : "/tmp", (int)getpid());
 	libbpf_set_print(NULL);
@@ -349,19 +389,24 @@ int main(int count, char **arguments)
 	meter_begin();
 	gateway_open(LINES, &limits, &gateway);
 	meter_open(&gateway, &meter);
-	for (uint32_t prefixes = 1000; prefixes <= 1000000; prefixes *= 1000)
+	for (uint32_t prefixes = 1000; !chosen && prefixes <= 1000000; prefixes *= 1000)
 		measure_making(&gateway, prefixes, runs);
 	tables = gateway_compile(&gateway, &policy);
 	must(publish(gateway.publisher, tables), "publish");
 	reader_open(&gateway, folder, tables->catalog, &reader);
 	tables->catalog = NULL;
-	for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++)
-		measure_rate(&meter, &gateway, &reader, rates[i], seconds);
-	measure_packets(&meter, &gateway, &reader, runs);
+	for (size_t i = 0; !chosen && i < sizeof(rates) / sizeof(*rates); i++)
+		measure_rate(&meter, &gateway, &reader, atof(rates[i]), seconds);
+	for (int i = 2 + is_quick; i < count; i++)
+		measure_rate(&meter, &gateway, &reader, atof(arguments[i]), seconds);
+	if (!chosen)
+		measure_packets(&meter, &gateway, &reader, runs);
 	reader_catch_up(&reader);
+	snprintf(key, sizeof(key), "%s", journal_key(reader.journal));
 	reader_close(&reader);
 	tables_free(tables);
-	verify_log(folder);
+	verify_log(folder, key);
+	compress_log(folder);
 	meter_close(&meter);
 	gateway_close(&gateway);
 	snprintf(command, sizeof(command), "rm -rf %s", folder);

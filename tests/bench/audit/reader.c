@@ -28,6 +28,18 @@ static void sleep_until(int64_t when)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
+/* The one who asks may be late by a look: that is what it has to be good for. */
+static void note_slowest(struct reader *reader, int64_t took)
+{
+	struct journal_totals totals;
+
+	journal_totals(reader->journal, &totals);
+	if (took > atomic_load(&reader->slowest))
+		atomic_store(&reader->slowest, took);
+	if (totals.unsynced > atomic_load(&reader->unsynced))
+		atomic_store(&reader->unsynced, totals.unsynced);
+}
+
 static void *read_on(void *context)
 {
 	const struct sched_param before_others = {.sched_priority = 1};
@@ -49,6 +61,8 @@ static void *read_on(void *context)
 			must(journal_tick(reader->journal), "tick");
 			must(journal_tend(reader->journal), "tend");
 		}
+		if (!atomic_load(&reader->eager))
+			note_slowest(reader, clock_monotonic() - now);
 		if (atomic_load(&reader->eager)) {
 			next = now;
 			continue;
@@ -93,6 +107,12 @@ void reader_catch_up(const struct reader *reader)
 {
 	while (reader_backlog(reader))
 		usleep(1000);
+}
+
+void reader_slowest(struct reader *reader, struct reader_slowest *ret_slowest)
+{
+	ret_slowest->read = atomic_exchange(&reader->slowest, 0);
+	ret_slowest->unsynced = atomic_exchange(&reader->unsynced, 0);
 }
 
 double reader_cpu(const struct reader *reader)

@@ -19,6 +19,8 @@ struct reader {
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_bool eager; /* it reads on and on, whatever there is */
+	atomic_llong slowest;
+	atomic_ullong unsynced;
 };
 
 /* folder: of the log, which is made; catalog: of the generation in force, whose it is from now on. */
@@ -30,6 +32,13 @@ size_t reader_backlog(const struct reader *reader);
 void reader_catch_up(const struct reader *reader);
 /* Seconds of CPU time that its thread has had. */
 double reader_cpu(const struct reader *reader);
+
+/* ns that a look at the rings has taken at most, and bytes of the log that were not on the disk, since this was asked last. */
+struct reader_slowest {
+	int64_t read;
+	uint64_t unsynced;
+};
+void reader_slowest(struct reader *reader, struct reader_slowest *ret_slowest);
 
 double bench_clock(clockid_t id);
 

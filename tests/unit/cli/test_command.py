@@ -346,6 +346,8 @@ def doctor_says_what_keeps_the_record_from_the_disk():
     for wrong, said in [({"error": "No space\x1b[2J left"}, "audit: it cannot be written: No space?[2J left\n"),
                         ({"behind_ms": 61000}, "audit: records have waited for the disk for 61 s\n"),
                         ({"behind_ms": 4999}, None),
+                        ({"unsynced_bytes": 300 << 20}, "audit: 315 MB of it are not on the disk yet: with 537 MB records wait in memory\n"),
+                        ({"unsynced_bytes": 200 << 20}, None),
                         ({"disk_free": 1 << 20}, "audit: its disk has 1.0 MB of 537 GB left\n"),
                         ({"disk_free": 20 << 30}, "audit: its disk has 21.5 GB of 537 GB left\n"),
                         ({"disk_size": 0}, None),

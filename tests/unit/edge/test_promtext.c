@@ -63,6 +63,7 @@ static void fill(void)
 	page->audit_segments_lost = 1;
 	page->audit_waiting_bytes = 4096;
 	page->audit_behind_ms = 12034;
+	page->audit_unsynced_bytes = 8192;
 	page->audit_disk_free = 1000;
 	page->audit_disk_size = 2000;
 	strcpy(page->services[0], "credit");
@@ -134,6 +135,7 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_audit_segments_lost_total 1");
 	expect_line("usher_audit_waiting_bytes 4096");
 	expect_line("usher_audit_behind_seconds 12");
+	expect_line("usher_audit_unsynced_bytes 8192");
 	expect_line("usher_audit_disk_free_bytes 1000");
 	expect_line("usher_audit_disk_size_bytes 2000");
 	expect_line("usher_backend_flows_total{backend=\"fra1\"} 400");
