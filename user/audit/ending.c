@@ -6,11 +6,6 @@
 #include "audit/segment.h"
 #include "base/cleanup.h"
 
-void ending_free(struct ending *ending)
-{
-	chain_close(&ending->chain);
-}
-
 /* Its first line. Returns 0 or -ENOMEM. */
 static int begin(struct ending *ending, const char *line, size_t length)
 {

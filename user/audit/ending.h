@@ -14,8 +14,7 @@ struct ending {
 	bool is_unchained;   /* it has none: older versions wrote without */
 };
 
-/* Goes through it, line by line. Returns 0 or -errno. */
+/* Goes through it, line by line. The chain is for chain_close, unless there is none. Returns 0 or -errno. */
 int ending_read(const char *folder, const char *name, struct ending *ret_ending);
-void ending_free(struct ending *ending);
 
 #endif

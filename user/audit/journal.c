@@ -29,6 +29,7 @@ struct journal {
 	struct census *census;
 	struct journal_damage damage;
 	struct outbox outbox;
+	int64_t booted;	     /* CLOCK_REALTIME where CLOCK_MONOTONIC was 0, by the last look */
 	size_t operation_at; /* where the last operation begins in the batch */
 	uint64_t gap_count, lost;
 };
@@ -36,10 +37,7 @@ struct journal {
 /* `monotonic`: when it happened. */
 static struct record_stamp stamp_of(const struct journal *journal, uint64_t monotonic)
 {
-	return (struct record_stamp){
-		.realtime = clock_realtime() - clock_monotonic() + (int64_t)monotonic,
-		.boot_id = journal->program->boot.boot_id,
-	};
+	return (struct record_stamp){journal->booted + (int64_t)monotonic, journal->program->boot.boot_id};
 }
 
 /* ---- decisions ---------------------------------------------------------------------------------------------- */
@@ -79,6 +77,8 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 {
 	const struct catalog_backend *backend = NULL;
 	struct record_stamp stamp = stamp_of(journal, event->time);
+	struct batch *batch = &journal->outbox.batch;
+	const struct usher_address *nat;
 	const struct catalog *catalog;
 	struct record_gap gap;
 
@@ -90,14 +90,13 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 	if (event->backend != USHER_NONE)
 		backend = catalogs_backend(journal->catalogs, event->backend, event->incarnation);
 	catalog = catalogs_find(journal->catalogs, event->generation);
+	nat = nat_of(journal, event);
 	if (event->ended)
-		record_flow(&journal->outbox.batch.text, &stamp, (const struct usher_flow_end *)event, catalog, backend,
-			    nat_of(journal, event), journal->veil);
+		record_flow(&batch->text, &stamp, (const void *)event, catalog, backend, nat, journal->veil);
 	else
-		record_decision(&journal->outbox.batch.text, &stamp, event, catalog, backend, nat_of(journal, event),
-				journal->veil);
-	batch_widen(&journal->outbox.batch, event->cpu, ring, event->sequence, event->sequence);
-	journal->outbox.batch.records++;
+		record_decision(&batch->text, &stamp, event, catalog, backend, nat, journal->veil);
+	batch_widen(batch, event->cpu, ring, event->sequence, event->sequence);
+	batch->records++;
 }
 
 /* Reads up to BATCH_RECORDS events. Returns whether the rings are empty now. */
@@ -105,6 +104,7 @@ static bool read_batch(struct journal *journal)
 {
 	size_t count = 0;
 
+	journal->booted = clock_realtime() - clock_monotonic();
 	/* Those whose audit is required first: nobody else's flood may keep them waiting. */
 	for (int ring = USHER_RINGS - 1; ring >= 0; ring--) {
 		const struct usher_event *event;
@@ -159,24 +159,19 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context)
 
 /* ---- what never came ---------------------------------------------------------------------------------------- */
 
-static void find_gaps(struct journal *journal)
+static int find_gaps(struct journal *journal)
 {
 	struct record_gap gap;
-
-	for (uint32_t cpu = 0; cpu < counters_cpus(); cpu++)
-		for (int ring = 0; ring < USHER_RINGS; ring++)
-			if (gaps_ended(journal->outbox.gaps, cpu, (enum usher_ring)ring,
-				       census_taken(journal->census, cpu, (enum usher_ring)ring), &gap))
-				add_gap(journal, &gap);
-}
-
-static int look(struct journal *journal)
-{
 	bool is_over;
 	int error = census_look(journal->census, journal->program, journal->outbox.events, &is_over);
 
-	if (!error && is_over)
-		find_gaps(journal);
+	for (uint32_t i = 0; !error && is_over && i < counters_cpus() * USHER_RINGS; i++) {
+		uint32_t cpu = i / USHER_RINGS;
+		enum usher_ring ring = (enum usher_ring)(i % USHER_RINGS);
+
+		if (gaps_ended(journal->outbox.gaps, cpu, ring, census_taken(journal->census, cpu, ring), &gap))
+			add_gap(journal, &gap);
+	}
 	return error;
 }
 
@@ -184,8 +179,8 @@ static int look(struct journal *journal)
 static void turn_keys(struct journal *journal)
 {
 	struct record_stamp stamp = outbox_stamp(&journal->outbox);
+	struct json *to = &journal->outbox.batch.text;
 	struct veil_turn turn;
-
 	int error = veil_turn(journal->veil, stamp.realtime / CLOCK_SECOND, &turn);
 
 	if (error) {
@@ -194,11 +189,11 @@ static void turn_keys(struct journal *journal)
 	}
 	if (!*turn.made && !turn.destroyed)
 		return;
-	record_operation(&journal->outbox.batch.text, &stamp, "client-keys", NULL);
-	json_string(&journal->outbox.batch.text, "made", *turn.made ? turn.made : NULL);
-	json_unsigned(&journal->outbox.batch.text, "destroyed", turn.destroyed);
-	json_string(&journal->outbox.batch.text, "destroyed_last", turn.destroyed ? turn.destroyed_last : NULL);
-	record_operation_end(&journal->outbox.batch.text);
+	record_operation(to, &stamp, "client-keys", NULL);
+	json_string(to, "made", *turn.made ? turn.made : NULL);
+	json_unsigned(to, "destroyed", turn.destroyed);
+	json_string(to, "destroyed_last", turn.destroyed ? turn.destroyed_last : NULL);
+	record_operation_end(to);
 	journal->outbox.batch.records++;
 }
 
@@ -215,20 +210,21 @@ void journal_retain(struct journal *journal, uint32_t seconds)
 
 int journal_tick(struct journal *journal)
 {
-	int synced = outbox_sync_end(&journal->outbox), error;
+	struct outbox *outbox = &journal->outbox;
+	int synced = outbox_sync_end(outbox), error;
 
 	turn_keys(journal);
-	error = outbox_flush(&journal->outbox);
+	error = outbox_flush(outbox);
 	if (!error)
-		error = look(journal);
+		error = find_gaps(journal);
 	if (!error)
-		error = outbox_flush(&journal->outbox);
+		error = outbox_flush(outbox);
 	if (!error)
-		error = outbox_sign(&journal->outbox);
-	if (journal->outbox.sync == OUTBOX_SYNC_NEVER)
-		outbox_hand_over(&journal->outbox);
+		error = outbox_sign(outbox);
+	if (outbox->sync == OUTBOX_SYNC_NEVER)
+		outbox_hand_over(outbox);
 	else if (!synced)
-		synced = outbox_sync_begin(&journal->outbox);
+		synced = outbox_sync_begin(outbox);
 	return error ? error : synced;
 }
 
@@ -273,12 +269,13 @@ int journal_rotate_key(struct journal *journal, const struct record_actor *actor
 		       struct problem *problem)
 {
 	struct record_stamp stamp = outbox_stamp(&journal->outbox);
+	struct ledger *ledger = journal->outbox.ledger;
 	int error = outbox_flush(&journal->outbox);
 
 	if (error)
-		return problem_set(problem, error, "cannot write to the audit log %s: %s",
-				   ledger_path(journal->outbox.ledger), strerror(-error));
-	error = ledger_rotate(journal->outbox.ledger, &stamp, actor, why, problem);
+		return problem_set(problem, error, "cannot write to the audit log %s: %s", ledger_path(ledger),
+				   strerror(-error));
+	error = ledger_rotate(ledger, &stamp, actor, why, problem);
 	if (error)
 		return error;
 	/* The segment that the new key signs begins at once: `usher audit key` names the key of the newest. What is not written now is later. */
@@ -297,16 +294,12 @@ const char *journal_key(const struct journal *journal)
 /* Where room waits for the disk, what is left of the rings is not written at once. */
 static void write_rest(struct journal *journal)
 {
-	bool waits = true;
-	int error = 0;
+	struct outbox *outbox = &journal->outbox;
+	bool more = true;
 
-	for (int i = 0; i < BATCHES_A_DRAIN / BATCHES_A_SYNC && !error && waits; i++) {
-		error = outbox_sync_now(&journal->outbox);
-		if (!error)
-			error = journal_drain(journal, NULL, NULL);
-		waits = journal->outbox.held;
-	}
-	outbox_sync_now(&journal->outbox);
+	for (int i = 0; more && i < BATCHES_A_DRAIN / BATCHES_A_SYNC; i++)
+		more = !outbox_sync_now(outbox) && !journal_drain(journal, NULL, NULL) && outbox->held;
+	outbox_sync_now(outbox);
 }
 
 void journal_close(struct journal *journal)

@@ -151,10 +151,8 @@ static int read_newest(struct ledger *ledger, struct ledger_found *found)
 	found->broken |= ending.is_broken;
 	found->unchained |= ending.is_unchained;
 	found->unsealed_lines = ending.chain.lines;
-	if (ending.is_unchained) {
-		ending_free(&ending);
+	if (ending.is_unchained)
 		return 0;
-	}
 	chain_close(&ledger->chain);
 	ledger->chain = ending.chain;
 	memcpy(ledger->log, ending.log, sizeof(ledger->log));
@@ -277,11 +275,9 @@ static int end_segment(struct ledger *ledger, const struct record_stamp *stamp, 
 	error = ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
 	if (!error)
 		error = ledger_sync(ledger);
-	if (error)
-		return error;
-	ledger->begins = true;
-	ledger->begun = false;
-	return 0;
+	ledger->begins = !error;
+	ledger->begun = error != 0;
+	return error;
 }
 
 static int append_batch(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,

@@ -40,17 +40,26 @@ static void note_slowest(struct reader *reader, int64_t took)
 		atomic_store(&reader->unsynced, totals.unsynced);
 }
 
+/* What it begins, the threads that sync and compress, may run anywhere: those are begun in between. */
+static void run_on_first(bool alone)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	for (size_t cpu = 0; cpu < (alone ? 1 : CPU_SETSIZE); cpu++)
+		CPU_SET(cpu, &cpus);
+	must(pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus), "reader's CPU");
+}
+
 static void *read_on(void *context)
 {
 	const struct sched_param before_others = {.sched_priority = 1};
 	struct reader *reader = context;
 	int64_t next = clock_monotonic(), second = next;
-	cpu_set_t first;
 
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
-	must(pthread_setaffinity_np(pthread_self(), sizeof(first), &first), "reader's CPU");
-	/* What it begins, the compressor, is of ordinary priority, and less than that. */
+	must(journal_tick(reader->journal), "tick");
+	run_on_first(true);
+	/* They are of ordinary priority, or less than that. */
 	must(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &before_others) ? errno : 0, "reader's priority");
 	while (!atomic_load(&reader->stop)) {
 		int64_t now = clock_monotonic();
@@ -59,7 +68,9 @@ static void *read_on(void *context)
 		if (now - second >= CLOCK_SECOND) {
 			second = now;
 			must(journal_tick(reader->journal), "tick");
+			run_on_first(false);
 			must(journal_tend(reader->journal), "tend");
+			run_on_first(true);
 		}
 		if (!atomic_load(&reader->eager))
 			note_slowest(reader, clock_monotonic() - now);
