@@ -154,7 +154,7 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context)
 		error = outbox_sync_begin(outbox);
 	if (!error && empty)
 		catalogs_drained(journal->catalogs);
-	return error;
+	return error ? error : outbox->sync_error;
 }
 
 /* ---- what never came ---------------------------------------------------------------------------------------- */
@@ -224,8 +224,8 @@ int journal_tick(struct journal *journal)
 	if (outbox->sync == OUTBOX_SYNC_NEVER)
 		outbox_hand_over(outbox);
 	else if (!synced)
-		synced = outbox_sync_begin(outbox);
-	return error ? error : synced;
+		outbox_sync_begin(outbox);
+	return error ? error : outbox->sync_error;
 }
 
 int journal_tend(struct journal *journal)

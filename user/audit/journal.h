@@ -57,7 +57,8 @@ void journal_catalog(struct journal *journal, struct catalog *catalog);
  * backend: NULL where there is none, or it is no longer known. */
 typedef void journal_seen(const struct usher_event *event, const struct usher_address *nat,
 			  const struct usher_backend *backend, void *context);
-/* Writes what waits in the rings. Returns 0, or -errno if the log cannot be written; it is tried again by the next call. */
+/* Writes what waits in the rings. Returns 0, or -errno as long as the log cannot be written or brought to the disk; that is tried again by the
+ * next calls. */
 int journal_drain(struct journal *journal, journal_seen *seen, void *context);
 /* Looks for numbers that never came, and brings the log to the disk. Every second or so, after a drain. 0 or -errno. */
 int journal_tick(struct journal *journal);

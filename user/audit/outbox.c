@@ -97,6 +97,7 @@ static int settle(struct outbox *outbox, int error)
 
 	if (error) {
 		lag_fail(&outbox->lag);
+		outbox->sync_error = error;
 		return outbox_fail(outbox, error);
 	}
 	if (reach.is_syncing)
@@ -104,6 +105,8 @@ static int settle(struct outbox *outbox, int error)
 	if (reach.synced == reach.written)
 		lag_go(&outbox->lag, !outbox->batch.records);
 	lag_come(&outbox->lag, clock_monotonic());
+	if (reach.synced != outbox->synced)
+		outbox->sync_error = 0;
 	if (reach.synced != outbox->synced && !outbox->batch.records)
 		outbox->error = 0;
 	outbox->synced = reach.synced;
@@ -128,15 +131,18 @@ int outbox_sync_begin(struct outbox *outbox)
 	return ledger_reach(outbox->ledger).is_syncing ? 0 : settle(outbox, error);
 }
 
-int outbox_sync_early(struct outbox *outbox)
+static bool is_early(const struct outbox *outbox)
 {
 	struct ledger_reach reach = ledger_reach(outbox->ledger);
-	int error = 0;
 
-	if (reach.written - reach.synced >= SYNC_BYTES)
-		error = outbox_sync_end(outbox);
-	reach = ledger_reach(outbox->ledger);
-	return error || reach.written - reach.synced < SYNC_BYTES ? error : outbox_sync_begin(outbox);
+	return reach.written - reach.synced >= SYNC_BYTES && !outbox->sync_error;
+}
+
+int outbox_sync_early(struct outbox *outbox)
+{
+	int error = is_early(outbox) ? outbox_sync_end(outbox) : 0;
+
+	return !error && is_early(outbox) ? outbox_sync_begin(outbox) : error;
 }
 
 void outbox_hand_over(struct outbox *outbox)

@@ -34,6 +34,7 @@ struct outbox {
 	uint64_t synced;	/* up to there it was, when it was last looked at */
 	struct lag lag;
 	int64_t signed_at;	     /* CLOCK_MONOTONIC */
+	int sync_error;		     /* of the last sync that has ended */
 	int error, checkpoint_error; /* of the last try to write or sync, and of the last checkpoint; 0: it went well */
 	uint64_t written, write_errors;
 };
@@ -54,7 +55,7 @@ int outbox_sign(struct outbox *outbox);
 int outbox_sync_begin(struct outbox *outbox);
 /* What has come of it. Returns 0, also while it is under way, or -errno: it is to be begun again. */
 int outbox_sync_end(struct outbox *outbox);
-/* The same, once SYNC_BYTES are to be brought there. */
+/* Ends and begins, once SYNC_BYTES are to be brought there and the last one did not fail: such a one is tried again each second. */
 int outbox_sync_early(struct outbox *outbox);
 /* Waits until all of the log is there, where anybody waits for the disk. 0 or -errno. */
 int outbox_sync_now(struct outbox *outbox);
