@@ -17,6 +17,7 @@ struct ring {
 	const char *data;	/* mapped twice in a row, so that no record is broken by the end */
 	unsigned long position; /* up to here we have read */
 	unsigned long foreseen; /* up to here we have looked */
+	unsigned long known;	/* up to here it was filled, when we looked at the producer last */
 	size_t page;
 };
 
@@ -85,12 +86,18 @@ int events_open(const struct program *program, struct events **ret_events)
 	return 0;
 }
 
-/* The next record from `position` on, which moves behind it; NULL: none yet. */
-static const struct usher_event *read_record(const struct ring *ring, unsigned long *position)
+/* Is there something from `position` on? Who reads the producer's place takes its cache line from the CPU that writes there, for each packet. */
+static bool is_filled(struct ring *ring, unsigned long position)
 {
-	unsigned long produced = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	if (position >= ring->known)
+		ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	return position < ring->known;
+}
 
-	while (*position < produced) {
+/* The next record from `position` on, which moves behind it; NULL: none yet. */
+static const struct usher_event *read_record(struct ring *ring, unsigned long *position)
+{
+	while (is_filled(ring, *position)) {
 		const char *record = ring->data + (*position & (USHER_EVENT_RING_BYTES - 1));
 		uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
 		uint32_t length = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);

@@ -39,7 +39,7 @@
 #define RECORDS 200000 /* of one batch of records that are made and dropped */
 #define RUNS 9
 #define RUNS_QUICK 5
-#define BURST 40000u	    /* packets that are measured at once: they and as many before them find room in the ring */
+#define BURST 40000u /* packets that are measured at once: they and twice as many before them find room in the ring */
 #define BUSY_MIN (2u << 20) /* bytes that the reader still has to have before it when a burst has ended */
 #define AHEAD (1u << 21)    /* flows of the silent program */
 #define BAR_NS 30
@@ -240,8 +240,8 @@ static struct cost burst(struct meter *meter, struct gateway *gateway, struct re
 	reader_catch_up(reader);
 	lost = gateway_lost(gateway);
 	if (is_busy) {
-		meter_send(meter, program_xdp(&gateway->program), &flood, BURST + BURST / 2);
-		*next += BURST + BURST / 2;
+		meter_send(meter, program_xdp(&gateway->program), &flood, 2 * BURST);
+		*next += 2 * BURST;
 		flood.first = *next;
 	}
 	cost = meter_cost(meter, program_xdp(&gateway->program), silent, &flood, BURST, 0);
