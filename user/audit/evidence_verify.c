@@ -10,6 +10,7 @@
 
 #include "audit/evidence.h"
 #include "audit/evidence_form.h"
+#include "audit/verify_excerpt.h"
 #include "base/cleanup.h"
 
 struct reader {

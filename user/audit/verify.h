@@ -42,17 +42,6 @@ struct verify_summary {
 	char first_time[CLOCK_TEXT], last_time[CLOCK_TEXT], signed_time[CLOCK_TEXT]; /* "": none */
 };
 
-/* Lines of a log that go on from a seal (evidence.h), in the order in which they were written; segments follow each other in them. */
-struct verify_excerpt {
-	const char *name; /* what findings call it */
-	const char *bytes;
-	size_t length;
-	uint64_t before; /* how many lines are before these in what has the name */
-	char log[CHAIN_LOG];
-	uint64_t seal; /* number and hash of the one before: believed */
-	uint8_t hash[SHA256_BYTES];
-};
-
 /* Segments by number, both ends included. Of a part of the log: its first line says what it goes on from, which the signatures in the part
  * confirm; numbers of events, and keys that the log names, are followed from there on; and the segment after it has to go on from its end. */
 struct verify_range {
@@ -66,8 +55,5 @@ int verify_range(const char *folder, struct verify_range range, const struct ver
 /* The same of all. */
 int verify_folder(const char *folder, const struct verify_trust *trust, verify_found *found, void *context,
 		  struct verify_summary *ret_summary);
-/* The last seal, and not only one before it, has to be signed. */
-int verify_excerpt(const struct verify_excerpt *excerpt, const struct verify_trust *trust, verify_found *found,
-		   void *context, struct verify_summary *ret_summary);
 
 #endif
