@@ -21,7 +21,7 @@
 
 static const char *const ring_names[USHER_RINGS] = {[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
 
-static bool has_type(const char *line, size_t length, const char *type)
+bool chain_is(const char *line, size_t length, const char *type)
 {
 	size_t wanted = strlen(type);
 
@@ -31,11 +31,11 @@ static bool has_type(const char *line, size_t length, const char *type)
 
 enum chain_type chain_type(const char *line, size_t length)
 {
-	if (has_type(line, length, "seal"))
+	if (chain_is(line, length, "seal"))
 		return CHAIN_SEAL;
-	if (has_type(line, length, "checkpoint"))
+	if (chain_is(line, length, "checkpoint"))
 		return CHAIN_CHECKPOINT;
-	return has_type(line, length, "segment") ? CHAIN_SEGMENT : CHAIN_RECORD;
+	return chain_is(line, length, "segment") ? CHAIN_SEGMENT : CHAIN_RECORD;
 }
 
 int chain_open(uint64_t seals, const uint8_t hash[SHA256_BYTES], struct chain *ret_chain)
@@ -171,23 +171,21 @@ void chain_print_checkpoint(const struct chain *chain, struct json *to, const st
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
-/* What stands behind `"key":`, which is the first of all or comes after a comma. NULL: there is none. */
-static const char *value_of(const char *line, size_t length, const char *key)
+const char *chain_value(const char *line, size_t length, const char *key)
 {
-	char wanted[32];
-	int size = snprintf(wanted, sizeof(wanted), "{\"%s\":", key);
-	const char *at;
+	const char *end = line + length, *at = line;
+	size_t size = strlen(key), room = size + sizeof(",\"\":") - 1;
 
-	if (length > (size_t)size && !memcmp(line, wanted, (size_t)size))
-		return line + size;
-	wanted[0] = ',';
-	at = memmem(line, length, wanted, (size_t)size);
-	return at ? at + size : NULL;
+	for (; at && (size_t)(end - at) > room; at = memchr(at + 1, ',', (size_t)(end - at - 1)))
+		if ((*at == ',' || *at == '{') && at[1] == '"' && !memcmp(at + 2, key, size) && at[size + 2] == '"' &&
+		    at[size + 3] == ':')
+			return at + room;
+	return NULL;
 }
 
 int chain_number(const char *line, size_t length, const char *key, uint64_t *ret_number)
 {
-	const char *at = value_of(line, length, key), *end = line + length;
+	const char *at = chain_value(line, length, key), *end = line + length;
 	uint64_t number = 0;
 	int digits = 0;
 
@@ -202,7 +200,7 @@ int chain_number(const char *line, size_t length, const char *key, uint64_t *ret
 /* `count` bytes in hexadecimal digits between quotation marks. */
 static int read_hex(const char *line, size_t length, const char *key, size_t count, uint8_t *ret_bytes)
 {
-	const char *at = value_of(line, length, key);
+	const char *at = chain_value(line, length, key);
 
 	if (!at || (size_t)(line + length - at) < 2 * count + 3 || *at != '"' || at[2 * count + 1] != '"')
 		return -EINVAL;
@@ -251,7 +249,7 @@ void chain_take_seal(struct chain *chain, const char *line, size_t length, struc
 /* Without one, or where it is null or of another form, text stays as it is. */
 static void read_time(const char *line, size_t length, const char *key, char text[CLOCK_TEXT])
 {
-	const char *at = value_of(line, length, key);
+	const char *at = chain_value(line, length, key);
 
 	if (!at || (size_t)(line + length - at) < TIME_LENGTH + 2 || *at != '"' || at[TIME_LENGTH + 1] != '"')
 		return;
@@ -264,7 +262,7 @@ static void read_time(const char *line, size_t length, const char *key, char tex
 int chain_parse_segment(const char *line, size_t length, struct chain_segment *ret_segment)
 {
 	struct chain_segment segment = {0};
-	const char *previous = value_of(line, length, "previous");
+	const char *previous = chain_value(line, length, "previous");
 	uint64_t number;
 
 	if (chain_number(line, length, "number", &number) || number > UINT32_MAX ||

@@ -23,6 +23,8 @@
 enum chain_type { CHAIN_RECORD, CHAIN_SEGMENT, CHAIN_CHECKPOINT, CHAIN_SEAL };
 /* line: without what ends it. */
 enum chain_type chain_type(const char *line, size_t length);
+/* Is it of this type, where lines of ours have that? */
+bool chain_is(const char *line, size_t length, const char *type);
 
 /* Earliest and latest time of lines, as clock_print has them; "": of none. */
 struct chain_span {
@@ -96,7 +98,9 @@ struct chain_checkpoint {
 };
 int chain_parse_checkpoint(const char *line, size_t length, struct chain_checkpoint *ret_checkpoint);
 
-/* The number, or the hexadecimal text of `count` bytes, that stands behind a key of the line's own: 0 or -EINVAL. */
+/* What stands behind `"key":`, which is the first of all or comes after a comma. NULL: there is none. */
+const char *chain_value(const char *line, size_t length, const char *key);
+/* The number that stands there: 0 or -EINVAL. */
 int chain_number(const char *line, size_t length, const char *key, uint64_t *ret_number);
 
 #endif

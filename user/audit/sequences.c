@@ -52,12 +52,10 @@ static struct sequence_track *track_of(struct sequences *sequences, uint64_t cpu
 
 void sequences_note_boot(struct sequences *sequences, const char *line, size_t length)
 {
-	static const char key[] = "\"boot\":\"";
-	const char *at = memmem(line, length < FRONT ? length : FRONT, key, sizeof(key) - 1);
+	const char *at = chain_value(line, length < FRONT ? length : FRONT, "boot");
 
-	if (!at)
+	if (!at || *at++ != '"')
 		return;
-	at += sizeof(key) - 1;
 	if ((size_t)(line + length - at) < SEQUENCES_BOOT - 1 || !memcmp(at, sequences->boot, SEQUENCES_BOOT - 1))
 		return;
 	sequences->from_zero = sequences->boot[0];
@@ -68,9 +66,12 @@ void sequences_note_boot(struct sequences *sequences, const char *line, size_t l
 
 static enum usher_ring ring_of(const char *line, size_t length)
 {
-	static const char required[] = ",\"ring\":\"required\"";
+	static const char required[] = "\"required\"";
+	const char *at = chain_value(line, length, "ring");
 
-	return memmem(line, length, required, sizeof(required) - 1) ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
+	return at && (size_t)(line + length - at) >= sizeof(required) - 1 && !memcmp(at, required, sizeof(required) - 1)
+		       ? USHER_RING_REQUIRED
+		       : USHER_RING_EVENTS;
 }
 
 const char *sequences_take(struct sequences *sequences, const char *line, size_t length, bool gap,

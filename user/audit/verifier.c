@@ -173,27 +173,33 @@ static void note_deletion(struct verifier *verifier, const char *line, size_t le
 		verifier->shortened_by = verifier->chain.seals + 1;
 }
 
+/* Of those that say what the rest of the log means. */
+static void take_operation(struct verifier *verifier, const char *line, size_t length)
+{
+	verifier->summary.operations += chain_is(line, length, "operation");
+	if (memmem(line, length, "\"activity\":\"key-rotated\"", 24))
+		keyring_note(&verifier->keyring, line, length, verifier->chain.seals + 1);
+	else if (memmem(line, length, "\"activity\":\"" RETENTION_ACTIVITY "\"", sizeof(RETENTION_ACTIVITY) + 12))
+		note_deletion(verifier, line, length);
+}
+
 static void take_record(struct verifier *verifier, const char *line, size_t length)
 {
-	bool decision = memmem(line, length < 64 ? length : 64, ",\"type\":\"decision\"", 18);
-	bool flow = memmem(line, length < 64 ? length : 64, ",\"type\":\"flow\"", 14);
-	bool gap = memmem(line, length < 64 ? length : 64, ",\"type\":\"gap\"", 13);
+	bool decision = chain_is(line, length, "decision"), gap = chain_is(line, length, "gap");
+	bool numbered = decision || gap || chain_is(line, length, "flow");
 	const char *fault = NULL;
 	char text[SEQUENCES_TEXT];
 	uint64_t count;
 
 	sequences_note_boot(&verifier->sequences, line, length);
-	if (decision || flow || gap)
+	if (numbered)
 		fault = sequences_take(&verifier->sequences, line, length, gap, text);
 	if (fault)
 		verifier_find(verifier, verifier->line, verifier->line, "%s", fault);
-	else if (memmem(line, length, "\"activity\":\"key-rotated\"", 24))
-		keyring_note(&verifier->keyring, line, length, verifier->chain.seals + 1);
-	else if (memmem(line, length, "\"activity\":\"" RETENTION_ACTIVITY "\"", sizeof(RETENTION_ACTIVITY) + 12))
-		note_deletion(verifier, line, length);
+	if (!numbered)
+		take_operation(verifier, line, length);
 	verifier->summary.decisions += decision;
 	verifier->summary.gaps += gap;
-	verifier->summary.operations += memmem(line, length < 64 ? length : 64, ",\"type\":\"operation\"", 19) != NULL;
 	if (gap && !chain_number(line, length, "count", &count))
 		verifier->summary.lost += count;
 }
