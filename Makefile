@@ -183,7 +183,7 @@ $(B)/tests/fuzz/members.fuzz: tests/fuzz/members.c $(wildcard user/policy/*.c us
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lm -o $@
 
 # All that reads the log, and what that is made of; zstd and OpenSSL are not built for it.
-LOG_READERS := $(patsubst %,user/audit/%.c,chain community_id filter gaps keyring line query record replay retention segment sequences signer veil verifier verify)
+LOG_READERS := $(patsubst %,user/audit/%.c,chain community_id filter gaps head hole keyring line query record replay retention segment sequences signer veil verifier verify witness)
 $(B)/tests/fuzz/segment.fuzz: tests/fuzz/segment.c $(LOG_READERS) $(wildcard user/base/*.c user/policy/*.c user/compile/*.c user/govern/*.c user/*/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lzstd -lm -o $@

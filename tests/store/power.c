@@ -283,7 +283,7 @@ int unlink(const char *path)
 /* ---- after the cut ------------------------------------------------------------------------------------------- */
 
 /* What is left of what was not on the disk. */
-enum left { ALL, NONE, HALF, ZEROS, REMOVALS };
+enum left { ALL, NONE, HALF, ZEROS, HOLE, REMOVALS };
 
 /* The operations of `of` (a file, or FOLDER) before `end`, and how many of those are on the disk. */
 static bool concerns(const struct operation *operation, int of)
@@ -330,7 +330,7 @@ static void put(const char *name, size_t end, int of, enum left left)
 			size /= 2;
 		if (operation->at + size > sizeof(bytes))
 			abort();
-		if (seen > durable && left == ZEROS)
+		if (seen > durable && (left == ZEROS || (left == HOLE && seen <= half)))
 			memset(bytes + operation->at, 0, size);
 		else
 			memcpy(bytes + operation->at, operation->bytes, size);
@@ -437,6 +437,7 @@ bool power_cuts(unsigned *count)
 		{HALF, HALF, "half of both"},
 		{ALL, HALF, "names, and half of the bytes"},
 		{ALL, ZEROS, "names, and zeros"},
+		{ALL, HOLE, "names, zeros, and good bytes behind them"},
 		{REMOVALS, ALL, "bytes, and names are gone but none has come"},
 	};
 	bool good = record_log();

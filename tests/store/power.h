@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The power is cut. Each call by which the log is changed is recorded (this program has its own open, write, fsync, ...), and the folder is built
- * again as it may be found after any of them: what was not brought to the disk is there, is not, is there by half, or is zeros; and so are names.
+ * again as it may be found after any of them: what was not brought to the disk is there, is not, is there by half, is zeros, or zeros with what came later
+ * behind them; and so are names, but for zeros.
  */
 #ifndef USHER_STORE_POWER_H
 #define USHER_STORE_POWER_H

@@ -68,5 +68,7 @@ int head_read(const char *folder, struct chain_checkpoint *ret_checkpoint)
 	snprintf(path, sizeof(path), "%s/" HEAD_FILE, folder);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	got = file < 0 ? -1 : read(file, text, sizeof(text));
-	return got < 1 || chain_parse_checkpoint(text, (size_t)got - 1, ret_checkpoint) ? -ENOENT : 0;
+	if (got < 0)
+		return -errno;
+	return got ? chain_parse_checkpoint(text, (size_t)got - 1, ret_checkpoint) : -EINVAL;
 }

@@ -29,7 +29,7 @@ void head_set(struct head *head, const char *line, size_t length, uint64_t at);
 bool head_waits(const struct head *head, uint64_t synced);
 /* Hands it over, if there is one. What fails is tried again with the next call. */
 void head_hand_over(struct head *head);
-/* What is there: 0, -ENOENT: none that can be read. */
+/* What is there: 0; -ENOENT: nothing was ever brought to the disk, or somebody has taken it away; -EINVAL: it is damaged; or -errno. */
 int head_read(const char *folder, struct chain_checkpoint *ret_checkpoint);
 
 #endif

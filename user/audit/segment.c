@@ -106,16 +106,15 @@ static int open_segment(const char *folder, const char *name, bool *ret_compress
 	return file < 0 ? -errno : file;
 }
 
-/* Memory of its own for so many bytes, in pages that are large where they can be. */
-static int map_room(size_t length, char **ret_bytes)
+/* Memory for so many bytes, in pages that are large where they can be. NULL: there is none. */
+static char *map_room(size_t length)
 {
 	char *bytes = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (bytes == MAP_FAILED)
-		return -errno;
+		return NULL;
 	madvise(bytes, length, MADV_HUGEPAGE); /* no kernel has to */
-	*ret_bytes = bytes;
-	return 0;
+	return bytes;
 }
 
 /* ---- compressed ones ----------------------------------------------------------------------------------------- */
@@ -147,16 +146,15 @@ static int unpack(const struct segment_text *packed, struct segment_text *ret_te
 	bool ours = packed->length > DESCRIPTOR_AT && (packed->bytes[DESCRIPTOR_AT] & 0x14) == 0x04;
 	size_t got;
 	char *bytes;
-	int error;
 
 	if (length == ZSTD_CONTENTSIZE_ERROR || length == ZSTD_CONTENTSIZE_UNKNOWN || length > SEGMENT_TEXT_MAX ||
 	    !length || !ours) {
 		*ret_text = text;
 		return 0;
 	}
-	error = map_room((size_t)length, &bytes);
-	if (error)
-		return error;
+	bytes = map_room((size_t)length);
+	if (!bytes)
+		return -ENOMEM;
 	text.bytes = bytes;
 	text.mapped = (size_t)length;
 	got = ZSTD_decompress(bytes, text.mapped, packed->bytes, packed->length);
@@ -264,7 +262,7 @@ static int read_whole(int file, size_t from, struct segment_text *ret_text)
 	struct segment_text text = {.bytes = ""};
 	struct timespec begun;
 	struct stat status;
-	int same = 0, error;
+	int same = 0;
 	char *bytes;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &begun);
@@ -275,9 +273,9 @@ static int read_whole(int file, size_t from, struct segment_text *ret_text)
 		return 0;
 	}
 	text.mapped = (size_t)status.st_size;
-	error = map_room(text.mapped, &bytes);
-	if (error)
-		return error;
+	bytes = map_room(text.mapped);
+	if (!bytes)
+		return -ENOMEM;
 	text.bytes = bytes;
 	from = from < text.mapped ? from : text.mapped;
 	for (int i = 0; !same && i < TRIES; i++) {

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/hole.h"
 #include "base/cleanup.h"
 
 #define CHUNK (64u << 10)
@@ -126,6 +127,40 @@ static int set_aside(int from, off_t at, off_t end, const char *path, char *chun
 	return ftruncate(file, begins + (end - at)) || fsync(file) ? -errno : 0;
 }
 
+/* The first zero before `length`; `length`: there is none. */
+static int find_zero(int file, off_t length, char *chunk, off_t *ret_at)
+{
+	for (off_t at = 0; at < length;) {
+		size_t size = length - at < (off_t)CHUNK ? (size_t)(length - at) : CHUNK;
+		int error = read_all(file, chunk, size, at);
+		const char *zero = error ? NULL : memchr(chunk, '\0', size);
+
+		if (error)
+			return error;
+		if (zero) {
+			*ret_at = at + (zero - chunk);
+			return 0;
+		}
+		at += (off_t)size;
+	}
+	*ret_at = length;
+	return 0;
+}
+
+/* What follows zeros goes too, where they are what was not on the disk yet. */
+static int find_hole(int file, const char *path, char *chunk, off_t *end)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+	off_t at;
+	int error = find_zero(file, *end, chunk, &at);
+
+	if (error || at == *end || !slash)
+		return error;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+	return hole_is_unsynced_at(folder, slash + 1, (size_t)at) ? find_end(file, at, chunk, end) : 0;
+}
+
 int torn_cut(const char *path, size_t *ret_torn)
 {
 	_cleanup_close_ int file = open(path, O_RDWR | O_CLOEXEC);
@@ -142,6 +177,8 @@ int torn_cut(const char *path, size_t *ret_torn)
 	if (snprintf(aside, sizeof(aside), "%s.torn", path) >= (int)sizeof(aside))
 		return -ENAMETOOLONG;
 	error = find_end(file, status.st_size, chunk, &end);
+	if (!error)
+		error = find_hole(file, path, chunk, &end);
 	if (error)
 		return error;
 	*ret_torn = (size_t)(status.st_size - end);

@@ -2,8 +2,10 @@
 #include "audit/verify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
+#include "audit/hole.h"
 #include "audit/segment.h"
 #include "audit/verifier.h"
 #include "base/cleanup.h"
@@ -11,10 +13,25 @@
 #define TRIES 16
 #define NEXT_LINE_ROOM 4096
 
+/* Zeros in a line of the newest segment, behind all that is known to have been on the disk: one finding for what a power cut leaves. */
+static bool take_hole(struct verifier *verifier, const char *folder, uint32_t number)
+{
+	if (!hole_is_unsynced(folder, verifier->log, verifier->chain.seals, number))
+		return false;
+	verifier_find(verifier, verifier->line + 1, verifier->line + 1,
+		      "zeros, behind seal %" PRIu64 ": none after that is known to have been on the disk. A power cut "
+		      "leaves this of what was not synced, and so could an edit; usherd sets it and what follows aside",
+		      verifier->chain.seals);
+	return true;
+}
+
 /* last: nothing comes after it, so that its end may still be being written. */
-static int take_segment(struct verifier *verifier, const struct segment_text *text, uint32_t number, bool last)
+static int take_segment(struct verifier *verifier, const char *folder, const struct segment_text *text, uint32_t number,
+			bool last)
 {
 	const char *line = text->bytes, *end = text->bytes + text->length, *newline;
+	const char *zero = last ? memchr(line, '\0', text->length) : NULL;
+	bool hole = false;
 	int error;
 
 	verifier->line = 0;
@@ -23,6 +40,12 @@ static int take_segment(struct verifier *verifier, const struct segment_text *te
 		newline = memchr(line, '\n', (size_t)(end - line));
 		if (!newline)
 			break;
+		if (zero && zero < newline) {
+			hole = take_hole(verifier, folder, number);
+			zero = NULL;
+			if (hole)
+				break;
+		}
 		verifier->line++;
 		if (verifier->line == 1) {
 			error = verifier_begin_segment(verifier, line, (size_t)(newline - line), number);
@@ -36,7 +59,7 @@ static int take_segment(struct verifier *verifier, const struct segment_text *te
 	if (text->damaged)
 		verifier_find(verifier, verifier->line + 1, verifier->line + 1,
 			      "the compressed file is damaged: what it held from here on cannot be read");
-	else if (!verifier->line)
+	else if (!verifier->line && !hole)
 		verifier_find(verifier, 0, 0, "the segment is empty");
 	else if (last)
 		verifier->summary.unsealed_lines = verifier->chain.lines + (line < end);
@@ -86,7 +109,7 @@ static int take_file(struct verifier *verifier, const char *folder, const struct
 	if (i && name->number != segments->items[i - 1].number + 1)
 		verifier_find(verifier, 0, 0, "segment %u stands where %u is due", name->number,
 			      segments->items[i - 1].number + 1);
-	error = take_segment(verifier, &text, name->number, i + 1 == segments->count);
+	error = take_segment(verifier, folder, &text, name->number, i + 1 == segments->count);
 	segment_release(&text);
 	verifier->summary.segments++;
 	return error;

@@ -433,6 +433,68 @@ static void a_false_span_is_found(void **state)
 	assert_int_equal(findings, 1);
 }
 
+static int take_nothing(const char *line, size_t length, void *context)
+{
+	(void)line;
+	(void)context;
+	return length == 0;
+}
+
+/* Writes over what follows `what` in the first line of each segment but the first one; NULL: puts that back. */
+static void damage(const struct segments *segments, const char *what)
+{
+	static char lines[SEGMENTS + 1][4096];
+
+	assert_true(segments->count <= ARRAY_COUNT(lines));
+	for (size_t i = 1; i < segments->count; i++) {
+		char path[512];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, segments->items[i].name);
+		file = fopen(path, "r+e");
+		assert_non_null(file);
+		if (what) {
+			assert_non_null(fgets(lines[i], sizeof(lines[i]), file));
+			assert_non_null(strstr(lines[i], what));
+			fseek(file, strstr(lines[i], what) + strlen(what) - lines[i], SEEK_SET);
+			fputs("?", file);
+		} else {
+			fputs(lines[i], file);
+		}
+		fclose(file);
+	}
+}
+
+/* Of a line that cannot be read nothing is believed: the segment before it is read. */
+static void a_damaged_span_hides_nothing(void **state)
+{
+	static const char *const damages[] = {"\"type\":\"segment\"", "\"number\":", "\"previous\":\"", "\"latest\":\"",
+					      "\"earliest\":\""};
+	struct filter filter = {0};
+	struct query_totals before = {0};
+	struct query_place place = {0};
+	struct segments segments;
+
+	(void)state;
+	write_log();
+	clock_print(BEGINS, filter.since);
+	clock_print(BEGINS + CLOCK_SECOND * 60, filter.until);
+	assert_int_equal(query_run(folder, &filter, &place, take_nothing, NULL, &before), 0);
+	assert_true(before.found && before.skipped);
+	assert_int_equal(segments_list(folder, &segments), 0);
+	for (size_t i = 0; i < ARRAY_COUNT(damages); i++) {
+		struct query_totals after = {0};
+
+		damage(&segments, damages[i]);
+		place = (struct query_place){0};
+		assert_int_equal(query_run(folder, &filter, &place, take_nothing, NULL, &after), 0);
+		assert_int_equal(after.found, before.found);
+		assert_int_equal(after.skipped, 0);
+		damage(&segments, NULL);
+	}
+	segments_free(&segments);
+}
+
 static void times_as_people_write_them(void **state)
 {
 	static const struct {
@@ -501,6 +563,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_goes_on_where_one_was, begin, end),
 		cmocka_unit_test_setup_teardown(a_batch_that_was_taken_back_is_not_found, begin, end),
 		cmocka_unit_test_setup_teardown(a_false_span_is_found, begin, end),
+		cmocka_unit_test_setup_teardown(a_damaged_span_hides_nothing, begin, end),
 		cmocka_unit_test(times_as_people_write_them),
 		cmocka_unit_test(test_one_flow),
 	};
