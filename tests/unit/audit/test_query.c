@@ -468,7 +468,7 @@ static void damage(const struct segments *segments, const char *what)
 /* Of a line that cannot be read nothing is believed: the segment before it is read. */
 static void a_damaged_span_hides_nothing(void **state)
 {
-	static const char *const damages[] = {"\"type\":\"segment\"", "\"number\":", "\"previous\":\"", "\"latest\":\"",
+	static const char *const damages[] = {"\"type\":\"", "\"number\":", "\"previous\":\"", "\"latest\":\"",
 					      "\"earliest\":\""};
 	struct filter filter = {0};
 	struct query_totals before = {0};
