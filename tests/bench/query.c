@@ -167,7 +167,7 @@ static void no_finding(const struct verify_finding *finding, void *context)
 
 static void prove(void)
 {
-	struct evidence_request request = {folder, "", "", NULL, BEGINS, "0.1"};
+	struct evidence_request request = {.folder = folder, .since = "", .until = "", .now = BEGINS, .usher = "0.1"};
 	struct verify_summary verified;
 	struct evidence_summary made;
 	struct evidence evidence;

@@ -35,12 +35,15 @@ struct cut {
 	struct evidence_summary summary;
 	char (*keys)[SIGNER_ID];
 	size_t key_count;
+	struct evidence_policies named;
+	size_t named_count; /* by lines up to there */
 };
 
 static void release(struct cut *cut)
 {
 	segments_free(&cut->segments);
 	free(cut->keys);
+	evidence_policies_free(&cut->named);
 }
 
 static bool in_range(const struct cut *cut, const char *line, size_t length)
@@ -203,6 +206,7 @@ static void take_checkpoint(struct cut *cut, struct walk *walk, const char *line
 	cut->summary.records = walk->records;
 	cut->summary.bytes = walk->bytes;
 	cut->summary.ends_early = !walk->enough;
+	cut->named_count = cut->named.count;
 	memcpy(cut->summary.signed_time, checkpoint.time, CLOCK_TEXT);
 	walk->done = walk->enough;
 }
@@ -222,6 +226,7 @@ static int walk_segment(struct cut *cut, struct walk *walk, size_t i, const stru
 			break;
 		length = (size_t)(newline - line);
 		walk->lines++;
+		evidence_policies_note(&cut->named, line, length);
 		walk->bytes += length + 1;
 		walk->records += evidence_is_record(line, length) && in_range(cut, line, length);
 		if (chain_type(line, length) == CHAIN_SEAL) {
@@ -284,6 +289,28 @@ static void print_keys(struct cut *cut, struct json *to)
 	}
 }
 
+/* Each as soon as it has been printed: they may be large. */
+static void write_policies(struct cut *cut, FILE *to, struct sha256_stream *stream)
+{
+	const struct evidence_request *request = cut->request;
+
+	for (size_t i = 0; i < cut->named_count; i++) {
+		_cleanup_free_ char *bytes = NULL;
+		struct json text = {0};
+		size_t length;
+
+		if (request->policy &&
+		    !request->policy(cut->named.digests[i], request->policy_context, &bytes, &length) &&
+		    !evidence_policy_print(&text, cut->named.digests[i], bytes, length)) {
+			put(to, stream, text.bytes, text.length);
+			cut->summary.policies++;
+		} else {
+			cut->summary.policies_missing++;
+		}
+		json_free(&text);
+	}
+}
+
 static int write_lines(const struct cut *cut, FILE *to, struct sha256_stream *stream)
 {
 	for (size_t i = cut->begins.segment; i <= cut->end_segment; i++) {
@@ -322,6 +349,7 @@ static int write_all(struct cut *cut, FILE *to, struct sha256_stream *stream)
 	evidence_print_front(&text, &front);
 	print_keys(cut, &text);
 	put(to, stream, text.bytes, text.length);
+	write_policies(cut, to, stream);
 	error = write_lines(cut, to, stream);
 	sha256_stream_end(stream, digest);
 	json_clear(&text);

@@ -2,8 +2,9 @@
 /*
  * Evidence: a part of the audit log in one file of lines that verifies by itself, elsewhere.
  *
- *   {"time":…,"type":"evidence","format":1,"usher":…,"log":…,"since":…,"until":…,"seal":…,"hash":…}   what was asked for, and the seal before
+ *   {"time":…,"type":"evidence","format":2,"usher":…,"log":…,"since":…,"until":…,"seal":…,"hash":…}   what was asked for, and the seal before
  *   {"type":"evidence-key","key":…,"public":…}                                                      of each key that has signed some of it
+ *   …                                                                                               the policies that those lines name (evidence_policies.h)
  *   …                                                                                               lines of the log, byte by byte
  *   {"type":"evidence-end","lines":…,"records":…,"hash":…}   how many those are, and how many of the range; SHA-256 of all bytes before
  *
@@ -21,22 +22,29 @@
 
 #include <stdio.h>
 
+#include "audit/evidence_policies.h"
 #include "audit/verify.h"
+
+/* The policy of a digest with its geography files (bundle.h), to be freed. Returns 0 or -errno. */
+typedef int evidence_policy_source(const char digest[SHA256_HEX], void *context, char **ret_bytes, size_t *ret_length);
 
 struct evidence_request {
 	const char *folder;
 	const char *since, *until;   /* as clock_print, "": any */
 	const struct signer *signer; /* or NULL */
 	int64_t now;
-	const char *usher; /* version */
+	const char *usher;		/* version */
+	evidence_policy_source *policy; /* NULL: none is put in */
+	void *policy_context;
 };
 
 struct evidence_summary {
 	uint64_t first_seal, last_seal, lines, records,
-		bytes;		      /* records: of the range, decisions, operations and gaps */
-	size_t keys, keys_missing;    /* keys whose public half does not lie beside the log */
-	char signed_time[CLOCK_TEXT]; /* of the checkpoint */
-	bool ends_early;	      /* the log, as far as it is signed, does not go on to the end of the range */
+		bytes;			   /* records: of the range, decisions, operations and gaps */
+	size_t keys, keys_missing;	   /* keys whose public half does not lie beside the log */
+	size_t policies, policies_missing; /* that lines name; whose text is not at hand, or not of that digest */
+	char signed_time[CLOCK_TEXT];	   /* of the checkpoint */
+	bool ends_early;		   /* the log, as far as it is signed, does not go on to the end of the range */
 };
 
 /* Returns 0; -ENOENT: there is no log; -ENODATA: nothing of the range is signed; -EBADMSG: the log has not the form; or -errno. */
@@ -49,7 +57,8 @@ struct evidence {
 	uint64_t seal, records;
 	struct signer_key **keys;
 	size_t key_count;
-	bool has_beginning, has_end; /* by its lines' times nothing of the range is before, after what is in it */
+	size_t policies, policies_named; /* whose text is in it and has its digest; that its lines name */
+	bool has_beginning, has_end;	 /* by its lines' times nothing of the range is before, after what is in it */
 	/* Who has signed its last line ("": nobody), over what, and how. */
 	char signer[SIGNER_ID], signature_text[SIGNER_SIGNATURE];
 	const char *signature;

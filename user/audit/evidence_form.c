@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 
-#define FORMAT 1
 #define TIME_AT 9
 #define FRONT 64 /* bytes of a line in which its type stands */
 
@@ -22,13 +21,13 @@ static void add_hash(struct json *to, const uint8_t hash[SHA256_BYTES])
 	json_string(to, "hash", text);
 }
 
-static void print_front(struct json *to, const char *time, const char *usher, const char *log, const char *since,
-			const char *until, uint64_t seal, const uint8_t *hash)
+static void print_front(struct json *to, uint64_t format, const char *time, const char *usher, const char *log,
+			const char *since, const char *until, uint64_t seal, const uint8_t *hash)
 {
 	json_object_begin(to, NULL);
 	json_string(to, "time", time);
 	json_string(to, "type", "evidence");
-	json_unsigned(to, "format", FORMAT);
+	json_unsigned(to, "format", format);
 	json_string(to, "usher", usher);
 	json_string(to, "log", log);
 	json_string(to, "since", since[0] ? since : NULL);
@@ -43,8 +42,8 @@ void evidence_print_front(struct json *to, const struct evidence_front *front)
 {
 	char time[CLOCK_TEXT];
 
-	print_front(to, clock_print(front->time, time), front->usher, front->log, front->since, front->until,
-		    front->seal, front->hash);
+	print_front(to, EVIDENCE_FORMAT, clock_print(front->time, time), front->usher, front->log, front->since,
+		    front->until, front->seal, front->hash);
 }
 
 void evidence_print_key(struct json *to, const char *id, const char *public)
@@ -137,6 +136,10 @@ int evidence_parse_front(const char *line, size_t length, struct evidence_front_
 	int error = line_is_json(line, length) ? take_time(object, "time", false, front.time) : -EINVAL;
 
 	if (!error)
+		error = take_number(object, "format", &front.format);
+	if (!error && (!front.format || front.format > EVIDENCE_FORMAT))
+		error = -EINVAL;
+	if (!error)
 		error = take_text(object, "usher", sizeof(front.usher), false, front.usher);
 	if (!error)
 		error = take_text(object, "log", sizeof(front.log), false, front.log);
@@ -150,7 +153,8 @@ int evidence_parse_front(const char *line, size_t length, struct evidence_front_
 		error = take_hash(object, front.hash);
 	if (error)
 		return error;
-	print_front(&printed, front.time, front.usher, front.log, front.since, front.until, front.seal, front.hash);
+	print_front(&printed, front.format, front.time, front.usher, front.log, front.since, front.until, front.seal,
+		    front.hash);
 	error = compare(&printed, line, length);
 	if (!error)
 		*ret_front = front;

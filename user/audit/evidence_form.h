@@ -8,6 +8,8 @@
 #define EVIDENCE_TIME 24 /* bytes of a time, without a NUL */
 #define EVIDENCE_VERSION_ROOM 32
 
+#define EVIDENCE_FORMAT 2 /* 1: without policies */
+
 struct evidence_front {
 	int64_t time;
 	const char *usher, *log, *since, *until; /* of times "": any */
@@ -24,7 +26,7 @@ void evidence_print_end(struct json *to, uint64_t lines, uint64_t records, const
 /* What a front has, as text of its own. */
 struct evidence_front_text {
 	char time[CLOCK_TEXT], usher[EVIDENCE_VERSION_ROOM], log[CHAIN_LOG], since[CLOCK_TEXT], until[CLOCK_TEXT];
-	uint64_t seal;
+	uint64_t format, seal;
 	uint8_t hash[SHA256_BYTES];
 };
 /* line: without what ends it. These return 0, or -EINVAL: it is not what is printed above. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,8 @@
 
 struct reader {
 	struct evidence evidence;
+	uint64_t format;
+	struct evidence_policies held, named;
 	const char *at, *end; /* of what is mapped */
 	uint64_t line;
 	const char *name;
@@ -35,6 +38,8 @@ void evidence_release(struct evidence *evidence)
 static void release(struct reader *reader)
 {
 	evidence_release(&reader->evidence);
+	evidence_policies_free(&reader->held);
+	evidence_policies_free(&reader->named);
 }
 
 static void find(const struct reader *reader, uint64_t line, const char *text)
@@ -90,6 +95,7 @@ static int take_front(struct reader *reader)
 	memcpy(evidence->until, front.until, sizeof(evidence->until));
 	memcpy(evidence->hash, front.hash, sizeof(evidence->hash));
 	evidence->seal = front.seal;
+	reader->format = front.format;
 	step(reader, length);
 	return 0;
 }
@@ -106,6 +112,31 @@ static void take_keys(struct reader *reader)
 			abort();
 		evidence->keys[evidence->key_count++] = key;
 		step(reader, length);
+	}
+}
+
+static void hold(struct reader *reader, const char digest[SHA256_HEX])
+{
+	char line[SHA256_HEX + 32];
+	int length = snprintf(line, sizeof(line), "{\"policy_digest\":\"%s\"}", digest);
+
+	evidence_policies_note(&reader->held, line, (size_t)length);
+}
+
+static void take_policies(struct reader *reader)
+{
+	struct evidence_policy policy;
+
+	while (reader->format > 1 && evidence_policy_read(reader->at, reader->end, &policy)) {
+		if (!policy.holds)
+			find(reader, reader->line + 1,
+			     "a policy that is not what its digest says, or that this version does not read");
+		else if (evidence_policies_have(&reader->held, policy.digest))
+			find(reader, reader->line + 1, "a policy that is there twice");
+		else
+			hold(reader, policy.digest);
+		reader->at += policy.length;
+		reader->line += policy.lines;
 	}
 }
 
@@ -144,6 +175,7 @@ static void take_lines(struct reader *reader, const char *last, struct contents 
 		if (!contents.lines)
 			judge_first(reader, reader->at, length);
 		contents.lines++;
+		evidence_policies_note(&reader->named, reader->at, length);
 		contents.records += evidence_is_record(reader->at, length) &&
 				    evidence_in_range(reader->at, length, evidence->since, evidence->until);
 		if (time && chain_type(reader->at, length) == CHAIN_SEAL)
@@ -151,6 +183,15 @@ static void take_lines(struct reader *reader, const char *last, struct contents 
 		step(reader, (ssize_t)length);
 	}
 	*ret_contents = contents;
+}
+
+static void judge_policies(struct reader *reader)
+{
+	reader->evidence.policies_named = reader->named.count;
+	reader->evidence.policies = reader->held.count;
+	for (size_t i = 0; i < reader->held.count; i++)
+		if (!evidence_policies_have(&reader->named, reader->held.digests[i]))
+			find(reader, 0, "a policy is in it that none of its records names");
 }
 
 static const struct signer_key *key_of(struct signer_key *const *keys, size_t count, const char *id)
@@ -210,8 +251,10 @@ int evidence_read(const char *path, verify_found *found, void *context, struct e
 	if (error)
 		return error;
 	take_keys(&reader);
+	take_policies(&reader);
 	take_lines(&reader, last_line(&reader), &contents);
 	reader.evidence.has_end = contents.has_end;
+	judge_policies(&reader);
 	judge_end(&reader, &contents);
 	*ret_evidence = reader.evidence;
 	reader.evidence = (struct evidence){0};

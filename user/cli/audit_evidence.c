@@ -10,8 +10,10 @@
 #include "base/cleanup.h"
 #include "cli/audit.h"
 #include "cli/audit_findings.h"
+#include "cli/audit_policies.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "daemon/revisions.h"
 
 /* ---- making it ------------------------------------------------------------------------------------------------ */
 
@@ -30,9 +32,10 @@ static void print_written(const struct evidence_summary *summary, const char *pa
 	struct json to = {0};
 
 	if (!cli_json) {
-		printf("%" PRIu64 " records in %s: seals %" PRIu64 " to %" PRIu64 ", %" PRIu64 " lines, signed at %s\n",
+		printf("%" PRIu64 " records in %s: seals %" PRIu64 " to %" PRIu64 ", %" PRIu64
+		       " lines, signed at %s; %zu policies\n",
 		       summary->records, path, summary->first_seal, summary->last_seal, summary->lines,
-		       summary->signed_time);
+		       summary->signed_time, summary->policies);
 		return;
 	}
 	json_object_begin(&to, NULL);
@@ -42,6 +45,8 @@ static void print_written(const struct evidence_summary *summary, const char *pa
 	json_unsigned(&to, "last_seal", summary->last_seal);
 	json_unsigned(&to, "lines", summary->lines);
 	json_string(&to, "signed_time", summary->signed_time);
+	json_unsigned(&to, "policies", summary->policies);
+	json_unsigned(&to, "policies_missing", summary->policies_missing);
 	json_boolean(&to, "ends_early", summary->ends_early);
 	json_object_end(&to);
 	json_newline(&to);
@@ -61,6 +66,9 @@ static void say(const struct evidence_summary *summary, const char *until, const
 			"usher audit: %zu public keys do not lie beside the log: whoever verifies it needs them "
 			"(--key)\n",
 			summary->keys_missing);
+	if (summary->policies_missing)
+		fprintf(stderr, "usher audit: of %zu policies that its records name the text is not in it\n",
+			summary->policies_missing);
 	if (path)
 		print_written(summary, path);
 }
@@ -70,8 +78,24 @@ static void close_signer(struct signer **signer)
 	signer_close(*signer);
 }
 
-int audit_evidence_write(const char *folder, const struct filter *range, const char *path, const char *key)
+/* Without them it proves what it proves. */
+static void add_policies(const char *folder, struct audit_policies *policies, struct evidence_request *request)
 {
+	int error = audit_policies_open(folder, policies);
+
+	if (error) {
+		fprintf(stderr, "usher audit: no policies, as those that were in force are not known: %s/%s: %s\n",
+			folder, REVISIONS_FILE, error == -EBADMSG ? "it is damaged" : strerror(-error));
+		return;
+	}
+	request->policy = audit_policies_text;
+	request->policy_context = policies;
+}
+
+int audit_evidence_write(const char *folder, const struct filter *range, const char *path, const char *key,
+			 const char *state_folder)
+{
+	_cleanup_(audit_policies_close) struct audit_policies policies = {0};
 	_cleanup_(close_signer) struct signer *signer = NULL;
 	_cleanup_(output_discard) struct output output = {0};
 	struct evidence_request request = {.folder = folder,
@@ -88,6 +112,7 @@ int audit_evidence_write(const char *folder, const struct filter *range, const c
 				: error == -EPERM ? "it can be read by others than its owner"
 						  : strerror(-error));
 	request.signer = signer;
+	add_policies(state_folder, &policies, &request);
 	status = output_open(path, &output);
 	if (status)
 		return status;
@@ -117,6 +142,8 @@ static void print_proof(const struct evidence *evidence, const struct verify_sum
 	       summary->last_time);
 	printf("%-12s%" PRIu64 " of the range; in all %" PRIu64 " decisions, %" PRIu64 " operations\n", "records",
 	       evidence->records, summary->decisions, summary->operations);
+	printf("%-12s%zu of %zu that its records name, each with the digest that they have of it\n", "policies",
+	       evidence->policies, evidence->policies_named);
 	printf("%-12s%" PRIu64 " numbers in %" PRIu64 " gaps: decisions that were made and not recorded\n", "lost",
 	       summary->lost, summary->gaps);
 	printf("%-12s%s\n", "beginning",
@@ -155,6 +182,8 @@ static void add_proof(struct json *to, const struct evidence *evidence, const st
 	json_boolean(to, "has_beginning", evidence->has_beginning);
 	json_boolean(to, "has_end", evidence->has_end);
 	json_unsigned(to, "records", evidence->records);
+	json_unsigned(to, "policies", evidence->policies);
+	json_unsigned(to, "policies_named", evidence->policies_named);
 	json_unsigned(to, "lines", summary->lines);
 	json_unsigned(to, "decisions", summary->decisions);
 	json_unsigned(to, "operations", summary->operations);

@@ -6,8 +6,10 @@
 #include "audit/filter.h"
 #include "cli/audit_trust.h"
 
-/* The range of the filter. path: as output_open has it. key: the file of a private key that signs it, or NULL. */
-int audit_evidence_write(const char *folder, const struct filter *range, const char *path, const char *key);
+/* The range of the filter. path: as output_open has it. key: the file of a private key that signs it, or NULL.
+ * state_folder: where the daemon keeps policies. */
+int audit_evidence_write(const char *folder, const struct filter *range, const char *path, const char *key,
+			 const char *state_folder);
 /* Without a key that is trusted, those in the file are. */
 int audit_evidence_verify(const char *path, struct audit_trust *trust);
 

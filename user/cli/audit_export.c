@@ -164,14 +164,16 @@ static bool picks(const struct filter *filter)
 }
 
 static int export_form(const char *folder, const struct filter *filter, const char *name, const char *path,
-		       const char *key)
+		       const char *key, const char *state)
 {
 	if (!strcmp(name, "evidence")) {
 		if (picks(filter))
 			return cli_misuse(
 				"evidence is all of a range, to --since and --until: no other filter goes with it");
-		return audit_evidence_write(folder, filter, path, key);
+		return audit_evidence_write(folder, filter, path, key, state ? state : OPTIONS_STATE_DIR);
 	}
+	if (state)
+		return cli_misuse("--state-dir goes with --format evidence");
 	if (key)
 		return cli_misuse("--sign goes with --format evidence");
 	for (size_t i = 0; i < ARRAY_COUNT(forms); i++)
@@ -186,11 +188,12 @@ int audit_export(int argc, char **argv)
 		{"format", required_argument, NULL, 'f'},
 		{"output", required_argument, NULL, 'O'},
 		{"sign", required_argument, NULL, 'S'},
+		{"state-dir", required_argument, NULL, 'D'},
 		{"dir", required_argument, NULL, 'd'},
 		AUDIT_FILTER_OPTIONS,
 		{0},
 	};
-	const char *folder = AUDIT_DIR, *format = "jsonl", *path = NULL, *key = NULL;
+	const char *folder = AUDIT_DIR, *format = "jsonl", *path = NULL, *key = NULL, *state = NULL;
 	struct filter filter = {0};
 	int letter, status;
 
@@ -205,6 +208,9 @@ int audit_export(int argc, char **argv)
 		case 'S':
 			key = optarg;
 			break;
+		case 'D':
+			state = optarg;
+			break;
 		case 'd':
 			folder = optarg;
 			break;
@@ -217,5 +223,5 @@ int audit_export(int argc, char **argv)
 	status = cli_operands(argc, 1, "export");
 	if (!status)
 		status = audit_filter_check(&filter);
-	return status ? status : export_form(folder, &filter, format, path, key);
+	return status ? status : export_form(folder, &filter, format, path, key, state);
 }

@@ -159,6 +159,7 @@ static const struct verb verbs[] = {
 	 "anywhere\n"
 	 "  --output FILE   whole or not at all; standard output\n"
 	 "  --sign FILE     evidence: a private key that also signs who has made it\n"
+	 "  --state-dir DIR  evidence: where the policies are kept that its records name (" OPTIONS_STATE_DIR ")\n"
 	 "report: who was answered by what under which policy, who was refused and cut off and why, what was changed "
 	 "by "
 	 "whom,\n"

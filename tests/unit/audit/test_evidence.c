@@ -108,7 +108,8 @@ static int end(void **state)
 static int write_range(const char *since, const char *until, const struct signer *signer,
 		       struct evidence_summary *ret_summary)
 {
-	struct evidence_request request = {folder, since, until, signer, BEGINS, "0.1"};
+	struct evidence_request request = {
+		.folder = folder, .since = since, .until = until, .signer = signer, .now = BEGINS, .usher = "0.1"};
 	FILE *file = fopen(path, "w");
 	int error;
 
