@@ -4,35 +4,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/fields.h"
+#include "audit/ocsf_operation.h"
+#include "audit/ocsf_parts.h"
 #include "base/array.h"
-#include "base/clock.h"
-#include "base/moment.h"
 #include "usher/reasons.h"
 
 #define CLASS 4001
-#define CATEGORY 4
 #define TEXT_ROOM 128
 
-/* An identifier of the schema's and its caption. */
-struct caption {
-	unsigned int id;
-	const char *text;
-};
-
-static const struct caption unknown = {0, "Unknown"};
-static const struct caption opened = {1, "Open"}, closed = {2, "Close"}, reset = {3, "Reset"}, failed = {4, "Fail"},
-			    refused = {5, "Refuse"}, traffic = {6, "Traffic"};
-static const struct caption informational = {1, "Informational"}, low = {2, "Low"}, medium = {3, "Medium"};
-static const struct caption allowed = {1, "Allowed"}, denied = {2, "Denied"};
-static const struct caption blocked = {2, "Blocked"}, dropped = {6, "Dropped"}, no_action = {16, "No Action"},
-			    access_revoked = {24, "Access Revoked"};
-static const struct caption success = {1, "Success"}, failure = {2, "Failure"};
+static const struct ocsf_caption_text unknown = {0, "Unknown"};
+static const struct ocsf_caption_text opened = {1, "Open"}, closed = {2, "Close"}, reset = {3, "Reset"},
+				      failed = {4, "Fail"}, refused = {5, "Refuse"}, traffic = {6, "Traffic"};
+static const struct ocsf_caption_text informational = {1, "Informational"}, low = {2, "Low"}, medium = {3, "Medium"};
+static const struct ocsf_caption_text allowed = {1, "Allowed"}, denied = {2, "Denied"};
+static const struct ocsf_caption_text blocked = {2, "Blocked"}, dropped = {6, "Dropped"}, no_action = {16, "No Action"},
+				      access_revoked = {24, "Access Revoked"};
+static const struct ocsf_caption_text success = {1, "Success"}, failure = {2, "Failure"};
 
 /* What a verdict comes to. */
 static const struct outcome {
 	const char *verdict;
-	const struct caption *activity, *severity, *status, *action, *disposition;
+	const struct ocsf_caption_text *activity, *severity, *status, *action, *disposition;
 } outcomes[] = {
 	[USHER_VERDICT_PASS] = {"pass", &traffic, &informational, &success, &allowed, &no_action},
 	[USHER_VERDICT_FORWARD] = {"forward", &traffic, &informational, &success, &allowed, &allowed},
@@ -82,7 +74,7 @@ static const struct outcome *outcome_of(const struct fields *fields)
 	return &no_outcome;
 }
 
-static const struct caption *activity_of(const struct fields *fields, const struct outcome *outcome)
+static const struct ocsf_caption_text *activity_of(const struct fields *fields, const struct outcome *outcome)
 {
 	if (outcome == &outcomes[USHER_VERDICT_FORWARD])
 		for (size_t i = 0; i < ARRAY_COUNT(openings); i++)
@@ -101,35 +93,11 @@ static const char *sentence_of(const struct fields *fields)
 
 /* ---- parts ---------------------------------------------------------------------------------------------------- */
 
-static void add(struct json *to, const char *key, struct line_value value)
-{
-	if (value.at)
-		json_value(to, key, value.at, value.length);
-}
-
-static void add_caption(struct json *to, const char *id, const char *text, const struct caption *caption)
-{
-	json_unsigned(to, id, caption->id);
-	json_string(to, text, caption->text);
-}
-
-/* In ms, as it is in records that we write: 0, or -1. */
-static int time_of(struct line_value value, int64_t *ret_ms)
-{
-	char text[CLOCK_TEXT];
-	int64_t moment;
-
-	if (!value.at || line_text(value, sizeof(text), text) || moment_parse(text, false, &moment))
-		return -1;
-	*ret_ms = moment / CLOCK_MILLISECOND;
-	return 0;
-}
-
 static void add_time(struct json *to, const char *key, struct line_value value)
 {
 	int64_t ms;
 
-	if (!time_of(value, &ms))
+	if (!ocsf_time(value, &ms))
 		json_integer(to, key, ms);
 }
 
@@ -162,8 +130,8 @@ static void add_location(struct json *to, struct line_value region)
 
 static void add_address(struct json *to, const struct fields *fields, enum fields_key key)
 {
-	add(to, "ip", fields_inside(fields, key, "ip"));
-	add(to, "port", fields_inside(fields, key, "port"));
+	ocsf_add(to, "ip", fields_inside(fields, key, "ip"));
+	ocsf_add(to, "port", fields_inside(fields, key, "port"));
 }
 
 /* A client of whom only the network is on record has no address of its own here. False: nothing is on record that tells clients apart. */
@@ -177,9 +145,9 @@ static bool add_client_name(struct json *to, const struct fields *fields)
 	if (bits.at && ip.at && !line_text(ip, sizeof(network), network))
 		json_format(to, "uid", "%s/%.*s", network, (int)bits.length, bits.at);
 	else if (pseudonym.at)
-		add(to, "uid", pseudonym);
+		ocsf_add(to, "uid", pseudonym);
 	else
-		add(to, "ip", ip);
+		ocsf_add(to, "ip", ip);
 	return pseudonym.at || ip.at;
 }
 
@@ -190,7 +158,7 @@ static void add_client(struct json *to, const struct fields *fields)
 	json_object_begin(to, "src_endpoint");
 	if (!add_client_name(to, fields))
 		json_string(to, "name", "unknown");
-	add(to, "port", fields_inside(fields, FIELDS_CLIENT, "port"));
+	ocsf_add(to, "port", fields_inside(fields, FIELDS_CLIENT, "port"));
 	add_location(to, fields->values[FIELDS_CLIENT_REGION]);
 	if (fields->values[FIELDS_NAT].at) {
 		json_object_begin(to, "proxy_endpoint");
@@ -205,7 +173,7 @@ static void add_called(struct json *to, const struct fields *fields)
 {
 	json_object_begin(to, "dst_endpoint");
 	add_address(to, fields, FIELDS_CALLED);
-	add(to, "svc_name", fields->values[FIELDS_SERVICE]);
+	ocsf_add(to, "svc_name", fields->values[FIELDS_SERVICE]);
 	if (!fields->values[FIELDS_CALLED].at && !fields->values[FIELDS_SERVICE].at)
 		json_string(to, "name", "unknown");
 	json_object_end(to);
@@ -218,9 +186,9 @@ static void add_backend(struct json *to, const struct fields *fields)
 	json_object_begin(to, "load_balancer");
 	json_string(to, "name", "usher");
 	json_object_begin(to, "dst_endpoint");
-	add(to, "name", fields->values[FIELDS_BACKEND]);
+	ocsf_add(to, "name", fields->values[FIELDS_BACKEND]);
 	add_address(to, fields, FIELDS_BACKEND_ENDPOINT);
-	add(to, "svc_name", fields->values[FIELDS_TARGET]);
+	ocsf_add(to, "svc_name", fields->values[FIELDS_TARGET]);
 	add_location(to, fields->values[FIELDS_BACKEND_REGION]);
 	json_object_end(to);
 	json_object_end(to);
@@ -235,12 +203,12 @@ static void add_connection(struct json *to, const struct fields *fields)
 	if (!number.at || line_number(number, &protocol) || !protocol)
 		return;
 	json_object_begin(to, "connection_info");
-	add_caption(to, "direction_id", "direction", &unknown);
-	add(to, "protocol_num", number);
-	add(to, "protocol_name", fields_inside(fields, FIELDS_CONNECTION, "protocol_name"));
+	ocsf_add_caption(to, "direction_id", "direction", &unknown);
+	ocsf_add(to, "protocol_num", number);
+	ocsf_add(to, "protocol_name", fields_inside(fields, FIELDS_CONNECTION, "protocol_name"));
 	if (ip.at)
 		json_unsigned(to, "protocol_ver_id", memchr(ip.at, ':', ip.length) ? 6 : 4);
-	add(to, "uid", fields_inside(fields, FIELDS_CONNECTION, "community_uid"));
+	ocsf_add(to, "uid", fields_inside(fields, FIELDS_CONNECTION, "community_uid"));
 	json_object_end(to);
 }
 
@@ -260,8 +228,8 @@ static void add_traffic(struct json *to, const struct fields *fields)
 
 		if (in.at && out.at && !line_number(in, &came) && !line_number(out, &went))
 			json_unsigned(to, parts[i][0], came + went);
-		add(to, parts[i][1], in);
-		add(to, parts[i][2], out);
+		ocsf_add(to, parts[i][1], in);
+		ocsf_add(to, parts[i][2], out);
 	}
 	json_object_end(to);
 }
@@ -272,7 +240,7 @@ static void add_policy(struct json *to, const struct fields *fields)
 
 	if (fields->values[FIELDS_POLICY_DIGEST].at) {
 		json_object_begin(to, "policy");
-		add(to, "uid", fields->values[FIELDS_POLICY_DIGEST]);
+		ocsf_add(to, "uid", fields->values[FIELDS_POLICY_DIGEST]);
 		if (revision.at)
 			json_format(to, "version", "%.*s", (int)revision.length, revision.at);
 		json_boolean(to, "is_applied", true);
@@ -280,7 +248,7 @@ static void add_policy(struct json *to, const struct fields *fields)
 	}
 	if (fields->values[FIELDS_RULE].at) {
 		json_object_begin(to, "firewall_rule");
-		add(to, "uid", fields->values[FIELDS_RULE]);
+		ocsf_add(to, "uid", fields->values[FIELDS_RULE]);
 		json_object_end(to);
 	}
 }
@@ -309,22 +277,15 @@ static void add_uid(struct json *to, const struct fields *fields)
 static void add_metadata(struct json *to, const struct fields *fields, const char *product_version)
 {
 	json_object_begin(to, "metadata");
-	json_string(to, "version", OCSF_VERSION);
-	json_object_begin(to, "product");
-	json_string(to, "name", "usher");
-	json_string(to, "vendor_name", "usher");
-	json_string(to, "version", product_version);
-	json_object_end(to);
+	ocsf_add_source(to, product_version);
 	json_array_begin(to, "profiles");
 	json_string(to, NULL, "security_control");
 	json_string(to, NULL, "load_balancer");
 	json_array_end(to);
-	json_string(to, "log_name", "audit");
-	json_string(to, "log_provider", "usher");
-	add(to, "event_code", fields->values[is_end(fields) ? FIELDS_ENDED : FIELDS_REASON]);
-	add(to, "original_time", fields->values[FIELDS_TIME]);
-	add(to, "sequence", fields->values[FIELDS_SEQUENCE]);
-	add(to, "tenant_uid", fields->values[FIELDS_TENANT]);
+	ocsf_add(to, "event_code", fields->values[is_end(fields) ? FIELDS_ENDED : FIELDS_REASON]);
+	ocsf_add(to, "original_time", fields->values[FIELDS_TIME]);
+	ocsf_add(to, "sequence", fields->values[FIELDS_SEQUENCE]);
+	ocsf_add(to, "tenant_uid", fields->values[FIELDS_TENANT]);
 	add_uid(to, fields);
 	json_object_end(to);
 }
@@ -340,28 +301,17 @@ static void add_unmapped(struct json *to, const struct fields *fields)
 
 	json_object_begin(to, "unmapped");
 	for (size_t i = 0; i < ARRAY_COUNT(others); i++)
-		add(to, others[i].key, fields->values[others[i].field]);
+		ocsf_add(to, others[i].key, fields->values[others[i].field]);
 	if (!is_place(fields->values[FIELDS_CLIENT_REGION]) || !fields->values[FIELDS_CLIENT].at)
-		add(to, "client_region", fields->values[FIELDS_CLIENT_REGION]);
+		ocsf_add(to, "client_region", fields->values[FIELDS_CLIENT_REGION]);
 	if (!is_place(fields->values[FIELDS_BACKEND_REGION]))
-		add(to, "backend_region", fields->values[FIELDS_BACKEND_REGION]);
-	add(to, "client_key", fields_inside(fields, FIELDS_CLIENT, "key"));
-	add(to, "backend_community_uid", fields_inside(fields, FIELDS_CONNECTION, "backend_community_uid"));
+		ocsf_add(to, "backend_region", fields->values[FIELDS_BACKEND_REGION]);
+	ocsf_add(to, "client_key", fields_inside(fields, FIELDS_CLIENT, "key"));
+	ocsf_add(to, "backend_community_uid", fields_inside(fields, FIELDS_CONNECTION, "backend_community_uid"));
 	json_object_end(to);
 }
 
 /* ---- the event ------------------------------------------------------------------------------------------------ */
-
-static void add_class(struct json *to, const struct caption *activity)
-{
-	add_caption(to, "activity_id", "activity_name", activity);
-	json_unsigned(to, "category_uid", CATEGORY);
-	json_string(to, "category_name", "Network Activity");
-	json_unsigned(to, "class_uid", CLASS);
-	json_string(to, "class_name", "Network Activity");
-	json_unsigned(to, "type_uid", CLASS * 100 + activity->id);
-	json_format(to, "type_name", "Network Activity: %s", activity->text);
-}
 
 bool ocsf_event(struct json *to, const char *line, size_t length, const char *product_version)
 {
@@ -371,25 +321,27 @@ bool ocsf_event(struct json *to, const char *line, size_t length, const char *pr
 	int64_t ms;
 
 	fields_read(line, length, &fields);
+	if (fields_is(&fields, FIELDS_TYPE, "operation"))
+		return ocsf_operation(to, line, length, &fields, product_version);
 	if ((!fields_is(&fields, FIELDS_TYPE, "decision") && !is_end(&fields)) ||
-	    time_of(fields.values[FIELDS_TIME], &ms))
+	    ocsf_time(fields.values[FIELDS_TIME], &ms))
 		return false;
 	outcome = outcome_of(&fields);
 	sentence = sentence_of(&fields);
 	json_object_begin(to, NULL);
 	json_integer(to, "time", ms);
-	add_class(to, activity_of(&fields, outcome));
-	add_caption(to, "severity_id", "severity", outcome->severity);
-	add_caption(to, "status_id", "status", outcome->status);
-	add(to, "status_code", fields.values[is_end(&fields) ? FIELDS_ENDED : FIELDS_REASON]);
+	ocsf_add_class(to, CLASS, "Network Activity", "Network Activity", activity_of(&fields, outcome));
+	ocsf_add_caption(to, "severity_id", "severity", outcome->severity);
+	ocsf_add_caption(to, "status_id", "status", outcome->status);
+	ocsf_add(to, "status_code", fields.values[is_end(&fields) ? FIELDS_ENDED : FIELDS_REASON]);
 	if (sentence)
 		json_string(to, "status_detail", sentence);
-	add_caption(to, "action_id", "action", outcome->action);
-	add_caption(to, "disposition_id", "disposition", outcome->disposition);
-	add(to, "count", fields.values[FIELDS_COUNT]);
+	ocsf_add_caption(to, "action_id", "action", outcome->action);
+	ocsf_add_caption(to, "disposition_id", "disposition", outcome->disposition);
+	ocsf_add(to, "count", fields.values[FIELDS_COUNT]);
 	add_time(to, "start_time", fields.values[FIELDS_START_TIME]);
 	add_time(to, "end_time", fields.values[FIELDS_END_TIME]);
-	add(to, "duration", fields.values[FIELDS_DURATION]);
+	ocsf_add(to, "duration", fields.values[FIELDS_DURATION]);
 	add_policy(to, &fields);
 	add_client(to, &fields);
 	add_called(to, &fields);

@@ -18,8 +18,8 @@
  *   start_time, end_time, duration, traffic                        of an end. connection_info.uid: the connection's community id
  *   unmapped      what the schema has no place for: model, version, generation, boot, cpu, ring, regions that are no country, ...
  *
- * direction_id is Unknown: whether a client is inside or outside of somebody's network is nothing that usher knows. Other records
- * are no network activity, and have no event here.
+ * direction_id is Unknown: whether a client is inside or outside of somebody's network is nothing that usher knows. Operations
+ * are of another class (ocsf_operation.h). Gaps and what the log says of itself have no event: there is none of a class for what was not recorded.
  */
 #ifndef USHER_AUDIT_OCSF_H
 #define USHER_AUDIT_OCSF_H

@@ -107,8 +107,8 @@ static void say(const struct export *export)
 
 	if (export->operations || export->gaps || export->other)
 		fprintf(stderr,
-			"usher audit: left out, as they are no network activity: %" PRIu64 " operations, %" PRIu64
-			" gaps (%" PRIu64 " decisions that were not recorded), %" PRIu64
+			"usher audit: left out, as there is no class of events for them: %" PRIu64
+			" operations, %" PRIu64 " gaps (%" PRIu64 " decisions that were not recorded), %" PRIu64
 			" others: --format jsonl and csv have them\n",
 			export->operations, export->gaps, export->lost, export->other);
 	if (!export->output.path)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What release 1.3.0 of the Open Cybersecurity Schema Framework (github.com/ocsf/ocsf-schema) says of class 4001, Network Activity, with
- * the profiles security_control and load_balancer: names, types and requirements of the attributes of the event and of the objects that
+ * the profiles security_control and load_balancer, and of class 3004, Entity Management: names, types and requirements of the attributes of the event and of the objects that
  * usher uses in it, and identifiers with their captions. Facts, noted down from the published schema; of deep objects that usher does not use
  * (tls, proxy, malware, ...) only the names.
  */
@@ -58,6 +58,12 @@ static const struct ocsf_caption dispositions[] = {{0, "Unknown"},
 						   {0, NULL}};
 static const struct ocsf_caption directions[] = {{0, "Unknown"}, {1, "Inbound"}, {2, "Outbound"},
 						 {3, "Lateral"}, {99, "Other"},	 {0, NULL}};
+static const struct ocsf_caption management_activities[] = {
+	{0, "Unknown"},	 {1, "Create"},	  {2, "Read"},	 {3, "Update"},	 {4, "Delete"},	   {5, "Move"},
+	{6, "Enroll"},	 {7, "Unenroll"}, {8, "Enable"}, {9, "Disable"}, {10, "Activate"}, {11, "Deactivate"},
+	{12, "Suspend"}, {13, "Resume"},  {99, "Other"}, {0, NULL}};
+static const struct ocsf_caption management_category[] = {{3, "Identity & Access Management"}, {0, NULL}};
+static const struct ocsf_caption management_class[] = {{3004, "Entity Management"}, {0, NULL}};
 /* Without captions in the event. */
 static const struct ocsf_caption category[] = {{4, "Network Activity"}, {0, NULL}};
 static const struct ocsf_caption class[] = {{4001, "Network Activity"}, {0, NULL}};
@@ -73,6 +79,7 @@ struct ocsf_attribute {
 };
 
 #define EVENT "network_activity"
+#define MANAGEMENT "entity_management"
 static const struct ocsf_attribute attributes[] = {
 	/* classification, occurrence, base event */
 	{EVENT, "activity_id", INTEGER, true, NULL, activities, "activity_name"},
@@ -123,6 +130,56 @@ static const struct ocsf_attribute attributes[] = {
 	{EVENT, "malware", UNUSED, false, NULL, NULL, NULL},
 	/* profile load_balancer */
 	{EVENT, "load_balancer", OBJECT, false, "load_balancer", NULL, NULL},
+
+	{MANAGEMENT, "activity_id", INTEGER, true, NULL, management_activities, "activity_name"},
+	{MANAGEMENT, "activity_name", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "category_uid", INTEGER, true, NULL, management_category, "category_name"},
+	{MANAGEMENT, "category_name", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "class_uid", INTEGER, true, NULL, management_class, "class_name"},
+	{MANAGEMENT, "class_name", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "type_uid", LONG, true, NULL, NULL, NULL},
+	{MANAGEMENT, "type_name", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "time", TIMESTAMP, true, NULL, NULL, NULL},
+	{MANAGEMENT, "timezone_offset", INTEGER, false, NULL, NULL, NULL},
+	{MANAGEMENT, "start_time", TIMESTAMP, false, NULL, NULL, NULL},
+	{MANAGEMENT, "end_time", TIMESTAMP, false, NULL, NULL, NULL},
+	{MANAGEMENT, "duration", INTEGER, false, NULL, NULL, NULL},
+	{MANAGEMENT, "count", INTEGER, false, NULL, NULL, NULL},
+	{MANAGEMENT, "severity_id", INTEGER, true, NULL, severities, "severity"},
+	{MANAGEMENT, "severity", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "status_id", INTEGER, false, NULL, statuses, "status"},
+	{MANAGEMENT, "status", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "status_code", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "status_detail", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "message", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "raw_data", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "metadata", OBJECT, true, "metadata", NULL, NULL},
+	{MANAGEMENT, "unmapped", OBJECT, false, "object", NULL, NULL},
+	{MANAGEMENT, "enrichments", UNUSED, false, NULL, NULL, NULL},
+	{MANAGEMENT, "observables", UNUSED, false, NULL, NULL, NULL},
+	/* identity and access management */
+	{MANAGEMENT, "src_endpoint", OBJECT, false, "network_endpoint", NULL, NULL},
+	{MANAGEMENT, "http_request", UNUSED, false, NULL, NULL, NULL},
+	{MANAGEMENT, "actor", OBJECT, false, "actor", NULL, NULL},
+	{MANAGEMENT, "comment", STRING, false, NULL, NULL, NULL},
+	{MANAGEMENT, "entity", OBJECT, true, "managed_entity", NULL, NULL},
+	{MANAGEMENT, "entity_result", OBJECT, false, "managed_entity", NULL, NULL},
+
+	{"managed_entity", "name", STRING, false, NULL, NULL, NULL},
+	{"managed_entity", "uid", STRING, false, NULL, NULL, NULL},
+	{"managed_entity", "type", STRING, false, NULL, NULL, NULL},
+	{"managed_entity", "version", STRING, false, NULL, NULL, NULL},
+	{"managed_entity", "data", OBJECT, false, "object", NULL, NULL},
+	{"actor", "user", OBJECT, false, "user", NULL, NULL},
+	{"actor", "process", OBJECT, false, "process", NULL, NULL},
+	{"actor", "app_name", STRING, false, NULL, NULL, NULL},
+	{"actor", "app_uid", STRING, false, NULL, NULL, NULL},
+	{"user", "name", STRING, false, NULL, NULL, NULL},
+	{"user", "uid", STRING, false, NULL, NULL, NULL},
+	{"user", "domain", STRING, false, NULL, NULL, NULL},
+	{"process", "pid", INTEGER, false, NULL, NULL, NULL},
+	{"process", "uid", STRING, false, NULL, NULL, NULL},
+	{"process", "name", STRING, false, NULL, NULL, NULL},
 
 	{"metadata", "version", STRING, true, NULL, NULL, NULL},
 	{"metadata", "product", OBJECT, true, "product", NULL, NULL},
@@ -226,6 +283,10 @@ static const struct {
 	{"network_endpoint",
 	 {"ip", "uid", "name", "hostname", "svc_name", "instance_uid", "interface_uid", "interface_name"}},
 	{"product", {"name", "uid"}},
+	{"managed_entity", {"name", "uid"}},
+	{"actor", {"process", "user", "invoked_by", "session", "app_name", "app_uid"}},
+	{"user", {"account", "name", "uid"}},
+	{"process", {"pid", "uid"}},
 	{"policy", {"name", "uid"}},
 	{"firewall_rule", {"name", "uid"}},
 	{"load_balancer", {"name", "uid"}},

@@ -141,13 +141,14 @@ static int64_t integer(struct json_object *object, const char *key)
 
 static bool is_event(struct json_object *event)
 {
+	bool management = integer(event, "class_uid") == 3004;
 	char name[64];
 
-	if (!conforms(event, EVENT))
+	if (!conforms(event, management ? MANAGEMENT : EVENT))
 		return false;
 	if (integer(event, "type_uid") != integer(event, "class_uid") * 100 + integer(event, "activity_id"))
 		return refuse("type_uid is %lld", (long long)integer(event, "type_uid"));
-	snprintf(name, sizeof(name), "Network Activity: %s",
+	snprintf(name, sizeof(name), "%s: %s", management ? "Entity Management" : "Network Activity",
 		 json_object_get_string(json_object_object_get(event, "activity_name")));
 	if (strcmp(name, json_object_get_string(json_object_object_get(event, "type_name"))) != 0)
 		return refuse("type_name is not %s", name);
@@ -413,12 +414,88 @@ static void an_end_has_its_figures(void **state)
 	}
 }
 
+static void an_operation_is_management_of_what_it_changes(void **state)
+{
+	static const struct {
+		const char *activity, *key, *value, *what, *type, *name, *severity, *status;
+	} expected[] = {
+		{"apply", "file", "p.json", "Update", "policy", "p.json", "Informational", "Success"},
+		{"policy-refused", "file", "p.json", "Update", "policy", "p.json", "Low", "Failure"},
+		{"policy-deleted", NULL, NULL, "Delete", "policy", "usher", "Informational", "Success"},
+		{"quarantine", "backend", "fra-1", "Suspend", "backend", "fra-1", "Medium", "Success"},
+		{"quarantine", "model", "scorer", "Suspend", "model version", "scorer", "Medium", "Success"},
+		{"release", "backend", "fra-1", "Resume", "backend", "fra-1", "Informational", "Success"},
+		{"drain", "backend", "fra-1", "Deactivate", "backend", "fra-1", "Informational", "Success"},
+		{"undrain", "backend", "fra-1", "Activate", "backend", "fra-1", "Informational", "Success"},
+		{"gate", "gate", "four-fifths", "Update", "gate", "four-fifths", "Informational", "Success"},
+		{"rollout", "rollout", "r", "Update", "rollout", "r", "Informational", "Success"},
+		{"stop", "interface", "eth0", "Deactivate", "daemon", "eth0", "Informational", "Success"},
+		{"key-rotated", "new_key", "abcd", "Update", "signing key", "abcd", "Informational", "Success"},
+		{"segment-deleted", "name", "usher-1", "Delete", "log segment", "usher-1", "Informational", "Success"},
+		{"segment-lost", "name", "usher-1", "Delete", "log segment", "usher-1", "High", "Success"},
+		{"log-mended", NULL, NULL, "Update", "audit log", "usher", "Medium", "Success"},
+		{"of-next-year", "backend", "fra-1", "Other", "usher", "usher", "Informational", "Success"},
+	};
+	static const struct record_actor actor = {.uid = 1000, .user = "ada", .pid = 4711};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_COUNT(expected); i++) {
+		const char *key = expected[i / 2].key, *value = expected[i / 2].value;
+		struct json line = {0};
+		struct json_object *made;
+
+		record_operation(&line, &stamp, expected[i / 2].activity, i % 2 ? &actor : NULL);
+		if (key)
+			json_string(&line, key, value);
+		json_string(&line, "why", "ticket \"7\"");
+		json_string(&line, "policy_digest", "d16e57");
+		json_unsigned(&line, "policy_revision", 42);
+		json_string(&line, "version", "3.1.0");
+		record_operation_end(&line);
+		made = event_of_line(&line);
+		assert_int_equal(integer(made, "class_uid"), 3004);
+		assert_int_equal(integer(made, "time"), 1767225600123);
+		assert_string_equal(text_at(made, "/activity_name"), expected[i / 2].what);
+		assert_string_equal(text_at(made, "/severity"), expected[i / 2].severity);
+		assert_string_equal(text_at(made, "/status"), expected[i / 2].status);
+		if (strcmp(expected[i / 2].type, "daemon") != 0) { /* with a policy, a start is that policy's */
+			assert_string_equal(text_at(made, "/entity/type"), expected[i / 2].type);
+			assert_string_equal(text_at(made, "/entity/name"), expected[i / 2].name);
+		}
+		if (!strcmp(expected[i / 2].type, "policy")) {
+			assert_string_equal(text_at(made, "/entity/uid"), "d16e57");
+			assert_string_equal(text_at(made, "/entity/version"), "42");
+		}
+		if (!strcmp(expected[i / 2].type, "model version"))
+			assert_string_equal(text_at(made, "/entity/version"), "3.1.0");
+		assert_string_equal(text_at(made, "/comment"), "ticket \"7\"");
+		assert_string_equal(text_at(made, "/metadata/event_code"), expected[i / 2].activity);
+		assert_string_equal(text_at(made, "/unmapped/policy_digest"), "d16e57");
+		assert_null(text_at(made, "/unmapped/why"));
+		if (key)
+			assert_string_equal(json_object_get_string(json_object_object_get(
+						    json_object_object_get(made, "unmapped"), key)),
+					    value);
+		if (i % 2) {
+			assert_string_equal(text_at(made, "/actor/user/name"), "ada");
+			assert_string_equal(text_at(made, "/actor/user/uid"), "1000");
+			assert_string_equal(text_at(made, "/actor/process/pid"), "4711");
+		} else {
+			assert_string_equal(text_at(made, "/actor/app_name"), "usher");
+		}
+		json_object_put(made);
+		json_free(&line);
+	}
+}
+
 static void other_records_are_none(void **state)
 {
-	static const char *const lines[] = {
-		"{\"time\":\"2026-01-01T00:00:00.000Z\",\"type\":\"operation\",\"activity\":\"apply\"}",
-		"{\"time\":\"2026-01-01T00:00:00.000Z\",\"type\":\"gap\"}", "{\"type\":\"decision\"}",
-		"{\"time\":\"yesterday\",\"type\":\"decision\"}", "{}"};
+	static const char *const lines[] = {"{\"time\":\"2026-01-01T00:00:00.000Z\",\"type\":\"operation\"}",
+					    "{\"type\":\"operation\",\"activity\":\"apply\"}",
+					    "{\"time\":\"2026-01-01T00:00:00.000Z\",\"type\":\"gap\"}",
+					    "{\"type\":\"decision\"}",
+					    "{\"time\":\"yesterday\",\"type\":\"decision\"}",
+					    "{}"};
 	struct json text = {0};
 
 	(void)state;
@@ -485,6 +562,7 @@ int main(void)
 		cmocka_unit_test(a_decision_says_what_it_is),
 		cmocka_unit_test(a_client_by_network_or_pseudonym_has_no_address),
 		cmocka_unit_test(an_end_has_its_figures),
+		cmocka_unit_test(an_operation_is_management_of_what_it_changes),
 		cmocka_unit_test(other_records_are_none),
 		cmocka_unit_test(the_check_can_fail),
 	};
