@@ -78,20 +78,6 @@ static void close_signer(struct signer **signer)
 	signer_close(*signer);
 }
 
-/* Without them it proves what it proves. */
-static void add_policies(const char *folder, struct audit_policies *policies, struct evidence_request *request)
-{
-	int error = audit_policies_open(folder, policies);
-
-	if (error) {
-		fprintf(stderr, "usher audit: no policies, as those that were in force are not known: %s/%s: %s\n",
-			folder, REVISIONS_FILE, error == -EBADMSG ? "it is damaged" : strerror(-error));
-		return;
-	}
-	request->policy = audit_policies_text;
-	request->policy_context = policies;
-}
-
 int audit_evidence_write(const char *folder, const struct filter *range, const char *path, const char *key,
 			 const char *state_folder)
 {
@@ -104,7 +90,7 @@ int audit_evidence_write(const char *folder, const struct filter *range, const c
 					   .now = clock_realtime(),
 					   .usher = USHER_VERSION};
 	struct evidence_summary summary;
-	int error = key ? signer_read(key, &signer) : 0, status;
+	int error = key ? signer_read(key, &signer) : 0, status, unknown;
 
 	if (error)
 		return cli_fail(CLI_SYSTEM, "%s: %s", key,
@@ -112,7 +98,10 @@ int audit_evidence_write(const char *folder, const struct filter *range, const c
 				: error == -EPERM ? "it can be read by others than its owner"
 						  : strerror(-error));
 	request.signer = signer;
-	add_policies(state_folder, &policies, &request);
+	unknown = audit_policies_open(state_folder, &policies);
+	if (!unknown)
+		request.policy = audit_policies_text;
+	request.policy_context = &policies;
 	status = output_open(path, &output);
 	if (status)
 		return status;
@@ -120,6 +109,10 @@ int audit_evidence_write(const char *folder, const struct filter *range, const c
 	if (error)
 		return cli_fail(error == -ENODATA ? CLI_NO : CLI_SYSTEM, "%s: %s", folder, explain(error));
 	status = output_finish(&output);
+	/* Without policies it proves what it proves. */
+	if (!status && unknown && summary.policies_missing)
+		fprintf(stderr, "usher audit: the policies that were in force are not known: %s/%s: %s\n", state_folder,
+			REVISIONS_FILE, unknown == -EBADMSG ? "it is damaged" : strerror(-unknown));
 	if (!status)
 		say(&summary, range->until, output.path);
 	return status;

@@ -24,7 +24,7 @@ struct export
 {
 	struct output output;
 	struct json text;
-	uint64_t written, events, operations, gaps, lost, other; /* others than `written` have no place in the form */
+	uint64_t written, gaps, lost, other; /* others than `written` have no place in the form */
 };
 
 static void release(struct export *export)
@@ -68,9 +68,7 @@ static void leave_out(struct export *export, const char *line, size_t length)
 	struct fields fields;
 
 	fields_read(line, length, &fields);
-	if (fields_is(&fields, FIELDS_TYPE, "operation")) {
-		export->operations++;
-	} else if (fields_is(&fields, FIELDS_TYPE, "gap")) {
+	if (fields_is(&fields, FIELDS_TYPE, "gap")) {
 		export->gaps++;
 		export->lost += fields_number(&fields, FIELDS_COUNT);
 	} else {
@@ -105,12 +103,11 @@ static void say(const struct export *export)
 {
 	struct json to = {0};
 
-	if (export->operations || export->gaps || export->other)
+	if (export->gaps || export->other)
 		fprintf(stderr,
-			"usher audit: left out, as there is no class of events for them: %" PRIu64
-			" operations, %" PRIu64 " gaps (%" PRIu64 " decisions that were not recorded), %" PRIu64
-			" others: --format jsonl and csv have them\n",
-			export->operations, export->gaps, export->lost, export->other);
+			"usher audit: left out, as there is no class of events for them: %" PRIu64 " gaps (%" PRIu64
+			" decisions that were not recorded), %" PRIu64 " others: --format jsonl and csv have them\n",
+			export->gaps, export->lost, export->other);
 	if (!export->output.path)
 		return;
 	if (!cli_json) {
@@ -120,7 +117,7 @@ static void say(const struct export *export)
 	json_object_begin(&to, NULL);
 	json_string(&to, "file", export->output.path);
 	json_unsigned(&to, "records", export->written);
-	json_unsigned(&to, "left_out", export->operations + export->gaps + export->other);
+	json_unsigned(&to, "left_out", export->gaps + export->other);
 	json_object_end(&to);
 	json_newline(&to);
 	fwrite(to.bytes, 1, to.length, stdout);
