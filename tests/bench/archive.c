@@ -389,5 +389,5 @@ int main(int argc, char **argv)
 	       missed);
 	if (keep)
 		printf("%s\n", folder);
-	return keep ? missed > 0 : system(command) || missed;
+	return keep ? 0 : system(command);
 }
