@@ -7,6 +7,7 @@
 #include "audit/chain.h"
 #include "audit/head.h"
 #include "audit/segment.h"
+#include "base/cleanup.h"
 
 bool hole_is_unsynced(const char *folder, const char *log, uint64_t seal, uint32_t segment)
 {
