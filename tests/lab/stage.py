@@ -123,10 +123,10 @@ class Stage:
         path.write_text(policy if isinstance(policy, str) else json.dumps(policy, indent=1))
         return path
 
-    def usher(self, *words, check=True):
+    def usher(self, *words, check=True, timeout=60):
         """usher WORDS...: the finished process; check: must exit with 0."""
         done = subprocess.run([BUILD / "usher", "-s", self.socket, *map(str, words)], capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=timeout, check=False)
         if check and done.returncode != 0:
             raise RuntimeError(f"usher {' '.join(map(str, words))}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done
