@@ -17,11 +17,11 @@
 #include "audit/signer.h"
 #include "policy/bundle.h"
 #include "policy/statement.h"
+#include "scratch.h"
 
 enum { ANNA, BEN, CARL, MALLORY, PEOPLE };
 static const char *const names[PEOPLE] = {"anna", "ben", "carl", "mallory"};
 static struct signer *signers[PEOPLE];
-static char folder[64];
 
 static const char document[] = "{\"apiVersion\": \"usher/v1\"}\n", other[] = "{\"apiVersion\":  \"usher/v1\"}\n";
 
@@ -52,8 +52,7 @@ static int begin(void **state)
 	char path[160];
 
 	(void)state;
-	strcpy(folder, "/tmp/usher-approvers-XXXXXX");
-	assert_non_null(mkdtemp(folder));
+	assert_int_equal(scratch_make("approvers"), 0);
 	for (int who = 0; who < PEOPLE; who++)
 		make(who);
 	path_of("mallory.pem", path); /* nobody's friend */
@@ -62,13 +61,10 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	for (int who = 0; who < PEOPLE; who++)
 		signer_close(signers[who]);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static struct approvers *opened(uint32_t needed)

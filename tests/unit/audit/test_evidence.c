@@ -17,6 +17,7 @@
 #include "audit/ledger.h"
 #include "audit/query.h"
 #include "base/array.h"
+#include "scratch.h"
 
 #define SEGMENTS 4
 #define BATCHES 30
@@ -25,7 +26,7 @@
 #define RANGES 150
 #define EDITS 2000
 
-static char folder[64], key_path[96], path[96], edited_path[96];
+static char key_path[96], path[96], edited_path[96];
 static uint64_t seed = 0x5eed;
 static char findings[4096];
 static size_t found_count;
@@ -66,8 +67,7 @@ static int begin(void **state)
 	uint64_t sequence = 0;
 
 	(void)state;
-	strcpy(folder, "/tmp/usher-evidence-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("evidence"))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	snprintf(path, sizeof(path), "%s/evidence", folder);
@@ -96,11 +96,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 /* ---- making and judging it -------------------------------------------------------------------------------------- */

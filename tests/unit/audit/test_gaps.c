@@ -12,28 +12,24 @@
 
 #include "audit/chain.h"
 #include "base/cleanup.h"
+#include "scratch.h"
 
 #define CPUS 4
 #define BOOT 0x1234abcdULL
 
-static char folder[64];
 static struct gaps *gaps;
 
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-gaps-XXXXXX");
-	return mkdtemp(folder) && !gaps_new(CPUS, &gaps) ? 0 : -1;
+	return !scratch_make("gaps") && !gaps_new(CPUS, &gaps) ? 0 : -1;
 }
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	gaps_free(gaps);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static void test_every_missing_number_is_in_one_gap(void **state)

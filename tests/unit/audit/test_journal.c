@@ -12,12 +12,12 @@
 #include "base/array.h"
 #include "kernel/counters.h"
 #include "kernel/events.h"
+#include "scratch.h"
 
 /* The kernel never fills a ring to its last byte: kernel/bpf/ringbuf.c. */
 #define RING_RECORDS ((USHER_EVENT_RING_BYTES - 1) / (sizeof(struct usher_event) + 8))
 
 static struct host host;
-static char folder[64];
 static uint64_t revocations;
 static enum outbox_sync sync_when;
 static uint64_t unsynced_max;
@@ -27,8 +27,7 @@ static char witness[96];
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-journal-XXXXXX");
-	assert_non_null(mkdtemp(folder));
+	assert_int_equal(scratch_make("journal"), 0);
 	revocations = 0;
 	sync_when = OUTBOX_SYNC_SECOND;
 	disk_fails = disk_hangs = false;
@@ -40,12 +39,9 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	host_close(&host);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 /* In the place of the C library's: how often something was to be brought to the disk, and whether that succeeds. */

@@ -22,12 +22,13 @@
 #include "audit/query.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
+#include "scratch.h"
 
 #define BATCHES 60
 #define LINES 5
 #define BOOT 0x1234
 
-static char folder[64], key_path[96];
+static char key_path[96];
 static struct record_stamp stamp;
 static struct clock_times times;
 static char findings[8192];
@@ -36,8 +37,7 @@ static atomic_bool never;
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-keeper-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("keeper"))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	times = (struct clock_times){.monotonic = CLOCK_SECOND, .realtime = 1767225600 * CLOCK_SECOND};
@@ -48,12 +48,9 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	clock_fake(NULL);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static void pass(int64_t seconds)

@@ -23,6 +23,7 @@
 #include "base/array.h"
 #include "base/moment.h"
 #include "cli/field.h"
+#include "scratch.h"
 
 #define SEGMENTS 8
 #define BATCHES 12
@@ -30,7 +31,7 @@
 #define FILTERS 800
 #define BEGINS (1767225600 * CLOCK_SECOND)
 
-static char folder[64], key_path[96];
+static char key_path[96];
 static uint64_t seed = 0x5eed;
 
 static unsigned int below(unsigned int count)
@@ -56,8 +57,7 @@ static const char *word(void)
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-query-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("query"))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	return 0;
@@ -65,11 +65,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 /* ---- a random log --------------------------------------------------------------------------------------------- */

@@ -19,8 +19,7 @@
 
 #include "audit/segment.h"
 #include "base/clock.h"
-
-static char folder[64];
+#include "scratch.h"
 
 /* In the place of the C library's: what was brought to the disk, and what happens while a file is read. */
 static struct stat synced[16];
@@ -50,18 +49,14 @@ ssize_t pread(int file, void *to, size_t length, off_t at)
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-store-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
+	return scratch_make("store");
 }
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	clock_fake(NULL);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static struct store *opened(size_t *ret_torn)
@@ -376,7 +371,7 @@ static void test_what_is_deleted_is_begun_anew(void **state)
 {
 	struct store *store = opened(NULL), *second = NULL;
 	struct problem problem = {0};
-	char away[80], command[128];
+	char away[80];
 	size_t torn;
 
 	(void)state;
@@ -392,8 +387,7 @@ static void test_what_is_deleted_is_begun_anew(void **state)
 	assert_int_equal(unlink(store_path(store)), 0);
 	assert_int_equal(store_begin(store), 0);
 	append(store, "{\"two\":2}\n");
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(scratch_remove(), 0);
 	assert_int_equal(store_append(store, "{\"three\":3}\n", 12), -EIDRM);
 	assert_int_equal(store_begin(store), 0);
 	append(store, "{\"three\":3}\n");

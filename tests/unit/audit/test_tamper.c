@@ -23,12 +23,13 @@
 #include "audit/ledger.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
+#include "scratch.h"
 
 #define BATCH 100
 #define SEGMENT_BYTES (1u << 20)
 #define CHECKPOINT_BATCHES 20
 
-static char folder[64], key_path[96];
+static char key_path[96];
 static struct signer_key *own;
 static struct chain_checkpoint head;
 static struct segments segments;
@@ -104,8 +105,7 @@ static int begin(void **state)
 	char path[256];
 
 	(void)state;
-	strcpy(folder, "/tmp/usher-tamper-XXXXXX");
-	assert_non_null(mkdtemp(folder));
+	assert_int_equal(scratch_make("tamper"), 0);
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	assert_int_equal(ledger_open(folder, key_path, &stamp, &problem, &ledger, &found), 0);
 	ledger_limit(ledger, &(struct store_limits){.bytes = SEGMENT_BYTES, .age = 86400 * CLOCK_SECOND});
@@ -129,13 +129,10 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	segments_free(&segments);
 	signer_key_free(own);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 /* ---- what is found ------------------------------------------------------------------------------------------- */

@@ -15,17 +15,17 @@
 #include <cmocka.h>
 
 #include "base/address.h"
+#include "scratch.h"
 
 #define NOW 1767225600
 #define DAY 86400
 
-static char folder[64], path[96];
+static char path[96];
 
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-veil-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("veil"))
 		return -1;
 	snprintf(path, sizeof(path), "%s/client-keys", folder);
 	return 0;
@@ -33,11 +33,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static struct veil *opened(void)

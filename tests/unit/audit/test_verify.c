@@ -20,19 +20,19 @@
 #include "audit/ledger.h"
 #include "audit/segment.h"
 #include "base/array.h"
+#include "scratch.h"
 
 #define BATCHES 40
 #define LINES 5
 
-static char folder[64], key_path[96];
+static char key_path[96];
 static const struct record_stamp stamp = {.realtime = 1767225600 * CLOCK_SECOND, .boot_id = 0x1234};
 static char findings[8192];
 
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-verify-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("verify"))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	return 0;
@@ -40,11 +40,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------- */
@@ -471,7 +468,7 @@ static void a_hole_is_named_and_the_log_goes_on(void **state)
 {
 	struct ledger *ledger = opened(NULL);
 	struct verify_summary summary;
-	char path[512], command[128];
+	char path[512];
 
 	(void)state;
 	append(ledger, 0);
@@ -496,13 +493,11 @@ static void a_hole_is_named_and_the_log_goes_on(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
 	assert_int_equal(ledger_lost(ledger), 2);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(scratch_remove(), 0);
 	ledger_close(ledger, &stamp); /* with the key gone, it can still sign */
 	ledger = opened(NULL);
 	append(ledger, 5 * LINES);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(scratch_remove(), 0);
 	append(ledger, 6 * LINES);
 	assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
 	assert_int_equal(ledger_sync(ledger), 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A witness gets each checkpoint, holds up nobody, and says when it cannot be written. */
 #include "audit/witness.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 
 #include <cmocka.h>
 
-static char folder[64], path[96];
+static char path[96];
 static atomic_bool hangs;
 
 /* In the place of the C library's. */
@@ -33,8 +34,7 @@ int fsync(int file)
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-witness-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("witness"))
 		return -1;
 	snprintf(path, sizeof(path), "%s/witness", folder);
 	return 0;
@@ -42,11 +42,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static void give(struct witness *witness, int number)
