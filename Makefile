@@ -7,6 +7,8 @@ CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= bpftool
 B := build
+# What make itself calls make for is made on all processors, unless it was told how many.
+AT_ONCE = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 LIBS := libbpf libxdp libnl-3.0 libnl-route-3.0 json-c libssl libcrypto libcurl libmicrohttpd libcap-ng libseccomp libmaxminddb libcares libzstd rdkafka
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
@@ -137,17 +139,17 @@ benches: all $(BENCHES) $(BENCH_PROGRAMS) $(PATH_PROGRAMS)
 
 demo: ## tell the story on a laboratory of network namespaces (root; KEEP=1 leaves it running)
 	@scripts/packages build lab
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s $(AT_ONCE) all
 	@KEEP=$(KEEP) scripts/demo
 
 test: ## unit, packet-vector, differential and laboratory tests (root)
 	@scripts/packages build lab test bench
-	@$(MAKE) --no-print-directory -s tests
+	@$(MAKE) --no-print-directory -s $(AT_ONCE) tests
 	@tests/run $(SUITES)
 
 test-kernels: ## kernels (Debian's 6.1 and 6.12 in QEMU, the host's) x compilers (clang 14, 16, 19): root
 	@scripts/packages build test vm
-	@$(MAKE) --no-print-directory -s tests kernels-objects
+	@$(MAKE) --no-print-directory -s $(AT_ONCE) tests kernels-objects
 	@tests/run vm
 
 # The parser that packets meet, and the one that the model has of its own. Packets are not aligned, and need not be.
@@ -192,17 +194,17 @@ fuzzers: $(FUZZERS) $(SWEEPERS)
 
 test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, MODEL_PACKETS=10000; root)
 	@scripts/packages build test
-	@$(MAKE) --no-print-directory -s $(B)/tests/model.test
+	@$(MAKE) --no-print-directory -s $(AT_ONCE) $(B)/tests/model.test
 	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
 fuzz: ## the parsers of packets, metrics pages, Prometheus' replies and members of pools, and checksums, under libFuzzer and sanitizers: 10^8 executions each, those of pages and replies after ten minutes that are steered (FUZZ_SECONDS=60: a minute each)
 	@scripts/packages build fuzz
-	@$(MAKE) --no-print-directory -s fuzzers
+	@$(MAKE) --no-print-directory -s $(AT_ONCE) fuzzers
 	@tests/fuzz/run
 
 bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 minutes)
 	@scripts/packages build bench
-	@$(MAKE) --no-print-directory -s benches
+	@$(MAKE) --no-print-directory -s $(AT_ONCE) benches
 	@for bench in $(if $(QUICK),,$(BENCHES)); do echo "$$(basename $$bench .bench):"; $$bench; done
 	@mkdir -p tests/bench/results
 	@$(if $(QUICK),$(B)/tests/bench/archive.bench --quick)
@@ -213,7 +215,7 @@ bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 min
 
 lint: ## format, static analysis, include order
 	@scripts/packages build test lint
-	@$(MAKE) --no-print-directory -s linted
+	@$(MAKE) --no-print-directory -s $(AT_ONCE) linted
 
 # Apart from lint, because its flags are known only when the packages are there.
 linted: $(B)/usher.skel.h $(B)/dispatcher.skel.h $(TEST_SKELETONS)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Probes by HTTP and HTTPS, of servers that are good, bad and hostile: which verdict, for which cause, and at what cost. */
+/* Runs alone: it looks at how long that takes. */
 #include "edge/probe.h"
 
 #include <errno.h>
