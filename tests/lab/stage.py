@@ -159,6 +159,14 @@ class Stage:
         self.processes.append(process)
         return process
 
+    def flood(self, node, first, sources, address=VIP4, connections=4096):
+        """SYNs from so many addresses from `first` on, of so many connections, until it is terminated; then it prints how many."""
+        mac = self.in_node("gw", "cat", "/sys/class/net/eth0/address").stdout.strip()
+        words = (LAB, "exec", node, sys.executable, "-B", ROOT / "scripts" / "lab.d" / "flood.py", "eth0", mac, first, sources, address, "443", connections)
+        process = subprocess.Popen([str(word) for word in words], env=self.environment, stdout=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        return process
+
     @staticmethod
     def result(process, seconds=120):
         return json.loads(process.communicate(timeout=seconds)[0])
