@@ -97,7 +97,7 @@ class Stage:
         self.processes.append(self.daemon)
         if not wait:
             return
-        ready = eventually(lambda: self.daemon.poll() is not None or self.status().get("generation"), 20)
+        ready = eventually(lambda: self.daemon.poll() is not None or self.status().get("generation"), 60)
         if not ready or self.daemon.poll() is not None:
             raise RuntimeError(f"usherd did not start:\n{self.log()[-3000:]}")
 
@@ -106,7 +106,7 @@ class Stage:
         def healthy():
             backends = self.show("backends")
             return backends and all(backend["reason"] is None for backend in backends)
-        if not eventually(healthy, 15):
+        if not eventually(healthy, 60):
             raise RuntimeError(f"backends do not become ready: {self.show('backends')}")
 
     def kill_daemon(self, number=signal.SIGKILL):
