@@ -10,6 +10,7 @@
  * Grace periods are expedited meanwhile: on two CPUs that do nothing but send, an ordinary one takes 100 ms, and the test would
  * see ten publishes a second instead of a thousand.
  */
+// Runs alone: it sends on every CPU, and has the whole host expedite its grace periods.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -4,6 +4,7 @@
  * its business on the other. It must lose no open flow, no handshake, no record and no new connection; and what became of the
  * flood must be on record to the last packet, in few records.
  */
+// Runs alone: it keeps every CPU busy, and none of what passes beside the flood may be late.
 #include <stdint.h>
 
 static uint32_t flow_lines, half_open_max; /* of the scene */

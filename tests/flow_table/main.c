@@ -3,6 +3,7 @@
  * The flow table under two CPUs: no value torn, no key twice, no insert lost; refusals at the rated load; the cap of half-open
  * flows. FLOW_TABLE_OPERATIONS says how many operations (100 million).
  */
+// Runs alone: it keeps every CPU busy.
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
