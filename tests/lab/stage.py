@@ -159,6 +159,14 @@ class Stage:
         self.processes.append(process)
         return process
 
+    def open_streams(self, node, vip, count, *words):
+        """Begins so many token streams there. All are open when this returns, however long their client takes to start."""
+        flows = self.show("stats")["flows"]["inserted"]
+        process = self.client_begin(node, "stream", "--url", f"http://{vip}:443/v1/stream", "--streams", count, *words)
+        if not eventually(lambda: self.show("stats")["flows"]["inserted"] >= flows + count, 30):
+            raise RuntimeError(f"{count} streams do not come about: {self.show('stats')['flows']}")
+        return process
+
     def flood(self, node, first, sources, address=VIP4, connections=4096):
         """SYNs from so many addresses from `first` on, of so many connections, until it is terminated; then it prints how many."""
         mac = self.in_node("gw", "cat", "/sys/class/net/eth0/address").stdout.strip()
