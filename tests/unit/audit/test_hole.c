@@ -19,18 +19,19 @@
 #include "audit/segment.h"
 #include "audit/verify.h"
 
+#include "scratch.h"
+
 #define SYNCED 6 /* batches */
 #define BATCHES 14
 #define LINES 20
 
-static char folder[64], key_path[96], segment_path[512], head_path[128], findings[8192];
+static char key_path[96], segment_path[512], head_path[128], findings[8192];
 static const struct record_stamp stamp = {.realtime = 1767225600 * CLOCK_SECOND, .boot_id = 0x1234};
 
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-hole-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("hole"))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	snprintf(head_path, sizeof(head_path), "%s/" HEAD_FILE, folder);
@@ -39,11 +40,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static struct ledger *opened(struct ledger_found *ret_found)

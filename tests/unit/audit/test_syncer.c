@@ -17,7 +17,8 @@
 
 #include "audit/store.h"
 
-static char folder[64];
+#include "scratch.h"
+
 static atomic_bool hangs, fails;
 static atomic_uint begun, ended;
 static atomic_int file_of_last;
@@ -41,21 +42,17 @@ int fdatasync(int file)
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/usher-syncer-XXXXXX");
 	hangs = fails = false;
 	begun = ended = 0;
 	alarm(60);
-	return mkdtemp(folder) ? 0 : -1;
+	return scratch_make("syncer");
 }
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	alarm(0);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static void wait_for(const atomic_uint *counter, unsigned least)
