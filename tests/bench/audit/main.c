@@ -40,6 +40,8 @@
 #define RECORDS 200000 /* of one batch of records that are made and dropped */
 #define RUNS 9
 #define RUNS_QUICK 5
+#define BURSTS 60 /* of packets, for each row */
+#define BURSTS_QUICK 9
 #define BURST 40000u /* packets that are measured at once: they and twice as many before them find room in the ring */
 #define BUSY_MIN (2u << 20) /* bytes that the reader still has to have before it when a burst has ended */
 #define AHEAD (1u << 21)    /* flows of the silent program */
@@ -408,7 +410,7 @@ int main(int count, char **arguments)
 	for (int i = 2 + is_quick; i < count; i++)
 		measure_rate(&meter, &gateway, &reader, atof(arguments[i]), seconds);
 	if (!chosen)
-		measure_packets(&meter, &gateway, &reader, runs);
+		measure_packets(&meter, &gateway, &reader, is_quick ? BURSTS_QUICK : BURSTS);
 	reader_catch_up(&reader);
 	snprintf(key, sizeof(key), "%s", journal_key(reader.journal));
 	reader_close(&reader);
