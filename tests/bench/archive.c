@@ -99,7 +99,7 @@ static void print_record(struct json *text, const struct record_stamp *stamp, co
 {
 	struct usher_event event = {.reason = i % 1000 ? USHER_REASON_ADMITTED : USHER_REASON_NO_ALLOW_RULE,
 				    .sequence = i / CPUS,
-				    .cpu = (uint32_t)(i % CPUS),
+				    .cpu = (uint16_t)(i % CPUS),
 				    .protocol = IPPROTO_TCP,
 				    .tenant = i % 10 == 0,
 				    .client_port_be = htons((uint16_t)(1024 + i * 7919 % 60000)),
