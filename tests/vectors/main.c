@@ -130,7 +130,6 @@ static int pass(const struct vector_frame *frame, struct vector_frame *ret_outpu
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->bytes, .data_size_in = (__u32)frame->length,
 		    .data_out = ret_output->bytes, .data_size_out = sizeof(ret_output->bytes), .repeat = 1);
 
-	stage_soil(&bench.stage);
 	if (bpf_prog_test_run_opts(bench.program, &run))
 		return -errno;
 	ret_output->length = run.data_size_out;
@@ -237,6 +236,7 @@ static void run(const char *expected_text)
 	bench.described++;
 	sscanf(expected_text, "%7s %31s%n", action, reason, &used);
 	changes = expected_text[used] != '\0';
+	stage_soil(&bench.stage);
 	got = pass(&bench.in, &output);
 	why = counted_reason();
 	if (!strcmp(action, "tx")) {
