@@ -56,7 +56,14 @@ static void on_error(rd_kafka_t *producer, int error, const char *reason, void *
 		outlet->failed = problem_set(&outlet->failure, -EIO, "%s: %s", rd_kafka_err2name(error), text);
 		return;
 	}
-	outlet->connected = outlet->connected && error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+	/* That all brokers are away says less than why one is, which librdkafka has said before, once. */
+	if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+		outlet->connected = false;
+		if (!*outlet->note.text)
+			outlet->note = outlet->said;
+		if (*outlet->note.text)
+			return;
+	}
 	problem_set(&outlet->note, 0, "%s", reason);
 }
 
