@@ -13,7 +13,8 @@
 #include "audit/ledger.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
-#include "base/address.h"
+
+#include "names.h"
 
 #define BATCH 1000
 
@@ -36,30 +37,6 @@ static void print_batch(struct json *text, struct record_stamp *stamp, struct ca
 		stamp->realtime += CLOCK_MILLISECOND / 100;
 		record_decision(text, stamp, &event, catalog, &catalog->backends[0], NULL, NULL);
 	}
-}
-
-static struct catalog *names(void)
-{
-	static struct catalog_backend backend = {
-		.name = "fra-1", .model = "credit-scorer", .version = "3.1.0", .region = "DE-HE", .port = 8000};
-	struct catalog *catalog = calloc(1, sizeof(*catalog));
-	struct arena *arena = &catalog->arena;
-
-	memset(catalog->policy_digest, 'd', 64);
-	catalog->rules = arena_array(arena, 1, sizeof(*catalog->rules));
-	catalog->rules[0] = "acme-credit";
-	catalog->rule_count = 1;
-	catalog->classes = arena_array(arena, 1, sizeof(*catalog->classes));
-	catalog->class_count = 1;
-	strcpy(catalog->classes[0].region, "DE");
-	catalog->tenants = arena_array(arena, USHER_TENANT_IDS, sizeof(*catalog->tenants));
-	catalog->tenants[0] = "acme-bank";
-	catalog->services = arena_array(arena, USHER_SERVICES_MAX, sizeof(*catalog->services));
-	catalog->services[0] = (struct catalog_service){.name = "credit", .model = "credit-scorer"};
-	catalog->backends = arena_array(arena, USHER_BACKENDS_MAX, sizeof(*catalog->backends));
-	address_parse("10.1.0.11", &backend.address);
-	catalog->backends[0] = backend;
-	return catalog;
 }
 
 static double seconds_since(int64_t begins)

@@ -20,12 +20,14 @@
 #include "policy/bundle.h"
 #include "policy/policy.h"
 
+#include "scratch.h"
+
 #define POLICIES 3
 #define LINES 5
 #define EDITS 3000
 #define BEGINS (1767225600 * CLOCK_SECOND)
 
-static char folder[64], key_path[96], path[96], findings[4096];
+static char key_path[96], path[96], findings[4096];
 static size_t found_count;
 static struct json texts[POLICIES]; /* bundles */
 static char digests[POLICIES][SHA256_HEX];
@@ -85,8 +87,7 @@ static int begin(void **state)
 	struct ledger *ledger;
 
 	(void)state;
-	strcpy(folder, "/tmp/usher-policies-XXXXXX");
-	if (!mkdtemp(folder))
+	if (scratch_make("policies"))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	snprintf(path, sizeof(path), "%s/evidence", folder);
@@ -118,13 +119,10 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	for (size_t i = 0; i < POLICIES; i++)
 		json_free(&texts[i]);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return scratch_remove();
 }
 
 static int text_of(const char digest[SHA256_HEX], void *context, char **ret_bytes, size_t *ret_length)
