@@ -2,9 +2,7 @@
 /*
  * Event records.
  *
- * 1. A number is taken before room is asked for, so that a record without room leaves a gap that can be counted.
- * 2. Nobody is woken: the reader comes by on a timer.
- * 3. A tenant that has used up its records of this tick is counted from then on (flood.h): its flood takes nobody's room.
+ * 1. A tenant that has used up its records of this tick is counted from then on (flood.h): its flood takes nobody's room.
  */
 #ifndef USHER_BPF_AUDIT_H
 #define USHER_BPF_AUDIT_H
@@ -62,7 +60,6 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 	event->backend = decision->backend;
 	event->incarnation = decision->incarnation;
 	event->nat_port_be = decision->nat_port_be;
-	event->cpu = (__u16)bpf_get_smp_processor_id();
 	event->protocol = decision->client.protocol;
 	event->reason = (__u8)reason;
 	event->nat_index = decision->nat_index;
@@ -73,7 +70,7 @@ static __always_inline void audit_submit(struct usher_event *event, const struct
 	event->tags[1] = packet->tags[1];
 	event->aggregated = 0;
 	event->ended = 0;
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	reserve_submit(decision->audit_required);
 }
 
 /* A record of something that happens whether there is room to record it or not: of its own, or with others. */

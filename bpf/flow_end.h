@@ -161,16 +161,16 @@ static __always_inline void flow_end_measure(struct usher_flow_end *record, cons
 
 static __always_inline void flow_end_submit(struct usher_flow_end *record, bool required)
 {
-	__u32 ring = required ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
-	struct usher_sequence *sequence = bpf_map_lookup_elem(&sequences, &ring);
+	struct usher_event *first, *second;
 
-	if (!sequence)
+	if (!reserve_end(required, &first, &second))
 		return;
-	record->event.ring = (__u8)ring;
-	record->event.sequence = sequence->taken++;
-	if (required ? bpf_ringbuf_output(&events_required, record, sizeof(*record), BPF_RB_NO_WAKEUP)
-		     : bpf_ringbuf_output(&events, record, sizeof(*record), BPF_RB_NO_WAKEUP))
-		sequence->lost++;
+	record->event.sequence = first->sequence;
+	record->event.ring = first->ring;
+	record->event.cpu = first->cpu;
+	*first = record->event;
+	__builtin_memcpy(second, &record->begun, USHER_FLOW_END_REST);
+	reserve_submit(required);
 }
 
 #define FLOW_END_STAYS 0x10u /* with enum flow_end: nobody has claimed the line */
@@ -199,7 +199,6 @@ __noinline int flow_end_record(__u32 line, __u64 tag, __u32 end)
 		flow_end_describe(&record->event, flow);
 		flow_end_measure(record, figures);
 		record->event.generation = flow_end_generation();
-		record->event.cpu = (__u16)bpf_get_smp_processor_id();
 		flow_end_submit(record, figures->flags & USHER_FIGURES_REQUIRED);
 	}
 	flow_barrier();

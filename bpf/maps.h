@@ -72,7 +72,6 @@ USHER_PERCPU(verdicts, struct usher_counter, USHER_VERDICT_SLOTS);
 USHER_PERCPU(backend_counters, struct usher_backend_counter, USHER_BACKENDS_MAX);
 USHER_ARRAY(loads, struct usher_load, USHER_BACKENDS_MAX);
 USHER_ARRAY(backend_figures, struct usher_backend_figures, USHER_BACKENDS_MAX);
-USHER_PERCPU(sequences, struct usher_sequence, USHER_RINGS);
 
 /* What was too often to be recorded one by one, until the tick is over: see flood.h. */
 #define USHER_FLOODS_MAX 16384
@@ -107,10 +106,9 @@ struct usher_replies {
 };
 USHER_PERCPU(replies, struct usher_replies, USHER_CLASSES_MAX);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, USHER_EVENT_RING_BYTES);
-} events SEC(".maps"), events_required SEC(".maps");
+/* Entries: of each CPU USHER_RINGS, and of each ring boot.event_slots; set before the object is loaded. */
+USHER_ARRAY(event_rings, struct usher_event_ring, USHER_RINGS);
+USHER_ARRAY(events, struct usher_event, 1);
 
 /* Where the end of a flow is described before it goes to its ring. */
 USHER_PERCPU(flow_ends, struct usher_flow_end, 1);

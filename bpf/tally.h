@@ -3,7 +3,7 @@
  * Records of floods, made by the timer that also expires flows (expire.h): it needs neither the daemon nor another packet.
  *
  * 1. A count is taken when its tick has been over for as long as a tick: no packet that saw that tick is still under way.
- * 2. It is taken out of the table when room for its record has been had, and only then: a full ring delays it, no more.
+ * 2. It is taken out of the table only when there is room for its record, which nobody else can take (reserve.h): a full ring delays it, no more.
  * 3. So the counts in records, in the table and in flood_rest add up to the packets counted; those in lost records there are none.
  */
 #ifndef USHER_BPF_TALLY_H
@@ -50,19 +50,23 @@ static long tally_sum_cpu_rest(__u32 cpu, struct tally_sum *sum)
 	return 0;
 }
 
-/* Room for a record in a ring that has some to spare, so that no number is taken in vain. */
-static __always_inline struct usher_event *tally_reserve(bool required)
+/* A record of it, for which the ring has room. */
+static __always_inline void tally_record(const struct tally_sum *sum, __u64 end)
 {
-	return reserve_has_room(required) ? reserve_record(required) : NULL;
-}
+	bool required = sum->key.ring == USHER_RING_REQUIRED;
+	struct usher_event *event = reserve_record(required);
+	__u64 sequence;
+	__u16 cpu;
+	__u8 ring;
 
-static __always_inline void tally_submit(struct usher_event *event, const struct tally_sum *sum, __u64 end)
-{
-	__u64 sequence = event->sequence;
-	__u8 ring = event->ring;
-
+	if (!event)
+		return;
+	sequence = event->sequence;
+	cpu = event->cpu;
+	ring = event->ring;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->sequence = sequence;
+	event->cpu = cpu;
 	event->ring = ring;
 	event->time = end;
 	event->generation = sum->key.generation;
@@ -73,11 +77,10 @@ static __always_inline void tally_submit(struct usher_event *event, const struct
 	event->service = sum->key.service;
 	event->target = sum->key.target;
 	event->backend = USHER_NONE;
-	event->cpu = (__u16)bpf_get_smp_processor_id();
 	event->protocol = sum->key.protocol;
 	event->reason = sum->key.reason;
 	event->aggregated = 1;
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	reserve_submit(required);
 }
 
 /* One entry of the table. 1: enough for this round. */
@@ -85,7 +88,6 @@ static long tally_entry(void *map, const struct flood_key *key, __u64 *value, st
 {
 	struct tally_sum sum = {.key = *key};
 	__u32 age = flow_age((__u16)round->tick, sum.key.tick);
-	struct usher_event *event;
 
 	(void)map;
 	(void)value;
@@ -96,15 +98,11 @@ static long tally_entry(void *map, const struct flood_key *key, __u64 *value, st
 		return 1;
 	}
 	round->left--;
-	event = tally_reserve(sum.key.ring == USHER_RING_REQUIRED);
-	if (!event)
+	if (!reserve_has_room(sum.key.ring == USHER_RING_REQUIRED))
 		return 0;
 	bpf_loop(TALLY_CPUS_MAX, tally_sum_cpu, &sum, 0);
-	if (bpf_map_delete_elem(&floods, &sum.key)) {
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
-	tally_submit(event, &sum, round->begun - ((__u64)(age - 1) << USHER_TICK_SHIFT));
+	if (!bpf_map_delete_elem(&floods, &sum.key))
+		tally_record(&sum, round->begun - ((__u64)(age - 1) << USHER_TICK_SHIFT));
 	return 0;
 }
 
@@ -118,7 +116,6 @@ static long tally_rest(__u32 reason, struct tally_round *round)
 					.service = USHER_NONE,
 					.target = USHER_NONE}};
 	__u64 *told = bpf_map_lookup_elem(&flood_rest_told, &reason);
-	struct usher_event *event;
 	__u64 all;
 
 	if (!told)
@@ -126,13 +123,10 @@ static long tally_rest(__u32 reason, struct tally_round *round)
 	bpf_loop(TALLY_CPUS_MAX, tally_sum_cpu_rest, &sum, 0);
 	all = sum.count;
 	sum.count -= *told;
-	if (!sum.count)
-		return 0;
-	event = tally_reserve(false);
-	if (!event)
+	if (!sum.count || !reserve_has_room(false))
 		return 0;
 	*told = all;
-	tally_submit(event, &sum, round->now);
+	tally_record(&sum, round->now);
 	return 0;
 }
 

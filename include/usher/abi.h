@@ -19,7 +19,7 @@
 #include "reasons.h"
 
 /* Raised whenever a pinned map of an older program could be misread by a newer one. */
-#define USHER_ABI_VERSION 6
+#define USHER_ABI_VERSION 7
 
 #define USHER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
 
@@ -70,7 +70,7 @@ struct usher_boot {
 	__u32 interfaces
 		[USHER_INTERFACES_MAX]; /* indices; 0: no such one. A place keeps its interface for as long as it has it */
 	__u32 flow_ends;		/* 1: flows have figures, and a record when they end */
-	__u32 padding;
+	__u32 event_slots;		/* of one CPU's ring, a power of two */
 };
 USHER_ASSERT_SIZE(struct usher_boot, 120);
 
@@ -523,12 +523,33 @@ USHER_ASSERT_SIZE(struct usher_backend_figures, 448);
 
 enum usher_ring { USHER_RING_EVENTS, USHER_RING_REQUIRED, USHER_RINGS };
 
-/* Map `sequences`, by ring: numbers taken, and how many of them found no room. */
+/* Numbers of records: how many have been taken, and of these, how many found no room. */
 struct usher_sequence {
 	__u64 taken;
 	__u64 lost;
 };
 USHER_ASSERT_SIZE(struct usher_sequence, 16);
+
+/*
+ * Map `event_rings`, entry USHER_EVENT_RING(cpu, ring), mmapped: one CPU's ring of records. Only that CPU fills it, and one reader empties
+ * it, so neither waits for the other: each has a line of its own to write to. Places count slots and never turn back; slot `place` of the ring is entry
+ * USHER_EVENT_RING(cpu, ring) * boot.event_slots + place % boot.event_slots of map `events`, which is mmapped too. A record has one
+ * slot, the end of a flow two, the second of which may be the ring's first.
+ */
+#define USHER_EVENT_RING(cpu, ring) ((cpu)*USHER_RINGS + (ring))
+struct usher_event_ring {
+	/* The CPU's. */
+	struct usher_sequence sequence;
+	__u64 head;	  /* records before this place are whole; stored last */
+	__u64 next;	  /* slots before this place are reserved */
+	__u64 open;	  /* reservations that are not whole yet */
+	__u64 tail_known; /* `tail` as it last was when there seemed to be no room */
+	__u64 padding[2];
+	/* The reader's. */
+	__u64 tail; /* slots before this place are free again */
+	__u64 rest[7];
+};
+USHER_ASSERT_SIZE(struct usher_event_ring, 128);
 
 /*
  * Map `flow_counters`, one entry. Summed over CPUs: flows in the table = inserted - expired - evicted - deleted,
@@ -621,6 +642,7 @@ struct usher_flow_end {
 	__u64 packets_from, bytes_from;
 };
 USHER_ASSERT_SIZE(struct usher_flow_end, 184);
+#define USHER_FLOW_END_REST (sizeof(struct usher_flow_end) - sizeof(struct usher_event)) /* in the second slot */
 
 /* ---- dry runs ------------------------------------------------------------------------------------------- */
 

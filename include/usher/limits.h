@@ -92,6 +92,9 @@
 /* VLAN tags (IEEE 802.1Q, 802.1ad) kept on the way out; a frame with more is the host's. */
 #define USHER_VLAN_TAGS_MAX 2
 
-#define USHER_EVENT_RING_BYTES (16u << 20)
+/* Slots for records that a CPU has for each kind of tenant, a power of two: as many as it can have of these in all, within bounds. */
+#define USHER_EVENT_SLOTS (1u << 20)
+#define USHER_EVENT_SLOTS_MIN (1u << 13)
+#define USHER_EVENT_SLOTS_MAX (1u << 17)
 
 #endif

@@ -34,6 +34,7 @@
 
 #include "../unit/kernel/conservation.h"
 #include "../unit/kernel/loaded.h"
+#include "../unit/kernel/ring_room.h"
 
 #define GENERATIONS 3
 #define REPEAT 5000
@@ -155,12 +156,10 @@ static int load(void)
 					.records_max = 1u << 30,
 					.interfaces = {1}};
 	struct problem problem = {0};
-	struct usher_bpf *skeleton = usher_bpf__open();
-	int error;
+	int error = loaded(usher_bpf__open(), &boot, &bench.program);
 
-	if (skeleton) /* A page: full after a few dozen records. */
-		bpf_map__set_max_entries(skeleton->maps.events_required, (__u32)sysconf(_SC_PAGESIZE));
-	error = loaded(skeleton, &boot, &bench.program);
+	if (!error)
+		error = ring_room(&bench.program, USHER_RING_REQUIRED, 0);
 	return error ? error : publisher_open(&bench.program, &problem, &bench.publisher);
 }
 

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "compile/compile.h"
+#include "kernel/events.h"
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
 #include "policy/policy.h"
@@ -27,9 +28,8 @@
 struct kernel {
 	struct program program;
 	struct publisher *publisher;
-	struct ring_buffer *rings;
+	struct events *events;
 	struct mapping flows, tenants, explanation, loads;
-	struct kernel_run *run; /* that takes the events */
 	struct identities *identities;
 	struct catalog *catalog;
 	uint8_t judgement[32];
@@ -39,17 +39,19 @@ struct kernel {
 	int xdp, verdicts, received, backends, flow_counters, cpus;
 };
 
-static int take_event(void *context, void *data, size_t size)
+/* What the rings hold, into `run`. */
+static void take_events(struct events *events, struct kernel_run *run)
 {
-	struct kernel *kernel = context;
-	struct kernel_run *run = kernel->run;
+	for (int ring = 0; ring < USHER_RINGS; ring++) {
+		const struct usher_event *event;
 
-	if (run && size >= sizeof(run->events[0])) {
-		if (run->event_count < sizeof(run->events) / sizeof(run->events[0]))
-			memcpy(&run->events[run->event_count], data, sizeof(run->events[0]));
-		run->event_count++;
+		while ((event = events_next(events, (enum usher_ring)ring))) {
+			if (run->event_count < sizeof(run->events) / sizeof(run->events[0]))
+				run->events[run->event_count] = *event;
+			run->event_count++;
+		}
 	}
-	return 0;
+	events_release(events);
 }
 
 /* ---- loading ----------------------------------------------------------------------------------------------- */
@@ -96,10 +98,7 @@ static int open_maps(struct kernel *kernel)
 		r = mapping_open(program_map(program, "loads"), sizeof(struct usher_load), true, &kernel->loads);
 	if (r)
 		return r;
-	kernel->rings = ring_buffer__new(program_map(program, "events"), take_event, kernel, NULL);
-	if (!kernel->rings)
-		return -errno;
-	return ring_buffer__add(kernel->rings, program_map(program, "events_required"), take_event, kernel);
+	return events_open(program, &kernel->events);
 }
 
 int kernel_open(struct kernel **ret_kernel)
@@ -127,7 +126,7 @@ void kernel_close(struct kernel *kernel)
 {
 	if (!kernel)
 		return;
-	ring_buffer__free(kernel->rings);
+	events_close(kernel->events);
 	publisher_close(kernel->publisher);
 	mapping_close(&kernel->flows);
 	mapping_close(&kernel->tenants);
@@ -344,9 +343,7 @@ int kernel_packet(struct kernel *kernel, const struct frame *frame, struct kerne
 		return -ETIME;
 	ret_run->action = (int)run.retval;
 	ret_run->output.length = run.data_size_out;
-	kernel->run = ret_run;
-	ring_buffer__consume(kernel->rings);
-	kernel->run = NULL;
+	take_events(kernel->events, ret_run);
 	return 0;
 }
 

@@ -13,9 +13,11 @@
 #include "../model/object.h"
 #include "../unit/kernel/conservation.h"
 #include "../unit/kernel/loaded.h"
+#include "../unit/kernel/ring_room.h"
 
 #define NOW 1780000000
 #define HINT_LOCK 1u
+#define ROOM_FOR_REQUIRED 30 /* records on a CPU, which nobody reads */
 
 /* ---- the program --------------------------------------------------------------------------------------------- */
 
@@ -46,13 +48,11 @@ int stage_open(struct vector_stage *stage)
 					.replies_max = 1u << 30,
 					.records_max = 1u << 30,
 					.interfaces = {1}};
-	struct usher_bpf *skeleton = object_open();
 	struct problem problem = {0};
-	int error;
+	int error = loaded(object_open(), &boot, &stage->program);
 
-	if (skeleton) /* nobody reads it: it is to be full soon */
-		bpf_map__set_max_entries(skeleton->maps.events_required, (__u32)sysconf(_SC_PAGESIZE));
-	error = loaded(skeleton, &boot, &stage->program);
+	if (!error)
+		error = ring_room(&stage->program, USHER_RING_REQUIRED, ROOM_FOR_REQUIRED);
 	if (!error)
 		error = publisher_open(&stage->program, &problem, &stage->publisher);
 	if (!error)

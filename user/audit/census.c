@@ -9,7 +9,7 @@
 struct census {
 	/* Two looks: numbers given out at the first, up to where the rings were filled at the second. */
 	struct counters_cpu *taken;
-	uint64_t filled[USHER_RINGS];
+	uint64_t *filled[USHER_RINGS]; /* by CPU */
 	enum { LOOK_AT_NUMBERS, LOOK_AT_RINGS, WAIT_FOR_THEM } next;
 };
 
@@ -17,10 +17,18 @@ int census_new(struct census **ret_census)
 {
 	struct census *census = calloc(1, sizeof(*census));
 
-	if (census)
+	bool whole = census;
+
+	if (census) {
 		census->taken = calloc(counters_cpus(), sizeof(*census->taken));
-	if (!census || !census->taken) {
-		free(census);
+		whole = census->taken;
+	}
+	for (int ring = 0; ring < USHER_RINGS && whole; ring++) {
+		census->filled[ring] = calloc(counters_cpus(), sizeof(*census->filled[ring]));
+		whole = census->filled[ring];
+	}
+	if (!whole) {
+		census_free(census);
 		return -ENOMEM;
 	}
 	*ret_census = census;
@@ -31,6 +39,8 @@ void census_free(struct census *census)
 {
 	if (!census)
 		return;
+	for (int ring = 0; ring < USHER_RINGS; ring++)
+		free(census->filled[ring]);
 	free(census->taken);
 	free(census);
 }
@@ -39,7 +49,7 @@ void census_free(struct census *census)
 static bool all_come(const struct census *census, const struct events *events)
 {
 	for (int ring = 0; ring < USHER_RINGS; ring++)
-		if (events_released(events, (enum usher_ring)ring) < census->filled[ring])
+		if (!events_are_released(events, (enum usher_ring)ring, census->filled[ring]))
 			return false;
 	return true;
 }
@@ -57,7 +67,7 @@ int census_look(struct census *census, const struct program *program, const stru
 		break;
 	case LOOK_AT_RINGS:
 		for (int ring = 0; ring < USHER_RINGS; ring++)
-			census->filled[ring] = events_produced(events, (enum usher_ring)ring);
+			events_filled(events, (enum usher_ring)ring, census->filled[ring]);
 		census->next = WAIT_FOR_THEM;
 		break;
 	case WAIT_FOR_THEM:

@@ -17,7 +17,6 @@
 #define BATCHES_A_DRAIN 32			    /* then others get their turn */
 #define BATCHES_A_SYNC 4			    /* where their room waits for the disk */
 #define UNWRITTEN_MAX (16u << 20)		    /* bytes of operations that wait for the disk */
-#define EVENT_ROOM (sizeof(struct usher_event) + 8) /* in a ring, with its header */
 
 struct journal {
 	const struct publisher *publisher;
@@ -403,8 +402,7 @@ int journal_open(const struct program *program, const struct publisher *publishe
 
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals)
 {
-	size_t waiting = events_waiting(journal->outbox.events, USHER_RING_EVENTS) +
-			 events_waiting(journal->outbox.events, USHER_RING_REQUIRED);
+	size_t waiting = events_waiting(journal->outbox.events);
 	struct ledger_reach reach = ledger_reach(journal->outbox.ledger);
 	struct witness_totals witness = {0};
 	struct keeper_totals kept;
@@ -427,8 +425,8 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.witness_error = witness.error,
 		.keeper_error = kept.error,
 		.segments_lost = ledger_lost(journal->outbox.ledger),
-		.waiting = waiting / EVENT_ROOM,
-		.waiting_bytes = waiting + journal->outbox.batch.text.length,
+		.waiting = waiting,
+		.waiting_bytes = waiting * sizeof(struct usher_event) + journal->outbox.batch.text.length,
 		.unsynced = reach.written - reach.synced,
 		.unsynced_max = journal->outbox.unsynced_max,
 		.behind = lag_longest(&journal->outbox.lag, clock_monotonic()),

@@ -80,8 +80,12 @@ int counters_read(const struct program *program, struct counters *ret_counters)
 		 ret_counters->backends},
 		{"backend_figures", sizeof(struct usher_backend_figures), 1, USHER_BACKENDS_MAX, ret_counters->figures},
 		{"flow_counters", sizeof(struct usher_flow_counter), cpus, 1, &ret_counters->flows},
-		{"sequences", sizeof(struct usher_sequence), cpus, USHER_RINGS, ret_counters->sequences},
 	};
+	_cleanup_free_ struct counters_cpu *of_cpus = calloc(cpus, sizeof(*of_cpus));
+	int error;
+
+	if (!of_cpus)
+		return -ENOMEM;
 
 	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
 		int r = sum(program_map(program, parts[i].map), parts[i].size / sizeof(uint64_t), parts[i].cpus,
@@ -90,7 +94,14 @@ int counters_read(const struct program *program, struct counters *ret_counters)
 		if (r)
 			return r;
 	}
-	return 0;
+	error = counters_sequences(program, of_cpus, cpus);
+	memset(ret_counters->sequences, 0, sizeof(ret_counters->sequences));
+	for (size_t cpu = 0; cpu < cpus && !error; cpu++)
+		for (size_t ring = 0; ring < USHER_RINGS; ring++) {
+			ret_counters->sequences[ring].taken += of_cpus[cpu].rings[ring].taken;
+			ret_counters->sequences[ring].lost += of_cpus[cpu].rings[ring].lost;
+		}
+	return error;
 }
 
 int counters_figures(const struct program *program, struct usher_backend_figures ret_figures[USHER_BACKENDS_MAX])
@@ -102,18 +113,18 @@ int counters_figures(const struct program *program, struct usher_backend_figures
 int counters_sequences(const struct program *program, struct counters_cpu *ret_cpus, size_t cpus)
 {
 	_cleanup_free_ void *values = NULL;
-	const struct usher_sequence *at;
+	const struct usher_event_ring *rings;
 	int r;
 
 	if (cpus < counters_cpus())
 		return -EINVAL;
-	r = read_all(program_map(program, "sequences"), sizeof(*at), counters_cpus(), USHER_RINGS, &values);
+	r = read_all(program_map(program, "event_rings"), sizeof(*rings), 1, counters_cpus() * USHER_RINGS, &values);
 	if (r)
 		return r;
-	at = values;
-	for (size_t ring = 0; ring < USHER_RINGS; ring++)
-		for (size_t cpu = 0; cpu < counters_cpus(); cpu++)
-			ret_cpus[cpu].rings[ring] = *at++;
+	rings = values;
+	for (size_t cpu = 0; cpu < counters_cpus(); cpu++)
+		for (size_t ring = 0; ring < USHER_RINGS; ring++)
+			ret_cpus[cpu].rings[ring] = rings[USHER_EVENT_RING(cpu, ring)].sequence;
 	return 0;
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 #include "kernel/events.h"
 
 #include <errno.h>
@@ -6,52 +6,51 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <linux/bpf.h>
-
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "kernel/counters.h"
+#include "kernel/mapping.h"
 
+/* Of one CPU. */
 struct ring {
-	unsigned long *consumer; /* a page of its own, ours to write */
-	const unsigned long *producer;
-	const char *data;	/* mapped twice in a row, so that no record is broken by the end */
-	unsigned long position; /* up to here we have read */
-	unsigned long foreseen; /* up to here we have looked */
-	unsigned long known;	/* up to here it was filled, when we looked at the producer last */
-	size_t page;
+	struct usher_event_ring *ends;
+	const struct usher_event *slots; /* mapped twice in a row, so that no record is broken by the end */
+	uint64_t known;			 /* up to here it was filled, when we looked last */
+};
+
+/* Somebody's way through the rings of all CPUs, in the order of time. */
+struct way {
+	uint64_t *places; /* by CPU */
+	size_t cpu;	  /* whose records are the next ones, */
+	uint64_t until;	  /* up to this time */
+};
+
+struct rings {
+	struct ring *cpus;
+	struct way read, foreseen;
 };
 
 struct events {
-	struct ring rings[USHER_RINGS];
+	struct mapping ends;
+	size_t cpus, slots;
+	struct rings rings[USHER_RINGS];
 };
 
-static void ring_close(struct ring *ring)
+/* ---- memory ------------------------------------------------------------------------------------------------ */
+
+static size_t ring_bytes(const struct events *events)
 {
-	if (ring->consumer)
-		munmap(ring->consumer, ring->page);
-	if (ring->producer)
-		munmap((void *)(uintptr_t)ring->producer, ring->page + 2 * USHER_EVENT_RING_BYTES);
+	return events->slots * sizeof(struct usher_event);
 }
 
-static int ring_open(int map, struct ring *ring)
+static void close_rings(const struct events *events, struct rings *rings)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *bytes;
-
-	if (map < 0)
-		return map;
-	ring->page = page;
-	bytes = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
-	if (bytes == MAP_FAILED)
-		return -errno;
-	ring->consumer = bytes;
-	bytes = mmap(NULL, page + 2 * USHER_EVENT_RING_BYTES, PROT_READ, MAP_SHARED, map, (off_t)page);
-	if (bytes == MAP_FAILED)
-		return -errno;
-	ring->producer = bytes;
-	ring->data = (const char *)bytes + page;
-	ring->position = ring->foreseen = *ring->consumer;
-	return 0;
+	for (size_t cpu = 0; rings->cpus && cpu < events->cpus; cpu++)
+		if (rings->cpus[cpu].slots)
+			munmap((void *)(uintptr_t)rings->cpus[cpu].slots, 2 * ring_bytes(events));
+	free(rings->cpus);
+	free(rings->read.places);
+	free(rings->foreseen.places);
 }
 
 void events_close(struct events *events)
@@ -59,7 +58,8 @@ void events_close(struct events *events)
 	if (!events)
 		return;
 	for (size_t i = 0; i < USHER_RINGS; i++)
-		ring_close(&events->rings[i]);
+		close_rings(events, &events->rings[i]);
+	mapping_close(&events->ends);
 	free(events);
 }
 
@@ -68,85 +68,174 @@ static void cleanup_events(struct events **events)
 	events_close(*events);
 }
 
-int events_open(const struct program *program, struct events **ret_events)
+/* `bytes` of a map from `offset` on, twice. */
+static int map_twice(int map, size_t bytes, size_t offset, const void **ret_bytes)
 {
-	static const char *const maps[USHER_RINGS] = {
-		[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "events_required"};
-	_cleanup_(cleanup_events) struct events *events = calloc(1, sizeof(*events));
+	char *at = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (!events)
+	if (at == MAP_FAILED)
+		return -errno;
+	for (size_t i = 0; i < 2; i++)
+		if (mmap(at + i * bytes, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, map, (off_t)offset) == MAP_FAILED) {
+			int error = -errno;
+
+			munmap(at, 2 * bytes);
+			return error;
+		}
+	*ret_bytes = at;
+	return 0;
+}
+
+static int open_rings(struct events *events, int map, enum usher_ring which)
+{
+	struct rings *rings = &events->rings[which];
+
+	rings->cpus = calloc(events->cpus, sizeof(*rings->cpus));
+	rings->read.places = calloc(events->cpus, sizeof(*rings->read.places));
+	rings->foreseen.places = calloc(events->cpus, sizeof(*rings->foreseen.places));
+	if (!rings->cpus || !rings->read.places || !rings->foreseen.places)
 		return -ENOMEM;
-	for (size_t i = 0; i < ARRAY_COUNT(maps); i++) {
-		int r = ring_open(program_map(program, maps[i]), &events->rings[i]);
+	for (size_t cpu = 0; cpu < events->cpus; cpu++) {
+		struct ring *ring = &rings->cpus[cpu];
+		size_t index = USHER_EVENT_RING(cpu, which);
+		const void *bytes = NULL;
+		int r = map_twice(map, ring_bytes(events), index * ring_bytes(events), &bytes);
 
 		if (r)
 			return r;
+		ring->slots = bytes;
+		ring->ends = (struct usher_event_ring *)events->ends.bytes + index;
+		ring->known = rings->read.places[cpu] = rings->foreseen.places[cpu] = ring->ends->tail;
 	}
+	return 0;
+}
+
+int events_open(const struct program *program, struct events **ret_events)
+{
+	_cleanup_(cleanup_events) struct events *events = calloc(1, sizeof(*events));
+	int map = program_map(program, "events"), r;
+
+	if (!events)
+		return -ENOMEM;
+	events->cpus = counters_cpus();
+	events->slots = program->boot.event_slots;
+	r = mapping_open(program_map(program, "event_rings"), sizeof(struct usher_event_ring), true, &events->ends);
+	if (!r && events->ends.entries != events->cpus * USHER_RINGS)
+		r = -EPROTO;
+	for (size_t i = 0; i < USHER_RINGS && !r; i++)
+		r = open_rings(events, map, (enum usher_ring)i);
+	if (r)
+		return r;
 	*ret_events = TAKE_PTR(events);
 	return 0;
 }
 
-/* Is there something from `position` on? Who reads the producer's place takes its cache line from the CPU that writes there, for each packet. */
-static bool is_filled(struct ring *ring, unsigned long position)
+/* ---- records ----------------------------------------------------------------------------------------------- */
+
+/* The record at this place, among those of which it was known that they are there; NULL: none. */
+static const struct usher_event *record_at(const struct events *events, const struct ring *ring, uint64_t place)
 {
-	if (position >= ring->known)
-		ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
-	return position < ring->known;
+	return place < ring->known ? ring->slots + (place & (events->slots - 1)) : NULL;
 }
 
-/* The next record from `position` on, which moves behind it; NULL: none yet. */
-static const struct usher_event *read_record(struct ring *ring, unsigned long *position)
+/*
+ * Whose record is the oldest, and how far that CPU's may be read until another's are older? Only here it is looked for new ones: who reads the place of a
+ * CPU's head takes its cache line from that CPU. So everybody's are looked at, as often as anybody's.
+ */
+static const struct usher_event *find_oldest(const struct events *events, struct rings *rings, struct way *way)
 {
-	while (is_filled(ring, *position)) {
-		const char *record = ring->data + (*position & (USHER_EVENT_RING_BYTES - 1));
-		uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
-		uint32_t length = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+	const struct usher_event *oldest = NULL;
 
-		/* Records after one that is being written are not looked at: their order is the order of the ring. */
-		if (header & BPF_RINGBUF_BUSY_BIT)
-			return NULL;
-		*position += (length + BPF_RINGBUF_HDR_SZ + 7) & ~7ul;
-		if (!(header & BPF_RINGBUF_DISCARD_BIT) && length >= sizeof(struct usher_event))
-			return (const void *)(record + BPF_RINGBUF_HDR_SZ);
+	way->until = UINT64_MAX;
+	for (size_t cpu = 0; cpu < events->cpus; cpu++) {
+		struct ring *ring = &rings->cpus[cpu];
+		const struct usher_event *event;
+
+		if (way->places[cpu] >= ring->known)
+			ring->known = __atomic_load_n(&ring->ends->head, __ATOMIC_ACQUIRE);
+		event = record_at(events, ring, way->places[cpu]);
+		if (!event)
+			continue;
+		if (!oldest || event->time < oldest->time) {
+			way->until = oldest ? oldest->time : UINT64_MAX;
+			way->cpu = cpu;
+			oldest = event;
+		} else if (event->time < way->until) {
+			way->until = event->time;
+		}
 	}
-	return NULL;
+	return oldest;
+}
+
+static const struct usher_event *read_record(const struct events *events, struct rings *rings, struct way *way)
+{
+	const struct usher_event *event = record_at(events, &rings->cpus[way->cpu], way->places[way->cpu]);
+
+	if (!event || event->time > way->until)
+		event = find_oldest(events, rings, way);
+	if (event)
+		way->places[way->cpu] += event->ended ? 2 : 1;
+	return event;
 }
 
 const struct usher_event *events_next(struct events *events, enum usher_ring which)
 {
-	return read_record(&events->rings[which], &events->rings[which].position);
+	return read_record(events, &events->rings[which], &events->rings[which].read);
 }
 
 const struct usher_event *events_foresee(struct events *events, enum usher_ring which)
 {
-	return read_record(&events->rings[which], &events->rings[which].foreseen);
+	return read_record(events, &events->rings[which], &events->rings[which].foreseen);
 }
 
 void events_release(struct events *events)
 {
 	for (size_t i = 0; i < USHER_RINGS; i++)
-		__atomic_store_n(events->rings[i].consumer, events->rings[i].position, __ATOMIC_RELEASE);
+		for (size_t cpu = 0; cpu < events->cpus; cpu++) {
+			struct usher_event_ring *ends = events->rings[i].cpus[cpu].ends;
+			uint64_t place = events->rings[i].read.places[cpu];
+
+			if (ends->tail != place)
+				__atomic_store_n(&ends->tail, place, __ATOMIC_RELEASE);
+		}
 }
 
 void events_rewind(struct events *events)
 {
+	for (size_t i = 0; i < USHER_RINGS; i++) {
+		struct rings *rings = &events->rings[i];
+
+		for (size_t cpu = 0; cpu < events->cpus; cpu++)
+			rings->read.places[cpu] = rings->cpus[cpu].ends->tail;
+		rings->read.until = 0;
+	}
+}
+
+/* ---- places ------------------------------------------------------------------------------------------------ */
+
+void events_filled(const struct events *events, enum usher_ring which, uint64_t *ret_places)
+{
+	for (size_t cpu = 0; cpu < events->cpus; cpu++)
+		ret_places[cpu] = __atomic_load_n(&events->rings[which].cpus[cpu].ends->head, __ATOMIC_ACQUIRE);
+}
+
+bool events_are_released(const struct events *events, enum usher_ring which, const uint64_t *places)
+{
+	for (size_t cpu = 0; cpu < events->cpus; cpu++)
+		if (events->rings[which].cpus[cpu].ends->tail < places[cpu])
+			return false;
+	return true;
+}
+
+size_t events_waiting(const struct events *events)
+{
+	size_t waiting = 0;
+
 	for (size_t i = 0; i < USHER_RINGS; i++)
-		events->rings[i].position = *events->rings[i].consumer;
-}
+		for (size_t cpu = 0; cpu < events->cpus; cpu++) {
+			const struct usher_event_ring *ends = events->rings[i].cpus[cpu].ends;
 
-uint64_t events_produced(const struct events *events, enum usher_ring which)
-{
-	return __atomic_load_n(events->rings[which].producer, __ATOMIC_ACQUIRE);
-}
-
-uint64_t events_released(const struct events *events, enum usher_ring which)
-{
-	return *events->rings[which].consumer;
-}
-
-size_t events_waiting(const struct events *events, enum usher_ring which)
-{
-	const struct ring *ring = &events->rings[which];
-
-	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) - *ring->consumer;
+			waiting += __atomic_load_n(&ends->head, __ATOMIC_ACQUIRE) - ends->tail;
+		}
+	return waiting;
 }

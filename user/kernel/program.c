@@ -16,8 +16,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "kernel/counters.h"
 #include "kernel/dispatcher.h"
 #include "kernel/pins.h"
 #include "kernel/places.h"
@@ -169,6 +171,39 @@ static int check_shapes(const struct program *program, struct problem *problem)
 
 /* ---- loading -------------------------------------------------------------------------------------------- */
 
+uint32_t program_event_slots(size_t cpus)
+{
+	uint32_t slots = USHER_EVENT_SLOTS_MAX;
+
+	while (slots > USHER_EVENT_SLOTS_MIN && slots > USHER_EVENT_SLOTS / cpus)
+		slots /= 2;
+	return slots;
+}
+
+int program_configure(struct usher_bpf *skeleton, const struct usher_boot *boot)
+{
+	const uint32_t rings = (uint32_t)counters_cpus() * USHER_RINGS;
+	const struct {
+		struct bpf_map *map;
+		uint32_t entries;
+	} sized[] = {
+		{skeleton->maps.flows, boot->flow_lines},
+		{skeleton->maps.flow_moments, boot->flow_lines},
+		{skeleton->maps.flow_figures, boot->flow_ends ? boot->flow_lines : 1},
+		{skeleton->maps.event_rings, rings},
+		{skeleton->maps.events, rings * boot->event_slots},
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(sized); i++) {
+		int r = bpf_map__set_max_entries(sized[i].map, sized[i].entries);
+
+		if (r)
+			return r;
+	}
+	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, boot, sizeof(*boot));
+	return 0;
+}
+
 static int new_boot(const struct program_options *options, struct usher_boot *ret_boot)
 {
 	struct usher_boot boot = {
@@ -179,6 +214,7 @@ static int new_boot(const struct program_options *options, struct usher_boot *re
 		.records_max = options->records_max,
 		.jiffy_ns = clock_jiffy(),
 		.flow_ends = options->flow_ends,
+		.event_slots = program_event_slots(counters_cpus()),
 	};
 	struct {
 		uint64_t boot_id, hash_key[USHER_HASH_KEYS], token;
@@ -225,17 +261,7 @@ static int prepare(const struct program *program)
 			return r;
 	}
 	r = adopt_egress(program);
-	if (!r)
-		r = bpf_map__set_max_entries(program->skeleton->maps.flows, program->boot.flow_lines);
-	if (!r)
-		r = bpf_map__set_max_entries(program->skeleton->maps.flow_moments, program->boot.flow_lines);
-	if (!r)
-		r = bpf_map__set_max_entries(program->skeleton->maps.flow_figures,
-					     program->boot.flow_ends ? program->boot.flow_lines : 1);
-	if (r)
-		return r;
-	memcpy((void *)(uintptr_t)&program->skeleton->rodata->usher_boot, &program->boot, sizeof(program->boot));
-	return 0;
+	return r ? r : program_configure(program->skeleton, &program->boot);
 }
 
 int program_copy(const struct program *program, struct bpf_object **ret_object)

@@ -43,7 +43,7 @@
 #define BURSTS 60 /* of packets, for each row */
 #define BURSTS_QUICK 9
 #define BURST 40000u /* packets that are measured at once: they and twice as many before them find room in the ring */
-#define BUSY_MIN (2u << 20) /* bytes that the reader still has to have before it when a burst has ended */
+#define BUSY_MIN 16384u /* records that the reader still has to have before it when a burst has ended */
 #define AHEAD (1u << 21)    /* flows of the silent program */
 #define BAR_NS 30
 #define PACKETS_SECONDS_MAX 40

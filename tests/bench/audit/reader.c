@@ -111,7 +111,7 @@ void reader_close(struct reader *reader)
 
 size_t reader_backlog(const struct reader *reader)
 {
-	return events_waiting(reader->rings, USHER_RING_EVENTS) + events_waiting(reader->rings, USHER_RING_REQUIRED);
+	return events_waiting(reader->rings);
 }
 
 void reader_catch_up(const struct reader *reader)

@@ -26,7 +26,7 @@ struct reader {
 /* folder: of the log, which is made; catalog: of the generation in force, whose it is from now on. */
 void reader_open(struct gateway *gateway, const char *folder, struct catalog *catalog, struct reader *ret_reader);
 void reader_close(struct reader *reader);
-/* Bytes that wait in the rings. */
+/* Records that wait in the rings. */
 size_t reader_backlog(const struct reader *reader);
 /* Returns once nothing waits. */
 void reader_catch_up(const struct reader *reader);

@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The program, but for its records: what they cost is what the real one costs more. */
 #define USHER_BPF_AUDIT_H
-#define USHER_BPF_RESERVE_H
 
-#include "maps.h"
-
-static __always_inline struct usher_event *reserve_record(bool required)
-{
-	(void)required;
-	return NULL;
-}
-
-static __always_inline bool reserve_has_room(bool required)
-{
-	(void)required;
-	return true;
-}
+#include "reserve.h"
+#define reserve_record(required) ((void)(required), (struct usher_event *)NULL)
 
 #include "flood.h"
 #include "flow.h"

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "compile/compile.h"
+#include "kernel/counters.h"
 #include "kernel/program.h"
 #include "policy/bundle.h"
 #include "policy/policy.h"
@@ -42,14 +43,6 @@ void must(int error, const char *what)
 
 /* ---- loading ----------------------------------------------------------------------------------------------- */
 
-static int forget_record(void *context, void *data, size_t size)
-{
-	(void)context;
-	(void)data;
-	(void)size;
-	return 0;
-}
-
 /* What the daemon does with the rings, as far as packets can feel it: it comes by on a timer, on another CPU. */
 static int read_rings(void *context)
 {
@@ -63,7 +56,10 @@ static int read_rings(void *context)
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	sched_setscheduler(0, SCHED_FIFO, &before_floods);
 	while (!atomic_load(&gateway->stop)) {
-		ring_buffer__consume(gateway->rings);
+		for (int ring = 0; ring < USHER_RINGS; ring++)
+			while (events_next(gateway->events, (enum usher_ring)ring))
+				;
+		events_release(gateway->events);
 		nanosleep(&pause, NULL);
 	}
 	return 0;
@@ -96,19 +92,16 @@ void gateway_open(uint32_t lines, const struct gateway_limits *limits, struct ga
 	must(publisher_open(&gateway->program, &problem, &gateway->publisher), problem.text);
 	if (limits->unread)
 		return;
-	gateway->rings = ring_buffer__new(program_map(&gateway->program, "events"), forget_record, NULL, NULL);
-	must(gateway->rings ? 0 : errno, "events");
-	must(ring_buffer__add(gateway->rings, program_map(&gateway->program, "events_required"), forget_record, NULL),
-	     "events_required");
+	must(events_open(&gateway->program, &gateway->events), "rings");
 	must(thrd_create(&gateway->reader, read_rings, gateway) == thrd_success ? 0 : EAGAIN, "reader");
 }
 
 void gateway_close(struct gateway *gateway)
 {
 	atomic_store(&gateway->stop, true);
-	if (gateway->rings)
+	if (gateway->events)
 		thrd_join(gateway->reader, NULL);
-	ring_buffer__free(gateway->rings);
+	events_close(gateway->events);
 	publisher_close(gateway->publisher);
 	mapping_close(&gateway->flows);
 	mapping_close(&gateway->tenants);
@@ -313,14 +306,12 @@ void gateway_raise_epoch(struct gateway *gateway, bool sources_moved)
 
 uint64_t gateway_lost(const struct gateway *gateway)
 {
-	struct usher_sequence values[CPUS_MAX] = {0};
+	struct counters_cpu cpus[CPUS_MAX];
 	uint64_t lost = 0;
 
-	for (__u32 ring = 0; ring < USHER_RINGS; ring++) {
-		must(bpf_map_lookup_elem(program_map(&gateway->program, "sequences"), &ring, values) ? errno : 0,
-		     "sequences");
-		for (size_t cpu = 0; cpu < CPUS_MAX; cpu++)
-			lost += values[cpu].lost;
-	}
+	must(counters_sequences(&gateway->program, cpus, CPUS_MAX), "event_rings");
+	for (size_t cpu = 0; cpu < counters_cpus(); cpu++)
+		for (size_t ring = 0; ring < USHER_RINGS; ring++)
+			lost += cpus[cpu].rings[ring].lost;
 	return lost;
 }

@@ -9,6 +9,7 @@
 #include <threads.h>
 
 #include "compile/tables.h"
+#include "kernel/events.h"
 #include "kernel/mapping.h"
 #include "kernel/publish.h"
 
@@ -45,7 +46,7 @@ struct gateway {
 	struct program program;
 	struct publisher *publisher;
 	struct mapping flows, tenants, generations;
-	struct ring_buffer *rings;
+	struct events *events;
 	thrd_t reader;
 	atomic_bool stop;
 };

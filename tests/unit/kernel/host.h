@@ -158,6 +158,16 @@ static inline int host_pass_program(void)
 	return program;
 }
 
+/* On one CPU from now on: each has rings of its own. */
+static inline void host_stay(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((size_t)sched_getcpu(), &cpus);
+	assert_int_equal(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+}
+
 static inline void host_open(struct host *host)
 {
 	struct program_options options = host_options();

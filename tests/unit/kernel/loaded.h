@@ -5,25 +5,26 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <bpf/libbpf.h>
 
+#include "kernel/counters.h"
 #include "kernel/program.h"
 #include "usher.skel.h"
 
-/* skeleton: opened, and the program's from now on; NULL: errno says why not. Returns 0 or -errno. */
+/* skeleton: opened, and the program's from now on; NULL: errno says why not. boot->event_slots 0: as the daemon has them. Returns 0 or -errno. */
 static inline int loaded(struct usher_bpf *skeleton, const struct usher_boot *boot, struct program *ret_program)
 {
+	int error;
+
 	if (!skeleton)
 		return -errno;
 	ret_program->skeleton = skeleton;
 	ret_program->boot = *boot;
-	bpf_map__set_max_entries(skeleton->maps.flows, boot->flow_lines);
-	bpf_map__set_max_entries(skeleton->maps.flow_moments, boot->flow_lines);
-	bpf_map__set_max_entries(skeleton->maps.flow_figures, boot->flow_ends ? boot->flow_lines : 1);
-	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, boot, sizeof(*boot));
-	return usher_bpf__load(skeleton);
+	if (!boot->event_slots)
+		ret_program->boot.event_slots = program_event_slots(counters_cpus());
+	error = program_configure(skeleton, &ret_program->boot);
+	return error ? error : usher_bpf__load(skeleton);
 }
 
 #endif

@@ -388,7 +388,7 @@ static void test_a_full_ring_delays_what_can_wait(void **state)
 	from_client(&connection, HOST_ACK | TCP_FIN);
 	from_backend(&connection, HOST_ACK | TCP_FIN);
 	refused.destination = "198.51.100.11"; /* what nobody answers */
-	host_send_many(&host, &refused, USHER_EVENT_RING_BYTES / 128, NULL);
+	host_send_many(&host, &refused, 2 * (int)host.program->boot.event_slots, NULL);
 	assert_int_equal(counters_read(host.program, counters), 0);
 	lost = counters->sequences[USHER_RING_EVENTS].lost;
 	assert_true(lost > 0);

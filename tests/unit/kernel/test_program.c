@@ -54,7 +54,7 @@ static void test_loads_attaches_and_detaches(void **state)
 	assert_int_equal(access(HOST_PINS "/link", F_OK), 0);
 	assert_int_equal(access(HOST_PINS "/program", F_OK), 0);
 	assert_int_equal(access(HOST_PINS "/flows", F_OK), 0);
-	assert_int_equal(access(HOST_PINS "/events_required", F_OK), 0);
+	assert_int_equal(access(HOST_PINS "/event_rings", F_OK), 0);
 	program_free(program);
 	assert_int_not_equal(attached_id(), 0); /* it outlives its daemon */
 	assert_int_equal(program_detach(HOST_PINS, &problem), 0);
