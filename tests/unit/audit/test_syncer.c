@@ -39,11 +39,24 @@ int fdatasync(int file)
 	return failed ? -1 : 0;
 }
 
+static off_t let_go;
+
+int posix_fadvise(int file, off_t offset, off_t length, int advice)
+{
+	(void)file;
+	assert_int_equal(offset, 0);
+	assert_int_not_equal(length, 0); /* which would be all of it */
+	assert_int_equal(advice, POSIX_FADV_DONTNEED);
+	let_go = length;
+	return 0;
+}
+
 static int begin(void **state)
 {
 	(void)state;
 	hangs = fails = false;
 	begun = ended = 0;
+	let_go = 0;
 	alarm(60);
 	return scratch_make("syncer");
 }
@@ -247,12 +260,39 @@ static void a_segment_goes_on_while_there_is_much_to_wait_for(void **state)
 	store_close(store);
 }
 
+/* Of what is on the disk, the last stays in memory. */
+static void what_was_there_before_leaves_memory(void **state)
+{
+	struct syncer *syncer = made();
+	char path[96];
+	int file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/file", folder);
+	file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(file >= 0);
+	for (off_t length = 1000; length <= 3000; length += 1000) {
+		assert_int_equal(ftruncate(file, length), 0);
+		assert_int_equal(syncer_begin(syncer, file), 0);
+		assert_int_equal(syncer_wait(syncer), 0);
+		assert_int_equal(let_go, length - 1000);
+	}
+	fails = true;
+	assert_int_equal(ftruncate(file, 4000), 0);
+	assert_int_equal(syncer_begin(syncer, file), 0);
+	assert_int_equal(syncer_wait(syncer), -EIO);
+	assert_int_equal(let_go, 2000);
+	close(file);
+	syncer_free(syncer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nobody_waits_for_one_that_hangs, begin, end),
 		cmocka_unit_test_setup_teardown(an_error_is_told_once_to_who_asks_or_waits, begin, end),
 		cmocka_unit_test_setup_teardown(whoever_lets_go_waits_for_what_was_begun, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_there_before_leaves_memory, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_appended_meanwhile_is_not_said_to_be_there, begin, end),
 		cmocka_unit_test_setup_teardown(what_failed_is_not_there_and_whoever_waits_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_segment_goes_on_while_there_is_much_to_wait_for, begin, end),
