@@ -50,9 +50,9 @@ struct table {
 static bool is_used(const char *name)
 {
 	static const char *const used[] = {
-		"flows",     "tenants",		"flow_counters", "backend_figures", "hands",	       "shadows",
-		"scratches", "sweepers",	"floods",	 "flood_rest",	    "flood_rest_told", "event_rings",
-		"events",    "flow_figures",	"flow_ends",	 "control",	    "generations"};
+		"flows",     "tenants",	     "flow_counters", "backend_figures", "hands",	    "shadows",
+		"scratches", "sweepers",     "floods",	      "flood_rest",	 "flood_rest_told", "event_rings",
+		"events",    "flow_figures", "flow_ends",     "control",	 "generations"};
 
 	for (size_t i = 0; i < ARRAY_COUNT(used); i++)
 		if (!strcmp(name, used[i]))

@@ -14,9 +14,9 @@
 #include "kernel/events.h"
 
 #define BATCH_RECORDS 2048
-#define BATCHES_A_DRAIN 32			    /* then others get their turn */
-#define BATCHES_A_SYNC 4			    /* where their room waits for the disk */
-#define UNWRITTEN_MAX (16u << 20)		    /* bytes of operations that wait for the disk */
+#define BATCHES_A_DRAIN 32	  /* then others get their turn */
+#define BATCHES_A_SYNC 4	  /* where their room waits for the disk */
+#define UNWRITTEN_MAX (16u << 20) /* bytes of operations that wait for the disk */
 
 struct journal {
 	const struct publisher *publisher;

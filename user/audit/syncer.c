@@ -33,19 +33,19 @@ int syncer_new(struct syncer **ret_syncer)
 /* ---- beside others ------------------------------------------------------------------------------------------- */
 
 /*
- * Brings a file to the disk, and lets go of the memory of what was there before: its first *ret_there bytes, which then are those that are there now.
+ * Brings a file to the disk, and lets go of the memory of what was there before: its first *there bytes, which then become those that are there now.
  * Otherwise a log of 200 MB a second takes all memory that is free, and pays for each page. What came last stays for those who follow the log.
  */
-static int bring(int file, off_t *ret_there)
+static int bring(int file, off_t *there)
 {
 	struct stat now = {0};
 
 	fstat(file, &now);
 	if (fdatasync(file))
 		return -errno;
-	if (*ret_there)
-		posix_fadvise(file, 0, *ret_there, POSIX_FADV_DONTNEED);
-	*ret_there = now.st_size;
+	if (*there)
+		posix_fadvise(file, 0, *there, POSIX_FADV_DONTNEED);
+	*there = now.st_size;
 	return 0;
 }
 

@@ -43,8 +43,8 @@
 #define BURSTS 60 /* of packets, for each row */
 #define BURSTS_QUICK 9
 #define BURST 40000u /* packets that are measured at once: they and twice as many before them find room in the ring */
-#define BUSY_MIN 16384u /* records that the reader still has to have before it when a burst has ended */
-#define AHEAD (1u << 21)    /* flows of the silent program */
+#define BUSY_MIN 16384u	 /* records that the reader still has to have before it when a burst has ended */
+#define AHEAD (1u << 21) /* flows of the silent program */
 #define BAR_NS 30
 #define PACKETS_SECONDS_MAX 40
 #define KINDS 32 /* tenants and regions: prefix n is of kind n % KINDS */

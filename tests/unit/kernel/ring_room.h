@@ -13,7 +13,8 @@
 /* Leaves so many slots free in each CPU's ring of this kind. Returns 0 or -errno. */
 static inline int ring_room(const struct program *program, enum usher_ring which, uint32_t slots)
 {
-	const struct usher_event_ring ring = {.head = program->boot.event_slots - slots, .next = program->boot.event_slots - slots};
+	const struct usher_event_ring ring = {.head = program->boot.event_slots - slots,
+					      .next = program->boot.event_slots - slots};
 
 	for (uint32_t cpu = 0; cpu < counters_cpus(); cpu++) {
 		uint32_t index = USHER_EVENT_RING(cpu, (uint32_t)which);
