@@ -159,44 +159,23 @@ static __always_inline void flow_end_measure(struct usher_flow_end *record, cons
 	record->event.target = figures->target;
 }
 
-/* What flow_end_record has left, into its ring. A function of its own: where an end is met, no stack is left for both at once. */
-__noinline int flow_end_submit(int required)
-{
-	struct usher_event *first, *second;
-	struct usher_flow_end *record;
-	__u32 zero = 0;
-
-	record = bpf_map_lookup_elem(&flow_ends, &zero);
-	if (!usher_boot.flow_ends || !record || !reserve_end(required, &first, &second))
-		return 0;
-	record->event.sequence = first->sequence;
-	record->event.ring = first->ring;
-	record->event.cpu = first->cpu;
-	*first = record->event;
-	__builtin_memcpy(second, &record->begun, USHER_FLOW_END_REST);
-	reserve_submit(required);
-	return 0;
-}
-
 #define FLOW_END_STAYS 0x10u /* with enum flow_end: nobody has claimed the line */
-
-enum flow_end_audit { FLOW_END_UNRECORDED, FLOW_END_RECORDED, FLOW_END_REQUIRED };
 
 /*
  * The record of the end of the entry that had this tag, whose line is BUSY; if that stays it is empty then. Made in memory of its own, for
- * flow_end_submit: see there. Returns enum flow_end_audit.
+ * flow_end_submit, whose stack is not needed on top of this one's then: where an end is met there is little left.
  */
 __noinline int flow_end_record(__u32 line, __u64 tag, __u32 end)
 {
 	struct usher_flow *flow = flow_at(line);
 	const struct usher_flow_figures *figures = flow_figures_at(line);
-	int audit = FLOW_END_UNRECORDED;
 	struct usher_flow_end *record;
 	__u32 zero = 0;
 
 	record = bpf_map_lookup_elem(&flow_ends, &zero);
 	if (!usher_boot.flow_ends || !flow || !figures || !record)
-		return audit;
+		return 0;
+	record->event.ended = 0;
 	if (!(tag & USHER_TAG_RETURN) && figures->flags & USHER_FIGURES_RECORDED) {
 		__builtin_memset(record, 0, sizeof(*record));
 		record->event.flow_tag = tag;
@@ -207,12 +186,34 @@ __noinline int flow_end_record(__u32 line, __u64 tag, __u32 end)
 		flow_end_describe(&record->event, flow);
 		flow_end_measure(record, figures);
 		record->event.generation = flow_end_generation();
-		audit = figures->flags & USHER_FIGURES_REQUIRED ? FLOW_END_REQUIRED : FLOW_END_RECORDED;
+		record->event.ring = figures->flags & USHER_FIGURES_REQUIRED ? USHER_RING_REQUIRED : USHER_RING_EVENTS;
 	}
 	flow_barrier();
 	if (end & FLOW_END_STAYS)
 		*(volatile __u64 *)&flow->tag = FLOW_EMPTY_TAG(tag);
-	return audit;
+	return 0;
+}
+
+/* What flow_end_record has made, if anything, into its ring. */
+__noinline int flow_end_submit(void)
+{
+	struct usher_event *first, *second;
+	struct usher_flow_end *record;
+	__u32 zero = 0;
+	bool required;
+
+	record = bpf_map_lookup_elem(&flow_ends, &zero);
+	if (!usher_boot.flow_ends || !record || !record->event.ended)
+		return 0;
+	required = record->event.ring == USHER_RING_REQUIRED;
+	if (!reserve_end(required, &first, &second))
+		return 0;
+	record->event.sequence = first->sequence;
+	record->event.cpu = first->cpu;
+	*first = record->event;
+	__builtin_memcpy(second, &record->begun, USHER_FLOW_END_REST);
+	reserve_submit(required);
+	return 0;
 }
 
 /* What the swap that ends an entry puts in its tag's place, if the line is not another's at once: flow_settle makes it empty. */
@@ -239,10 +240,8 @@ static __always_inline void flow_settle(__u32 line, __u64 tag, __u16 tenant, enu
 
 	flow_account(tag, tenant, -1);
 	if (usher_boot.flow_ends) {
-		int audit = flow_end_record(line, tag, end | (stays ? FLOW_END_STAYS : 0));
-
-		if (audit != FLOW_END_UNRECORDED)
-			flow_end_submit(audit == FLOW_END_REQUIRED);
+		flow_end_record(line, tag, end | (stays ? FLOW_END_STAYS : 0));
+		flow_end_submit();
 	}
 	if (!counter)
 		return;
