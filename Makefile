@@ -208,6 +208,7 @@ bench: ## what things cost, as ratios within one run (root; QUICK=1: under 2 min
 	@for bench in $(if $(QUICK),,$(BENCHES)); do echo "$$(basename $$bench .bench):"; $$bench; done
 	@mkdir -p tests/bench/results
 	@$(if $(QUICK),$(B)/tests/bench/archive.bench --quick)
+	@$(B)/tests/bench/audit.bench $(if $(QUICK),1 300000,| tee tests/bench/results/audit.txt)
 	@$(B)/tests/bench/publish.bench $(if $(QUICK),--quick,| tee tests/bench/results/publish.txt)
 	@$(B)/tests/bench/packet.bench $(if $(QUICK),--quick,--results tests/bench/results)
 	@$(if $(QUICK),$(B)/tests/bench/flood.bench --quick,{ $(B)/tests/bench/flood.bench; tests/bench/path/flood; } | tee tests/bench/results/flood.txt)

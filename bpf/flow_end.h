@@ -212,6 +212,7 @@ __noinline int flow_end_submit(void)
 	record->event.cpu = first->cpu;
 	*first = record->event;
 	__builtin_memcpy(second, &record->begun, USHER_FLOW_END_REST);
+	record->event.ended = 0; /* once */
 	reserve_submit(required);
 	return 0;
 }

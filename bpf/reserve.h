@@ -3,7 +3,8 @@
  * Room for records, in the rings of this CPU (usher_event_ring).
  *
  * 1. XDP and timers run in softirq, on a CPU one at a time and to its end. So a ring has one writer, which takes no lock, and room that was
- *    there is there still.
+ *    there is there still. (Kernels with PREEMPT_RT keep to that with their lock of bottom halves; one that is built without it is not for this.
+ *    BPF_PROG_TEST_RUN may leave softirqs on, but outside of tests it is for dry runs, which record nothing.)
  * 2. A program may reserve once more before it submits: a flow that makes room ends before the newcomer's record is whole. The reader
  *    sees all of it once the last is submitted. All are, or the ring would stand still.
  * 3. A record is whole before `head` moves past it, and has been read before `tail` does (TSO, as in flow_line.h).
@@ -76,9 +77,9 @@ static __always_inline bool reserve_end(bool required, struct usher_event **ret_
 {
 	struct usher_event_ring *ring = reserve_ring(required);
 
-	*ret_first = ring ? reserve_slots(ring, required, 2) : NULL;
-	*ret_second = ring ? reserve_slot(required, ring->next - 1) : NULL;
-	return *ret_first && *ret_second;
+	*ret_second = ring ? reserve_slot(required, ring->next + 1) : NULL;
+	*ret_first = *ret_second ? reserve_slots(ring, required, 2) : NULL;
+	return *ret_first;
 }
 
 /* What has been reserved is whole. Nobody is woken: the reader comes by on a timer. */

@@ -146,12 +146,15 @@ static bool run(const char *call, const char *fault, unsigned when, const char *
 static const struct {
 	const char *call, *error;
 } cases[] = {
-	{"openat", "error=EMFILE"},  {"openat", "error=EACCES"},  {"openat", "error=EROFS"},
-	{"write", "error=ENOSPC"},   {"write", "error=EIO"},	  {"fsync", "error=EIO"},
-	{"fdatasync", "error=EIO"},  {"renameat", "error=EROFS"}, {"unlinkat", "error=EIO"},
-	{"unlinkat", "error=EROFS"}, {"read", "error=EIO"},	  {"pread64", "error=EIO"},
-	{"getdents64", "error=EIO"}, {"flock", "error=EIO"},	  {"newfstatat", "error=ENOENT"},
-	{"mkdir", "error=ENOSPC"},
+	{"openat", "error=EMFILE"},    {"openat", "error=EACCES"},   {"openat", "error=EROFS"},
+	{"write", "error=ENOSPC"},     {"write", "error=EIO"},	     {"fsync", "error=EIO"},
+	{"fdatasync", "error=EIO"},    {"renameat", "error=EROFS"},  {"unlinkat", "error=EIO"},
+	{"unlinkat", "error=EROFS"},   {"read", "error=EIO"},	     {"pread64", "error=EIO"},
+	{"getdents64", "error=EIO"},   {"flock", "error=EIO"},	     {"newfstatat", "error=ENOENT"},
+	{"mkdir", "error=ENOSPC"},     {"openat", "error=ENOSPC"},   {"openat", "error=EIO"},
+	{"renameat", "error=EIO"},     {"renameat", "error=ENOSPC"}, {"fsync", "error=ENOSPC"},
+	{"fdatasync", "error=ENOSPC"}, {"newfstatat", "error=EIO"},  {"mkdir", "error=EIO"},
+	{"flock", "error=ENOLCK"},     {"openat", "error=ENFILE"},
 };
 static const char *const deaths[] = {"openat",	 "write",      "fsync", "fdatasync", "renameat",
 				     "unlinkat", "getdents64", "close", "mkdir"};

@@ -80,7 +80,7 @@ struct journal_totals {
 	uint64_t witnessed, witness_errors; /* checkpoints in the witness's file, and failures to write there */
 	int keeper_error, witness_error;    /* of the last try */
 	uint64_t segments_lost;		    /* deleted while they were written to */
-	uint64_t waiting;		    /* events in the rings and records in memory that are not in the log */
+	uint64_t waiting;		    /* slots in the rings (an end of a flow has two) that are not in the log */
 	uint64_t waiting_bytes;		    /* the same in bytes */
 	uint64_t unsynced,
 		unsynced_max; /* bytes of the log that are not known to be on the disk; and beyond which nothing is read */

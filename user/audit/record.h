@@ -6,6 +6,9 @@
  *   time        RFC 3339, UTC, milliseconds      boot        id of the program's run, hexadecimal
  *   type        "decision", "flow", "gap", "operation", "position", and what proves the others: "segment", "seal", "checkpoint"
  *
+ * Decisions and flows of all CPUs are in the order of their times, as far as the daemon had them when it looked; of those of one tick of the kernel's
+ * (`time` is one of its ticks, 1 to 10 ms) those of one CPU are, others in no order.
+ *
  * A decision (field names of OCSF's network activity where there are some):
  *   cpu, ring ("events" | "required"), sequence   its number; per cpu and ring, from 0, none twice, none left out
  *   verdict, reason     as in `usher show stats`           rule          id of the rule that decided, or null

@@ -33,26 +33,26 @@ int syncer_new(struct syncer **ret_syncer)
 /* ---- beside others ------------------------------------------------------------------------------------------- */
 
 /*
- * Brings a file to the disk, and lets go of the memory of what was there before: its first *there bytes, which then become those that are there now.
+ * Brings a file to the disk, and lets go of the memory of what had been brought there before, which `last` says, and then says of this time.
  * Otherwise a log of 200 MB a second takes all memory that is free, and pays for each page. What came last stays for those who follow the log.
  */
-static int bring(int file, off_t *there)
+static int bring(int file, struct stat *last)
 {
 	struct stat now = {0};
 
 	fstat(file, &now);
 	if (fdatasync(file))
 		return -errno;
-	if (*there)
-		posix_fadvise(file, 0, *there, POSIX_FADV_DONTNEED);
-	*there = now.st_size;
+	if (last->st_size && last->st_ino == now.st_ino && last->st_dev == now.st_dev)
+		posix_fadvise(file, 0, last->st_size, POSIX_FADV_DONTNEED);
+	*last = now;
 	return 0;
 }
 
 static void *run(void *context)
 {
 	struct syncer *syncer = context;
-	off_t there = 0;
+	struct stat last = {0};
 
 	pthread_mutex_lock(&syncer->lock);
 	for (;;) {
@@ -64,7 +64,7 @@ static void *run(void *context)
 			break;
 		file = syncer->file;
 		pthread_mutex_unlock(&syncer->lock);
-		result = bring(file, &there);
+		result = bring(file, &last);
 		pthread_mutex_lock(&syncer->lock);
 		syncer->result = result;
 		syncer->state = ENDED;

@@ -22,7 +22,8 @@ struct ring {
 struct way {
 	uint64_t *places; /* by CPU */
 	size_t cpu;	  /* whose records are the next ones, */
-	uint64_t until;	  /* up to this time */
+	uint64_t end;	  /* up to this place */
+	uint64_t until;	  /* and this time */
 };
 
 struct rings {
@@ -132,20 +133,21 @@ int events_open(const struct program *program, struct events **ret_events)
 
 /* ---- records ----------------------------------------------------------------------------------------------- */
 
-/* The record at this place, among those of which it was known that they are there; NULL: none. */
 static const struct usher_event *record_at(const struct events *events, const struct ring *ring, uint64_t place)
 {
-	return place < ring->known ? ring->slots + (place & (events->slots - 1)) : NULL;
+	return ring->slots + (place & (events->slots - 1));
 }
 
 /*
- * Whose record is the oldest, and how far that CPU's may be read until another's are older? Only here it is looked for new ones: who reads the place of a
- * CPU's head takes its cache line from that CPU. So everybody's are looked at, as often as anybody's.
+ * Whose record is the oldest, and how far that CPU's are the next ones? Until another's are older, and no further than was known when all
+ * were looked at: nobody's records wait because another CPU makes more all the while. Only here it is looked for new ones, since who reads
+ * the place of a CPU's head takes its cache line from that CPU. Times are those of the kernel's ticks, so there are many records between two looks.
  */
 static const struct usher_event *find_oldest(const struct events *events, struct rings *rings, struct way *way)
 {
 	const struct usher_event *oldest = NULL;
 
+	way->end = 0;
 	way->until = UINT64_MAX;
 	for (size_t cpu = 0; cpu < events->cpus; cpu++) {
 		struct ring *ring = &rings->cpus[cpu];
@@ -153,12 +155,13 @@ static const struct usher_event *find_oldest(const struct events *events, struct
 
 		if (way->places[cpu] >= ring->known)
 			ring->known = __atomic_load_n(&ring->ends->head, __ATOMIC_ACQUIRE);
-		event = record_at(events, ring, way->places[cpu]);
-		if (!event)
+		if (way->places[cpu] >= ring->known)
 			continue;
+		event = record_at(events, ring, way->places[cpu]);
 		if (!oldest || event->time < oldest->time) {
 			way->until = oldest ? oldest->time : UINT64_MAX;
 			way->cpu = cpu;
+			way->end = ring->known;
 			oldest = event;
 		} else if (event->time < way->until) {
 			way->until = event->time;
@@ -169,8 +172,10 @@ static const struct usher_event *find_oldest(const struct events *events, struct
 
 static const struct usher_event *read_record(const struct events *events, struct rings *rings, struct way *way)
 {
-	const struct usher_event *event = record_at(events, &rings->cpus[way->cpu], way->places[way->cpu]);
+	const struct usher_event *event = NULL;
 
+	if (way->places[way->cpu] < way->end)
+		event = record_at(events, &rings->cpus[way->cpu], way->places[way->cpu]);
 	if (!event || event->time > way->until)
 		event = find_oldest(events, rings, way);
 	if (event)
@@ -207,7 +212,7 @@ void events_rewind(struct events *events)
 
 		for (size_t cpu = 0; cpu < events->cpus; cpu++)
 			rings->read.places[cpu] = rings->cpus[cpu].ends->tail;
-		rings->read.until = 0;
+		rings->read.end = 0;
 	}
 }
 

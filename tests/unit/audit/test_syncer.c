@@ -265,7 +265,7 @@ static void what_was_there_before_leaves_memory(void **state)
 {
 	struct syncer *syncer = made();
 	char path[96];
-	int file;
+	int file, next;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/file", folder);
@@ -277,6 +277,17 @@ static void what_was_there_before_leaves_memory(void **state)
 		assert_int_equal(syncer_wait(syncer), 0);
 		assert_int_equal(let_go, length - 1000);
 	}
+	snprintf(path, sizeof(path), "%s/next", folder);
+	next = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(next >= 0);
+	for (off_t length = 500; length <= 600; length += 100) {
+		assert_int_equal(ftruncate(next, length), 0);
+		assert_int_equal(syncer_begin(syncer, next), 0);
+		assert_int_equal(syncer_wait(syncer), 0);
+		assert_int_equal(let_go, length == 500 ? 2000 : 500); /* nothing of a file that has just begun */
+	}
+	close(next);
+	let_go = 2000;
 	fails = true;
 	assert_int_equal(ftruncate(file, 4000), 0);
 	assert_int_equal(syncer_begin(syncer, file), 0);
