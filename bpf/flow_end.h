@@ -173,9 +173,11 @@ __noinline int flow_end_record(__u32 line, __u64 tag, __u32 end)
 	__u32 zero = 0;
 
 	record = bpf_map_lookup_elem(&flow_ends, &zero);
-	if (!usher_boot.flow_ends || !flow || !figures || !record)
+	if (!usher_boot.flow_ends || !record)
 		return 0;
 	record->event.ended = 0;
+	if (!flow || !figures)
+		return 0;
 	if (!(tag & USHER_TAG_RETURN) && figures->flags & USHER_FIGURES_RECORDED) {
 		__builtin_memset(record, 0, sizeof(*record));
 		record->event.flow_tag = tag;
@@ -212,7 +214,6 @@ __noinline int flow_end_submit(void)
 	record->event.cpu = first->cpu;
 	*first = record->event;
 	__builtin_memcpy(second, &record->begun, USHER_FLOW_END_REST);
-	record->event.ended = 0; /* once */
 	reserve_submit(required);
 	return 0;
 }

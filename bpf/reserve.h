@@ -77,9 +77,9 @@ static __always_inline bool reserve_end(bool required, struct usher_event **ret_
 {
 	struct usher_event_ring *ring = reserve_ring(required);
 
-	*ret_second = ring ? reserve_slot(required, ring->next + 1) : NULL;
-	*ret_first = *ret_second ? reserve_slots(ring, required, 2) : NULL;
-	return *ret_first;
+	*ret_first = ring ? reserve_slots(ring, required, 2) : NULL;
+	*ret_second = ring ? reserve_slot(required, ring->next - 1) : NULL;
+	return *ret_first && *ret_second; /* a ring that is there has all its slots: if there is a first, there is a second */
 }
 
 /* What has been reserved is whole. Nobody is woken: the reader comes by on a timer. */

@@ -14,9 +14,11 @@
 #include "audit/ledger.h"
 #include "audit/ocsf.h"
 #include "audit/query.h"
+#include "audit/replay.h"
 #include "audit/report.h"
 #include "audit/segment.h"
 #include "base/array.h"
+#include "policy/policy.h"
 
 #include "names.h"
 
@@ -113,6 +115,31 @@ static int as_report(const char *line, size_t length, void *context)
 	return 0;
 }
 
+/* Half of the clients are of another tenant, which it denies. */
+static const char other_policy[] =
+	"{\"apiVersion\": \"usher/v1\", \"models\": {\"credit-scorer\": {\"versions\": {\"3.1.0\": {\"stage\": "
+	"\"production\"}}}},"
+	"\"backends\": {\"fra-1\": {\"address\": \"10.1.0.11:8000\", \"serves\": \"credit-scorer@3.1.0\", \"region\": "
+	"\"DE-HE\"}},"
+	"\"services\": {\"credit\": {\"address\": \"198.51.100.10:443\", \"protocol\": \"tcp\", \"model\": "
+	"\"credit-scorer\"}},"
+	"\"tenants\": {\"acme-bank\": {\"sources\": [{\"prefix\": \"203.0.0.0/16\", \"region\": \"DE\"}]},"
+	"\"labs\": {\"sources\": [{\"prefix\": \"203.1.0.0/16\", \"region\": \"DE\"}]}},"
+	"\"rules\": [{\"id\": \"acme-credit\", \"when\": {\"tenant\": [\"acme-bank\"]}, \"allow\": true}],"
+	"\"nat\": {\"addresses\": [\"10.255.0.1\"]}}";
+
+static int as_simulated(const char *line, size_t length, void *context)
+{
+	struct replay_question question;
+	struct replay_answer answer;
+	uint64_t count;
+
+	if (replay_parse(line, length, &question, &count))
+		return 0;
+	replay_ask(context, &question, &answer);
+	return answer.outcome >= REPLAY_OUTCOMES;
+}
+
 static void print_form(const char *name, clock_t begins, uint64_t bytes, uint64_t records)
 {
 	double seconds = (double)(clock() - begins) / CLOCKS_PER_SEC;
@@ -167,6 +194,25 @@ static void prove(void)
 	print_form("and that verified", begins, made.bytes, made.records);
 }
 
+/* What `usher simulate` does with each decision. */
+static void simulate(void)
+{
+	struct diagnostics diagnostics = {.file = "other_policy"};
+	struct policy *policy;
+	struct replay *replay;
+
+	if (policy_parse("other_policy", other_policy, sizeof(other_policy) - 1, 0, &diagnostics, &policy)) {
+		diagnostics_print(&diagnostics, stderr);
+		exit(1);
+	}
+	if (replay_open(policy, 0, &replay))
+		exit(1);
+	put_into("simulated (bar: 10 s a million)", as_simulated, replay);
+	replay_close(replay);
+	policy_free(policy);
+	diagnostics_free(&diagnostics);
+}
+
 static void other_forms(void)
 {
 	struct report report = {0};
@@ -175,6 +221,7 @@ static void other_forms(void)
 	put_into("csv", as_csv, &text);
 	put_into("ocsf", as_ocsf, &text);
 	put_into("what a report gathers", as_report, &report);
+	simulate();
 	prove();
 	report_free(&report);
 	json_free(&text);
