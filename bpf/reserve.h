@@ -79,7 +79,8 @@ static __always_inline bool reserve_end(bool required, struct usher_event **ret_
 
 	*ret_first = ring ? reserve_slots(ring, required, 2) : NULL;
 	*ret_second = ring ? reserve_slot(required, ring->next - 1) : NULL;
-	return *ret_first && *ret_second; /* a ring that is there has all its slots: if there is a first, there is a second */
+	return *ret_first &&
+	       *ret_second; /* a ring that is there has all its slots: if there is a first, there is a second */
 }
 
 /* What has been reserved is whole. Nobody is woken: the reader comes by on a timer. */
