@@ -27,7 +27,7 @@ int counters_read(const struct program *program, struct counters *ret_counters);
 int counters_figures(const struct program *program, struct usher_backend_figures ret_figures[USHER_BACKENDS_MAX]);
 /* The sequence numbers CPU by CPU, for the search for gaps. cpus: how many ret_cpus has room for. */
 int counters_sequences(const struct program *program, struct counters_cpu *ret_cpus, size_t cpus);
-/* CPUs that a per-CPU map has values for. */
+/* CPUs that a per-CPU map has values for: all that there may be, which x86 numbers without gaps. */
 size_t counters_cpus(void);
 
 /* Before a number is given to another name, while nothing is counted under it. 0 or -errno. */
