@@ -11,15 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "base/array.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
-#include "kernel/counters.h"
+#include "kernel/boot.h"
 #include "kernel/dispatcher.h"
 #include "kernel/pins.h"
 #include "kernel/places.h"
@@ -171,65 +168,6 @@ static int check_shapes(const struct program *program, struct problem *problem)
 
 /* ---- loading -------------------------------------------------------------------------------------------- */
 
-uint32_t program_event_slots(size_t cpus)
-{
-	uint32_t slots = USHER_EVENT_SLOTS_MAX;
-
-	while (slots > USHER_EVENT_SLOTS_MIN && slots > USHER_EVENT_SLOTS / cpus)
-		slots /= 2;
-	return slots;
-}
-
-int program_configure(struct usher_bpf *skeleton, const struct usher_boot *boot)
-{
-	const uint32_t rings = (uint32_t)counters_cpus() * USHER_RINGS;
-	const struct {
-		struct bpf_map *map;
-		uint32_t entries;
-	} sized[] = {
-		{skeleton->maps.flows, boot->flow_lines},
-		{skeleton->maps.flow_moments, boot->flow_lines},
-		{skeleton->maps.flow_figures, boot->flow_ends ? boot->flow_lines : 1},
-		{skeleton->maps.event_rings, rings},
-		{skeleton->maps.events, rings * boot->event_slots},
-	};
-
-	for (size_t i = 0; i < ARRAY_COUNT(sized); i++) {
-		int r = bpf_map__set_max_entries(sized[i].map, sized[i].entries);
-
-		if (r)
-			return r;
-	}
-	memcpy((void *)(uintptr_t)&skeleton->rodata->usher_boot, boot, sizeof(*boot));
-	return 0;
-}
-
-static int new_boot(const struct program_options *options, struct usher_boot *ret_boot)
-{
-	struct usher_boot boot = {
-		.abi_version = USHER_ABI_VERSION,
-		.flow_lines = options->flow_lines,
-		.half_open_max = options->half_open_max,
-		.replies_max = options->replies_max,
-		.records_max = options->records_max,
-		.jiffy_ns = clock_jiffy(),
-		.flow_ends = options->flow_ends,
-		.event_slots = program_event_slots(counters_cpus()),
-	};
-	struct {
-		uint64_t boot_id, hash_key[USHER_HASH_KEYS], token;
-	} random;
-
-	/* Never short and never interrupted for up to 256 bytes: getrandom(2). */
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return -errno;
-	boot.boot_id = random.boot_id;
-	memcpy(boot.hash_key, random.hash_key, sizeof(boot.hash_key));
-	boot.dry_run_token = random.token | 1; /* never 0, which is what metadata holds by accident */
-	*ret_boot = boot;
-	return 0;
-}
-
 /*
  * The kernel adds BPF_F_RDONLY_PROG to a device map (kernel/bpf/devmap.c) and refuses it from whoever makes one, so that libbpf 1.1
  * takes a pinned one for another map: it is taken over by hand, and pinned by hand when it is new.
@@ -261,7 +199,7 @@ static int prepare(const struct program *program)
 			return r;
 	}
 	r = adopt_egress(program);
-	return r ? r : program_configure(program->skeleton, &program->boot);
+	return r ? r : boot_configure(program->skeleton, &program->boot);
 }
 
 int program_copy(const struct program *program, struct bpf_object **ret_object)
@@ -414,7 +352,7 @@ int program_load(const struct program_options *options, struct problem *problem,
 	if (r)
 		return r;
 	if (!program->adopted) {
-		r = new_boot(options, &program->boot);
+		r = boot_new(options, &program->boot);
 		if (r)
 			return problem_set(problem, r, "no random numbers: %s", strerror(-r));
 	}

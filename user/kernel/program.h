@@ -67,11 +67,6 @@ struct program {
  * sentence that says the way out.
  */
 int program_load(const struct program_options *options, struct problem *problem, struct program **ret_program);
-/* Gives a skeleton that has been opened and not loaded its settings, and its maps the sizes that follow from them. Returns 0 or -errno. */
-struct usher_bpf;
-int program_configure(struct usher_bpf *skeleton, const struct usher_boot *boot);
-/* Slots of one CPU's ring of records on a host with so many CPUs: 16 MiB of each kind, or its part of 128, but 1 at least. */
-uint32_t program_event_slots(size_t cpus);
 /* Closes what is open. Pins and traffic stay. */
 void program_free(struct program *program);
 

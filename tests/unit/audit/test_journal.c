@@ -10,11 +10,12 @@
 
 #include "audit/journal.h"
 #include "base/array.h"
+#include "kernel/boot.h"
 #include "kernel/counters.h"
 #include "kernel/events.h"
 #include "scratch.h"
 
-#define RING_RECORDS ((size_t)program_event_slots(counters_cpus()))
+#define RING_RECORDS ((size_t)boot_event_slots(counters_cpus()))
 
 static struct host host;
 static uint64_t revocations;

@@ -260,6 +260,14 @@ static void a_segment_goes_on_while_there_is_much_to_wait_for(void **state)
 	store_close(store);
 }
 
+/* A file of this length, to the disk: what came of that. */
+static int brought(struct syncer *syncer, int file, off_t length)
+{
+	assert_int_equal(ftruncate(file, length), 0);
+	assert_int_equal(syncer_begin(syncer, file), 0);
+	return syncer_wait(syncer);
+}
+
 /* Of what is on the disk, the last stays in memory. */
 static void what_was_there_before_leaves_memory(void **state)
 {
@@ -272,26 +280,20 @@ static void what_was_there_before_leaves_memory(void **state)
 	file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(file >= 0);
 	for (off_t length = 1000; length <= 3000; length += 1000) {
-		assert_int_equal(ftruncate(file, length), 0);
-		assert_int_equal(syncer_begin(syncer, file), 0);
-		assert_int_equal(syncer_wait(syncer), 0);
+		assert_int_equal(brought(syncer, file, length), 0);
 		assert_int_equal(let_go, length - 1000);
 	}
 	snprintf(path, sizeof(path), "%s/next", folder);
 	next = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(next >= 0);
 	for (off_t length = 500; length <= 600; length += 100) {
-		assert_int_equal(ftruncate(next, length), 0);
-		assert_int_equal(syncer_begin(syncer, next), 0);
-		assert_int_equal(syncer_wait(syncer), 0);
+		assert_int_equal(brought(syncer, next, length), 0);
 		assert_int_equal(let_go, length == 500 ? 2000 : 500); /* nothing of a file that has just begun */
 	}
 	close(next);
 	let_go = 2000;
 	fails = true;
-	assert_int_equal(ftruncate(file, 4000), 0);
-	assert_int_equal(syncer_begin(syncer, file), 0);
-	assert_int_equal(syncer_wait(syncer), -EIO);
+	assert_int_equal(brought(syncer, file, 4000), -EIO);
 	assert_int_equal(let_go, 2000);
 	close(file);
 	syncer_free(syncer);

@@ -8,6 +8,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "kernel/boot.h"
 #include "kernel/counters.h"
 #include "kernel/program.h"
 #include "usher.skel.h"
@@ -22,8 +23,8 @@ static inline int loaded(struct usher_bpf *skeleton, const struct usher_boot *bo
 	ret_program->skeleton = skeleton;
 	ret_program->boot = *boot;
 	if (!boot->event_slots)
-		ret_program->boot.event_slots = program_event_slots(counters_cpus());
-	error = program_configure(skeleton, &ret_program->boot);
+		ret_program->boot.event_slots = boot_event_slots(counters_cpus());
+	error = boot_configure(skeleton, &ret_program->boot);
 	return error ? error : usher_bpf__load(skeleton);
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "kernel/boot.h"
 #include "kernel/counters.h"
 #include "kernel/mapping.h"
 
@@ -177,11 +178,11 @@ static void what_was_there_is_released_when_every_cpus_is(void **state)
 static void rings_have_their_part_of_what_there_may_be(void **state)
 {
 	(void)state;
-	assert_int_equal(program_event_slots(1), USHER_EVENT_SLOTS_MAX);
-	assert_int_equal(program_event_slots(8), USHER_EVENT_SLOTS_MAX);
-	assert_int_equal(program_event_slots(9), USHER_EVENT_SLOTS_MAX / 2);
-	assert_int_equal(program_event_slots(64), USHER_EVENT_SLOTS / 64);
-	assert_int_equal(program_event_slots(1024), USHER_EVENT_SLOTS_MIN);
+	assert_int_equal(boot_event_slots(1), USHER_EVENT_SLOTS_MAX);
+	assert_int_equal(boot_event_slots(8), USHER_EVENT_SLOTS_MAX);
+	assert_int_equal(boot_event_slots(9), USHER_EVENT_SLOTS_MAX / 2);
+	assert_int_equal(boot_event_slots(64), USHER_EVENT_SLOTS / 64);
+	assert_int_equal(boot_event_slots(1024), USHER_EVENT_SLOTS_MIN);
 }
 
 int main(void)
