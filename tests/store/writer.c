@@ -67,17 +67,16 @@ static void sync_log(struct ledger *ledger, struct told *told)
 /* The same by a thread, as the journal does: what was there when it began is there once it has ended. */
 static void sync_beside(struct ledger *ledger, struct told *told)
 {
-	static uint64_t place, acknowledged;
 	int error = ledger_sync_end(ledger);
 	struct ledger_reach reach = ledger_reach(ledger);
 
 	told->errors += error != 0;
 	if (reach.is_syncing)
 		return;
-	if (!error && reach.synced >= place && acknowledged > told->synced)
-		told->synced = acknowledged;
-	place = reach.written;
-	acknowledged = told->acknowledged;
+	if (!error && reach.synced >= told->place && told->under_way > told->synced)
+		told->synced = told->under_way;
+	told->place = reach.written;
+	told->under_way = told->acknowledged;
 	told->errors += ledger_sync_begin(ledger) != 0;
 }
 

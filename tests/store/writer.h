@@ -13,7 +13,17 @@ struct told {
 	uint64_t acknowledged; /* numbers below this are in the log */
 	uint64_t synced;       /* and those below this on the disk */
 	uint64_t errors;
+	uint64_t place, under_way; /* bytes that the sync is of that has begun, and numbers below this are in them */
 	bool opened, ended;
+	/* Of the files beside the log (state.h). */
+	uint64_t week, destroyed; /* keys that were made before the week `destroyed` are not there any more */
+	uint64_t key_count;
+	struct {
+		uint64_t week;
+		char id[17];
+	} keys[16];
+	uint64_t cursor, cursor_given; /* steps that are acknowledged, and that were asked for */
+	uint64_t given, witnessed;     /* lines; those before `witnessed` are there */
 };
 
 extern char folder[64], key_path[96]; /* of the log, and of its key, which is in there as well */

@@ -16,6 +16,7 @@
 
 #include "audit/segment.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define PATH_ROOM 4096
 #define CHUNK (256u << 10)
@@ -178,13 +179,6 @@ static int compare(struct work *work)
 
 /* ---- in its place -------------------------------------------------------------------------------------------- */
 
-static int sync_folder(const char *folder)
-{
-	_cleanup_close_ int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return file < 0 || fsync(file) ? -errno : 0;
-}
-
 static int write_packed(const char *plain, const char *beside, const atomic_bool *stop)
 {
 	_cleanup_(end_work) struct work work = {.stop = stop,
@@ -227,7 +221,7 @@ int compressor_run(const char *folder, const char *name, const atomic_bool *stop
 		unlink(beside);
 		return error;
 	}
-	error = sync_folder(folder);
+	error = file_sync_folder(folder);
 	return error ? error : unlink(plain) ? -errno : 0;
 }
 

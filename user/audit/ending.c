@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "audit/segment.h"
 #include "base/cleanup.h"
 
 /* Its first line. Returns 0 or -ENOMEM. */
@@ -36,24 +35,18 @@ static void take(struct ending *ending, const char *line, size_t length, const c
 	ending->has_seal |= !seal.bad_form;
 }
 
-int ending_read(const char *folder, const char *name, struct ending *ret_ending)
+int ending_find(const struct segment_text *text, struct ending *ret_ending)
 {
-	_cleanup_(segment_release) struct segment_text text = {0};
-	struct ending ending = {0};
-	const char *end, *next;
-	int error = segment_read(folder, name, &text);
+	struct ending ending = {.is_broken = text->damaged, .is_unchained = !text->length};
+	const char *end = text->bytes + text->length, *next;
 
-	if (error)
-		return error;
-	ending.is_broken = text.damaged;
-	ending.is_unchained = !text.length;
-	end = text.bytes + text.length;
-	for (const char *line = text.bytes; line < end && !ending.is_unchained; line = next) {
+	for (const char *line = text->bytes; line < end && !ending.is_unchained; line = next) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 		size_t length = (size_t)((newline ? newline : end) - line);
+		int error;
 
 		next = newline ? newline + 1 : end;
-		error = line == text.bytes ? begin(&ending, line, length) : 0;
+		error = line == text->bytes ? begin(&ending, line, length) : 0;
 		if (error)
 			return error;
 		if (!ending.is_unchained)
@@ -61,4 +54,12 @@ int ending_read(const char *folder, const char *name, struct ending *ret_ending)
 	}
 	*ret_ending = ending;
 	return 0;
+}
+
+int ending_read(const char *folder, const char *name, struct ending *ret_ending)
+{
+	_cleanup_(segment_release) struct segment_text text = {0};
+	int error = segment_read(folder, name, &text);
+
+	return error ? error : ending_find(&text, ret_ending);
 }

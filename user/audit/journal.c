@@ -402,7 +402,6 @@ int journal_open(const struct program *program, const struct publisher *publishe
 
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals)
 {
-	size_t waiting = events_waiting(journal->outbox.events);
 	struct ledger_reach reach = ledger_reach(journal->outbox.ledger);
 	struct witness_totals witness = {0};
 	struct keeper_totals kept;
@@ -425,8 +424,8 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.witness_error = witness.error,
 		.keeper_error = kept.error,
 		.segments_lost = ledger_lost(journal->outbox.ledger),
-		.waiting = waiting,
-		.waiting_bytes = waiting * sizeof(struct usher_event) + journal->outbox.batch.text.length,
+		.waiting = events_waiting(journal->outbox.events),
+		.waiting_bytes = events_waiting_bytes(journal->outbox.events) + journal->outbox.batch.text.length,
 		.unsynced = reach.written - reach.synced,
 		.unsynced_max = journal->outbox.unsynced_max,
 		.behind = lag_longest(&journal->outbox.lag, clock_monotonic()),

@@ -63,7 +63,7 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context);
 /* Looks for numbers that never came, and brings the log to the disk. Every second or so, after a drain. 0 or -errno. */
 int journal_tick(struct journal *journal);
 
-/* Sees to closed segments (keeper.h) and the witness, every second or so. Returns 0, or what has failed there: the log goes on. */
+/* Sees to closed segments (keeper.h) and the witness, one thing at a time, ten times a second or so. Returns 0, or what has failed there: the log goes on. */
 int journal_tend(struct journal *journal);
 
 /* Begins the record of an operation; the caller adds fields to it, then calls journal_operation_end, which returns 0 once
@@ -79,7 +79,7 @@ struct journal_totals {
 	uint64_t compressed, deleted, keeper_errors; /* segments, and what failed with closed ones */
 	uint64_t witnessed, witness_errors; /* checkpoints in the witness's file, and failures to write there */
 	int keeper_error, witness_error;    /* of the last try */
-	uint64_t segments_lost;		    /* deleted while they were written to */
+	uint64_t segments_lost;		    /* deleted, or lost to a disk that failed, while they were written to */
 	uint64_t waiting;		    /* slots in the rings (an end of a flow has two) that are not in the log */
 	uint64_t waiting_bytes;		    /* the same in bytes */
 	uint64_t unsynced,

@@ -8,9 +8,13 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "audit/doubt.h"
 #include "audit/ending.h"
 #include "audit/head.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
+
+#define DOUBT_SHARE 10 /* of the time, for a disk that goes on failing: one part in so many */
 
 struct ledger {
 	struct store *store;
@@ -28,6 +32,8 @@ struct ledger {
 		char name[NAME_MAX + 1];
 	} lost; /* a segment that is to be named */
 	uint64_t lost_count;
+	struct record_stamp stamp; /* of the last batch */
+	int64_t doubt_due;	   /* CLOCK_MONOTONIC: when a segment in doubt is looked at again */
 	struct json text;
 };
 
@@ -67,6 +73,7 @@ static int write_batch(struct ledger *ledger, const struct record_stamp *stamp, 
 	chain_add(&ledger->chain, ledger->text.bytes, ledger->text.length, lines);
 	chain_seal(&ledger->chain, &ledger->text, stamp, ranges, count, false);
 	error = store_append(ledger->store, ledger->text.bytes, ledger->text.length);
+	ledger->stamp = *stamp;
 	if (!error) {
 		ledger->begins = false;
 		ledger->previous = true;
@@ -96,6 +103,9 @@ static int sign(struct ledger *ledger, const struct record_stamp *stamp)
 
 /* ---- to the disk --------------------------------------------------------------------------------------------- */
 
+static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
+			uint64_t lines, const struct chain_range *ranges, size_t count);
+
 void ledger_hand_over(struct ledger *ledger)
 {
 	head_hand_over(&ledger->head);
@@ -107,10 +117,27 @@ static void hand_over_if_there(struct ledger *ledger)
 		head_hand_over(&ledger->head);
 }
 
+/* The segment is what was written to it, or another one goes on from it. */
+static int dispel_doubt(struct ledger *ledger)
+{
+	int64_t now = clock_monotonic();
+	int error;
+
+	if (!store_is_in_doubt(ledger->store))
+		return 0;
+	if (now < ledger->doubt_due)
+		return -EIO;
+	error = doubt_dispel(ledger->store, ledger->folder, &ledger->chain);
+	ledger->doubt_due = now + (DOUBT_SHARE * (clock_monotonic() - now));
+	return error == -EBADMSG || error == -EIDRM ? go_elsewhere(ledger, &ledger->stamp, "", 0, 0, NULL, 0) : error;
+}
+
 int ledger_sync(struct ledger *ledger)
 {
-	int error = store_sync(ledger->store);
+	int error = dispel_doubt(ledger);
 
+	if (!error)
+		error = store_sync(ledger->store);
 	hand_over_if_there(ledger);
 	return error;
 }
@@ -125,7 +152,10 @@ int ledger_sync_end(struct ledger *ledger)
 
 int ledger_sync_begin(struct ledger *ledger)
 {
-	return store_sync_begin(ledger->store); /* what it had to do at once is handed over by the next call */
+	int error = dispel_doubt(ledger);
+
+	return error ? error
+		     : store_sync_begin(ledger->store); /* what it had to do at once is handed over by the next call */
 }
 
 struct ledger_reach ledger_reach(const struct ledger *ledger)
@@ -216,6 +246,9 @@ static int go_on(struct ledger *ledger, const struct record_stamp *stamp, struct
 		error = sign(ledger, stamp);
 	/* Whoever wrote it may have died before that: the next segment, which goes on from here, must not outlive it. */
 	if (!error && store_number(ledger->store) && !store_is_closed(ledger->store))
+		error = doubt_dispel(ledger->store, ledger->folder,
+				     found->unchained || found->broken ? NULL : &ledger->chain);
+	if (!error && store_number(ledger->store) && !store_is_closed(ledger->store))
 		error = ledger_sync(ledger);
 	if (!store_number(ledger->store))
 		found->unchained = false; /* there is nothing at all */
@@ -269,7 +302,7 @@ static int end_segment(struct ledger *ledger, const struct record_stamp *stamp, 
 	int error = ledger_sync_end(ledger);
 
 	if (!error && !store_is_full(ledger->store, length))
-		error = store_sync_begin(ledger->store);
+		ledger_sync_begin(ledger); /* if it fails, this one goes on; who waits for the disk is told */
 	if (error || !store_is_full(ledger->store, length))
 		return error;
 	error = ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
@@ -318,7 +351,7 @@ static int append_batch(struct ledger *ledger, const struct record_stamp *stamp,
 	return error;
 }
 
-/* The segment was deleted: if another one can begin, that one goes on. If not, this one may come back. */
+/* The segment was deleted, or lost on a bad disk: if another one can begin, that one goes on. If not, this one may come back. */
 static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 			uint64_t lines, const struct chain_range *ranges, size_t count)
 {

@@ -9,6 +9,7 @@
  * 4. A checkpoint is handed to others (head.h) once the log is on the disk up to it. Whoever does not wait for the disk says so (ledger_hand_over).
  * 5. A segment that is deleted while it is written to is followed by another one, which goes on from its last seal and begins with an operation
  *    "segment-lost": number, name, last_seal. One that was taken away with its folder is waited for (store_begin).
+ *    So is one of which a failed sync has left less than was written to it (doubt.h).
  * 6. A segment begins once the one before it is on the disk, to its last byte: so a power cut takes the end of the log, and nothing else. What is left
  *    of it to be brought there is little by then (store_is_full).
  */
@@ -70,7 +71,7 @@ void ledger_witness(struct ledger *ledger, struct witness *witness);
 void ledger_limit(struct ledger *ledger, const struct store_limits *limits);
 /* Of the segment that is being written; 0: there is none yet. All before it are closed. */
 uint32_t ledger_number(const struct ledger *ledger);
-/* Segments that were deleted while they were written to. */
+/* Segments that were deleted while they were written to, or lost to a disk that failed. */
 uint64_t ledger_lost(const struct ledger *ledger);
 /* As store_free. */
 int ledger_free(const struct ledger *ledger, uint64_t *ret_free, uint64_t *ret_size);

@@ -13,6 +13,7 @@
 #include <openssl/pem.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/sha256.h"
 
 #define PATH_ROOM 4096
@@ -58,49 +59,20 @@ static int name_key(const EVP_PKEY *key, char id[SIGNER_ID])
 
 /* ---- files --------------------------------------------------------------------------------------------------- */
 
-/* Its name, too, is there after a power cut. */
-static int sync_folder_of(const char *path)
-{
-	_cleanup_free_ char *folder = strdup(path);
-	_cleanup_close_ int file = -1;
-	char *slash = folder ? strrchr(folder, '/') : NULL;
-
-	if (!folder)
-		return -ENOMEM;
-	if (slash)
-		slash[slash == folder] = '\0';
-	file = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return file < 0 || fsync(file) ? -errno : 0;
-}
-
-/* Whole or not at all, and on the disk. */
 static int write_key(const char *path, mode_t mode, EVP_PKEY *key, bool private)
 {
-	_cleanup_fclose_ FILE *file = NULL;
-	char beside[PATH_ROOM];
-	int descriptor;
-	bool good;
+	BIO *text = BIO_new(BIO_s_mem());
+	int error = -ENOMEM;
+	char *bytes;
 
-	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
-		return -ENAMETOOLONG;
-	unlink(beside);
-	descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	if (descriptor < 0)
-		return -errno;
-	file = fdopen(descriptor, "w");
-	if (!file) {
-		close(descriptor);
-		return -ENOMEM;
-	}
-	good = private ? PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) : PEM_write_PUBKEY(file, key);
-	errno = 0;
-	if (!good || fflush(file) || fsync(fileno(file)) || rename(beside, path)) {
-		int error = errno ? -errno : -EIO;
+	if (text && (private ? PEM_write_bio_PrivateKey(text, key, NULL, NULL, 0, NULL, NULL)
+			     : PEM_write_bio_PUBKEY(text, key))) {
+		long length = BIO_get_mem_data(text, &bytes);
 
-		unlink(beside);
-		return error;
+		error = file_replace(path, mode, bytes, (size_t)length);
 	}
-	return sync_folder_of(path);
+	BIO_free(text); /* which cleanses it */
+	return error;
 }
 
 int signer_publish(const struct signer *signer, const char *folder)

@@ -18,6 +18,7 @@
 #include "audit/torn.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/file.h"
 
 #define PATH_ROOM 4096
 #define LITTLE (8u << 20) /* bytes that a segment may have to wait for when it ends */
@@ -33,9 +34,10 @@ struct store {
 	int segment;
 	off_t length;
 	bool torn;	 /* beyond `length` there is half a batch */
+	bool in_doubt;	 /* a sync has failed, or may have before it was opened */
 	uint32_t number; /* of the newest segment */
 	struct syncer *syncer;
-	uint64_t written, synced; /* bytes of this opening, of all segments */
+	uint64_t written, synced; /* bytes of this opening, of all segments, and of the one that it began with */
 	uint64_t syncing;	  /* up to where the one that is under way goes; 0: none is */
 };
 
@@ -63,12 +65,9 @@ static void cleanup_store(struct store **store)
 static int sync_parent(const char *folder)
 {
 	char path[PATH_ROOM + 4];
-	_cleanup_close_ int file = -1;
 
-	if (snprintf(path, sizeof(path), "%s/..", folder) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return file < 0 || fsync(file) ? -errno : 0;
+	return snprintf(path, sizeof(path), "%s/..", folder) >= (int)sizeof(path) ? -ENAMETOOLONG
+										  : file_sync_folder(path);
 }
 
 static int lock_folder(const char *folder, struct problem *problem, int *ret_lock)
@@ -149,7 +148,7 @@ int store_begin(struct store *store)
 	store->number++;
 	store->segment = segment;
 	store->length = 0;
-	store->torn = false;
+	store->torn = store->in_doubt = false;
 	store->begun = clock_monotonic();
 	memcpy(store->path, path, sizeof(path));
 	snprintf(store->name, sizeof(store->name), "%s", strrchr(path, '/') + 1);
@@ -196,6 +195,8 @@ static int reopen(struct store *store)
 	if (store->segment < 0 || fstat(store->segment, &status))
 		return -errno;
 	store->length = status.st_size;
+	store->written = (uint64_t)status.st_size;
+	store->in_doubt = true;
 	return 0;
 }
 
@@ -277,7 +278,7 @@ bool store_is_full(const struct store *store, size_t length)
 }
 
 /* What is written to a file that has no name any more, or to a disk that was taken away from here, nobody can read. */
-static int find_gone(const struct store *store)
+int store_find(const struct store *store)
 {
 	struct stat ours, there;
 
@@ -290,7 +291,7 @@ static int find_gone(const struct store *store)
 
 int store_append(struct store *store, const char *bytes, size_t length)
 {
-	int error = find_gone(store);
+	int error = store_find(store);
 
 	if (!error)
 		error = cut_back(store);
@@ -331,6 +332,7 @@ int store_free(const struct store *store, uint64_t *ret_free, uint64_t *ret_size
 /* The one that was begun has ended like that. */
 static int take_result(struct store *store, int result)
 {
+	store->in_doubt |= result != 0;
 	if (!result && store->syncing > store->synced)
 		store->synced = store->syncing;
 	store->syncing = 0;
@@ -343,8 +345,12 @@ int store_sync(struct store *store)
 
 	if (error)
 		return error;
-	if (fdatasync(store->segment))
+	if (store->in_doubt)
+		return -EIO;
+	if (fdatasync(store->segment)) {
+		store->in_doubt = true;
 		return -errno;
+	}
 	store->synced = store->written;
 	return 0;
 }
@@ -353,6 +359,8 @@ int store_sync_begin(struct store *store)
 {
 	if (store->syncing || store->synced == store->written)
 		return 0;
+	if (store->in_doubt)
+		return -EIO;
 	if (syncer_begin(store->syncer, store->segment))
 		return store_sync(store);
 	store->syncing = store->written;
@@ -369,6 +377,37 @@ int store_sync_end(struct store *store)
 bool store_is_syncing(const struct store *store)
 {
 	return store->syncing;
+}
+
+bool store_is_in_doubt(const struct store *store)
+{
+	return store->in_doubt;
+}
+
+int store_rewrite(struct store *store, const char *text, size_t length)
+{
+	size_t at = (size_t)store->length - (size_t)(store->written - store->synced);
+	_cleanup_close_ int file = -1;
+
+	if (length != (size_t)store->length)
+		return -EBADMSG;
+	file = open(store->path, O_WRONLY | O_CLOEXEC); /* the other one appends, wherever it is told to write */
+	if (file < 0)
+		return -errno;
+	while (at < length) {
+		ssize_t got = pwrite(file, text + at, length - at, (off_t)at);
+
+		if (got <= 0 && (!got || errno != EINTR))
+			return got ? -errno : -EIO;
+		at += got > 0 ? (size_t)got : 0;
+	}
+	store->in_doubt = false;
+	return 0;
+}
+
+size_t store_length(const struct store *store)
+{
+	return (size_t)store->length;
 }
 
 uint64_t store_written(const struct store *store)

@@ -46,16 +46,28 @@ bool store_is_due(const struct store *store, size_t length);
  * is due, and goes on; the longer it has become, the less little that has to be.
  */
 bool store_is_full(const struct store *store, size_t length);
-/* Appends whole lines. Returns 0; -EIDRM: the segment was deleted; -ESTALE: it is not where it was; or -errno; and then none of them is in the log. */
+/* Is the segment where it was? 0; -EIDRM: it was deleted; -ESTALE: it is not where it was; or -errno. */
+int store_find(const struct store *store);
+/* Appends whole lines. Returns 0, or what store_find says, or -errno; and then none of them is in the log. */
 int store_append(struct store *store, const char *bytes, size_t length);
-/* What was appended is on the disk: 0 or -errno, which may be that of one that was begun. */
+/*
+ * What was appended is on the disk: 0 or -errno, which may be that of one that was begun. After an error the segment is in doubt, and -EIO is returned until
+ * store_rewrite: the kernel may have dropped what it could not write, and would say of the rest that all is well.
+ */
 int store_sync(struct store *store);
 /* Begins the same beside other things (syncer.h), unless that is under way or there is nothing to do. 0 or -errno, where it had to be done at once. */
 int store_sync_begin(struct store *store);
 /* What has come of it: 0, also while it is under way, or -errno. */
 int store_sync_end(struct store *store);
 bool store_is_syncing(const struct store *store);
-/* Bytes that were appended since it was opened, and of these how many are on the disk, as far as has been told. */
+/* It is in doubt also when it was opened: the process before may have died after an error. */
+bool store_is_in_doubt(const struct store *store);
+/* Writes again, in its place, what is not known to be on the disk. text: of the whole segment, as it should be. Returns 0; -EBADMSG: it has another length; or
+ * -errno. */
+int store_rewrite(struct store *store, const char *text, size_t length);
+/* Bytes of the segment, without what is torn. */
+size_t store_length(const struct store *store);
+/* Bytes that were appended since it was opened, with those that the segment had then, and of these how many are on the disk, as far as has been told. */
 uint64_t store_written(const struct store *store);
 uint64_t store_synced(const struct store *store);
 /* What others than root can still write on that disk, and its size, in bytes: 0 or -errno. */

@@ -17,10 +17,12 @@
 
 #include "base/address.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/sha256.h"
 
 #define PATH_ROOM 4096
 #define HEAD "usher-client-keys/1\n"
+#define KEY_LINE 128 /* bytes, at most */
 #define IPV4_BITS 24
 #define IPV6_BITS 48
 
@@ -88,38 +90,27 @@ int veil_keys_read(const char *path, struct veil_keys *ret_keys)
 	return 0;
 }
 
-/* Whole or not at all, and on the disk. */
 static int write_keys(const char *path, const struct veil_keys *keys)
 {
-	_cleanup_fclose_ FILE *file = NULL;
-	char beside[PATH_ROOM + 8], bytes[2 * VEIL_KEY + 1];
-	int descriptor;
+	size_t room = sizeof(HEAD) + (keys->count * KEY_LINE);
+	char *text = malloc(room), bytes[2 * VEIL_KEY + 1];
+	int length, error;
 
-	snprintf(beside, sizeof(beside), "%s.new", path);
-	unlink(beside);
-	descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (descriptor < 0)
-		return -errno;
-	file = fdopen(descriptor, "w");
-	if (!file) {
-		close(descriptor);
+	if (!text)
 		return -ENOMEM;
-	}
-	fputs(HEAD, file);
+	length = snprintf(text, room, HEAD);
 	for (size_t i = 0; i < keys->count; i++) {
-		hex_print(keys->items[i].bytes, VEIL_KEY, bytes);
-		fprintf(file, "%s %s %" PRId64 " %" PRId64 "\n", keys->items[i].id, bytes, keys->items[i].created,
-			keys->items[i].destroy);
-	}
-	OPENSSL_cleanse(bytes, sizeof(bytes));
-	errno = 0;
-	if (fflush(file) || ferror(file) || fsync(fileno(file)) || rename(beside, path)) {
-		int error = errno ? -errno : -EIO;
+		const struct veil_key *key = &keys->items[i];
 
-		unlink(beside);
-		return error;
+		hex_print(key->bytes, VEIL_KEY, bytes);
+		length += snprintf(text + length, room - (size_t)length, "%s %s %" PRId64 " %" PRId64 "\n", key->id,
+				   bytes, key->created, key->destroy);
 	}
-	return 0;
+	error = file_replace(path, 0600, text, (size_t)length);
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	OPENSSL_cleanse(text, room);
+	free(text);
+	return error;
 }
 
 int veil_open(const char *path, struct problem *problem, struct veil **ret_veil, bool *ret_damaged)

@@ -52,7 +52,8 @@ struct veil_turn {
 	size_t destroyed;   /* how many */
 	char destroyed_last[VEIL_ID];
 };
-/* Makes and destroys those that are due at `now`, seconds since 1970. Returns 0, or -errno: the file is as it was. */
+/* Makes and destroys those that are due at `now`, seconds since 1970. Returns 0, or -errno: nothing has changed, but in a file whose name could not be
+ * brought to the disk, which the next turn writes again. */
 int veil_turn(struct veil *veil, int64_t now, struct veil_turn *ret_turn);
 
 /* Are clients' addresses on record as they are? veil may be NULL. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "daemon/file.h"
+#include "base/file.h"
 #include "daemon/kept.h"
 #include "daemon/revisions.h"
 #include "daemon/state.h"

@@ -250,7 +250,7 @@ static size_t examine_audit(struct json_object *audit)
 	if (field(audit, "witness_error"))
 		find(&found, "the witness cannot be written: %s", field_text(audit, "witness_error"));
 	if (field_integer(audit, "segments_lost"))
-		find(&found, "%s files were deleted while they were written to",
+		find(&found, "%s files were deleted, or lost to a disk that failed, while they were written to",
 		     number_text(field_integer(audit, "segments_lost"), a));
 	if (field_integer(audit, "lost"))
 		find(&found, "%s decisions are lost in %s gaps", number_text(field_integer(audit, "lost"), a),

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/utf8.h"
 #include "cli/verbs.h"
-#include "daemon/file.h"
 #include "daemon/protocol.h"
 
 int signature_take(const char *path, struct approval *approval)

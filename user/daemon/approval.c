@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "daemon/file.h"
+#include "base/file.h"
 #include "policy/statement.h"
 
 static int check_forward(const struct core *core, const struct policy *policy, const char *text, size_t length,

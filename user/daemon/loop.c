@@ -17,6 +17,7 @@
 
 #define TICK (20 * CLOCK_MILLISECOND) /* how long a record may wait in its ring */
 #define SECOND_TICKS (CLOCK_SECOND / TICK)
+#define TEND_TICKS (100 * CLOCK_MILLISECOND / TICK)
 #define POOLS_TICKS (100 * CLOCK_MILLISECOND / TICK)
 #define REFRESH_APART (100 * CLOCK_MILLISECOND) /* between publishes that facts alone have led to */
 
@@ -69,8 +70,8 @@ static void note_others(struct loop *loop)
 	journal_totals(loop->core->journal, &totals);
 	if (totals.segments_lost != loop->segments_lost)
 		core_problem(loop->core,
-			     "the newest file of the audit log in %s was deleted: what was in it is lost; another one "
-			     "goes on",
+			     "the newest file of the audit log in %s was deleted, or a disk that failed has lost what "
+			     "was written to it; another one goes on",
 			     loop->core->options->audit_dir);
 	loop->segments_lost = totals.segments_lost;
 	if (totals.witness_error && !loop->witness_failed)
@@ -118,7 +119,6 @@ static void every_second(struct loop *loop, int64_t now)
 
 	neighbours_tick(core->neighbours, now);
 	note_log(loop, journal_tick(core->journal));
-	note_keeper(loop, journal_tend(core->journal));
 	note_others(loop);
 	server_tick(loop->server, now);
 	metrics_update(core);
@@ -149,6 +149,8 @@ static void tick(struct loop *loop)
 	follow_paths(loop->core, now);
 	if (loop->ticks % (BALANCE_EVERY / TICK) == 0)
 		balance_tick(loop->core, now);
+	if (loop->ticks % TEND_TICKS == 0)
+		note_keeper(loop, journal_tend(loop->core->journal));
 	if (loop->ticks % POOLS_TICKS == 0)
 		core_pools_tick(loop->core);
 	if (loop->ticks++ % SECOND_TICKS == 0)

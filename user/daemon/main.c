@@ -8,12 +8,12 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "kernel/flows.h"
 #include "daemon/approval.h"
 #include "daemon/change.h"
 #include "daemon/core.h"
-#include "daemon/file.h"
 #include "daemon/gather.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"

@@ -10,7 +10,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
-#include "daemon/file.h"
+#include "base/file.h"
 #include "daemon/state_text.h"
 #include "policy/bundle.h"
 
@@ -139,7 +139,7 @@ int state_write_sealed(const struct state *state, const char *name, const struct
 	json_raw(&file, "\n", 1);
 	json_raw(&file, text->bytes, text->length);
 	state_path(state, name, path);
-	error = file_replace(path, file.bytes, file.length);
+	error = file_replace(path, 0600, file.bytes, file.length);
 	json_free(&file);
 	return error;
 }
@@ -238,7 +238,7 @@ int state_keep_policy(const struct state *state, const char *bytes, size_t lengt
 	policy_path(state, digest, path);
 	error = state_read_policy(state, digest, &there, &there_length);
 	if (error)
-		error = file_replace(path, bytes, length);
+		error = file_replace(path, 0600, bytes, length);
 	if (!error)
 		memcpy(ret_digest, digest, sizeof(digest));
 	return error;

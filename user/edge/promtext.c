@@ -114,7 +114,8 @@ static void print_audit(struct json *to, const struct edge_page *page)
 	single(to, "usher_audit_witness_errors_total", "counter",
 	       "Signatures that could not be written to the witness's file.", page->audit_witness_errors);
 	single(to, "usher_audit_segments_lost_total", "counter",
-	       "Files of the log that were deleted while they were written to.", page->audit_segments_lost);
+	       "Files of the log that were deleted, or lost to a disk that failed, while they were written to.",
+	       page->audit_segments_lost);
 	single(to, "usher_audit_waiting_bytes", "gauge", "Records and decisions that are not in the log yet.",
 	       page->audit_waiting_bytes);
 	single(to, "usher_audit_behind_seconds", "gauge",

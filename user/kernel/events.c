@@ -138,6 +138,11 @@ static const struct usher_event *record_at(const struct events *events, const st
 	return ring->slots + (place & (events->slots - 1));
 }
 
+static uint64_t slots_of(const struct usher_event *event)
+{
+	return event->ended ? 2 : 1;
+}
+
 /*
  * Whose record is the oldest, and how far that CPU's are the next ones? Until another's are older, and no further than was known when all
  * were looked at: nobody's records wait because another CPU makes more all the while. Only here it is looked for new ones, since who reads
@@ -179,7 +184,7 @@ static const struct usher_event *read_record(const struct events *events, struct
 	if (!event || event->time > way->until)
 		event = find_oldest(events, rings, way);
 	if (event)
-		way->places[way->cpu] += event->ended ? 2 : 1;
+		way->places[way->cpu] += slots_of(event);
 	return event;
 }
 
@@ -232,15 +237,30 @@ bool events_are_released(const struct events *events, enum usher_ring which, con
 	return true;
 }
 
+size_t events_waiting_bytes(const struct events *events)
+{
+	size_t slots = 0;
+
+	for (size_t i = 0; i < USHER_RINGS; i++)
+		for (size_t cpu = 0; cpu < events->cpus; cpu++) {
+			const struct usher_event_ring *ends = events->rings[i].cpus[cpu].ends;
+
+			slots += __atomic_load_n(&ends->head, __ATOMIC_ACQUIRE) - ends->tail;
+		}
+	return slots * sizeof(struct usher_event);
+}
+
 size_t events_waiting(const struct events *events)
 {
 	size_t waiting = 0;
 
 	for (size_t i = 0; i < USHER_RINGS; i++)
 		for (size_t cpu = 0; cpu < events->cpus; cpu++) {
-			const struct usher_event_ring *ends = events->rings[i].cpus[cpu].ends;
+			const struct ring *ring = &events->rings[i].cpus[cpu];
+			uint64_t head = __atomic_load_n(&ring->ends->head, __ATOMIC_ACQUIRE), place = ring->ends->tail;
 
-			waiting += __atomic_load_n(&ends->head, __ATOMIC_ACQUIRE) - ends->tail;
+			for (; place < head; waiting++)
+				place += slots_of(record_at(events, ring, place));
 		}
 	return waiting;
 }

@@ -30,7 +30,8 @@ void events_rewind(struct events *events);
 void events_filled(const struct events *events, enum usher_ring which, uint64_t *ret_places);
 /* Has the room of all before these places been freed? */
 bool events_are_released(const struct events *events, enum usher_ring which, const uint64_t *places);
-/* Slots that are taken in all rings, read or not. */
+/* The room that has not been freed, read or not, and how many records are in it, which are gone through for that. */
+size_t events_waiting_bytes(const struct events *events);
 size_t events_waiting(const struct events *events);
 
 #endif

@@ -35,7 +35,7 @@ int cursor_parse(const char *text, size_t length, const char *destination, struc
 /* folder: an open one. Returns 0, also if there is no file, the cursor zeroed then; 1: it was damaged and is renamed to .damaged, the cursor is
  * zeroed; or -errno. */
 int cursor_read(int folder, const char *id, const char *destination, struct cursor *ret_cursor);
-/* Returns 0 or -errno: what was there before is still there then. */
+/* Returns 0 or -errno: what was there before is still there then, or this one, if only its name could not be brought to the disk. */
 int cursor_write(int folder, const char *id, const char *destination, const struct cursor *cursor);
 
 #endif

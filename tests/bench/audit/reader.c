@@ -12,6 +12,7 @@
 #include "base/clock.h"
 
 #define TICK (20 * CLOCK_MILLISECOND) /* the daemon's: user/daemon/loop.c */
+#define TEND (100 * CLOCK_MILLISECOND)
 
 double bench_clock(clockid_t id)
 {
@@ -55,7 +56,7 @@ static void *read_on(void *context)
 {
 	const struct sched_param before_others = {.sched_priority = 1};
 	struct reader *reader = context;
-	int64_t next = clock_monotonic(), second = next;
+	int64_t next = clock_monotonic(), second = next, tended = next;
 
 	must(journal_tick(reader->journal), "tick");
 	run_on_first(true);
@@ -68,6 +69,9 @@ static void *read_on(void *context)
 		if (now - second >= CLOCK_SECOND) {
 			second = now;
 			must(journal_tick(reader->journal), "tick");
+		}
+		if (now - tended >= TEND) {
+			tended = now;
 			run_on_first(false);
 			must(journal_tend(reader->journal), "tend");
 			run_on_first(true);
@@ -111,7 +115,7 @@ void reader_close(struct reader *reader)
 
 size_t reader_backlog(const struct reader *reader)
 {
-	return events_waiting(reader->rings);
+	return events_waiting_bytes(reader->rings) / sizeof(struct usher_event);
 }
 
 void reader_catch_up(const struct reader *reader)

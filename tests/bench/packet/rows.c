@@ -172,23 +172,31 @@ static struct cost judge_again(const struct bed *bed, bool sources_moved)
 }
 
 /* Lines are read, and nothing else is done: the least that a table of flows can take. */
-static struct cost read_lines(const struct bed *bed, struct flood flood, uint32_t lines, double floor)
+static struct cost read_lines(const struct bed *bed, bool is_waited_for, struct flood flood, uint32_t lines,
+			      double floor)
 {
+	const struct traffic_bpf *skeleton = bed->meter->skeleton;
+
 	flood.lines = lines;
-	return (struct cost){look(bed, bpf_program__fd(bed->meter->skeleton->progs.line), &flood, 0), floor};
+	return (struct cost){look(bed,
+				  bpf_program__fd(is_waited_for ? skeleton->progs.line_waited : skeleton->progs.line),
+				  &flood, 0),
+			     floor};
 }
 
 static void many_flows(const struct bed *bed)
 {
 	struct flood first = beginning(bed, 0), flood = established(bed, FLOWS_1M);
+	uint32_t lines = (uint32_t)bed->gateway->flows.entries;
 
 	bed->of[ROW_NEW].floor = insert_new(bed, first, false);
 	bed->of[ROW_NEW].target = open_new(bed, first, 0);
 	gateway_establish(bed->gateway);
 	bed->of[ROW_FLOWS_1M] = look_both(bed, &flood, USHER_REASON_ESTABLISHED);
-	if (bed->is_first)
-		bed->of[ROW_LINE_1M] =
-			read_lines(bed, flood, (uint32_t)bed->gateway->flows.entries, bed->of[ROW_FLOWS_1M].floor);
+	if (bed->is_first) {
+		bed->of[ROW_LINE_1M] = read_lines(bed, false, flood, lines, bed->of[ROW_FLOWS_1M].floor);
+		bed->of[ROW_LINE_1M_WAITED] = read_lines(bed, true, flood, lines, bed->of[ROW_FLOWS_1M].floor);
+	}
 	for (int i = 0; i < ATTEMPTS && isnan(bed->of[ROW_EPOCH].target); i++)
 		bed->of[ROW_EPOCH] = judge_again(bed, false);
 	for (int i = 0; i < ATTEMPTS && isnan(bed->of[ROW_EPOCH_SOURCES].target) && bed->is_first; i++)
@@ -198,8 +206,10 @@ static void many_flows(const struct bed *bed)
 	open_flows(bed, FLOWS_100K);
 	flood = established(bed, FLOWS_100K);
 	bed->of[ROW_FLOWS_100K] = look_both(bed, &flood, USHER_REASON_ESTABLISHED);
-	if (bed->is_first)
-		bed->of[ROW_LINE_100K] = read_lines(bed, flood, LINES_100K, bed->of[ROW_FLOWS_100K].floor);
+	if (bed->is_first) {
+		bed->of[ROW_LINE_100K_WAITED] = read_lines(bed, true, flood, lines, bed->of[ROW_FLOWS_100K].floor);
+		bed->of[ROW_LINE_100K] = read_lines(bed, false, flood, LINES_100K, bed->of[ROW_FLOWS_100K].floor);
+	}
 }
 
 /* As many new ones that on average the table is at its rated load. */

@@ -29,6 +29,8 @@
 	X(RESET, "refusal by reset", 0, NONE)                                                                          \
 	X(STRANGER, "stranger dropped", 0, NONE)                                                                       \
 	X(LINE_1M, "random line of the flow table read", 0, LRU_1M)                                                    \
+	X(LINE_1M_WAITED, "the same, each waited for", 0, LRU_1M)                                                      \
+	X(LINE_100K_WAITED, "100,000 random lines of it, each waited for", 0, LRU_100K)                                \
 	X(LINE_100K, "random one of 100,000 lines side by side read", 0, LRU_100K)                                     \
 	X(REWRITE, "parsed, MAC addresses exchanged, transmitted", 0, NONE)
 

@@ -259,19 +259,42 @@ static __always_inline bool floor_key(const struct xdp_md *ctx, struct lru_key *
 	return true;
 }
 
-SEC("xdp")
-int line(struct xdp_md *ctx)
+static __always_inline int read_line(const struct xdp_md *ctx, bool is_waited_for)
 {
 	__u32 zero = 0, number;
-	const struct traffic *traffic = bpf_map_lookup_elem(&traffics, &zero);
+	struct traffic *traffic = bpf_map_lookup_elem(&traffics, &zero);
 	const struct usher_flow *flow;
 	struct lru_key key;
+	__u64 tag;
 
 	if (!traffic || !floor_key(ctx, &key))
 		return floor_result(false);
 	number = (__u32)usher_mix64((__u64)key.source_be << 32 | key.ports) & (traffic->lines - 1);
+	if (is_waited_for)
+		number += (__u32)traffic->nothing;
 	flow = bpf_map_lookup_elem(&flows, &number);
-	return floor_result(flow && *(const volatile __u64 *)&flow->tag != 1);
+	if (!flow)
+		return floor_result(false);
+	tag = *(const volatile __u64 *)&flow->tag;
+	if (!is_waited_for)
+		return floor_result(tag != 1);
+	/* Nothing, but no CPU knows that before it has the line, and so not which one is the next. */
+	asm volatile("%[tag] &= 0" : [tag] "+r"(tag));
+	traffic->nothing = tag;
+	return floor_result(true);
+}
+
+SEC("xdp")
+int line(struct xdp_md *ctx)
+{
+	return read_line(ctx, false);
+}
+
+/* The next one is read when this one is there, as whoever has to know a flow before it can go on. */
+SEC("xdp")
+int line_waited(struct xdp_md *ctx)
+{
+	return read_line(ctx, true);
 }
 
 SEC("xdp")

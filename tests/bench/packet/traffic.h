@@ -34,6 +34,7 @@ struct traffic {
 	__u64 begun;		     /* this phase, ns */
 	__u64 block_first;	     /* number of the packet that each phase begins with */
 	__u64 spent[TRAFFIC_PHASES]; /* ns in each */
+	__u64 nothing;		     /* of `line_waited` */
 	__u8 frame[TRAFFIC_FRAME6];
 };
 

@@ -211,11 +211,22 @@ static void what_failed_is_not_there_and_whoever_waits_is_told(void **state)
 	assert_int_equal(store_sync_begin(store), 0);
 	assert_int_equal(settled(store), -EIO);
 	assert_int_equal(store_synced(store), 0);
+	assert_true(store_is_in_doubt(store));
+	fails = false; /* what Linux dropped then is not there because the next one succeeds */
+	assert_int_equal(store_sync_begin(store), -EIO);
+	assert_int_equal(store_sync(store), -EIO);
+	assert_int_equal(ended, 1);
+	assert_int_equal(store_rewrite(store, "on", 2), -EBADMSG);
+	assert_int_equal(store_sync(store), -EIO);
+	assert_int_equal(store_rewrite(store, "one\n", 4), 0);
+	assert_int_equal(store_synced(store), 0);
+	fails = true;
 	assert_int_equal(store_sync_begin(store), 0);
 	wait_for(&ended, 2);
-	fails = false; /* what Linux dropped then is not there because the next one succeeds */
+	fails = false; /* that one had failed before anybody waited */
 	assert_int_equal(store_sync(store), -EIO);
 	assert_int_equal(store_synced(store), 0);
+	assert_int_equal(store_rewrite(store, "one\n", 4), 0);
 	assert_int_equal(store_sync(store), 0);
 	assert_int_equal(store_synced(store), 4);
 	store_close(store);

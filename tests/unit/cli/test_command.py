@@ -353,7 +353,7 @@ def doctor_says_what_keeps_the_record_from_the_disk():
                         ({"disk_size": 0}, None),
                         ({"segment_error": "Input/output error"}, "audit: closed files cannot be compressed or deleted: Input/output error\n"),
                         ({"witness_error": "Read-only"}, "audit: the witness cannot be written: Read-only\n"),
-                        ({"segments_lost": 2}, "audit: 2 files were deleted while they were written to\n"),
+                        ({"segments_lost": 2}, "audit: 2 files were deleted, or lost to a disk that failed, while they were written to\n"),
                         ({"lost": 1200, "gaps": 3}, "audit: 1,200 decisions are lost in 3 gaps\n")]:
         answer = {"frame": {"status": 0}, "body": {"stats": {**stats, "audit": {**stats["audit"], **wrong}}}}
         with Daemon(show_stats=answer) as daemon:

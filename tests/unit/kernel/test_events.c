@@ -143,6 +143,8 @@ static void the_end_of_a_ring_breaks_no_record(void **state)
 	ring->next += 2;
 	ring->head += 2;
 	record(0, 8);
+	assert_int_equal(events_waiting(events), 2);
+	assert_int_equal(events_waiting_bytes(events), 3 * sizeof(struct usher_event));
 	event = events_next(events, USHER_RING_EVENTS);
 	assert_non_null(event);
 	assert_memory_equal(event, &whole, sizeof(whole));

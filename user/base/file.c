@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "daemon/file.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,18 +63,21 @@ static int write_all(int file, const char *bytes, size_t length)
 	return fsync(file) ? -errno : 0;
 }
 
+int file_sync_folder(const char *folder)
+{
+	_cleanup_close_ int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return file < 0 || fsync(file) ? -errno : 0;
+}
+
 static int sync_folder_of(const char *path)
 {
 	_cleanup_free_ char *copy = strdup(path);
-	_cleanup_close_ int folder = -1;
 
-	if (!copy)
-		return -ENOMEM;
-	folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return folder < 0 || fsync(folder) ? -errno : 0;
+	return copy ? file_sync_folder(dirname(copy)) : -ENOMEM;
 }
 
-int file_replace(const char *path, const char *bytes, size_t length)
+int file_replace(const char *path, mode_t mode, const char *bytes, size_t length)
 {
 	_cleanup_free_ char *beside = NULL;
 	_cleanup_close_ int file = -1;
@@ -84,7 +87,9 @@ int file_replace(const char *path, const char *bytes, size_t length)
 		beside = NULL;
 		return -ENOMEM;
 	}
-	file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	/* What another one has left of it may have another mode, or be a link. */
+	unlink(beside);
+	file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (file < 0)
 		return -errno;
 	error = write_all(file, bytes, length);
