@@ -8,16 +8,15 @@
 #include "audit/segment.h"
 #include "base/cleanup.h"
 
-/* Does it end where the chain has come to? */
-static int check(const struct segment_text *text, const struct chain *chain)
+/* Does what is behind the one point lead to the other? */
+static int check(const char *bytes, size_t length, const struct doubt_point *synced, const struct chain *chain)
 {
-	struct ending ending;
-	int error = ending_find(text, &ending);
+	struct ending ending = {0};
+	int error = chain_open(synced->seals, synced->hash, &ending.chain);
 
 	if (error)
 		return error;
-	if (ending.is_unchained)
-		return -EBADMSG;
+	ending_follow(&ending, bytes, length);
 	if (ending.is_broken || ending.chain.lines || ending.chain.seals != chain->seals ||
 	    memcmp(ending.chain.hash, chain->hash, sizeof(chain->hash)) != 0)
 		error = -EBADMSG;
@@ -25,18 +24,24 @@ static int check(const struct segment_text *text, const struct chain *chain)
 	return error;
 }
 
-int doubt_dispel(struct store *store, const char *folder, const struct chain *chain)
+int doubt_dispel(struct store *store, const char *folder, const struct doubt_point *synced, const struct chain *chain)
 {
+	size_t from = synced ? store_length(store) - (size_t)(store_written(store) - synced->at) : 0;
 	_cleanup_(segment_release) struct segment_text text = {0};
 	int error = store_find(store);
 
 	if (!error)
-		error = segment_read(folder, store_name(store), &text);
-
+		error = segment_read_from(folder, store_name(store), from, &text);
+	if (error)
+		return error == -EIO ? -EBADMSG : error; /* the kernel let go of it, and the disk does not have it */
 	/* Half a batch that could not be cut back is none of it. */
-	if (!error && text.length > store_length(store))
+	if (text.length > store_length(store))
 		text.length = store_length(store);
-	if (!error && chain)
-		error = check(&text, chain);
+	if (text.length < store_length(store))
+		error = -EBADMSG;
+	else if (chain)
+		error = check(text.bytes + from, text.length - from, synced, chain);
+	if (error == -EBADMSG)
+		store_salvage(store, text.bytes, text.length);
 	return error ? error : store_rewrite(store, text.bytes, text.length);
 }

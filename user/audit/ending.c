@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "audit/segment.h"
 #include "base/cleanup.h"
 
 /* Its first line. Returns 0 or -ENOMEM. */
@@ -35,31 +36,37 @@ static void take(struct ending *ending, const char *line, size_t length, const c
 	ending->has_seal |= !seal.bad_form;
 }
 
-int ending_find(const struct segment_text *text, struct ending *ret_ending)
+void ending_follow(struct ending *ending, const char *bytes, size_t length)
 {
-	struct ending ending = {.is_broken = text->damaged, .is_unchained = !text->length};
-	const char *end = text->bytes + text->length, *next;
+	const char *end = bytes + length, *next;
 
-	for (const char *line = text->bytes; line < end && !ending.is_unchained; line = next) {
+	for (const char *line = bytes; line < end; line = next) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
-		size_t length = (size_t)((newline ? newline : end) - line);
-		int error;
 
 		next = newline ? newline + 1 : end;
-		error = line == text->bytes ? begin(&ending, line, length) : 0;
-		if (error)
-			return error;
-		if (!ending.is_unchained)
-			take(&ending, line, length, next);
+		take(ending, line, (size_t)((newline ? newline : end) - line), next);
 	}
-	*ret_ending = ending;
-	return 0;
 }
 
 int ending_read(const char *folder, const char *name, struct ending *ret_ending)
 {
 	_cleanup_(segment_release) struct segment_text text = {0};
+	struct ending ending = {0};
 	int error = segment_read(folder, name, &text);
 
-	return error ? error : ending_find(&text, ret_ending);
+	if (error)
+		return error;
+	ending.is_broken = text.damaged;
+	ending.is_unchained = !text.length;
+	if (text.length) {
+		const char *newline = memchr(text.bytes, '\n', text.length);
+
+		error = begin(&ending, text.bytes, newline ? (size_t)(newline - text.bytes) : text.length);
+		if (error)
+			return error;
+	}
+	if (!ending.is_unchained)
+		ending_follow(&ending, text.bytes, text.length);
+	*ret_ending = ending;
+	return 0;
 }

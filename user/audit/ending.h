@@ -4,7 +4,6 @@
 #define USHER_AUDIT_ENDING_H
 
 #include "audit/chain.h"
-#include "audit/segment.h"
 
 struct ending {
 	struct chain chain; /* as far as the last seal, and what comes behind that: chain.lines without one */
@@ -15,9 +14,9 @@ struct ending {
 	bool is_unchained;   /* it has none: older versions wrote without */
 };
 
-/* Goes through it, line by line. The chain is for chain_close, unless there is none. Returns 0 or -ENOMEM. */
-int ending_find(const struct segment_text *text, struct ending *ret_ending);
-/* The same of a segment that is read for it. Returns 0 or -errno. */
+/* Goes through it, line by line. The chain is for chain_close, unless there is none. Returns 0 or -errno. */
 int ending_read(const char *folder, const char *name, struct ending *ret_ending);
+/* Goes on through more lines of it. */
+void ending_follow(struct ending *ending, const char *bytes, size_t length);
 
 #endif

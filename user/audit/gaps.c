@@ -13,16 +13,18 @@
 
 struct gaps {
 	size_t cpus;
+	uint64_t *kept;	 /* as `next` was when it was kept last */
 	uint64_t next[]; /* cpu * USHER_RINGS + ring */
 };
 
 int gaps_new(size_t cpus, struct gaps **ret_gaps)
 {
-	struct gaps *gaps = calloc(1, sizeof(*gaps) + cpus * USHER_RINGS * sizeof(gaps->next[0]));
+	struct gaps *gaps = calloc(1, sizeof(*gaps) + 2 * cpus * USHER_RINGS * sizeof(gaps->next[0]));
 
 	if (!gaps)
 		return -ENOMEM;
 	gaps->cpus = cpus;
+	gaps->kept = gaps->next + cpus * USHER_RINGS;
 	*ret_gaps = gaps;
 	return 0;
 }
@@ -40,6 +42,16 @@ static uint64_t *next_of(struct gaps *gaps, uint32_t cpu, enum usher_ring ring)
 bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence)
 {
 	return cpu < gaps->cpus && ring < USHER_RINGS && sequence < gaps->next[cpu * USHER_RINGS + ring];
+}
+
+void gaps_keep(struct gaps *gaps)
+{
+	memcpy(gaps->kept, gaps->next, gaps->cpus * USHER_RINGS * sizeof(gaps->next[0]));
+}
+
+void gaps_return(struct gaps *gaps)
+{
+	memcpy(gaps->next, gaps->kept, gaps->cpus * USHER_RINGS * sizeof(gaps->next[0]));
 }
 
 void gaps_position(const struct gaps *gaps, struct json *to, const struct record_stamp *stamp)
@@ -144,6 +156,7 @@ int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id)
 	snprintf(boot, sizeof(boot), "\"boot\":\"%016" PRIx64 "\"", boot_id);
 	for (size_t i = segments.count; i-- > 0 && !error && lesson == LESSON_THIS_BOOT;)
 		error = learn_segment(gaps, folder, segments.items[i].name, boot, &lesson);
+	gaps_keep(gaps);
 	return error;
 }
 

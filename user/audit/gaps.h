@@ -18,6 +18,9 @@ void gaps_free(struct gaps *gaps);
 int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id);
 /* Is this number in the log, by itself or in a gap? */
 bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence);
+/* What has come by now is where it has to be; and what has come since then is to come again. */
+void gaps_keep(struct gaps *gaps);
+void gaps_return(struct gaps *gaps);
 /* Adds a record of the numbers that are due next. */
 void gaps_position(const struct gaps *gaps, struct json *to, const struct record_stamp *stamp);
 /* This number has come. True, with the gap before it, if it is not the one that was due. */

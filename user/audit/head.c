@@ -23,6 +23,11 @@ void head_set(struct head *head, const char *line, size_t length, uint64_t at)
 	head->is_given = false;
 }
 
+void head_drop(struct head *head)
+{
+	json_clear(&head->text);
+}
+
 bool head_waits(const struct head *head, uint64_t synced)
 {
 	return head->text.length && synced < head->at;

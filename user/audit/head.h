@@ -25,6 +25,8 @@ struct head {
 void head_free(struct head *head);
 /* A checkpoint's line, with what ends it. One that waits gives way to it. */
 void head_set(struct head *head, const char *line, size_t length, uint64_t at);
+/* One that waits is not handed over. */
+void head_drop(struct head *head);
 /* Does one wait for bytes beyond those? */
 bool head_waits(const struct head *head, uint64_t synced);
 /* Hands it over, if there is one. What fails is tried again with the next call. */

@@ -424,7 +424,6 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.witness_error = witness.error,
 		.keeper_error = kept.error,
 		.segments_lost = ledger_lost(journal->outbox.ledger),
-		.waiting = events_waiting(journal->outbox.events),
 		.waiting_bytes = events_waiting_bytes(journal->outbox.events) + journal->outbox.batch.text.length,
 		.unsynced = reach.written - reach.synced,
 		.unsynced_max = journal->outbox.unsynced_max,
@@ -433,6 +432,11 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		.disk_free = free_bytes,
 		.disk_size = disk_bytes,
 	};
+}
+
+size_t journal_waiting(const struct journal *journal)
+{
+	return events_waiting(journal->outbox.events);
 }
 
 const char *journal_path(const struct journal *journal)

@@ -80,8 +80,7 @@ struct journal_totals {
 	uint64_t witnessed, witness_errors; /* checkpoints in the witness's file, and failures to write there */
 	int keeper_error, witness_error;    /* of the last try */
 	uint64_t segments_lost;		    /* deleted, or lost to a disk that failed, while they were written to */
-	uint64_t waiting;		    /* slots in the rings (an end of a flow has two) that are not in the log */
-	uint64_t waiting_bytes;		    /* the same in bytes */
+	uint64_t waiting_bytes;		    /* in the rings, and not in the log */
 	uint64_t unsynced,
 		unsynced_max; /* bytes of the log that are not known to be on the disk; and beyond which nothing is read */
 	int64_t behind; /* ns: how long something waits for the log, or for the disk, or did so in the last minute */
@@ -89,6 +88,8 @@ struct journal_totals {
 	uint64_t disk_free, disk_size; /* bytes; 0: not known */
 };
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals);
+/* Records in the rings that are not in the log: they are gone through for that. */
+size_t journal_waiting(const struct journal *journal);
 /* Segment that is being written. */
 const char *journal_path(const struct journal *journal);
 

@@ -32,8 +32,9 @@ struct ledger {
 		char name[NAME_MAX + 1];
 	} lost; /* a segment that is to be named */
 	uint64_t lost_count;
-	struct record_stamp stamp; /* of the last batch */
-	int64_t doubt_due;	   /* CLOCK_MONOTONIC: when a segment in doubt is looked at again */
+	struct record_stamp stamp;	    /* of the last batch */
+	struct doubt_point synced, syncing; /* up to there it is on the disk, and it will be once that has ended */
+	int64_t doubt_due;		    /* CLOCK_MONOTONIC: when a segment in doubt is looked at again */
 	struct json text;
 };
 
@@ -117,27 +118,51 @@ static void hand_over_if_there(struct ledger *ledger)
 		head_hand_over(&ledger->head);
 }
 
-/* The segment is what was written to it, or another one goes on from it. */
+static struct doubt_point point_of(const struct ledger *ledger)
+{
+	struct doubt_point point = {store_written(ledger->store), ledger->chain.seals, {0}};
+
+	memcpy(point.hash, ledger->chain.hash, sizeof(point.hash));
+	return point;
+}
+
+/* The segment is what was written to it, and not in doubt any more; if not, another one goes on from it. That is an error for who has waited for the disk. */
 static int dispel_doubt(struct ledger *ledger)
 {
 	int64_t now = clock_monotonic();
-	int error;
+	int doubt = store_doubt(ledger->store), error;
 
-	if (!store_is_in_doubt(ledger->store))
+	if (!doubt)
 		return 0;
 	if (now < ledger->doubt_due)
-		return -EIO;
-	error = doubt_dispel(ledger->store, ledger->folder, &ledger->chain);
+		return doubt;
+	error = doubt_dispel(ledger->store, ledger->folder, &ledger->synced, &ledger->chain);
 	ledger->doubt_due = now + (DOUBT_SHARE * (clock_monotonic() - now));
-	return error == -EBADMSG || error == -EIDRM ? go_elsewhere(ledger, &ledger->stamp, "", 0, 0, NULL, 0) : error;
+	if (error != -EBADMSG && error != -EIDRM)
+		return error;
+	error = go_elsewhere(ledger, &ledger->stamp, "", 0, 0, NULL, 0);
+	if (!error)
+		head_drop(&ledger->head); /* what it is of is not on the disk */
+	return error ? error : doubt;
+}
+
+static void note_synced(struct ledger *ledger)
+{
+	if (ledger->syncing.at > ledger->synced.at && store_synced(ledger->store) >= ledger->syncing.at)
+		ledger->synced = ledger->syncing;
 }
 
 int ledger_sync(struct ledger *ledger)
 {
 	int error = dispel_doubt(ledger);
+	struct doubt_point point = point_of(ledger);
 
 	if (!error)
 		error = store_sync(ledger->store);
+	if (!error)
+		ledger->synced = point;
+	else
+		note_synced(ledger); /* one that was under way may have ended well */
 	hand_over_if_there(ledger);
 	return error;
 }
@@ -146,16 +171,22 @@ int ledger_sync_end(struct ledger *ledger)
 {
 	int error = store_sync_end(ledger->store);
 
+	note_synced(ledger);
 	hand_over_if_there(ledger);
 	return error;
 }
 
 int ledger_sync_begin(struct ledger *ledger)
 {
+	bool under_way = store_is_syncing(ledger->store);
 	int error = dispel_doubt(ledger);
 
-	return error ? error
-		     : store_sync_begin(ledger->store); /* what it had to do at once is handed over by the next call */
+	if (!error)
+		error = store_sync_begin(ledger->store);
+	/* What it had to do at once is handed over by the next call. */
+	if (!under_way && !error)
+		ledger->syncing = point_of(ledger);
+	return error;
 }
 
 struct ledger_reach ledger_reach(const struct ledger *ledger)
@@ -246,8 +277,7 @@ static int go_on(struct ledger *ledger, const struct record_stamp *stamp, struct
 		error = sign(ledger, stamp);
 	/* Whoever wrote it may have died before that: the next segment, which goes on from here, must not outlive it. */
 	if (!error && store_number(ledger->store) && !store_is_closed(ledger->store))
-		error = doubt_dispel(ledger->store, ledger->folder,
-				     found->unchained || found->broken ? NULL : &ledger->chain);
+		error = doubt_dispel(ledger->store, ledger->folder, NULL, NULL);
 	if (!error && store_number(ledger->store) && !store_is_closed(ledger->store))
 		error = ledger_sync(ledger);
 	if (!store_number(ledger->store))
@@ -308,9 +338,11 @@ static int end_segment(struct ledger *ledger, const struct record_stamp *stamp, 
 	error = ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
 	if (!error)
 		error = ledger_sync(ledger);
-	ledger->begins = !error;
-	ledger->begun = error != 0;
-	return error;
+	if (error)
+		return error; /* another one may have begun for it */
+	ledger->begins = true;
+	ledger->begun = false;
+	return 0;
 }
 
 static int append_batch(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
@@ -327,6 +359,7 @@ static int append_batch(struct ledger *ledger, const struct record_stamp *stamp,
 		if (error)
 			return error;
 		ledger->begun = true;
+		ledger->synced = point_of(ledger);
 	}
 	/* The key may have gone with the folder. */
 	if (ledger->lost.number && (error = signer_publish(ledger->signer, ledger->folder)))
@@ -398,6 +431,7 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
 	if (!ledger)
 		return;
 	ledger_checkpoint(ledger, stamp);
+	ledger->doubt_due = 0; /* there is no other time */
 	ledger_sync(ledger);
 	free_ledger(ledger);
 }

@@ -8,8 +8,8 @@
  * 3. Each opening begins a segment.
  * 4. A checkpoint is handed to others (head.h) once the log is on the disk up to it. Whoever does not wait for the disk says so (ledger_hand_over).
  * 5. A segment that is deleted while it is written to is followed by another one, which goes on from its last seal and begins with an operation
- *    "segment-lost": number, name, last_seal. One that was taken away with its folder is waited for (store_begin).
- *    So is one of which a failed sync has left less than was written to it (doubt.h).
+ *    "segment-lost": number, name, last_seal; and so is one that a disk has lost part of before a sync succeeded (doubt.h). One that was taken away with
+ *    its folder is waited for (store_begin).
  * 6. A segment begins once the one before it is on the disk, to its last byte: so a power cut takes the end of the log, and nothing else. What is left
  *    of it to be brought there is little by then (store_is_full).
  */
@@ -43,7 +43,7 @@ int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const
 		  uint64_t lines, const struct chain_range *ranges, size_t count);
 /* Signs the last seal, if that has not been done. Returns 0 or -errno, which may be that the last one could not be handed over. */
 int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp);
-/* What was appended is on the disk, and the last checkpoint with who keeps it: 0 or -errno. */
+/* What was appended is on the disk, and the last checkpoint with who keeps it: 0 or -errno, also if it is lost and the next call will succeed. */
 int ledger_sync(struct ledger *ledger);
 /* Begins the same beside other things, unless that is under way or there is nothing to do; and what has come of it: 0, also while it is under
  * way, or -errno. */

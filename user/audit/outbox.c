@@ -35,6 +35,20 @@ void outbox_release(struct outbox *outbox)
 		return;
 	outbox->held = 0;
 	events_release(outbox->events);
+	gaps_keep(outbox->gaps);
+}
+
+/* The segment that held records are in is lost: they are read and written again, unless there are some behind them that wait to be written. */
+static void take_back(struct outbox *outbox)
+{
+	uint64_t lost = ledger_lost(outbox->ledger);
+
+	if (lost != outbox->segments_lost && outbox->held && !outbox->batch.records) {
+		outbox->held = 0;
+		events_rewind(outbox->events);
+		gaps_return(outbox->gaps);
+	}
+	outbox->segments_lost = lost;
 }
 
 /* ---- to the log ---------------------------------------------------------------------------------------------- */
@@ -51,6 +65,8 @@ int outbox_flush(struct outbox *outbox)
 	if (error)
 		return outbox_fail(outbox, error);
 	outbox->written += outbox->batch.records;
+	outbox->segments_lost =
+		ledger_lost(outbox->ledger); /* what has just been written cannot be told from what was before */
 	batch_clear(&outbox->batch);
 	if (outbox->sync == OUTBOX_SYNC_BATCH)
 		outbox->held = ledger_reach(outbox->ledger).written;
@@ -96,6 +112,7 @@ static int settle(struct outbox *outbox, int error)
 	struct ledger_reach reach = ledger_reach(outbox->ledger);
 
 	if (error) {
+		take_back(outbox);
 		lag_fail(&outbox->lag);
 		outbox->sync_error = error;
 		return outbox_fail(outbox, error);

@@ -3,6 +3,7 @@
  * What is to be written, on its way to the log and to its disk.
  *
  * 1. Room in a ring is freed only once its records are in the log, and with OUTBOX_SYNC_BATCH on the disk.
+ *    If the disk loses them while they are held, they are read once more.
  * 2. Nobody waits for the disk (syncer.h) but who has to: an operation, for what is said to be done; a segment that ends, for the last of it.
  * 3. Beyond unsynced_max bytes that are not on the disk nothing more is to be read (outbox_is_behind): then 1. holds records in the rings.
  */
@@ -32,6 +33,7 @@ struct outbox {
 	char position_in[4096]; /* the segment that has one */
 	uint64_t held;		/* events keep their room until the log is on the disk up to there; 0: none does */
 	uint64_t synced;	/* up to there it was, when it was last looked at */
+	uint64_t segments_lost; /* by then */
 	struct lag lag;
 	int64_t signed_at;	     /* CLOCK_MONOTONIC */
 	int sync_error;		     /* of the last sync that has ended */

@@ -34,7 +34,7 @@ struct store {
 	int segment;
 	off_t length;
 	bool torn;	 /* beyond `length` there is half a batch */
-	bool in_doubt;	 /* a sync has failed, or may have before it was opened */
+	int doubt;	 /* -errno of the sync that has failed, or may have before it was opened; 0: none has */
 	uint32_t number; /* of the newest segment */
 	struct syncer *syncer;
 	uint64_t written, synced; /* bytes of this opening, of all segments, and of the one that it began with */
@@ -148,7 +148,8 @@ int store_begin(struct store *store)
 	store->number++;
 	store->segment = segment;
 	store->length = 0;
-	store->torn = store->in_doubt = false;
+	store->torn = false;
+	store->doubt = 0;
 	store->begun = clock_monotonic();
 	memcpy(store->path, path, sizeof(path));
 	snprintf(store->name, sizeof(store->name), "%s", strrchr(path, '/') + 1);
@@ -196,7 +197,7 @@ static int reopen(struct store *store)
 		return -errno;
 	store->length = status.st_size;
 	store->written = (uint64_t)status.st_size;
-	store->in_doubt = true;
+	store->doubt = -EIO;
 	return 0;
 }
 
@@ -332,7 +333,8 @@ int store_free(const struct store *store, uint64_t *ret_free, uint64_t *ret_size
 /* The one that was begun has ended like that. */
 static int take_result(struct store *store, int result)
 {
-	store->in_doubt |= result != 0;
+	if (result)
+		store->doubt = result;
 	if (!result && store->syncing > store->synced)
 		store->synced = store->syncing;
 	store->syncing = 0;
@@ -345,12 +347,10 @@ int store_sync(struct store *store)
 
 	if (error)
 		return error;
-	if (store->in_doubt)
-		return -EIO;
-	if (fdatasync(store->segment)) {
-		store->in_doubt = true;
-		return -errno;
-	}
+	if (!store->doubt && fdatasync(store->segment))
+		store->doubt = -errno;
+	if (store->doubt)
+		return store->doubt;
 	store->synced = store->written;
 	return 0;
 }
@@ -359,8 +359,8 @@ int store_sync_begin(struct store *store)
 {
 	if (store->syncing || store->synced == store->written)
 		return 0;
-	if (store->in_doubt)
-		return -EIO;
+	if (store->doubt)
+		return store->doubt;
 	if (syncer_begin(store->syncer, store->segment))
 		return store_sync(store);
 	store->syncing = store->written;
@@ -379,19 +379,17 @@ bool store_is_syncing(const struct store *store)
 	return store->syncing;
 }
 
-bool store_is_in_doubt(const struct store *store)
+int store_doubt(const struct store *store)
 {
-	return store->in_doubt;
+	return store->doubt;
 }
 
-int store_rewrite(struct store *store, const char *text, size_t length)
+/* A descriptor of its own: the segment's appends, wherever it is told to write. Returns it, or -errno. */
+static int rewrite(const struct store *store, const char *text, size_t length)
 {
 	size_t at = (size_t)store->length - (size_t)(store->written - store->synced);
-	_cleanup_close_ int file = -1;
+	_cleanup_close_ int file = open(store->path, O_WRONLY | O_CLOEXEC);
 
-	if (length != (size_t)store->length)
-		return -EBADMSG;
-	file = open(store->path, O_WRONLY | O_CLOEXEC); /* the other one appends, wherever it is told to write */
 	if (file < 0)
 		return -errno;
 	while (at < length) {
@@ -401,8 +399,25 @@ int store_rewrite(struct store *store, const char *text, size_t length)
 			return got ? -errno : -EIO;
 		at += got > 0 ? (size_t)got : 0;
 	}
-	store->in_doubt = false;
+	return TAKE_FD(file);
+}
+
+int store_rewrite(struct store *store, const char *text, size_t length)
+{
+	_cleanup_close_ int file = rewrite(store, text, length);
+
+	if (file < 0)
+		return file;
+	store->doubt = 0;
 	return 0;
+}
+
+void store_salvage(struct store *store, const char *text, size_t length)
+{
+	_cleanup_close_ int file = rewrite(store, text, length);
+
+	if (file >= 0 && fdatasync(file))
+		return; /* it is as lost as it was */
 }
 
 size_t store_length(const struct store *store)

@@ -51,7 +51,7 @@ int store_find(const struct store *store);
 /* Appends whole lines. Returns 0, or what store_find says, or -errno; and then none of them is in the log. */
 int store_append(struct store *store, const char *bytes, size_t length);
 /*
- * What was appended is on the disk: 0 or -errno, which may be that of one that was begun. After an error the segment is in doubt, and -EIO is returned until
+ * What was appended is on the disk: 0 or -errno, which may be that of one that was begun. After an error the segment is in doubt, and that error is returned until
  * store_rewrite: the kernel may have dropped what it could not write, and would say of the rest that all is well.
  */
 int store_sync(struct store *store);
@@ -60,11 +60,13 @@ int store_sync_begin(struct store *store);
 /* What has come of it: 0, also while it is under way, or -errno. */
 int store_sync_end(struct store *store);
 bool store_is_syncing(const struct store *store);
-/* It is in doubt also when it was opened: the process before may have died after an error. */
-bool store_is_in_doubt(const struct store *store);
-/* Writes again, in its place, what is not known to be on the disk. text: of the whole segment, as it should be. Returns 0; -EBADMSG: it has another length; or
- * -errno. */
+/* Is it in doubt? 0, or -errno of the sync. So it is also when it was opened: the process before may have died after an error. */
+int store_doubt(const struct store *store);
+/* Writes again, in its place, what is not known to be on the disk; it is in doubt no more, and to be synced. text: of the whole segment, of which it reads
+ * that part. Returns 0 or -errno. */
 int store_rewrite(struct store *store, const char *text, size_t length);
+/* The same of what there is of it, and to the disk, if that takes it. It stays in doubt. */
+void store_salvage(struct store *store, const char *text, size_t length);
 /* Bytes of the segment, without what is torn. */
 size_t store_length(const struct store *store);
 /* Bytes that were appended since it was opened, with those that the segment had then, and of these how many are on the disk, as far as has been told. */

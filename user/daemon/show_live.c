@@ -106,7 +106,7 @@ void show_stats(struct question *question)
 	json_unsigned(to, "lost", lost);
 	json_unsigned(to, "written", totals.written);
 	json_unsigned(to, "gaps", totals.gaps);
-	json_unsigned(to, "waiting", totals.waiting);
+	json_unsigned(to, "waiting", journal_waiting(question->core->journal));
 	json_unsigned(to, "write_errors", totals.write_errors);
 	json_unsigned(to, "compressed", totals.compressed);
 	json_unsigned(to, "deleted", totals.deleted);

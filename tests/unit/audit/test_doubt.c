@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "audit/ending.h"
+#include "audit/head.h"
 #include "audit/ledger.h"
 #include "audit/verify.h"
 
@@ -23,8 +25,9 @@
 static const struct record_stamp stamp = {.realtime = 1767225600 * CLOCK_SECOND, .boot_id = 0x1234};
 static char key_path[96], findings[2048];
 
-/* In the place of the C library's: a disk that fails, and what was written again to which place. */
-static bool fails, refuses;
+/* In the place of the C library's: a disk that fails, is full, or cannot be read at its beginning; and what was written again to which place. */
+static bool fails, refuses, full;
+static off_t unreadable_to;
 static off_t again_at, again_end;
 static unsigned syncs;
 
@@ -51,10 +54,25 @@ ssize_t pwrite(int file, const void *bytes, size_t length, off_t at)
 	return got;
 }
 
+ssize_t pread(int file, void *bytes, size_t length, off_t at)
+{
+	errno = EIO;
+	if (at < unreadable_to)
+		return -1;
+	return syscall(SYS_pread64, file, bytes, length, at);
+}
+
+ssize_t write(int file, const void *bytes, size_t length)
+{
+	errno = ENOSPC;
+	return full ? -1 : syscall(SYS_write, file, bytes, length);
+}
+
 static int begin(void **state)
 {
 	(void)state;
-	fails = refuses = false;
+	fails = refuses = full = false;
+	unreadable_to = 0;
 	again_at = again_end = 0;
 	if (scratch_make("doubt"))
 		return -1;
@@ -169,6 +187,26 @@ static void it_is_written_again_before_it_is_said_to_be_there(void **state)
 	ledger_close(ledger, &stamp);
 }
 
+/* What is on the disk need not be read again, so it does not matter that it cannot be. */
+static void only_what_is_in_doubt_is_read(void **state)
+{
+	struct ledger *ledger = opened();
+
+	(void)state;
+	append(ledger);
+	assert_int_equal(ledger_sync(ledger), 0);
+	unreadable_to = length_of(ledger_path(ledger));
+	append(ledger);
+	fails = true;
+	assert_int_equal(ledger_sync(ledger), -EIO);
+	fails = false;
+	assert_int_equal(ledger_sync(ledger), 0);
+	assert_int_equal(again_at, unreadable_to);
+	assert_int_equal(ledger_lost(ledger), 0);
+	unreadable_to = 0;
+	ledger_close(ledger, &stamp);
+}
+
 /* The thread that syncs is no other way around it. */
 static void the_same_of_one_that_was_begun(void **state)
 {
@@ -214,13 +252,14 @@ static void what_another_process_wrote_is_in_doubt(void **state)
 
 enum loss { ZEROS, SHORTER, DELETED };
 /* What verify says of it. */
-static const char *const found[] = {"the batch of seal 2 is not what was sealed", "it goes on from seal 2",
+static const char *const found[] = {"the batch of seal 2 is not what was sealed", "seal 3 stands where 2 is due",
 				    "the log begins with segment 2"};
 
 /* The kernel let go of it, and reads from the disk what was there before: it is on record, and the log goes on. */
 static void lose(enum loss loss)
 {
 	struct ledger *ledger = opened();
+	struct chain_checkpoint head;
 	static const char zeros[50];
 	char path[512];
 	off_t before;
@@ -242,16 +281,23 @@ static void lose(enum loss loss)
 	else
 		assert_int_equal(unlink(path), 0);
 	close(file);
-	assert_int_equal(ledger_sync(ledger), 0);
-	assert_int_equal(again_end, 0); /* what is wrong is not written again */
+	if (loss != DELETED)
+		assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
+	assert_int_equal(ledger_sync(ledger), -EIO); /* whoever waits for it is not told that it is there */
 	assert_string_not_equal(ledger_path(ledger), path);
 	assert_int_equal(ledger_lost(ledger), 1);
-	assert_int_equal(unsynced(ledger), 0);
+	assert_int_equal(head_read(folder, &head), -ENOENT); /* nor who keeps checkpoints */
 	append(ledger);
 	assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
 	assert_int_equal(ledger_sync(ledger), 0);
+	assert_int_equal(unsynced(ledger), 0);
+	assert_int_equal(head_read(folder, &head), 0);
 	assert_int_equal(verified(ledger).operations, loss == DELETED ? 2 : 3);
 	assert_non_null(strstr(findings, found[loss]));
+	ledger_close(ledger, &stamp);
+	ledger = opened(); /* and the chain goes on */
+	append(ledger);
+	assert_int_equal(verified(ledger).operations, loss == DELETED ? 3 : 4);
 	ledger_close(ledger, &stamp);
 }
 
@@ -273,15 +319,69 @@ static void a_file_that_is_gone(void **state)
 	lose(DELETED);
 }
 
+/* It is as if it were gone. */
+static void what_cannot_be_read_back(void **state)
+{
+	struct ledger *ledger = opened();
+
+	(void)state;
+	append(ledger);
+	fails = true;
+	assert_int_equal(ledger_sync(ledger), -EIO);
+	fails = false;
+	unreadable_to = 1;
+	assert_int_equal(ledger_sync(ledger), -EIO);
+	assert_int_equal(ledger_lost(ledger), 1);
+	assert_int_equal(ledger_sync(ledger), 0);
+	unreadable_to = 0;
+	ledger_close(ledger, &stamp);
+}
+
+/* The disk is full when another segment is to go on: it begins as any, once there is room. */
+static void the_next_one_begins_when_there_is_room(void **state)
+{
+	const struct store_limits limits = {.bytes = 1, .age = 86400 * CLOCK_SECOND};
+	struct ledger *ledger = opened();
+	struct ending ending;
+	const char *name;
+
+	(void)state;
+	ledger_limit(ledger, &limits);
+	append(ledger);
+	assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
+	fails = true;
+	assert_int_equal(ledger_sync(ledger), -EIO);
+	fails = false;
+	unreadable_to = 1;
+	full = true;
+	assert_int_equal(ledger_append(ledger, &stamp, "", 0, 0, NULL, 0), -ENOSPC);
+	assert_int_equal(ledger_number(ledger), 2);
+	assert_int_equal(ledger_lost(ledger), 0); /* that is not on record yet */
+	full = false;
+	unreadable_to = 0;
+	append(ledger);
+	assert_int_equal(ledger_number(ledger), 2);
+	assert_int_equal(ledger_lost(ledger), 1);
+	name = strrchr(ledger_path(ledger), '/') + 1;
+	assert_int_equal(ending_read(folder, name, &ending), 0);
+	assert_false(ending.is_unchained);
+	assert_false(ending.is_broken);
+	chain_close(&ending.chain);
+	ledger_close(ledger, &stamp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_is_written_again_before_it_is_said_to_be_there, begin, end),
+		cmocka_unit_test_setup_teardown(only_what_is_in_doubt_is_read, begin, end),
 		cmocka_unit_test_setup_teardown(the_same_of_one_that_was_begun, begin, end),
 		cmocka_unit_test_setup_teardown(what_another_process_wrote_is_in_doubt, begin, end),
 		cmocka_unit_test_setup_teardown(zeros_in_it, begin, end),
 		cmocka_unit_test_setup_teardown(an_end_that_is_gone, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_that_is_gone, begin, end),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_back, begin, end),
+		cmocka_unit_test_setup_teardown(the_next_one_begins_when_there_is_room, begin, end),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

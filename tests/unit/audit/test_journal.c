@@ -158,7 +158,7 @@ static void settle(struct journal *journal)
 {
 	int error = 0;
 
-	for (int i = 0; i < 10000 && (totals_of(journal).unsynced || totals_of(journal).waiting); i++) {
+	for (int i = 0; i < 10000 && (totals_of(journal).unsynced || journal_waiting(journal)); i++) {
 		error = drain(journal);
 		nanosleep(&moment, NULL);
 	}
@@ -192,9 +192,9 @@ static void test_each_decision_has_one_record(void **state)
 	host_send(&host, &stranger);
 	host_send(&host, &strict);
 	host_send_many(&host, &dropped, 5000, NULL);
-	assert_int_equal(totals_of(journal).waiting, 5003);
+	assert_int_equal(journal_waiting(journal), 5003);
 	assert_int_equal(drain(journal), 0);
-	assert_int_equal(totals_of(journal).waiting, 0);
+	assert_int_equal(journal_waiting(journal), 0);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 5003);
 	assert_int_equal(lines_with("\"reason\":\"deny-rule\"", "\"rule\":\"no\"", NULL), 5000);
 	assert_int_equal(lines_with("\"tenant\":\"strict\"", "\"ring\":\"required\"", line), 1);
@@ -281,6 +281,39 @@ static void test_room_waits_for_the_disk_when_each_batch_does(void **state)
 	journal_close(journal);
 }
 
+/* What the disk has lost while its room was held is in the rings still, and is written once more. */
+static void test_what_a_disk_loses_while_room_is_held_is_written_again(void **state)
+{
+	struct host_packet strict = host_syn("192.0.2.10", 40001), dropped = host_dropped("192.0.2.10");
+	struct journal *journal;
+	char path[512];
+
+	(void)state;
+	sync_when = OUTBOX_SYNC_BATCH;
+	journal = opened_with_policy();
+	assert_int_equal(journal_tick(journal), 0);
+	settle(journal);
+	host_send_many(&host, &dropped, 10, NULL);
+	disk_fails = true;
+	fail_once(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10);
+	snprintf(path, sizeof(path), "%s", journal_path(journal));
+	assert_int_equal(truncate(path, 0), 0);
+	disk_fails = false;
+	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
+		drain(journal);
+		nanosleep(&moment, NULL);
+	}
+	settle(journal);
+	assert_int_equal(host_send(&host, &strict), XDP_TX);
+	settle(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 11);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "\"sequence\":0,", NULL), 1);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	assert_int_equal(lines_with("\"activity\":\"segment-lost\"", "", NULL), 1);
+	journal_close(journal);
+}
+
 /* A disk that hangs holds up nobody: records go to the log, until too much of it is not on the disk; then they stay in the rings. */
 static void test_who_reads_the_rings_does_not_wait_for_the_disk(void **state)
 {
@@ -303,7 +336,7 @@ static void test_who_reads_the_rings_does_not_wait_for_the_disk(void **state)
 	host_send_many(&host, &dropped, 10, NULL);
 	assert_int_equal(drain(journal), 0);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 20);
-	assert_int_equal(totals_of(journal).waiting, 0);
+	assert_int_equal(journal_waiting(journal), 0);
 	times.monotonic += 3 * CLOCK_SECOND;
 	assert_int_equal(journal_tick(journal), 0);
 	assert_int_equal(totals_of(journal).behind, 4 * CLOCK_SECOND);
@@ -312,7 +345,7 @@ static void test_who_reads_the_rings_does_not_wait_for_the_disk(void **state)
 		assert_int_equal(drain(journal), 0);
 	written = lines_with("\"type\":\"decision\"", "", NULL);
 	assert_in_range(written, 100, 5000);
-	assert_int_equal(totals_of(journal).waiting, RING_RECORDS + 10 - written);
+	assert_int_equal(journal_waiting(journal), RING_RECORDS + 10 - written);
 	assert_true(totals_of(journal).unsynced >= unsynced_max);
 	host_send_many(&host, &dropped, (int)written, NULL);
 	assert_int_equal(host_send(&host, &strict), XDP_DROP); /* no record, no service */
@@ -403,7 +436,7 @@ static void test_a_log_whose_newest_file_is_deleted_goes_on(void **state)
 	assert_int_equal(unlink(journal_path(journal)), 0);
 	assert_int_equal(host_send(&host, &second), XDP_TX);
 	assert_int_equal(drain(journal), 0);
-	assert_int_equal(totals_of(journal).waiting, 0);
+	assert_int_equal(journal_waiting(journal), 0);
 	assert_int_equal(totals_of(journal).segments_lost, 1);
 	assert_int_equal(lines_with("\"activity\":\"segment-lost\"", "\"number\":1,", line), 1);
 	assert_int_equal(lines_with("\"reason\":\"admitted\"", "\"tenant\":\"strict\"", NULL), 1);
@@ -484,7 +517,7 @@ static void test_a_full_disk_keeps_records_and_stops_service(void **state)
 	assert_int_equal(drain(journal), -EFBIG);
 	assert_int_equal(revocations, 2); /* who has to act on one hears of it all the same, and once */
 	totals = totals_of(journal);
-	assert_true(totals.waiting >= RING_RECORDS - 10);
+	assert_true(journal_waiting(journal) >= RING_RECORDS - 10);
 	assert_true(totals.write_errors >= 2);
 	assert_int_equal(host_send(&host, &strict), XDP_DROP); /* no record, no service */
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 0);
@@ -496,7 +529,7 @@ static void test_a_full_disk_keeps_records_and_stops_service(void **state)
 		assert_int_equal(drain(journal), 0);
 	tick(journal);
 	totals = totals_of(journal);
-	assert_int_equal(totals.waiting, 0);
+	assert_int_equal(journal_waiting(journal), 0);
 	accounted = lines_with("\"type\":\"decision\"", "\"ring\":\"required\"", NULL) + totals.lost;
 	assert_in_range(accounted, taken, taken_of_required());
 	assert_int_equal(lines_with("\"reason\":\"revoked\"", "", NULL), 2);
@@ -599,6 +632,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_decision_has_one_record, begin, end),
 		cmocka_unit_test_setup_teardown(test_records_are_brought_to_the_disk_when_it_is_said, begin, end),
 		cmocka_unit_test_setup_teardown(test_room_waits_for_the_disk_when_each_batch_does, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_a_disk_loses_while_room_is_held_is_written_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_reads_the_rings_does_not_wait_for_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_checkpoint_is_handed_over_once_it_is_on_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_log_whose_newest_file_is_deleted_goes_on, begin, end),
