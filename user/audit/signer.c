@@ -99,7 +99,9 @@ static int read_private(const char *path, struct signer *signer)
 		return -ENOMEM;
 	(void)TAKE_FD(descriptor);
 	signer->key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
-	return signer->key ? name_key(signer->key, signer->id) : -EINVAL;
+	if (!signer->key)
+		return ferror(file) ? -EIO : -EINVAL; /* a disk that cannot be read now has damaged nothing */
+	return name_key(signer->key, signer->id);
 }
 
 int signer_read(const char *path, struct signer **ret_signer)
@@ -253,7 +255,7 @@ int signer_key_read(const char *path, struct signer_key **ret_key)
 	key->key = PEM_read_PUBKEY(file, NULL, NULL, NULL);
 	if (!key->key || name_key(key->key, key->id)) {
 		signer_key_free(key);
-		return -EINVAL;
+		return ferror(file) ? -EIO : -EINVAL;
 	}
 	*ret_key = key;
 	return 0;

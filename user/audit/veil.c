@@ -82,8 +82,8 @@ int veil_keys_read(const char *path, struct veil_keys *ret_keys)
 	while (!error && fgets(line, sizeof(line), file))
 		error = keys.count == VEIL_KEYS_MAX ? -EBADMSG : read_key(line, &keys.items[keys.count++]);
 	OPENSSL_cleanse(line, sizeof(line));
-	if (!error && ferror(file))
-		error = -EIO;
+	if (ferror(file))
+		error = -EIO; /* a disk that cannot be read now has damaged nothing */
 	if (error)
 		return error;
 	*ret_keys = take_keys(&keys);
