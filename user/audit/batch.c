@@ -30,7 +30,7 @@ void batch_free(struct batch *batch)
 void batch_clear(struct batch *batch)
 {
 	json_clear(&batch->text);
-	batch->records = 0;
+	batch->records = batch->numbered = 0;
 	for (size_t i = 0; i < places(); i++)
 		batch->ranges[i] = (struct chain_range){.cpu = (uint32_t)(i / USHER_RINGS),
 							.ring = (enum usher_ring)(i % USHER_RINGS),

@@ -7,7 +7,7 @@
 
 struct batch {
 	struct json text;
-	uint64_t records;
+	uint64_t records, numbered; /* and how many of these are of the rings, and come again if those are read again */
 	struct chain_range *ranges; /* of each CPU and ring; first > last: none */
 };
 

@@ -48,6 +48,7 @@ static void add_gap(struct journal *journal, const struct record_gap *gap)
 	record_gap(&journal->outbox.batch.text, &stamp, gap);
 	batch_widen(&journal->outbox.batch, gap->cpu, gap->ring, gap->first, gap->last);
 	journal->outbox.batch.records++;
+	journal->outbox.batch.numbered++;
 	journal->gap_count++;
 	journal->lost += gap->last - gap->first + 1;
 }
@@ -96,6 +97,7 @@ static void add_event(struct journal *journal, const struct usher_event *event, 
 		record_decision(&batch->text, &stamp, event, catalog, backend, nat, journal->veil);
 	batch_widen(batch, event->cpu, ring, event->sequence, event->sequence);
 	batch->records++;
+	batch->numbered++;
 }
 
 /* Reads up to BATCH_RECORDS events. Returns whether the rings are empty now. */

@@ -131,6 +131,7 @@ static int dispel_doubt(struct ledger *ledger)
 {
 	int64_t now = clock_monotonic();
 	int doubt = store_doubt(ledger->store), error;
+	uint64_t lost;
 
 	if (!doubt)
 		return 0;
@@ -140,8 +141,9 @@ static int dispel_doubt(struct ledger *ledger)
 	ledger->doubt_due = now + (DOUBT_SHARE * (clock_monotonic() - now));
 	if (error != -EBADMSG && error != -EIDRM)
 		return error;
+	lost = ledger->lost_count;
 	error = go_elsewhere(ledger, &ledger->stamp, "", 0, 0, NULL, 0);
-	if (!error)
+	if (ledger->lost_count != lost)
 		head_drop(&ledger->head); /* what it is of is not on the disk */
 	return error ? error : doubt;
 }
@@ -377,10 +379,8 @@ static int append_batch(struct ledger *ledger, const struct record_stamp *stamp,
 	}
 	json_raw(&ledger->text, bytes, length);
 	error = write_batch(ledger, stamp, lines, ranges, count);
-	if (!error && ledger->lost.number) {
+	if (!error)
 		ledger->lost.number = 0;
-		ledger->lost_count++;
-	}
 	return error;
 }
 
@@ -399,7 +399,8 @@ static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp,
 	ledger->begins = true;
 	ledger->begun = false;
 	error = append_batch(ledger, stamp, bytes, length, lines, ranges, count);
-	if (error && !ledger->begun) {
+	ledger->lost_count += ledger->begun;
+	if (!ledger->begun) {
 		ledger->begins = begins;
 		ledger->begun = true;
 		if (!named)
@@ -432,7 +433,8 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
 		return;
 	ledger_checkpoint(ledger, stamp);
 	ledger->doubt_due = 0; /* there is no other time */
-	ledger_sync(ledger);
+	if (ledger_sync(ledger))
+		ledger_sync(ledger); /* of the one that goes on */
 	free_ledger(ledger);
 }
 

@@ -38,17 +38,23 @@ void outbox_release(struct outbox *outbox)
 	gaps_keep(outbox->gaps);
 }
 
-/* The segment that held records are in is lost: they are read and written again, unless there are some behind them that wait to be written. */
+/*
+ * The segment that held records are in may be lost: they are read and written again, and so are those that wait to be written, unless something else is
+ * among them that does not come again.
+ */
 static void take_back(struct outbox *outbox)
 {
-	uint64_t lost = ledger_lost(outbox->ledger);
+	bool lost = outbox->segments_lost != ledger_lost(outbox->ledger);
+	struct batch *batch = &outbox->batch;
 
-	if (lost != outbox->segments_lost && outbox->held && !outbox->batch.records) {
-		outbox->held = 0;
-		events_rewind(outbox->events);
-		gaps_return(outbox->gaps);
-	}
-	outbox->segments_lost = lost;
+	outbox->segments_lost = ledger_lost(outbox->ledger);
+	if (!lost || !outbox->held || (batch->numbered && batch->numbered != batch->records))
+		return;
+	if (batch->numbered)
+		batch_clear(batch);
+	outbox->held = 0;
+	events_rewind(outbox->events);
+	gaps_return(outbox->gaps);
 }
 
 /* ---- to the log ---------------------------------------------------------------------------------------------- */
@@ -56,8 +62,10 @@ static void take_back(struct outbox *outbox)
 int outbox_flush(struct outbox *outbox)
 {
 	struct record_stamp stamp = outbox_stamp(outbox);
+	bool is_numbered;
 	int error;
 
+	take_back(outbox);
 	if (!outbox->batch.records)
 		return 0;
 	lag_wait(&outbox->lag, clock_monotonic());
@@ -67,8 +75,9 @@ int outbox_flush(struct outbox *outbox)
 	outbox->written += outbox->batch.records;
 	outbox->segments_lost =
 		ledger_lost(outbox->ledger); /* what has just been written cannot be told from what was before */
+	is_numbered = outbox->batch.numbered;
 	batch_clear(&outbox->batch);
-	if (outbox->sync == OUTBOX_SYNC_BATCH)
+	if (outbox->sync == OUTBOX_SYNC_BATCH && is_numbered)
 		outbox->held = ledger_reach(outbox->ledger).written;
 	outbox_release(outbox);
 	if (strcmp(outbox->position_in, ledger_path(outbox->ledger)) != 0) {
@@ -111,8 +120,10 @@ static int settle(struct outbox *outbox, int error)
 {
 	struct ledger_reach reach = ledger_reach(outbox->ledger);
 
+	take_back(outbox);
 	if (error) {
-		take_back(outbox);
+		outbox->synced = reach.synced;
+		outbox_release(outbox); /* some of it may have come there before */
 		lag_fail(&outbox->lag);
 		outbox->sync_error = error;
 		return outbox_fail(outbox, error);

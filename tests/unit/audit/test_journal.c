@@ -299,11 +299,11 @@ static void test_what_a_disk_loses_while_room_is_held_is_written_again(void **st
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10);
 	snprintf(path, sizeof(path), "%s", journal_path(journal));
 	assert_int_equal(truncate(path, 0), 0);
-	disk_fails = false;
 	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
 		drain(journal);
 		nanosleep(&moment, NULL);
 	}
+	disk_fails = false;
 	settle(journal);
 	assert_int_equal(host_send(&host, &strict), XDP_TX);
 	settle(journal);
