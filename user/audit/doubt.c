@@ -39,7 +39,7 @@ int doubt_dispel(struct store *store, const char *folder, const struct doubt_poi
 		text.length = store_length(store);
 	if (text.length < store_length(store))
 		error = -EBADMSG;
-	else if (chain)
+	else if (synced)
 		error = check(text.bytes + from, text.length - from, synced, chain);
 	if (error == -EBADMSG)
 		store_salvage(store, text.bytes, text.length);

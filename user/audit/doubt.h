@@ -16,9 +16,9 @@ struct doubt_point {
 };
 
 /*
- * Writes the newest segment of the folder again, from where it is not known to be on the disk (store_rewrite). synced: up to there it is for certain, and chain: at the
- * end; NULL: not known, all of it is written and nothing is held against anything. Returns 0 or -errno; -EIDRM, -ESTALE as store_find; -EBADMSG: what was written is not
- * there any more. What of it can be read is on the disk then, if that takes it.
+ * Writes the newest segment of the folder again, from where it is not known to be on the disk (store_rewrite). synced: up to there it is for certain, and
+ * chain: at the end; both NULL: not known, all of it is written, and nothing is held against anything. Returns 0 or -errno; -EIDRM, -ESTALE as
+ * store_find; -EBADMSG: what was written is not there any more. What of it can be read is on the disk then, if that takes it.
  */
 int doubt_dispel(struct store *store, const char *folder, const struct doubt_point *synced, const struct chain *chain);
 
