@@ -79,21 +79,6 @@ static int read_full(int file, char *to, size_t room, size_t *ret_length)
 	return error;
 }
 
-static int write_all(int file, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t got = write(file, bytes, length);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got ? -errno : -EIO;
-		bytes += got;
-		length -= (size_t)got;
-	}
-	return 0;
-}
-
 /* ---- there --------------------------------------------------------------------------------------------------- */
 
 /* One piece of text, or the end of it (length 0). */
@@ -109,7 +94,7 @@ static int pack_piece(struct work *work, size_t length)
 		left = ZSTD_compressStream2(work->compress, &out, &in, length ? ZSTD_e_continue : ZSTD_e_end);
 		if (ZSTD_isError(left))
 			return -EIO;
-		error = write_all(work->packed, work->out, out.pos);
+		error = file_write(work->packed, work->out, out.pos);
 		if (error)
 			return error;
 	} while (length ? in.pos < in.size : left > 0);

@@ -13,6 +13,7 @@
 
 #include "audit/hole.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define CHUNK (64u << 10)
 
@@ -89,21 +90,6 @@ static bool all_zeros(const char *bytes, size_t length)
 	return !*bytes && !memcmp(bytes, bytes + 1, length - 1);
 }
 
-static int write_all(int file, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t got = write(file, bytes, length);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got ? -errno : -EIO;
-		bytes += got;
-		length -= (size_t)got;
-	}
-	return 0;
-}
-
 /* Zeros become a hole: they may be more than the disk has room for. */
 static int set_aside(int from, off_t at, off_t end, const char *path, char *chunk)
 {
@@ -119,7 +105,7 @@ static int set_aside(int from, off_t at, off_t end, const char *path, char *chun
 		if (!error && all_zeros(chunk, size))
 			error = lseek(file, (off_t)size, SEEK_CUR) < 0 ? -errno : 0;
 		else if (!error)
-			error = write_all(file, chunk, size);
+			error = file_write(file, chunk, size);
 		if (error)
 			return error;
 		done += (off_t)size;

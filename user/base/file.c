@@ -48,7 +48,7 @@ int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_length
 	return 0;
 }
 
-static int write_all(int file, const char *bytes, size_t length)
+int file_write(int file, const char *bytes, size_t length)
 {
 	while (length) {
 		ssize_t got = write(file, bytes, length);
@@ -60,7 +60,7 @@ static int write_all(int file, const char *bytes, size_t length)
 		bytes += got;
 		length -= (size_t)got;
 	}
-	return fsync(file) ? -errno : 0;
+	return 0;
 }
 
 int file_sync_folder(const char *folder)
@@ -92,7 +92,9 @@ int file_replace(const char *path, mode_t mode, const char *bytes, size_t length
 	file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (file < 0)
 		return -errno;
-	error = write_all(file, bytes, length);
+	error = file_write(file, bytes, length);
+	if (!error && fsync(file))
+		error = -errno;
 	if (!error && rename(beside, path))
 		error = -errno;
 	if (error) {

@@ -8,6 +8,8 @@
 
 /* At most `max` bytes, with a final NUL that is not counted. Returns 0, -EFBIG or -errno. */
 int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_length);
+/* All of it, where the file stands: 0 or -errno. */
+int file_write(int file, const char *bytes, size_t length);
 /*
  * Written beside it (PATH.new), synced, renamed, its name synced. A reader finds the old content or the new one. Returns 0 or -errno: then it is the old
  * one, but for an error of the name's sync, where it may be the new one.
