@@ -139,23 +139,21 @@ __noinline int nat_insert(struct desk *desk)
 	nat_entry(desk);
 	for (int i = 0; i < NAT_ATTEMPTS; i++) {
 		result = nat_take(desk, (__u32)i);
+		if (result == USHER_REASON_NAT_PORTS)
+			return result;
 		if (!result)
-			result = FLOW_EXISTS;
-		else if (result == UNDECIDED) {
-			result = nat_try(desk);
-			if (result == FLOW_EXISTS)
-				result = nat_oust(desk, (__u32)i);
-		}
-		/* Another port is another home, which may have room. */
-		if (result == FLOW_EXISTS || result == USHER_REASON_FLOW_TABLE_FULL) {
-			last = result == FLOW_EXISTS ? USHER_REASON_NAT_PORTS : result;
 			continue;
+		result = nat_try(desk);
+		if (result == FLOW_EXISTS)
+			result = nat_oust(desk, (__u32)i);
+		if (result == FLOW_INSERTED) {
+			desk->decision.nat_port_be = desk->key.destination_port_be;
+			return flow_set_nat(&desk->hit.ref, desk->decision.nat_port_be, desk->decision.nat_index)
+				       ? USHER_REASON_FLOW_CONTENDED
+				       : FLOW_INSERTED;
 		}
-		desk->decision.nat_port_be = desk->key.destination_port_be;
-		if (result == FLOW_INSERTED &&
-		    flow_set_nat(&desk->hit.ref, desk->decision.nat_port_be, desk->decision.nat_index))
-			return USHER_REASON_FLOW_CONTENDED;
-		return result;
+		/* Another port is another home, which may have room, or be nobody else's at this moment. */
+		last = result == FLOW_EXISTS ? USHER_REASON_NAT_PORTS : result;
 	}
 	return last;
 }

@@ -23,7 +23,7 @@ static uint32_t flow_lines, half_open_max; /* of the scene */
 #include "kernel/flows.h"
 #include "tests/flood/flood.skel.h"
 
-#define PACKETS 1000000ULL /* unless FLOOD_PACKETS says otherwise */
+#define PACKETS 1000000ULL /* unless FLOOD_PACKETS says otherwise; FLOOD_ONLY: a pattern of the tests to run */
 #define CHUNK 500000	   /* between two of them the kernel waits for all CPUs, and the flood with it */
 #define CALM_OPEN 500	   /* flows that are open before the flood */
 #define CALM_NEW_MAX 2000  /* and those that begin in it, or after it if it is short */
@@ -71,6 +71,7 @@ struct attack {
 struct calm_flow {
 	char backend[16];
 	uint16_t nat_port; /* or the client's own */
+	double begun;
 };
 
 struct run {
@@ -148,6 +149,21 @@ static void prepare(struct run *run)
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->flood->maps.targets), &zero, &xdp, BPF_ANY), 0);
 }
 
+/* What became of all packets, to a test's failure. */
+static void tell_verdicts(const struct run *run)
+{
+	struct counters *counters = malloc(sizeof(*counters));
+
+	assert_non_null(counters);
+	assert_int_equal(counters_read(run->host.program, counters), 0);
+	for (size_t i = 0; i < sizeof(counters->verdicts) / sizeof(*counters->verdicts); i++)
+		if (counters->verdicts[i].packets)
+			print_error("ERROR: service %zu, %s: %llu packets\n", i / USHER_REASON_MAX,
+				    record_reason((uint8_t)(i % USHER_REASON_MAX)),
+				    (unsigned long long)counters->verdicts[i].packets);
+	free(counters);
+}
+
 /* ---- the bystander -------------------------------------------------------------------------------------------- */
 
 #define BACKEND_SEQUENCE 7000
@@ -168,7 +184,7 @@ static struct host_packet calm_packet(const struct run *run, uint32_t n, uint8_t
 /* The log is kept meanwhile, as the daemon does it. */
 static void wait_a_second(struct run *run)
 {
-	for (int i = 0; i < 50; i++) {
+	for (double until = now() + 1; now() < until;) {
 		usleep(20000);
 		assert_int_equal(journal_drain(run->journal, NULL, NULL), 0);
 	}
@@ -187,10 +203,13 @@ static void calm_begin(struct run *run)
 		wait_a_second(run);
 		action = host_send_many(&run->host, &syn, 1, out);
 	}
-	if (action != XDP_TX)
+	if (action != XDP_TX) {
+		tell_verdicts(run);
 		fail_msg("new connection %u: action %d", run->calm_flows, action);
+	}
 	snprintf(flow->backend, sizeof(flow->backend), "%u.%u.%u.%u", out[30], out[31], out[32], out[33]);
 	flow->nat_port = (uint16_t)(out[34] << 8 | out[35]);
+	flow->begun = now();
 	run->calm_flows++;
 }
 
@@ -207,8 +226,11 @@ static void calm_answer(const struct run *run, uint32_t n)
 	uint8_t out[256];
 	int action = host_send_many(&run->host, &answer, 1, out);
 
-	if (action != XDP_TX || (out[36] << 8 | out[37]) != 1024 + (int)n)
-		fail_msg("answer to connection %u: action %d, or not to its client", n, action);
+	if (action != XDP_TX || (out[36] << 8 | out[37]) != 1024 + (int)n) {
+		tell_verdicts(run);
+		fail_msg("answer to connection %u after %.1f s: action %d, or not to its client", n,
+			 now() - run->calm[n].begun, action);
+	}
 }
 
 /* The rest of the oldest handshake. */
@@ -223,7 +245,8 @@ static void calm_finish(struct run *run)
 		calm_answer(run, n);
 	action = host_send_many(&run->host, &ack, 1, out);
 	if (action != XDP_TX || (out[34] << 8 | out[35]) != run->calm[n].nat_port)
-		fail_msg("handshake of connection %u: action %d, or not to its backend", n, action);
+		fail_msg("handshake of connection %u after %.1f s: action %d, or not to its backend", n,
+			 now() - run->calm[n].begun, action);
 }
 
 /* One more connection, and one whose handshake is complete. */
@@ -553,6 +576,7 @@ int main(void)
 
 	for (size_t i = 0; i < ATTACKS; i++)
 		tests[i] = (struct CMUnitTest){attacks[i].what, test_withstood, NULL, NULL, (void *)&attacks[i]};
+	cmocka_set_test_filter(getenv("FLOOD_ONLY"));
 	if (host_begin())
 		return host_skip(sizeof(tests) / sizeof(tests[0]));
 	return cmocka_run_group_tests(tests, NULL, NULL);

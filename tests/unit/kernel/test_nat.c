@@ -225,6 +225,32 @@ static void test_no_port_is_left(void **state)
 	}
 }
 
+/* Half of all homes are locked, as by a CPU that stands still. */
+static void lock_every_other_home(void)
+{
+	struct mapping flows;
+
+	assert_int_equal(mapping_open(program_map(host.program, "flows"), sizeof(struct usher_flow), true, &flows), 0);
+	for (size_t line = 1; line < flows.entries; line += 2)
+		((struct usher_flow *)(void *)((char *)flows.bytes + line * flows.size))->hint |= 1;
+	mapping_close(&flows);
+}
+
+/* Whoever has a line of his own is not refused because the home of the first port that was drawn is busy: he gets another port. */
+static void test_a_port_whose_home_is_busy_is_passed_over(void **state)
+{
+	struct exchange exchange;
+	uint32_t admitted = 0;
+
+	(void)state;
+	catalog_free(host_publish(&host, POLICY(ONE_ADDRESS)));
+	lock_every_other_home();
+	for (uint32_t n = 0; n < 1000; n++)
+		admitted += ask("198.51.100.10", n, &exchange) == XDP_TX;
+	assert_in_range(admitted, 400, 600); /* those whose own home is free; a quarter would have both */
+	assert_int_equal(admitted + counted(USHER_REASON_FLOW_CONTENDED), 1000);
+}
+
 /* ---- two CPUs ------------------------------------------------------------------------------------------------ */
 
 #define CONNECTIONS 20000
@@ -319,6 +345,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_pool_is_used_evenly, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_port_given_back_is_the_last_to_be_given_out, begin, end),
 		cmocka_unit_test_setup_teardown(test_no_port_is_left, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_port_whose_home_is_busy_is_passed_over, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_way_back_is_on_another_cpu, begin, end),
 	};
 
