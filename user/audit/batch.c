@@ -24,17 +24,42 @@ int batch_init(struct batch *batch)
 void batch_free(struct batch *batch)
 {
 	json_free(&batch->text);
+	json_free(&batch->kept);
 	free(batch->ranges);
 }
 
-void batch_clear(struct batch *batch)
+void batch_keep(struct batch *batch, size_t length)
+{
+	json_raw(&batch->kept, batch->text.bytes + batch->text.length - length, length);
+	batch->kept_records++;
+	batch->records++;
+}
+
+void batch_drop(struct batch *batch, size_t length)
+{
+	batch->text.length -= length;
+	batch->kept.length -= length;
+	batch->kept_records--;
+	batch->records--;
+}
+
+void batch_recall(struct batch *batch)
 {
 	json_clear(&batch->text);
-	batch->records = batch->numbered = 0;
+	json_raw(&batch->text, batch->kept.bytes, batch->kept.length);
+	batch->records = batch->kept_records;
+	batch->numbered = 0;
 	for (size_t i = 0; i < places(); i++)
 		batch->ranges[i] = (struct chain_range){.cpu = (uint32_t)(i / USHER_RINGS),
 							.ring = (enum usher_ring)(i % USHER_RINGS),
 							.first = UINT64_MAX};
+}
+
+void batch_clear(struct batch *batch)
+{
+	json_clear(&batch->kept);
+	batch->kept_records = 0;
+	batch_recall(batch);
 }
 
 void batch_widen(struct batch *batch, uint32_t cpu, enum usher_ring ring, uint64_t first, uint64_t last)

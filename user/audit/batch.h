@@ -7,7 +7,10 @@
 
 struct batch {
 	struct json text;
-	uint64_t records, numbered; /* and how many of these are of the rings, and come again if those are read again */
+	uint64_t records;  /* lines */
+	uint64_t numbered; /* of these, how many are of the rings and come again if those are read again */
+	struct json kept;  /* a copy of those that do not */
+	uint64_t kept_records;
 	struct chain_range *ranges; /* of each CPU and ring; first > last: none */
 };
 
@@ -18,7 +21,11 @@ void batch_free(struct batch *batch);
 void batch_widen(struct batch *batch, uint32_t cpu, enum usher_ring ring, uint64_t first, uint64_t last);
 /* To the log: as ledger_append. It stays as it is. */
 int batch_append(const struct batch *batch, struct ledger *ledger, const struct record_stamp *stamp);
-/* Nothing is in it any more. */
+/* The last `length` bytes of the text are one line more, which nobody will say again; or none after all. */
+void batch_keep(struct batch *batch, size_t length);
+void batch_drop(struct batch *batch, size_t length);
+/* Nothing is in it any more; or only what was kept, since the rings are read again. */
 void batch_clear(struct batch *batch);
+void batch_recall(struct batch *batch);
 
 #endif

@@ -9,8 +9,6 @@
 #include "base/cleanup.h"
 #include "compile/compile.h"
 
-#define KEPT 2
-
 /* A backend that has left, with the strings of its names behind it. */
 struct former {
 	struct catalog_backend backend;
@@ -127,10 +125,17 @@ static void remember_backends(struct catalogs *catalogs, const struct catalog *o
 	}
 }
 
-void catalogs_drained(struct catalogs *catalogs)
+uint64_t catalogs_newest(const struct catalogs *catalogs)
 {
-	size_t gone = catalogs->count > KEPT ? catalogs->count - KEPT : 0;
+	return catalogs->count ? newest(catalogs)->generation : 0;
+}
 
+void catalogs_drained(struct catalogs *catalogs, uint64_t generation)
+{
+	size_t gone = 0;
+
+	while (gone + 1 < catalogs->count && catalogs->items[gone + 1]->generation < generation)
+		gone++;
 	for (size_t i = 0; i < gone; i++) {
 		remember_backends(catalogs, catalogs->items[i]);
 		catalog_free(catalogs->items[i]);

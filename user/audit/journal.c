@@ -30,6 +30,7 @@ struct journal {
 	struct outbox outbox;
 	int64_t booted;	     /* CLOCK_REALTIME where CLOCK_MONOTONIC was 0, by the last look */
 	size_t operation_at; /* where the last operation begins in the batch */
+	uint64_t drained;    /* generation that was the newest when the rings were last empty */
 	uint64_t gap_count, lost;
 };
 
@@ -148,13 +149,15 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context)
 	show(journal, seen, context);
 	if (!error)
 		error = outbox_flush(outbox);
+	if (!error && !outbox->held)
+		catalogs_drained(journal->catalogs, journal->drained);
 	/* Where room waits for the disk nothing more is read meanwhile: it is freed in the order of the ring. */
 	if (!error && !outbox->held)
 		error = read_on(journal, seen, context, &empty);
 	if (!error && (outbox->held || outbox_is_behind(outbox)))
 		error = outbox_sync_begin(outbox);
-	if (!error && empty)
-		catalogs_drained(journal->catalogs);
+	if (empty)
+		journal->drained = catalogs_newest(journal->catalogs);
 	return error ? error : outbox->sync_error;
 }
 
@@ -181,6 +184,7 @@ static void turn_keys(struct journal *journal)
 {
 	struct record_stamp stamp = outbox_stamp(&journal->outbox);
 	struct json *to = &journal->outbox.batch.text;
+	size_t from = to->length;
 	struct veil_turn turn;
 	int error = veil_turn(journal->veil, stamp.realtime / CLOCK_SECOND, &turn);
 
@@ -195,7 +199,7 @@ static void turn_keys(struct journal *journal)
 	json_unsigned(to, "destroyed", turn.destroyed);
 	json_string(to, "destroyed_last", turn.destroyed ? turn.destroyed_last : NULL);
 	record_operation_end(to);
-	journal->outbox.batch.records++;
+	batch_keep(&journal->outbox.batch, to->length - from);
 }
 
 void journal_privacy(struct journal *journal, const struct client_privacy *privacy)
@@ -250,17 +254,19 @@ struct json *journal_operation(struct journal *journal, const char *activity, co
 
 int journal_operation_end(struct journal *journal)
 {
+	struct batch *batch = &journal->outbox.batch;
+	size_t length;
 	int error;
 
-	record_operation_end(&journal->outbox.batch.text);
-	journal->outbox.batch.records++;
+	record_operation_end(&batch->text);
+	length = batch->text.length - journal->operation_at;
+	batch_keep(batch, length);
 	error = outbox_flush(&journal->outbox);
 	/* Who did it is on the disk before they are told that it was done. */
 	if (!error)
 		return outbox_sync_now(&journal->outbox);
-	if (journal->outbox.batch.text.length > UNWRITTEN_MAX) {
-		journal->outbox.batch.text.length = journal->operation_at;
-		journal->outbox.batch.records--;
+	if (batch->text.length > UNWRITTEN_MAX) {
+		batch_drop(batch, length);
 		return -ENOBUFS;
 	}
 	return error;

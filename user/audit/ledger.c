@@ -8,13 +8,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "audit/doubt.h"
 #include "audit/ending.h"
 #include "audit/head.h"
+#include "audit/reach.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
-
-#define DOUBT_SHARE 10 /* of the time, for a disk that goes on failing: one part in so many */
 
 struct ledger {
 	struct store *store;
@@ -32,9 +29,8 @@ struct ledger {
 		char name[NAME_MAX + 1];
 	} lost; /* a segment that is to be named */
 	uint64_t lost_count;
-	struct record_stamp stamp;	    /* of the last batch */
-	struct doubt_point synced, syncing; /* up to there it is on the disk, and it will be once that has ended */
-	int64_t doubt_due;		    /* CLOCK_MONOTONIC: when a segment in doubt is looked at again */
+	struct record_stamp stamp; /* of the last batch */
+	struct reach reach;
 	struct json text;
 };
 
@@ -118,76 +114,42 @@ static void hand_over_if_there(struct ledger *ledger)
 		head_hand_over(&ledger->head);
 }
 
-static struct doubt_point point_of(const struct ledger *ledger)
-{
-	struct doubt_point point = {store_written(ledger->store), ledger->chain.seals, {0}};
-
-	memcpy(point.hash, ledger->chain.hash, sizeof(point.hash));
-	return point;
-}
-
-/* The segment is what was written to it, and not in doubt any more; if not, another one goes on from it. That is an error for who has waited for the disk. */
+/* What is in doubt is dispelled; if the segment is lost, another one goes on from it. That is an error for who has waited for the disk. */
 static int dispel_doubt(struct ledger *ledger)
 {
-	int64_t now = clock_monotonic();
-	int doubt = store_doubt(ledger->store), error;
-	uint64_t lost;
+	int doubt = store_doubt(ledger->store), error = reach_dispel(&ledger->reach);
+	uint64_t lost = ledger->lost_count;
 
-	if (!doubt)
-		return 0;
-	if (now < ledger->doubt_due)
-		return doubt;
-	error = doubt_dispel(ledger->store, ledger->folder, &ledger->synced, &ledger->chain);
-	ledger->doubt_due = now + (DOUBT_SHARE * (clock_monotonic() - now));
 	if (error != -EBADMSG && error != -EIDRM)
 		return error;
-	lost = ledger->lost_count;
 	error = go_elsewhere(ledger, &ledger->stamp, "", 0, 0, NULL, 0);
 	if (ledger->lost_count != lost)
 		head_drop(&ledger->head); /* what it is of is not on the disk */
 	return error ? error : doubt;
 }
 
-static void note_synced(struct ledger *ledger)
-{
-	if (ledger->syncing.at > ledger->synced.at && store_synced(ledger->store) >= ledger->syncing.at)
-		ledger->synced = ledger->syncing;
-}
-
 int ledger_sync(struct ledger *ledger)
 {
 	int error = dispel_doubt(ledger);
-	struct doubt_point point = point_of(ledger);
 
 	if (!error)
-		error = store_sync(ledger->store);
-	if (!error)
-		ledger->synced = point;
-	else
-		note_synced(ledger); /* one that was under way may have ended well */
-	hand_over_if_there(ledger);
-	return error;
-}
-
-int ledger_sync_end(struct ledger *ledger)
-{
-	int error = store_sync_end(ledger->store);
-
-	note_synced(ledger);
+		error = reach_sync(&ledger->reach);
 	hand_over_if_there(ledger);
 	return error;
 }
 
 int ledger_sync_begin(struct ledger *ledger)
 {
-	bool under_way = store_is_syncing(ledger->store);
 	int error = dispel_doubt(ledger);
 
-	if (!error)
-		error = store_sync_begin(ledger->store);
-	/* What it had to do at once is handed over by the next call. */
-	if (!under_way && !error)
-		ledger->syncing = point_of(ledger);
+	return error ? error : reach_begin(&ledger->reach);
+}
+
+int ledger_sync_end(struct ledger *ledger)
+{
+	int error = reach_end(&ledger->reach);
+
+	hand_over_if_there(ledger);
 	return error;
 }
 
@@ -302,6 +264,7 @@ int ledger_open(const char *folder, const char *key, const struct record_stamp *
 		return problem_set(problem, -ENOMEM, "no memory");
 	ledger->head.folder = ledger->folder;
 	error = store_open(folder, problem, &ledger->store, &found.torn_bytes);
+	ledger->reach = (struct reach){.store = ledger->store, .chain = &ledger->chain, .folder = ledger->folder};
 	if (!error)
 		error = signer_open(key, folder, problem, &ledger->signer, &found.key_damaged);
 	if (error)
@@ -361,7 +324,7 @@ static int append_batch(struct ledger *ledger, const struct record_stamp *stamp,
 		if (error)
 			return error;
 		ledger->begun = true;
-		ledger->synced = point_of(ledger);
+		reach_set(&ledger->reach);
 	}
 	/* The key may have gone with the folder. */
 	if (ledger->lost.number && (error = signer_publish(ledger->signer, ledger->folder)))
@@ -432,7 +395,7 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
 	if (!ledger)
 		return;
 	ledger_checkpoint(ledger, stamp);
-	ledger->doubt_due = 0; /* there is no other time */
+	ledger->reach.due = 0; /* there is no other time */
 	if (ledger_sync(ledger))
 		ledger_sync(ledger); /* of the one that goes on */
 	free_ledger(ledger);

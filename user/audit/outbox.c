@@ -39,19 +39,18 @@ void outbox_release(struct outbox *outbox)
 }
 
 /*
- * The segment that held records are in may be lost: they are read and written again, and so are those that wait to be written, unless something else is
- * among them that does not come again.
+ * The segment that held records are in may be lost: they are read and written again, and so are those that wait to be written. What is among these and does
+ * not come again stays; a position does not, it would count them as there.
  */
 static void take_back(struct outbox *outbox)
 {
 	bool lost = outbox->segments_lost != ledger_lost(outbox->ledger);
-	struct batch *batch = &outbox->batch;
 
 	outbox->segments_lost = ledger_lost(outbox->ledger);
-	if (!lost || !outbox->held || (batch->numbered && batch->numbered != batch->records))
+	if (!lost || !outbox->held)
 		return;
-	if (batch->numbered)
-		batch_clear(batch);
+	batch_recall(&outbox->batch);
+	outbox->positioned = false;
 	outbox->held = 0;
 	events_rewind(outbox->events);
 	gaps_return(outbox->gaps);

@@ -3,9 +3,11 @@
 #include "../kernel/host.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "audit/journal.h"
@@ -15,6 +17,7 @@
 #include "kernel/events.h"
 #include "scratch.h"
 
+#define BATCH 2048 /* records */
 #define RING_RECORDS ((size_t)boot_event_slots(counters_cpus()))
 
 static struct host host;
@@ -179,6 +182,15 @@ static void fail_once(struct journal *journal)
 	assert_int_equal(drain(journal), -EIO); /* and so it is until one has succeeded */
 }
 
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 static void test_each_decision_has_one_record(void **state)
 {
 	struct host_packet allowed = host_syn("203.0.113.10", 40000), stranger = host_syn("198.18.0.10", 1);
@@ -311,6 +323,105 @@ static void test_what_a_disk_loses_while_room_is_held_is_written_again(void **st
 	assert_int_equal(lines_with("\"type\":\"decision\"", "\"sequence\":0,", NULL), 1);
 	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
 	assert_int_equal(lines_with("\"activity\":\"segment-lost\"", "", NULL), 1);
+	journal_close(journal);
+}
+
+static uint64_t size_of(const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return (uint64_t)status.st_size;
+}
+
+static void blank_line(const char *path, off_t at)
+{
+	int file = open(path, O_RDWR | O_CLOEXEC);
+	char line[4096];
+	ssize_t got = pread(file, line, sizeof(line), at);
+	char *end = got > 0 ? memchr(line, '\n', (size_t)got) : NULL;
+
+	assert_non_null(end);
+	memset(line, ' ', (size_t)(end - line));
+	assert_int_equal(pwrite(file, line, (size_t)(end - line), at), end - line);
+	close(file);
+}
+
+/* The disk loses what is held while decisions and an operation wait for room in the log: the decisions come again, the operation stays. */
+static void test_an_operation_stays_where_decisions_come_again(void **state)
+{
+	struct host_packet dropped = host_dropped("192.0.2.10");
+	struct journal *journal;
+	uint64_t before, batch;
+	char path[512];
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	sync_when = OUTBOX_SYNC_BATCH;
+	journal = opened_with_policy();
+	snprintf(path, sizeof(path), "%s", journal_path(journal));
+	before = size_of(path);
+	host_send_many(&host, &dropped, BATCH, NULL);
+	settle(journal);
+	batch = size_of(path) - before;
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), BATCH);
+
+	/* One batch finds room and is held, the next one waits, and so does the operation. */
+	host_send_many(&host, &dropped, 2 * BATCH, NULL);
+	disk_fails = true;
+	limit_files(before + 2 * batch + batch / 2);
+	assert_int_equal(drain(journal), -EFBIG);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 2 * BATCH);
+	json_string(journal_operation(journal, "drain", NULL), "backend", "b1");
+	assert_int_equal(journal_operation_end(journal), -EFBIG);
+
+	/* And so it is until a line of the batch that is held turns out to be lost. */
+	blank_line(path, (off_t)(before + batch));
+	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
+		journal_tick(journal);
+		nanosleep(&moment, NULL);
+	}
+	limit_files(0);
+	disk_fails = false;
+	settle(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL),
+			 4 * BATCH - 1); /* what else is in that file stays */
+	assert_int_equal(lines_with("\"activity\":\"drain\"", "", NULL), 1);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	assert_int_equal(lines_with("\"activity\":\"segment-lost\"", "", NULL), 1);
+	journal_close(journal);
+}
+
+/* Room is held while policies come and go: who reads its records again still knows their names. */
+static void test_names_are_kept_while_room_is_held(void **state)
+{
+	struct host_packet dropped = host_dropped("192.0.2.10");
+	struct journal *journal;
+	char path[512], line[4096];
+
+	(void)state;
+	sync_when = OUTBOX_SYNC_BATCH;
+	journal = opened_with_policy();
+	assert_int_equal(journal_tick(journal), 0);
+	settle(journal);
+	host_send_many(&host, &dropped, 10, NULL);
+	disk_fails = true;
+	fail_once(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", line), 10);
+	assert_non_null(strstr(line, "\"tenant\":\"strict\""));
+	for (int i = 0; i < 4; i++) {
+		journal_catalog(journal, host_publish(&host, HOST_POLICY));
+		drain(journal);
+	}
+	snprintf(path, sizeof(path), "%s", journal_path(journal));
+	assert_int_equal(truncate(path, 0), 0);
+	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
+		drain(journal);
+		nanosleep(&moment, NULL);
+	}
+	disk_fails = false;
+	settle(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "\"tenant\":\"strict\"", NULL), 10);
 	journal_close(journal);
 }
 
@@ -470,15 +581,6 @@ static void test_what_the_rings_had_no_room_for_is_a_gap(void **state)
 	journal_close(journal);
 }
 
-static void limit_files(rlim_t bytes)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 /* Numbers that were taken for records of tenants whose audit is required. */
 static uint64_t taken_of_required(void)
 {
@@ -633,6 +735,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_records_are_brought_to_the_disk_when_it_is_said, begin, end),
 		cmocka_unit_test_setup_teardown(test_room_waits_for_the_disk_when_each_batch_does, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_a_disk_loses_while_room_is_held_is_written_again, begin, end),
+		cmocka_unit_test_setup_teardown(test_an_operation_stays_where_decisions_come_again, begin, end),
+		cmocka_unit_test_setup_teardown(test_names_are_kept_while_room_is_held, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_reads_the_rings_does_not_wait_for_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_checkpoint_is_handed_over_once_it_is_on_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_log_whose_newest_file_is_deleted_goes_on, begin, end),

@@ -332,11 +332,19 @@ static void test_generations_are_kept_while_records_may_name_them(void **state)
 	assert_int_equal(catalogs_new(&catalogs), 0);
 	assert_null(catalogs_find(catalogs, 1));
 	assert_null(catalogs_backend(catalogs, 4, 6));
+	assert_int_equal(catalogs_newest(catalogs), 0);
 	for (uint64_t generation = 1; generation <= 5; generation++)
 		catalogs_add(catalogs, catalog_of(generation, (uint16_t)(generation < 4 ? 6 : 7)));
 	for (uint64_t generation = 1; generation <= 5; generation++)
 		assert_int_equal(catalogs_find(catalogs, generation)->generation, generation);
-	catalogs_drained(catalogs);
+	assert_int_equal(catalogs_newest(catalogs), 5);
+	catalogs_drained(catalogs, 0);
+	assert_non_null(catalogs_find(catalogs, 1));
+	/* Records of the fourth may not have been read yet. */
+	catalogs_drained(catalogs, 3);
+	assert_null(catalogs_find(catalogs, 1));
+	assert_non_null(catalogs_find(catalogs, 2));
+	catalogs_drained(catalogs, 5);
 	assert_null(catalogs_find(catalogs, 3));
 	assert_non_null(catalogs_find(catalogs, 4));
 	assert_non_null(catalogs_find(catalogs, 5));
@@ -346,7 +354,7 @@ static void test_generations_are_kept_while_records_may_name_them(void **state)
 	assert_int_equal(catalogs_backend(catalogs, 4, 7)->incarnation, 7);
 	assert_null(catalogs_backend(catalogs, 4, 5));
 	assert_null(catalogs_backend(catalogs, USHER_NONE, 6));
-	catalogs_drained(catalogs);
+	catalogs_drained(catalogs, 5);
 	assert_non_null(catalogs_find(catalogs, 4));
 	catalogs_free(catalogs);
 }
