@@ -46,7 +46,8 @@ void batch_drop(struct batch *batch, size_t length)
 void batch_recall(struct batch *batch)
 {
 	json_clear(&batch->text);
-	json_raw(&batch->text, batch->kept.bytes, batch->kept.length);
+	if (batch->kept_records)
+		json_raw(&batch->text, batch->kept.bytes, batch->kept.length);
 	batch->records = batch->kept_records;
 	batch->numbered = 0;
 	for (size_t i = 0; i < places(); i++)

@@ -125,11 +125,6 @@ static void remember_backends(struct catalogs *catalogs, const struct catalog *o
 	}
 }
 
-uint64_t catalogs_newest(const struct catalogs *catalogs)
-{
-	return catalogs->count ? newest(catalogs)->generation : 0;
-}
-
 void catalogs_drained(struct catalogs *catalogs, uint64_t generation)
 {
 	size_t gone = 0;

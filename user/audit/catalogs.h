@@ -17,10 +17,8 @@ void catalogs_add(struct catalogs *catalogs, struct catalog *catalog);
 const struct catalog *catalogs_find(const struct catalogs *catalogs, uint64_t generation);
 /* A backend under the incarnation that a flow names, which may have left the policy since. NULL: not known. */
 const struct catalog_backend *catalogs_backend(const struct catalogs *catalogs, uint16_t backend, uint16_t incarnation);
-/* The number of the newest generation; 0: there is none. */
-uint64_t catalogs_newest(const struct catalogs *catalogs);
 /*
- * Whatever was decided when this generation was the newest has been recorded, and will not be read again: forgets all before it but one. (But one,
+ * Whatever was decided when this generation was in force has been recorded, and will not be read again: forgets all before it but one. (But one,
  * because a publish whose barrier fails may leave a packet behind that still sees the one before.)
  */
 void catalogs_drained(struct catalogs *catalogs, uint64_t generation);

@@ -30,7 +30,8 @@ struct journal {
 	struct outbox outbox;
 	int64_t booted;	     /* CLOCK_REALTIME where CLOCK_MONOTONIC was 0, by the last look */
 	size_t operation_at; /* where the last operation begins in the batch */
-	uint64_t drained;    /* generation that was the newest when the rings were last empty */
+	uint64_t drained;    /* generation that was in force when the rings were last found empty */
+	uint64_t returned;   /* outbox.returned by then */
 	uint64_t gap_count, lost;
 };
 
@@ -144,20 +145,24 @@ int journal_drain(struct journal *journal, journal_seen *seen, void *context)
 {
 	struct outbox *outbox = &journal->outbox;
 	int error = outbox_sync_end(outbox);
+	uint64_t returned;
 	bool empty = false;
 
 	show(journal, seen, context);
 	if (!error)
 		error = outbox_flush(outbox);
-	if (!error && !outbox->held)
+	returned = outbox->returned;
+	if (!error && !outbox->held && journal->returned == returned)
 		catalogs_drained(journal->catalogs, journal->drained);
 	/* Where room waits for the disk nothing more is read meanwhile: it is freed in the order of the ring. */
 	if (!error && !outbox->held)
 		error = read_on(journal, seen, context, &empty);
+	if (empty) {
+		journal->drained = publisher_active(journal->publisher)->number;
+		journal->returned = returned;
+	}
 	if (!error && (outbox->held || outbox_is_behind(outbox)))
 		error = outbox_sync_begin(outbox);
-	if (empty)
-		journal->drained = catalogs_newest(journal->catalogs);
 	return error ? error : outbox->sync_error;
 }
 

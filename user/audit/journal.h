@@ -67,7 +67,7 @@ int journal_tick(struct journal *journal);
 int journal_tend(struct journal *journal);
 
 /* Begins the record of an operation; the caller adds fields to it, then calls journal_operation_end, which returns 0 once
- * it is on the disk, -errno if it could not be written yet (it is kept and tried again), or -ENOBUFS if too much waits
+ * it is on the disk, -errno if it could not be written yet (it is kept and tried again) or brought to the disk (which may lose it), or -ENOBUFS if too much waits
  * already and it is not kept. */
 struct json *journal_operation(struct journal *journal, const char *activity, const struct record_actor *actor);
 int journal_operation_end(struct journal *journal);

@@ -117,13 +117,14 @@ static void hand_over_if_there(struct ledger *ledger)
 /* What is in doubt is dispelled; if the segment is lost, another one goes on from it. That is an error for who has waited for the disk. */
 static int dispel_doubt(struct ledger *ledger)
 {
-	int doubt = store_doubt(ledger->store), error = reach_dispel(&ledger->reach);
-	uint64_t lost = ledger->lost_count;
+	bool is_lost;
+	int doubt = store_doubt(ledger->store), error = reach_dispel(&ledger->reach, &is_lost);
+	uint64_t before = ledger->lost_count;
 
-	if (error != -EBADMSG && error != -EIDRM)
+	if (!is_lost)
 		return error;
 	error = go_elsewhere(ledger, &ledger->stamp, "", 0, 0, NULL, 0);
-	if (ledger->lost_count != lost)
+	if (ledger->lost_count != before)
 		head_drop(&ledger->head); /* what it is of is not on the disk */
 	return error ? error : doubt;
 }

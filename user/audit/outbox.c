@@ -51,7 +51,9 @@ static void take_back(struct outbox *outbox)
 		return;
 	batch_recall(&outbox->batch);
 	outbox->positioned = false;
+	outbox->position_in[0] = '\0';
 	outbox->held = 0;
+	outbox->returned++;
 	events_rewind(outbox->events);
 	gaps_return(outbox->gaps);
 }

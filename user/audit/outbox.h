@@ -34,6 +34,7 @@ struct outbox {
 	uint64_t held;		/* events keep their room until the log is on the disk up to there; 0: none does */
 	uint64_t synced;	/* up to there it was, when it was last looked at */
 	uint64_t segments_lost; /* by then */
+	uint64_t returned;	/* how often what was held has been taken back */
 	struct lag lag;
 	int64_t signed_at;	     /* CLOCK_MONOTONIC */
 	int sync_error;		     /* of the last sync that has ended */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "audit/reach.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -26,15 +27,17 @@ void reach_set(struct reach *reach)
 	reach->synced = point_of(reach);
 }
 
-int reach_dispel(struct reach *reach)
+int reach_dispel(struct reach *reach, bool *ret_lost)
 {
 	int64_t now = clock_monotonic();
 	int doubt = store_doubt(reach->store), error;
 
+	*ret_lost = false;
 	if (!doubt || now < reach->due)
 		return doubt;
 	error = doubt_dispel(reach->store, reach->folder, &reach->synced, reach->chain);
 	reach->due = now + (DOUBT_SHARE * (clock_monotonic() - now));
+	*ret_lost = error == -EBADMSG || error == -EIDRM;
 	return error;
 }
 

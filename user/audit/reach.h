@@ -20,8 +20,8 @@ struct reach {
 
 /* A segment begins here: all before it is on the disk, or lost. */
 void reach_set(struct reach *reach);
-/* 0: the segment is what was written to it, as far as anybody knows. -EBADMSG, -EIDRM: it is lost. Another error: it is in doubt. */
-int reach_dispel(struct reach *reach);
+/* 0: the segment is what was written to it, as far as anybody knows. An error: it is in doubt, or lost. */
+int reach_dispel(struct reach *reach, bool *ret_lost);
 
 /* What was appended, on to the disk. As store_sync, store_sync_begin, store_sync_end. */
 int reach_sync(struct reach *reach);
