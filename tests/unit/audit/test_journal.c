@@ -192,6 +192,20 @@ static void fail_once(struct journal *journal)
 	assert_int_equal(drain(journal), -EIO); /* and so it is until one has succeeded */
 }
 
+/* Until the disk's loss has been noticed; then it works again, has room, and gets the rest. */
+static void lose_segment(struct journal *journal)
+{
+	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
+		drain(journal);
+		journal_tick(journal); /* which asks the disk also while nothing can be written */
+		nanosleep(&moment, NULL);
+	}
+	assert_int_equal(totals_of(journal).segments_lost, 1);
+	limit_files(0);
+	disk_fails = false;
+	settle(journal);
+}
+
 static void test_each_decision_has_one_record(void **state)
 {
 	struct host_packet allowed = host_syn("203.0.113.10", 40000), stranger = host_syn("198.18.0.10", 1);
@@ -299,7 +313,6 @@ static void test_what_a_disk_loses_while_room_is_held_is_written_again(void **st
 {
 	struct host_packet strict = host_syn("192.0.2.10", 40001), dropped = host_dropped("192.0.2.10");
 	struct journal *journal;
-	char path[512];
 
 	(void)state;
 	sync_when = OUTBOX_SYNC_BATCH;
@@ -310,14 +323,8 @@ static void test_what_a_disk_loses_while_room_is_held_is_written_again(void **st
 	disk_fails = true;
 	fail_once(journal);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10);
-	snprintf(path, sizeof(path), "%s", journal_path(journal));
-	assert_int_equal(truncate(path, 0), 0);
-	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
-		drain(journal);
-		nanosleep(&moment, NULL);
-	}
-	disk_fails = false;
-	settle(journal);
+	assert_int_equal(truncate(journal_path(journal), 0), 0);
+	lose_segment(journal);
 	assert_int_equal(host_send(&host, &strict), XDP_TX);
 	settle(journal);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 11);
@@ -378,13 +385,7 @@ static void test_an_operation_stays_where_decisions_come_again(void **state)
 
 	/* And so it is until a line of the batch that is held turns out to be lost. */
 	blank_line(path, (off_t)(before + batch));
-	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
-		journal_tick(journal);
-		nanosleep(&moment, NULL);
-	}
-	limit_files(0);
-	disk_fails = false;
-	settle(journal);
+	lose_segment(journal);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL),
 			 4 * BATCH - 1); /* what else is in that file stays */
 	assert_int_equal(lines_with("\"activity\":\"drain\"", "", NULL), 1);
@@ -398,7 +399,6 @@ static void test_names_are_kept_while_room_is_held(void **state)
 {
 	struct host_packet dropped = host_dropped("192.0.2.10");
 	struct journal *journal;
-	char path[512];
 
 	(void)state;
 	sync_when = OUTBOX_SYNC_BATCH;
@@ -411,14 +411,8 @@ static void test_names_are_kept_while_room_is_held(void **state)
 	disk_fails = true;
 	fail_once(journal);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "\"tenant\":\"strict\"", NULL), 10);
-	snprintf(path, sizeof(path), "%s", journal_path(journal));
-	assert_int_equal(truncate(path, 0), 0);
-	for (int i = 0; i < 10000 && !totals_of(journal).segments_lost; i++) {
-		drain(journal);
-		nanosleep(&moment, NULL);
-	}
-	disk_fails = false;
-	settle(journal);
+	assert_int_equal(truncate(journal_path(journal), 0), 0);
+	lose_segment(journal);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "\"tenant\":\"strict\"", NULL), 10);
 	journal_close(journal);
 }
