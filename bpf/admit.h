@@ -127,14 +127,18 @@ static __always_inline void admit_describe(struct desk *desk)
 	}
 }
 
-/* The flow's own line: a free one, or that of the flow whose place it takes. FLOW_INSERTED, or why not. */
+/*
+ * The flow's own line: a free one, or that of the flow whose place it takes. Who loses it to another CPU at the last moment looks once
+ * more. FLOW_INSERTED, or why not.
+ */
 static __always_inline int admit_line(struct desk *desk)
 {
 	int result;
 
 	if (desk->hit.ref.tag)
-		result = flow_replace(&desk->hit.ref, &desk->entry);
-	else
+		return flow_replace(&desk->hit.ref, &desk->entry);
+	result = flow_insert(&desk->packet.key, desk->packet.hash, &desk->entry, &desk->hit);
+	if (result == USHER_REASON_FLOW_CONTENDED)
 		result = flow_insert(&desk->packet.key, desk->packet.hash, &desk->entry, &desk->hit);
 	return result == FLOW_EXISTS ? USHER_REASON_FLOW_CONTENDED : result;
 }

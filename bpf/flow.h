@@ -27,7 +27,8 @@
 #define FLOW_INSERTED 0
 #define FLOW_EXISTS 255
 
-#define FLOW_LOCK_ATTEMPTS 256
+#define FLOW_LOCK_ATTEMPTS 4
+#define FLOW_LOCK_LOOKS 64 /* each costs the verifier less than an attempt */
 
 /* ---- lock ----------------------------------------------------------------------------------------------- */
 
@@ -49,8 +50,11 @@ __noinline long flow_lock(__u32 home)
 
 	if (!flow)
 		return -EAGAIN;
-	for (int i = 0; i < FLOW_LOCK_ATTEMPTS && locked < 0; i++)
+	for (int i = 0; i < FLOW_LOCK_ATTEMPTS && locked < 0; i++) {
+		for (int look = 0; look < FLOW_LOCK_LOOKS && FLOW_READ(flow->hint) & FLOW_LOCK; look++)
+			;
 		locked = flow_try_lock(flow);
+	}
 	return locked;
 }
 

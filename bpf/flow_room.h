@@ -63,6 +63,16 @@ static __always_inline __u32 flow_yields(__u16 tenant, __u16 newcomer)
 	return their_state && own_state && FLOW_READ(their_state->half_open) > FLOW_READ(own_state->half_open) ? 2 : 0;
 }
 
+/* Of what is half open. One of these from a tenant's own flows is less than any from others'. */
+#define FLOW_RANK(yields, age) (((yields) << 16) + (age))
+
+/* The entry at this distance may be the victim, if it is the best so far. */
+static __always_inline void flow_offer(struct flow_room *room, __u32 rank, __u32 d)
+{
+	if (rank && (rank << 6 | d) > room->victim)
+		room->victim = rank << 6 | d;
+}
+
 /*
  * How good a victim is an entry? What its client has closed goes first, then what is left in silence, each of one's own tenant before
  * others'; then what is half open and makes room; of equal ones the older. 0: none.
@@ -79,14 +89,13 @@ static __always_inline __u32 flow_victim_rank(__u64 tag, __u16 tenant, __u64 wor
 	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (room->over_cap && !own))
 		return 0;
 	yields = flow_yields(tenant, entry->tenant);
-	return yields ? (yields << 16) + flow_age(entry->now, (__u16)(word >> 16)) : 0;
+	return yields ? FLOW_RANK(yields, flow_age(entry->now, (__u16)(word >> 16))) : 0;
 }
 
 /* Claim the line at this distance if it is empty or its entry is too old. 1: done. Otherwise it may be a victim. */
 __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room *room, __u32 d)
 {
 	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
-	__u32 rank;
 	__u16 tenant;
 	__u64 tag, first, word;
 
@@ -111,14 +120,12 @@ __noinline int flow_claim_free(const struct flow_entry *entry, struct flow_room 
 		flow_settle(room->home ^ d, tag, tenant, FLOW_EXPIRED, false);
 		return 1;
 	}
-	rank = flow_victim_rank(tag, tenant, word, entry, room) << 6;
-	if (rank && (rank | d) > room->victim)
-		room->victim = rank | d;
+	flow_offer(room, flow_victim_rank(tag, tenant, word, entry, room), d);
 	return 0;
 }
 
-/* Claim the victim's line, if that is what it still is. */
-__noinline int flow_claim_victim(const struct flow_entry *entry, struct flow_room *room)
+/* Claim the victim's line, if that is what it still is, a forward entry. */
+__noinline int flow_claim_forward(const struct flow_entry *entry, struct flow_room *room)
 {
 	__u32 d = room ? room->victim & (USHER_FLOW_SET - 1) : 0;
 	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
@@ -164,45 +171,91 @@ __noinline int flow_forget(__u32 line, __u32 now)
 }
 
 /*
- * Take the way back that the return entry in `back` stands for away from its forward entry, if that is half open and makes room for the
- * newcomer, one of its own tenant only if `own`. True: an insertion under this key finds an orphan.
+ * How good a victim is the flow that this return entry belongs to? 0: it is not half open, it does not make room, or the entry is none
+ * of its own. ret_tag and ret_tenant: of its forward entry.
  */
-__noinline int flow_oust(const struct flow_hit *back, __u32 nat_port_be, const struct flow_entry *entry, int own)
+static __always_inline __u32 flow_back_rank(const union usher_flow_value *back, __u16 nat_port_be,
+					    const struct flow_entry *entry, __u64 *ret_tag, __u16 *ret_tenant)
 {
-	struct usher_flow *flow = back ? flow_at(back->value.back.forward_line) : NULL;
-	__u64 tag;
+	const struct usher_flow *flow = flow_at(back->back.forward_line);
+	__u32 yields;
+	__u64 word;
+
+	if (!flow)
+		return 0;
+	*ret_tag = FLOW_READ(flow->tag);
+	*ret_tenant = FLOW_READ(flow->value.forward.tenant);
+	word = FLOW_READ(flow->value.words[1]);
+	if (USHER_TAG_STATUS(*ret_tag) != USHER_FLOW_HALF_OPEN || (*ret_tag & USHER_TAG_RETURN) ||
+	    USHER_TAG_FINGERPRINT(*ret_tag) != back->back.forward_fingerprint || (__u16)word != nat_port_be)
+		return 0;
+	yields = flow_yields(*ret_tenant, entry->tenant);
+	return yields ? FLOW_RANK(yields, flow_age(entry->now, (__u16)(word >> 16))) : 0;
+}
+
+/*
+ * The flow of the return entry in this line ends, if it is half open and makes room for the newcomer; one of its own tenant only if
+ * `own`. True: the return entry is an orphan now.
+ */
+__noinline int flow_oust(__u32 line, const struct flow_entry *entry, int own)
+{
+	struct usher_flow *back_line = flow_at(line), *flow;
+	union usher_flow_value back;
+	__u64 tag, again;
 	__u16 tenant;
 
-	if (!flow || !back || !entry)
+	if (!back_line || !entry)
 		return 0;
-	tag = FLOW_READ(flow->tag);
-	tenant = FLOW_READ(flow->value.forward.tenant);
-	if (USHER_TAG_STATUS(tag) != USHER_FLOW_HALF_OPEN || (tag & USHER_TAG_RETURN) ||
-	    USHER_TAG_FINGERPRINT(tag) != back->value.back.forward_fingerprint ||
-	    (__u16)FLOW_READ(flow->value.words[1]) != nat_port_be ||
-	    flow_yields(tenant, entry->tenant) < (own ? 1u : 2u) || flow_swap(flow, tag, flow_leaving(tag)) != tag)
+	tag = FLOW_READ(back_line->tag);
+	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(back_line, tag, &again, &back) ||
+	    flow_back_rank(&back, FLOW_READ(back_line->destination_port_be), entry, &tag, &tenant) <
+		    FLOW_RANK(own ? 1u : 2u, 0))
 		return 0;
-	flow_settle(back->value.back.forward_line, tag, tenant, FLOW_EVICTED, true);
+	flow = flow_at(back.back.forward_line);
+	if (!flow || flow_swap(flow, tag, flow_leaving(tag)) != tag)
+		return 0;
+	flow_settle(back.back.forward_line, tag, tenant, FLOW_EVICTED, true);
 	return 1;
 }
 
-/* Claim the line at this distance if it holds a return entry whose forward one has gone, or is too old. */
+/*
+ * Claim the line at this distance if it holds a return entry whose forward one has gone, or is too old. 1: done. Otherwise its flow may
+ * be a victim.
+ */
 __noinline int flow_claim_orphan(const struct flow_entry *entry, struct flow_room *room, __u32 d)
 {
 	struct usher_flow *flow = room ? flow_at(room->home ^ d) : NULL;
 	union usher_flow_value back;
 	__u64 tag, again;
+	__u16 port, tenant;
 
 	if (!flow || !entry || !room)
 		return 0;
 	tag = FLOW_READ(flow->tag);
 	if (!flow_occupied(tag) || !(tag & USHER_TAG_RETURN) || !flow_copy(flow, tag, &again, &back))
 		return 0;
+	port = FLOW_READ(flow->destination_port_be);
 	flow_forget_here(back.back.forward_line, entry->now);
-	if (!flow_orphaned(&back, FLOW_READ(flow->destination_port_be)) || !flow_claim(flow, tag, d, room))
+	if (!flow_orphaned(&back, port)) {
+		if (back.back.forward_line != room->own_forward)
+			flow_offer(room, flow_back_rank(&back, port, entry, &again, &tenant), d);
+		return 0;
+	}
+	if (!flow_claim(flow, tag, d, room))
 		return 0;
 	flow_settle(room->home ^ d, tag, 0, FLOW_EXPIRED, false);
 	return 1;
+}
+
+/* Claim the victim's line. Its distance from home, or minus the reason. */
+static __always_inline int flow_claim_victim(const struct flow_entry *entry, struct flow_room *room)
+{
+	__u32 d = room->victim & (USHER_FLOW_SET - 1);
+	bool claimed = room->returns & 1ULL << d
+			       ? flow_oust(room->home ^ d, entry, true) && flow_claim_orphan(entry, room, d)
+			       : flow_claim_forward(entry, room);
+
+	return claimed ? (int)d : -USHER_REASON_FLOW_CONTENDED;
 }
 
 /* Claim the line of a flow that is left, as a last resort. Its distance from home, or minus the reason. */
@@ -212,10 +265,7 @@ static __always_inline int flow_claim_left(const struct flow_entry *entry, struc
 	for (__u32 d = 0; d < USHER_FLOW_SET; d++)
 		if (flow_claim_free(entry, room, d))
 			return (int)d;
-	if (!room->victim)
-		return -USHER_REASON_FLOW_TABLE_FULL;
-	return flow_claim_victim(entry, room) ? (int)(room->victim & (USHER_FLOW_SET - 1))
-					      : -USHER_REASON_FLOW_CONTENDED;
+	return room->victim ? flow_claim_victim(entry, room) : -USHER_REASON_FLOW_TABLE_FULL;
 }
 
 /*
@@ -240,8 +290,7 @@ static __always_inline int flow_claim_room(const struct flow_entry *entry, struc
 		if (room->returns & 1ULL << d && flow_claim_orphan(entry, room, d))
 			return (int)d;
 	if (room->victim)
-		return flow_claim_victim(entry, room) ? (int)(room->victim & (USHER_FLOW_SET - 1))
-						      : -USHER_REASON_FLOW_CONTENDED;
+		return flow_claim_victim(entry, room);
 	return room->over_cap ? -USHER_REASON_HALF_OPEN_LIMIT : flow_claim_left(entry, room);
 }
 

@@ -22,7 +22,7 @@
 #include "follow.h"
 
 #define NAT_PORT_MIN 1024
-#define NAT_ATTEMPTS 64
+#define NAT_ATTEMPTS 48
 #define NAT_STEPS 8   /* that pass by no ticket */
 #define NAT_OTHERS 12 /* before a port is taken from a half-open flow: some leaps, since most are free beyond a row */
 #define NAT_OWN 16    /* before from one of the same tenant */
@@ -107,8 +107,7 @@ static __always_inline int nat_try(struct desk *desk)
 /* The same after nat_try has found it taken: from whoever must make room. */
 static __always_inline int nat_oust(struct desk *desk, __u32 attempt)
 {
-	if (attempt < NAT_OTHERS ||
-	    !flow_oust(&desk->back, desk->key.destination_port_be, &desk->entry, attempt >= NAT_OWN))
+	if (attempt < NAT_OTHERS || !flow_oust(desk->back.ref.line, &desk->entry, attempt >= NAT_OWN))
 		return FLOW_EXISTS;
 	return nat_try(desk);
 }

@@ -483,6 +483,8 @@ static void test_withstood(void **state)
 /* More of them than the table has lines. */
 #define IN_A_FULL_TABLE DIRECTLY(16384, 1 << 16), .is_full = true
 #define THROUGH_NAT_IN_A_FULL_TABLE THROUGH_NAT(FOUR_BACKENDS, 16384, 1 << 16), .is_full = true
+/* Where the bystander itself has half of the table. */
+#define THROUGH_NAT_FOR_THE_REST THROUGH_NAT(FOUR_BACKENDS, 8192, 1 << 16), .is_full = true
 /* More of them than the backend has ports. */
 #define WITHOUT_A_FREE_PORT THROUGH_NAT(ONE_BACKEND, 1 << 19, 1 << 16)
 /* Few, whose return lines are left when others take their place. */
@@ -505,6 +507,8 @@ static const struct attack attacks[] = {
 	{"a tenant, for all lines", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm", IN_A_FULL_TABLE},
 	{"a tenant, through NAT, for all lines", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free", "calm",
 	 THROUGH_NAT_IN_A_FULL_TABLE, .protocol = IPPROTO_TCP},
+	{"a tenant, through NAT, for the rest of the lines", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free",
+	 "calm", THROUGH_NAT_FOR_THE_REST, .protocol = IPPROTO_TCP},
 	{"a tenant, through NAT, whose return lines are left", "198.51.100.10", 0xcb007000, 0xff, "192.0.2", "free",
 	 "calm", AMONG_WHAT_IS_LEFT, .protocol = IPPROTO_TCP},
 };
