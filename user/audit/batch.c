@@ -43,6 +43,26 @@ void batch_drop(struct batch *batch, size_t length)
 	batch->records--;
 }
 
+/* `bytes` at its front. */
+static void put_before(struct json *text, const struct json *bytes)
+{
+	struct json after = *text;
+
+	*text = (struct json){0};
+	json_raw(text, bytes->bytes, bytes->length);
+	if (after.length)
+		json_raw(text, after.bytes, after.length);
+	json_free(&after);
+}
+
+void batch_restore(struct batch *batch, const struct json *lines, uint64_t records)
+{
+	put_before(&batch->text, lines);
+	put_before(&batch->kept, lines);
+	batch->records += records;
+	batch->kept_records += records;
+}
+
 void batch_recall(struct batch *batch)
 {
 	json_clear(&batch->text);

@@ -24,6 +24,8 @@ int batch_append(const struct batch *batch, struct ledger *ledger, const struct 
 /* The last `length` bytes of the text are one line more, which nobody will say again; or none after all. */
 void batch_keep(struct batch *batch, size_t length);
 void batch_drop(struct batch *batch, size_t length);
+/* So many lines that nobody will say again come before all that is in it. */
+void batch_restore(struct batch *batch, const struct json *lines, uint64_t records);
 /* Nothing is in it any more; or only what was kept, since the rings are read again. */
 void batch_clear(struct batch *batch);
 void batch_recall(struct batch *batch);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "compile/compile.h"
@@ -15,10 +16,19 @@ struct former {
 	char text[];
 };
 
+/* What a number of a NAT address has come to mean. It keeps that until another address needs it, which may be never: there are few. */
+struct nat_meaning {
+	uint64_t since; /* generation; 0: before all that were known here */
+	struct usher_address address;
+	uint8_t number;
+};
+
 struct catalogs {
 	struct catalog **items; /* oldest first */
 	size_t count, capacity;
 	struct former **formers; /* by backend id: whom the number meant before; the last one only */
+	struct nat_meaning *nat; /* oldest first */
+	size_t nat_count, nat_capacity;
 };
 
 int catalogs_new(struct catalogs **ret_catalogs)
@@ -45,6 +55,7 @@ void catalogs_free(struct catalogs *catalogs)
 	for (size_t i = 0; i < USHER_BACKENDS_MAX; i++)
 		free(catalogs->formers[i]);
 	free(catalogs->formers);
+	free(catalogs->nat);
 	free(catalogs->items);
 	free(catalogs);
 }
@@ -54,8 +65,32 @@ static const struct catalog *newest(const struct catalogs *catalogs)
 	return catalogs->count ? catalogs->items[catalogs->count - 1] : NULL;
 }
 
+const struct usher_address *catalogs_nat(const struct catalogs *catalogs, uint64_t generation, uint8_t number)
+{
+	for (size_t i = catalogs->nat_count; i-- > 0;)
+		if (catalogs->nat[i].number == number && catalogs->nat[i].since <= generation)
+			return &catalogs->nat[i].address;
+	return NULL;
+}
+
+static void add_nat(struct catalogs *catalogs, const struct catalog *catalog)
+{
+	for (uint8_t number = 0; number < USHER_NAT_ADDRESSES_MAX; number++) {
+		const struct usher_nat_address *nat = &catalog->nat[number];
+		const struct usher_address *known = catalogs_nat(catalogs, UINT64_MAX, number);
+
+		if (!nat->used || (known && address_equal(known, &nat->address)))
+			continue;
+		catalogs->nat =
+			array_grow(catalogs->nat, catalogs->nat_count, &catalogs->nat_capacity, sizeof(*catalogs->nat));
+		catalogs->nat[catalogs->nat_count++] = (struct nat_meaning){
+			.since = catalogs->count ? catalog->generation : 0, .address = nat->address, .number = number};
+	}
+}
+
 void catalogs_add(struct catalogs *catalogs, struct catalog *catalog)
 {
+	add_nat(catalogs, catalog);
 	catalogs->items = array_grow(catalogs->items, catalogs->count, &catalogs->capacity, sizeof(struct catalog *));
 	catalogs->items[catalogs->count++] = catalog;
 }

@@ -17,6 +17,8 @@ void catalogs_add(struct catalogs *catalogs, struct catalog *catalog);
 const struct catalog *catalogs_find(const struct catalogs *catalogs, uint64_t generation);
 /* A backend under the incarnation that a flow names, which may have left the policy since. NULL: not known. */
 const struct catalog_backend *catalogs_backend(const struct catalogs *catalogs, uint16_t backend, uint16_t incarnation);
+/* The NAT address that the number stood for under this generation, or when it last stood for one before; NULL: not known. */
+const struct usher_address *catalogs_nat(const struct catalogs *catalogs, uint64_t generation, uint8_t number);
 /*
  * Whatever was decided when this generation was in force has been recorded, and will not be read again: forgets all before it but one. (But one,
  * because a publish whose barrier fails may leave a packet behind that still sees the one before.)

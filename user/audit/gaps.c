@@ -13,6 +13,7 @@
 
 struct gaps {
 	size_t cpus;
+	struct gap_totals found, kept_found;
 	uint64_t *kept;	 /* as `next` was when it was kept last */
 	uint64_t next[]; /* cpu * USHER_RINGS + ring */
 };
@@ -47,11 +48,18 @@ bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, 
 void gaps_keep(struct gaps *gaps)
 {
 	memcpy(gaps->kept, gaps->next, gaps->cpus * USHER_RINGS * sizeof(gaps->next[0]));
+	gaps->kept_found = gaps->found;
 }
 
 void gaps_return(struct gaps *gaps)
 {
 	memcpy(gaps->next, gaps->kept, gaps->cpus * USHER_RINGS * sizeof(gaps->next[0]));
+	gaps->found = gaps->kept_found;
+}
+
+struct gap_totals gaps_totals(const struct gaps *gaps)
+{
+	return gaps->kept_found;
 }
 
 void gaps_position(const struct gaps *gaps, struct json *to, const struct record_stamp *stamp)
@@ -162,6 +170,16 @@ int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id)
 
 /* ---- what comes --------------------------------------------------------------------------------------------- */
 
+/* The numbers from the one that is due to before `end` are missing. */
+static void find(struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t end, struct record_gap *ret_gap)
+{
+	uint64_t first = *next_of(gaps, cpu, ring);
+
+	*ret_gap = (struct record_gap){cpu, ring, first, end - 1};
+	gaps->found.gaps++;
+	gaps->found.numbers += end - first;
+}
+
 bool gaps_seen(struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence, struct record_gap *ret_gap)
 {
 	uint64_t *next = next_of(gaps, cpu, ring);
@@ -171,7 +189,7 @@ bool gaps_seen(struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t s
 		return false;
 	gap = sequence > *next;
 	if (gap)
-		*ret_gap = (struct record_gap){cpu, ring, *next, sequence - 1};
+		find(gaps, cpu, ring, sequence, ret_gap);
 	*next = sequence + 1;
 	return gap;
 }
@@ -182,7 +200,7 @@ bool gaps_ended(struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t 
 
 	if (!next || taken <= *next)
 		return false;
-	*ret_gap = (struct record_gap){cpu, ring, *next, taken - 1};
+	find(gaps, cpu, ring, taken, ret_gap);
 	*next = taken;
 	return true;
 }

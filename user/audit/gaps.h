@@ -10,6 +10,10 @@
 
 struct gaps;
 
+struct gap_totals {
+	uint64_t gaps, numbers;
+};
+
 /* Returns 0 or -ENOMEM. */
 int gaps_new(size_t cpus, struct gaps **ret_gaps);
 void gaps_free(struct gaps *gaps);
@@ -21,6 +25,8 @@ bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, 
 /* What has come by now is where it has to be; and what has come since then is to come again. */
 void gaps_keep(struct gaps *gaps);
 void gaps_return(struct gaps *gaps);
+/* Of those that were kept: none counts twice. */
+struct gap_totals gaps_totals(const struct gaps *gaps);
 /* Adds a record of the numbers that are due next. */
 void gaps_position(const struct gaps *gaps, struct json *to, const struct record_stamp *stamp);
 /* This number has come. True, with the gap before it, if it is not the one that was due. */

@@ -32,7 +32,6 @@ struct journal {
 	size_t operation_at; /* where the last operation begins in the batch */
 	uint64_t drained;    /* generation that was in force when the rings were last found empty */
 	uint64_t returned;   /* outbox.returned by then */
-	uint64_t gap_count, lost;
 };
 
 /* `monotonic`: when it happened. */
@@ -51,14 +50,11 @@ static void add_gap(struct journal *journal, const struct record_gap *gap)
 	batch_widen(&journal->outbox.batch, gap->cpu, gap->ring, gap->first, gap->last);
 	journal->outbox.batch.records++;
 	journal->outbox.batch.numbered++;
-	journal->gap_count++;
-	journal->lost += gap->last - gap->first + 1;
 }
 
 static const struct usher_address *nat_of(const struct journal *journal, const struct usher_event *event)
 {
-	return event->nat_port_be ? publisher_nat_address(journal->publisher, event->generation, event->nat_index)
-				  : NULL;
+	return event->nat_port_be ? catalogs_nat(journal->catalogs, event->generation, event->nat_index) : NULL;
 }
 
 /* A full disk delays records, and nothing else: whoever acts on them sees them first. */
@@ -332,7 +328,7 @@ void journal_close(struct journal *journal)
 	witness_close(journal->witness);
 	veil_close(journal->veil);
 	census_free(journal->census);
-	batch_free(&journal->outbox.batch);
+	outbox_free(&journal->outbox);
 	free(journal);
 }
 
@@ -416,6 +412,7 @@ int journal_open(const struct program *program, const struct publisher *publishe
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals)
 {
 	struct ledger_reach reach = ledger_reach(journal->outbox.ledger);
+	struct gap_totals gaps = gaps_totals(journal->outbox.gaps);
 	struct witness_totals witness = {0};
 	struct keeper_totals kept;
 	uint64_t free_bytes = 0, disk_bytes = 0;
@@ -426,8 +423,8 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 		witness_totals(journal->witness, &witness);
 	*ret_totals = (struct journal_totals){
 		.written = journal->outbox.written,
-		.gaps = journal->gap_count,
-		.lost = journal->lost,
+		.gaps = gaps.gaps,
+		.lost = gaps.numbers,
 		.write_errors = journal->outbox.write_errors,
 		.compressed = kept.compressed,
 		.deleted = kept.deleted,

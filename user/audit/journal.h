@@ -67,14 +67,14 @@ int journal_tick(struct journal *journal);
 int journal_tend(struct journal *journal);
 
 /* Begins the record of an operation; the caller adds fields to it, then calls journal_operation_end, which returns 0 once
- * it is on the disk, -errno if it could not be written yet (it is kept and tried again) or brought to the disk (which may lose it), or -ENOBUFS if too much waits
+ * it is on the disk, -errno if it could not be written yet or brought to the disk (it is kept, and written again where the disk loses it), or -ENOBUFS if too much waits
  * already and it is not kept. */
 struct json *journal_operation(struct journal *journal, const char *activity, const struct record_actor *actor);
 int journal_operation_end(struct journal *journal);
 
 struct journal_totals {
 	uint64_t written;    /* records */
-	uint64_t gaps, lost; /* gaps found, and numbers in them */
+	uint64_t gaps, lost; /* gaps on record, and numbers in them */
 	uint64_t write_errors;
 	uint64_t compressed, deleted, keeper_errors; /* segments, and what failed with closed ones */
 	uint64_t witnessed, witness_errors; /* checkpoints in the witness's file, and failures to write there */

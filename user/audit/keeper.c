@@ -73,6 +73,7 @@ static int delete_oldest(struct keeper *keeper, const struct segments *segments,
 	const char *folder = ledger_folder(keeper->ledger);
 	struct retention retention;
 	struct json record = {0};
+	uint64_t lost = ledger_lost(keeper->ledger);
 	int due = keeper->retain
 			  ? retention_due(folder, segments, stamp->realtime / CLOCK_SECOND, keeper->retain, &retention)
 			  : 0;
@@ -89,6 +90,8 @@ static int delete_oldest(struct keeper *keeper, const struct segments *segments,
 		error = ledger_checkpoint(keeper->ledger, stamp);
 	if (!error)
 		error = ledger_sync(keeper->ledger);
+	if (!error && ledger_lost(keeper->ledger) != lost)
+		error = -EIDRM; /* the record went with its segment, and comes again */
 	if (!error)
 		error = retention_delete(folder, &retention);
 	if (error)

@@ -100,8 +100,7 @@ static int sign(struct ledger *ledger, const struct record_stamp *stamp)
 
 /* ---- to the disk --------------------------------------------------------------------------------------------- */
 
-static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
-			uint64_t lines, const struct chain_range *ranges, size_t count);
+static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp);
 
 void ledger_hand_over(struct ledger *ledger)
 {
@@ -123,7 +122,7 @@ static int dispel_doubt(struct ledger *ledger)
 
 	if (!is_lost)
 		return error;
-	error = go_elsewhere(ledger, &ledger->stamp, "", 0, 0, NULL, 0);
+	error = go_elsewhere(ledger, &ledger->stamp);
 	if (ledger->lost_count != before)
 		head_drop(&ledger->head); /* what it is of is not on the disk */
 	return error ? error : doubt;
@@ -349,8 +348,7 @@ static int append_batch(struct ledger *ledger, const struct record_stamp *stamp,
 }
 
 /* The segment was deleted, or lost on a bad disk: if another one can begin, that one goes on. If not, this one may come back. */
-static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
-			uint64_t lines, const struct chain_range *ranges, size_t count)
+static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp)
 {
 	bool begins = ledger->begins, named = ledger->lost.number;
 	int error;
@@ -362,7 +360,7 @@ static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp,
 	}
 	ledger->begins = true;
 	ledger->begun = false;
-	error = append_batch(ledger, stamp, bytes, length, lines, ranges, count);
+	error = append_batch(ledger, stamp, "", 0, 0, NULL, 0);
 	ledger->lost_count += ledger->begun;
 	if (!ledger->begun) {
 		ledger->begins = begins;
@@ -378,8 +376,10 @@ int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const
 {
 	int error = append_batch(ledger, stamp, bytes, length, lines, ranges, count);
 
-	return error == -EIDRM && ledger->begun ? go_elsewhere(ledger, stamp, bytes, length, lines, ranges, count)
-						: error;
+	if (error != -EIDRM || !ledger->begun)
+		return error;
+	error = go_elsewhere(ledger, stamp);
+	return error ? error : -EIDRM;
 }
 
 int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp)
@@ -387,7 +387,7 @@ int ledger_checkpoint(struct ledger *ledger, const struct record_stamp *stamp)
 	int error = ledger->begins || ledger->signed_for == ledger->chain.seals ? 0 : sign(ledger, stamp);
 
 	if (error == -EIDRM)
-		error = go_elsewhere(ledger, stamp, "", 0, 0, NULL, 0);
+		error = go_elsewhere(ledger, stamp);
 	return error ? error : ledger->head.error;
 }
 
@@ -421,6 +421,8 @@ int ledger_rotate(struct ledger *ledger, const struct record_stamp *stamp, const
 	json_string(&record, "public", public);
 	record_operation_end(&record);
 	error = ledger_append(ledger, stamp, record.bytes, record.length, 1, NULL, 0);
+	if (error == -EIDRM)
+		error = ledger_append(ledger, stamp, record.bytes, record.length, 1, NULL, 0);
 	json_free(&record);
 	if (!error)
 		error = sign(ledger, stamp); /* by the old one */

@@ -38,7 +38,8 @@ int ledger_open(const char *folder, const char *key, const struct record_stamp *
 /* Signs, syncs, and lets go. */
 void ledger_close(struct ledger *ledger, const struct record_stamp *stamp);
 
-/* Appends a batch of so many whole lines, and its seal. Returns 0, or -errno, and then nothing of it is in the log. */
+/* Appends a batch of so many whole lines, and its seal. Returns 0, or -errno, and then nothing of it is in the log: with -EIDRM the segment
+ * is lost, and the next call finds another one, if one could begin (ledger_lost). */
 int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 		  uint64_t lines, const struct chain_range *ranges, size_t count);
 /* Signs the last seal, if that has not been done. Returns 0 or -errno, which may be that the last one could not be handed over. */

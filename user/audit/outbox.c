@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "audit/outbox.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -29,6 +30,30 @@ int outbox_fail(struct outbox *outbox, int error)
 	return error;
 }
 
+/* The lines of the batch that nobody will say again are in the log; until they are on the disk, the log may lose them. */
+static void keep_unsynced(struct outbox *outbox)
+{
+	if (!outbox->batch.kept_records)
+		return;
+	json_raw(&outbox->unsynced.lines, outbox->batch.kept.bytes, outbox->batch.kept.length);
+	outbox->unsynced.records += outbox->batch.kept_records;
+	outbox->unsynced.until = ledger_reach(outbox->ledger).written;
+}
+
+static void forget_unsynced(struct outbox *outbox)
+{
+	json_clear(&outbox->unsynced.lines);
+	outbox->unsynced.records = 0;
+}
+
+/* The log is on the disk up to there. */
+static void set_synced(struct outbox *outbox, uint64_t synced)
+{
+	outbox->synced = synced;
+	if (synced >= outbox->unsynced.until)
+		forget_unsynced(outbox);
+}
+
 void outbox_release(struct outbox *outbox)
 {
 	if (outbox->batch.records || outbox->held > outbox->synced)
@@ -47,9 +72,14 @@ static void take_back(struct outbox *outbox)
 	bool lost = outbox->segments_lost != ledger_lost(outbox->ledger);
 
 	outbox->segments_lost = ledger_lost(outbox->ledger);
+	if (lost && outbox->held)
+		batch_recall(&outbox->batch);
+	if (lost && outbox->unsynced.records)
+		batch_restore(&outbox->batch, &outbox->unsynced.lines, outbox->unsynced.records);
+	if (lost)
+		forget_unsynced(outbox);
 	if (!lost || !outbox->held)
 		return;
-	batch_recall(&outbox->batch);
 	outbox->positioned = false;
 	outbox->position_in[0] = '\0';
 	outbox->held = 0;
@@ -71,11 +101,12 @@ int outbox_flush(struct outbox *outbox)
 		return 0;
 	lag_wait(&outbox->lag, clock_monotonic());
 	error = batch_append(&outbox->batch, outbox->ledger, &stamp);
+	if (error == -EIDRM && outbox->segments_lost != ledger_lost(outbox->ledger))
+		return outbox_flush(outbox); /* another segment has begun */
 	if (error)
 		return outbox_fail(outbox, error);
 	outbox->written += outbox->batch.records;
-	outbox->segments_lost =
-		ledger_lost(outbox->ledger); /* what has just been written cannot be told from what was before */
+	keep_unsynced(outbox);
 	is_numbered = outbox->batch.numbered;
 	batch_clear(&outbox->batch);
 	if (outbox->sync == OUTBOX_SYNC_BATCH && is_numbered)
@@ -123,7 +154,7 @@ static int settle(struct outbox *outbox, int error)
 
 	take_back(outbox);
 	if (error) {
-		outbox->synced = reach.synced;
+		set_synced(outbox, reach.synced);
 		outbox_release(outbox); /* some of it may have come there before */
 		lag_fail(&outbox->lag);
 		outbox->sync_error = error;
@@ -138,7 +169,7 @@ static int settle(struct outbox *outbox, int error)
 		outbox->sync_error = 0;
 	if (reach.synced != outbox->synced && !outbox->batch.records)
 		outbox->error = 0;
-	outbox->synced = reach.synced;
+	set_synced(outbox, reach.synced);
 	outbox_release(outbox);
 	return 0;
 }
@@ -196,4 +227,10 @@ int outbox_sync_now(struct outbox *outbox)
 		return 0;
 	lag_go(&outbox->lag, !outbox->batch.records);
 	return settle(outbox, ledger_sync(outbox->ledger));
+}
+
+void outbox_free(struct outbox *outbox)
+{
+	batch_free(&outbox->batch);
+	json_free(&outbox->unsynced.lines);
 }

@@ -3,7 +3,7 @@
  * What is to be written, on its way to the log and to its disk.
  *
  * 1. Room in a ring is freed only once its records are in the log, and with OUTBOX_SYNC_BATCH on the disk.
- *    If the disk loses them while they are held, they are read once more.
+ *    If the disk loses them while they are held, they are read once more. Lines that come from no ring are kept until they are there.
  * 2. Nobody waits for the disk (syncer.h) but who has to: an operation, for what is said to be done; a segment that ends, for the last of it.
  * 3. Beyond unsynced_max bytes that are not on the disk nothing more is to be read (outbox_is_behind): then 1. holds records in the rings.
  */
@@ -34,7 +34,11 @@ struct outbox {
 	uint64_t held;		/* events keep their room until the log is on the disk up to there; 0: none does */
 	uint64_t synced;	/* up to there it was, when it was last looked at */
 	uint64_t segments_lost; /* by then */
-	uint64_t returned;	/* how often what was held has been taken back */
+	struct {
+		struct json lines;
+		uint64_t records, until;
+	} unsynced;	   /* what nobody will say again, in the log but not on the disk up to there */
+	uint64_t returned; /* how often what was held has been taken back */
 	struct lag lag;
 	int64_t signed_at;	     /* CLOCK_MONOTONIC */
 	int sync_error;		     /* of the last sync that has ended */
@@ -66,5 +70,6 @@ int outbox_sync_now(struct outbox *outbox);
 void outbox_hand_over(struct outbox *outbox);
 /* An error that counts. Returns it. */
 int outbox_fail(struct outbox *outbox, int error);
+void outbox_free(struct outbox *outbox);
 
 #endif

@@ -91,6 +91,8 @@ struct catalog *catalog_build(const struct policy *policy, const struct classes 
 	name_backends(catalog, policy, numbers, tables);
 	name_classes(catalog, classes);
 	name_tenants(catalog, policy, classes, numbers);
+	catalog->nat = arena_array(&catalog->arena, USHER_NAT_ADDRESSES_MAX, sizeof(*catalog->nat));
+	memcpy(catalog->nat, tables->nat, USHER_NAT_ADDRESSES_MAX * sizeof(*catalog->nat));
 	return catalog;
 }
 

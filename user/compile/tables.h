@@ -47,6 +47,7 @@ struct catalog {
 	const char **tenants;		  /* USHER_TENANT_IDS, by tenant id; NULL: none */
 	struct catalog_service *services; /* USHER_SERVICES_MAX, by service id */
 	struct catalog_backend *backends; /* USHER_BACKENDS_MAX, by backend id */
+	struct usher_nat_address *nat;	  /* USHER_NAT_ADDRESSES_MAX, by number */
 };
 
 struct tables {

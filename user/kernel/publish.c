@@ -165,8 +165,10 @@ const struct usher_address *publisher_nat_address(const struct publisher *publis
 
 	if (nat_index >= USHER_NAT_ADDRESSES_MAX)
 		return NULL;
-	if (generations[slot ^ 1].number == generation)
+	if (generation && generations[slot].number != generation)
 		slot ^= 1;
+	if (generation && generations[slot].number != generation)
+		return NULL;
 	addresses += (size_t)slot * USHER_NAT_ADDRESSES_MAX + nat_index;
 	return addresses->used ? &addresses->address : NULL;
 }

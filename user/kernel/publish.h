@@ -20,7 +20,7 @@ const struct usher_backend *publisher_backends(const struct publisher *publisher
 /* The backend that a flow or record means, in the active slot or else in the one before; NULL: in neither. */
 const struct usher_backend *publisher_backend(const struct publisher *publisher, uint16_t backend,
 					      uint16_t incarnation);
-/* The NAT address that a number stands for in the slot of this generation, or else in the active one; NULL: none. */
+/* The NAT address that a number stands for in the slot of this generation (0: the active one); NULL: none, or it has no slot. */
 const struct usher_address *publisher_nat_address(const struct publisher *publisher, uint64_t generation,
 						  uint8_t nat_index);
 

@@ -184,6 +184,24 @@ static void test_a_position_spares_the_older_segments(void **state)
 	assert_false(gaps_recorded(gaps, 3, USHER_RING_REQUIRED, 54));
 }
 
+/* What is to come again is found again, and is one gap all the same. */
+static void test_what_comes_again_counts_once(void **state)
+{
+	struct record_gap gap;
+
+	(void)state;
+	assert_true(gaps_seen(gaps, 0, USHER_RING_EVENTS, 3, &gap));
+	gaps_keep(gaps);
+	assert_true(gaps_seen(gaps, 0, USHER_RING_EVENTS, 10, &gap));
+	assert_true(gaps_ended(gaps, 1, USHER_RING_EVENTS, 5, &gap));
+	gaps_return(gaps);
+	assert_int_equal(gaps_totals(gaps).numbers, 3);
+	assert_true(gaps_seen(gaps, 0, USHER_RING_EVENTS, 10, &gap));
+	gaps_keep(gaps);
+	assert_int_equal(gaps_totals(gaps).gaps, 2);
+	assert_int_equal(gaps_totals(gaps).numbers, 9);
+}
+
 static void test_many_restarts_forget_nothing(void **state)
 {
 	struct record_stamp stamp = {.realtime = 1, .boot_id = BOOT};
@@ -218,6 +236,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_restart_goes_on_where_the_log_ends, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_seal_teaches_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_position_spares_the_older_segments, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_comes_again_counts_once, begin, end),
 		cmocka_unit_test_setup_teardown(test_many_restarts_forget_nothing, begin, end),
 	};
 

@@ -203,6 +203,11 @@ static void lose_segment(struct journal *journal)
 	assert_int_equal(totals_of(journal).segments_lost, 1);
 	limit_files(0);
 	disk_fails = false;
+	for (int i = 0; i < 10000 && totals_of(journal).unsynced; i++) {
+		drain(journal);
+		journal_tick(journal); /* what nobody's room waits for */
+		nanosleep(&moment, NULL);
+	}
 	settle(journal);
 }
 
@@ -392,6 +397,75 @@ static void test_an_operation_stays_where_decisions_come_again(void **state)
 	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
 	assert_int_equal(lines_with("\"activity\":\"segment-lost\"", "", NULL), 1);
 	journal_close(journal);
+}
+
+/* The file that decisions are held for is deleted, and an operation is the first that is written elsewhere: all of them come again. */
+static void test_what_is_held_comes_again_behind_an_operation(void **state)
+{
+	struct host_packet dropped = host_dropped("192.0.2.10");
+	struct journal *journal;
+
+	(void)state;
+	sync_when = OUTBOX_SYNC_BATCH;
+	journal = opened_with_policy();
+	assert_int_equal(journal_tick(journal), 0);
+	settle(journal);
+	host_send_many(&host, &dropped, 10, NULL);
+	disk_fails = true;
+	fail_once(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10);
+	assert_int_equal(unlink(journal_path(journal)), 0);
+	disk_fails = false;
+	json_string(journal_operation(journal, "drain", NULL), "backend", "b1");
+	assert_int_equal(journal_operation_end(journal), 0);
+	settle(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10);
+	assert_int_equal(lines_with("\"activity\":\"drain\"", "", NULL), 1);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	assert_int_equal(lines_with("\"activity\":\"segment-lost\"", "", NULL), 1);
+	journal_close(journal);
+}
+
+/* Operations that are in the log, but not on the disk, come again where the disk loses them; decisions whose room was freed do not. */
+static void test_an_operation_that_is_lost_is_written_again(void **state)
+{
+	static const enum outbox_sync when[] = {OUTBOX_SYNC_SECOND, OUTBOX_SYNC_BATCH};
+	struct host_packet dropped = host_dropped("192.0.2.10");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(when); i++) {
+		struct journal *journal;
+		char number[32];
+
+		sync_when = when[i];
+		journal = opened_with_policy();
+		assert_int_equal(journal_tick(journal), 0);
+		settle(journal);
+		snprintf(number, sizeof(number), "backend-%zu", i);
+		disk_fails = true;
+		host_send_many(&host, &dropped, 10, NULL);
+		json_string(journal_operation(journal, "drain", NULL), "backend", number);
+		assert_int_equal(journal_operation_end(journal), -EIO);
+		drain(journal);
+		assert_int_equal(lines_with("\"activity\":\"drain\"", number, NULL), 1);
+		assert_int_equal(truncate(journal_path(journal), 0), 0);
+		lose_segment(journal);
+		assert_int_equal(lines_with("\"activity\":\"drain\"", number, NULL), 1);
+		journal_close(journal);
+
+		/* What came there is not said again. */
+		disk_fails = false;
+		journal = opened_with_policy();
+		json_string(journal_operation(journal, "undrain", NULL), "backend", number);
+		assert_int_equal(journal_operation_end(journal), 0);
+		assert_int_equal(unlink(journal_path(journal)), 0);
+		json_string(journal_operation(journal, "drain", NULL), "backend", "backend-9");
+		assert_int_equal(journal_operation_end(journal), 0);
+		settle(journal);
+		assert_int_equal(lines_with("\"activity\":\"undrain\"", number, NULL), 0);
+		assert_int_equal(lines_with("\"activity\":\"drain\"", "backend-9", NULL), i + 1);
+		journal_close(journal);
+	}
 }
 
 /* Policies come and go before decisions are read: who has to read these again still knows their names. */
@@ -728,6 +802,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_room_waits_for_the_disk_when_each_batch_does, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_a_disk_loses_while_room_is_held_is_written_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_an_operation_stays_where_decisions_come_again, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_is_held_comes_again_behind_an_operation, begin, end),
+		cmocka_unit_test_setup_teardown(test_an_operation_that_is_lost_is_written_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_names_are_kept_while_room_is_held, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_reads_the_rings_does_not_wait_for_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_checkpoint_is_handed_over_once_it_is_on_the_disk, begin, end),

@@ -49,6 +49,7 @@ static struct catalog *catalog_of(uint64_t generation, uint16_t incarnation)
 							.incarnation = incarnation,
 							.port = 8000};
 	address_parse("10.1.0.11", &catalog->backends[4].address);
+	catalog->nat = arena_array(arena, USHER_NAT_ADDRESSES_MAX, sizeof(*catalog->nat));
 	return catalog;
 }
 
@@ -357,6 +358,48 @@ static void test_generations_are_kept_while_records_may_name_them(void **state)
 	catalogs_free(catalogs);
 }
 
+static struct catalog *catalog_with_nat(uint64_t generation, uint8_t number, const char *address)
+{
+	struct catalog *catalog = catalog_of(generation, 6);
+
+	assert_int_equal(address_parse(address, &catalog->nat[number].address), 0);
+	catalog->nat[number].used = 1;
+	return catalog;
+}
+
+static void expect_nat(const struct catalogs *catalogs, uint64_t generation, uint8_t number, const char *address)
+{
+	char text[ADDRESS_TEXT];
+
+	assert_non_null(catalogs_nat(catalogs, generation, number));
+	assert_string_equal(address_print(catalogs_nat(catalogs, generation, number), text), address);
+}
+
+/* A number may mean another address later: a record is of the one that it meant then, whatever is forgotten meanwhile. */
+static void test_a_nat_address_is_that_of_its_time(void **state)
+{
+	struct catalogs *catalogs;
+
+	(void)state;
+	assert_int_equal(catalogs_new(&catalogs), 0);
+	assert_null(catalogs_nat(catalogs, 1, 3));
+	catalogs_add(catalogs, catalog_with_nat(5, 3, "10.0.0.2"));
+	catalogs_add(catalogs, catalog_with_nat(6, 4, "10.0.0.3")); /* the third is nobody's for a time */
+	catalogs_add(catalogs, catalog_with_nat(7, 3, "10.0.0.4"));
+	catalogs_add(catalogs, catalog_with_nat(8, 3, "10.0.0.4"));
+	catalogs_drained(catalogs, 9);
+	assert_null(catalogs_find(catalogs, 6));
+	expect_nat(catalogs, 2, 3, "10.0.0.2"); /* of a flow that began before anything was known */
+	expect_nat(catalogs, 5, 3, "10.0.0.2");
+	expect_nat(catalogs, 6, 3, "10.0.0.2");
+	expect_nat(catalogs, 7, 3, "10.0.0.4");
+	expect_nat(catalogs, 9, 3, "10.0.0.4");
+	assert_null(catalogs_nat(catalogs, 5, 4));
+	expect_nat(catalogs, 8, 4, "10.0.0.3");
+	assert_null(catalogs_nat(catalogs, 8, USHER_NAT_ADDRESSES_MAX));
+	catalogs_free(catalogs);
+}
+
 static void test_many_decisions_in_one_record(void **state)
 {
 	_cleanup_(json_free) struct json line = {0};
@@ -586,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_gaps_and_operations),
 		cmocka_unit_test(test_any_bytes_make_a_line),
 		cmocka_unit_test(test_generations_are_kept_while_records_may_name_them),
+		cmocka_unit_test(test_a_nat_address_is_that_of_its_time),
 		cmocka_unit_test(test_many_decisions_in_one_record),
 		cmocka_unit_test(test_the_prefix_that_classified_the_client),
 		cmocka_unit_test(test_a_prefix_tells_no_more_than_the_network),

@@ -90,6 +90,8 @@ static void test_who_a_number_was(void **state)
 	assert_null(publisher_backend(host.publisher, USHER_NONE, incarnation));
 	found = publisher_nat_address(host.publisher, 1, 0);
 	assert_true(found && address_equal(found, &nat));
+	assert_true(publisher_nat_address(host.publisher, 0, 0) == found);
+	assert_null(publisher_nat_address(host.publisher, 9, 0)); /* a generation that is in neither slot */
 	assert_null(publisher_nat_address(host.publisher, 1, 7));
 	assert_null(publisher_nat_address(host.publisher, 1, 0xff));
 }
