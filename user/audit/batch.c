@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "kernel/counters.h"
@@ -35,12 +36,18 @@ void batch_keep(struct batch *batch, size_t length)
 	batch->records++;
 }
 
-void batch_drop(struct batch *batch, size_t length)
+bool batch_drop(struct batch *batch, size_t length)
 {
+	const struct json *text = &batch->text, *kept = &batch->kept;
+
+	if (length > kept->length || length > text->length ||
+	    memcmp(text->bytes + text->length - length, kept->bytes + kept->length - length, length) != 0)
+		return false;
 	batch->text.length -= length;
 	batch->kept.length -= length;
 	batch->kept_records--;
 	batch->records--;
+	return true;
 }
 
 /* `bytes` at its front. */

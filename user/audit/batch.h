@@ -21,9 +21,9 @@ void batch_free(struct batch *batch);
 void batch_widen(struct batch *batch, uint32_t cpu, enum usher_ring ring, uint64_t first, uint64_t last);
 /* To the log: as ledger_append. It stays as it is. */
 int batch_append(const struct batch *batch, struct ledger *ledger, const struct record_stamp *stamp);
-/* The last `length` bytes of the text are one line more, which nobody will say again; or none after all. */
+/* The last `length` bytes of the text are one line more, which nobody will say again; or none after all. False: another one has come after it. */
 void batch_keep(struct batch *batch, size_t length);
-void batch_drop(struct batch *batch, size_t length);
+bool batch_drop(struct batch *batch, size_t length);
 /* So many lines that nobody will say again come before all that is in it. */
 void batch_restore(struct batch *batch, const struct json *lines, uint64_t records);
 /* Nothing is in it any more; or only what was kept, since the rings are read again. */

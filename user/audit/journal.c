@@ -17,6 +17,7 @@
 #define BATCHES_A_DRAIN 32	  /* then others get their turn */
 #define BATCHES_A_SYNC 4	  /* where their room waits for the disk */
 #define UNWRITTEN_MAX (16u << 20) /* bytes of operations that wait for the disk */
+#define LAST_SYNCS 3
 
 struct journal {
 	const struct publisher *publisher;
@@ -54,7 +55,13 @@ static void add_gap(struct journal *journal, const struct record_gap *gap)
 
 static const struct usher_address *nat_of(const struct journal *journal, const struct usher_event *event)
 {
-	return event->nat_port_be ? catalogs_nat(journal->catalogs, event->generation, event->nat_index) : NULL;
+	const struct usher_address *nat = NULL;
+
+	if (event->nat_port_be && event->generation)
+		nat = publisher_nat_address(journal->publisher, event->generation, event->nat_index);
+	if (event->nat_port_be && !nat)
+		nat = catalogs_nat(journal->catalogs, event->generation, event->nat_index);
+	return nat;
 }
 
 /* A full disk delays records, and nothing else: whoever acts on them sees them first. */
@@ -262,15 +269,13 @@ int journal_operation_end(struct journal *journal)
 	record_operation_end(&batch->text);
 	length = batch->text.length - journal->operation_at;
 	batch_keep(batch, length);
+	if (journal->outbox.unsynced.lines.length > UNWRITTEN_MAX && batch_drop(batch, length))
+		return -ENOBUFS;
 	error = outbox_flush(&journal->outbox);
 	/* Who did it is on the disk before they are told that it was done. */
 	if (!error)
 		return outbox_sync_now(&journal->outbox);
-	if (batch->text.length > UNWRITTEN_MAX) {
-		batch_drop(batch, length);
-		return -ENOBUFS;
-	}
-	return error;
+	return batch->text.length > UNWRITTEN_MAX && batch_drop(batch, length) ? -ENOBUFS : error;
 }
 
 int journal_rotate_key(struct journal *journal, const struct record_actor *actor, const char *why,
@@ -307,7 +312,13 @@ static void write_rest(struct journal *journal)
 
 	for (int i = 0; more && i < BATCHES_A_DRAIN / BATCHES_A_SYNC; i++)
 		more = !outbox_sync_now(outbox) && !journal_drain(journal, NULL, NULL) && outbox->held;
-	outbox_sync_now(outbox);
+	/* What the disk has lost is found by one sync, and is on it by the next. */
+	more = true;
+	for (int i = 0; more && i < LAST_SYNCS; i++) {
+		ledger_hurry(outbox->ledger);
+		outbox_flush(outbox);
+		more = outbox_sync_now(outbox) || outbox->batch.records;
+	}
 }
 
 void journal_close(struct journal *journal)

@@ -153,6 +153,11 @@ int ledger_sync_end(struct ledger *ledger)
 	return error;
 }
 
+void ledger_hurry(struct ledger *ledger)
+{
+	ledger->reach.due = 0;
+}
+
 struct ledger_reach ledger_reach(const struct ledger *ledger)
 {
 	struct ledger_reach reach = {.written = store_written(ledger->store),
@@ -313,10 +318,13 @@ static int end_segment(struct ledger *ledger, const struct record_stamp *stamp, 
 static int append_batch(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 			uint64_t lines, const struct chain_range *ranges, size_t count)
 {
+	uint64_t lost = ledger->lost_count;
 	int error = 0;
 
 	if (!ledger->begins && store_is_due(ledger->store, length))
 		error = end_segment(ledger, stamp, length);
+	if (!error && ledger->lost_count != lost)
+		error = -EIDRM; /* who wrote what went with it is told first */
 	if (error)
 		return error;
 	if (!ledger->begun) {
@@ -374,9 +382,10 @@ static int go_elsewhere(struct ledger *ledger, const struct record_stamp *stamp)
 int ledger_append(struct ledger *ledger, const struct record_stamp *stamp, const char *bytes, size_t length,
 		  uint64_t lines, const struct chain_range *ranges, size_t count)
 {
+	uint64_t lost = ledger->lost_count;
 	int error = append_batch(ledger, stamp, bytes, length, lines, ranges, count);
 
-	if (error != -EIDRM || !ledger->begun)
+	if (error != -EIDRM || !ledger->begun || ledger->lost_count != lost)
 		return error;
 	error = go_elsewhere(ledger, stamp);
 	return error ? error : -EIDRM;
@@ -396,7 +405,7 @@ void ledger_close(struct ledger *ledger, const struct record_stamp *stamp)
 	if (!ledger)
 		return;
 	ledger_checkpoint(ledger, stamp);
-	ledger->reach.due = 0; /* there is no other time */
+	ledger_hurry(ledger);
 	if (ledger_sync(ledger))
 		ledger_sync(ledger); /* of the one that goes on */
 	free_ledger(ledger);

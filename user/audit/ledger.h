@@ -50,6 +50,8 @@ int ledger_sync(struct ledger *ledger);
  * way, or -errno. */
 int ledger_sync_begin(struct ledger *ledger);
 int ledger_sync_end(struct ledger *ledger);
+/* The next sync finds out what a disk that failed has lost, however long that took the last time: there may be no other. */
+void ledger_hurry(struct ledger *ledger);
 /* The same of the checkpoint alone, wherever the log is. */
 void ledger_hand_over(struct ledger *ledger);
 /* How far it has come. */

@@ -30,20 +30,22 @@ int outbox_fail(struct outbox *outbox, int error)
 	return error;
 }
 
+static void forget_unsynced(struct outbox *outbox)
+{
+	json_clear(&outbox->unsynced.lines);
+	outbox->unsynced.records = 0;
+}
+
 /* The lines of the batch that nobody will say again are in the log; until they are on the disk, the log may lose them. */
 static void keep_unsynced(struct outbox *outbox)
 {
+	if (ledger_reach(outbox->ledger).synced >= outbox->unsynced.until)
+		forget_unsynced(outbox);
 	if (!outbox->batch.kept_records)
 		return;
 	json_raw(&outbox->unsynced.lines, outbox->batch.kept.bytes, outbox->batch.kept.length);
 	outbox->unsynced.records += outbox->batch.kept_records;
 	outbox->unsynced.until = ledger_reach(outbox->ledger).written;
-}
-
-static void forget_unsynced(struct outbox *outbox)
-{
-	json_clear(&outbox->unsynced.lines);
-	outbox->unsynced.records = 0;
 }
 
 /* The log is on the disk up to there. */

@@ -453,6 +453,16 @@ static void test_an_operation_that_is_lost_is_written_again(void **state)
 		assert_int_equal(lines_with("\"activity\":\"drain\"", number, NULL), 1);
 		journal_close(journal);
 
+		/* Nor with the last word of a daemon. */
+		journal = opened_with_policy();
+		disk_fails = true;
+		json_string(journal_operation(journal, "rotate", NULL), "backend", number);
+		assert_int_equal(journal_operation_end(journal), -EIO);
+		assert_int_equal(truncate(journal_path(journal), 0), 0);
+		disk_fails = false;
+		journal_close(journal);
+		assert_int_equal(lines_with("\"activity\":\"rotate\"", number, NULL), 1);
+
 		/* What came there is not said again. */
 		disk_fails = false;
 		journal = opened_with_policy();
