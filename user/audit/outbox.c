@@ -74,20 +74,20 @@ static void take_back(struct outbox *outbox)
 	bool lost = outbox->segments_lost != ledger_lost(outbox->ledger);
 
 	outbox->segments_lost = ledger_lost(outbox->ledger);
-	if (lost && outbox->held)
-		batch_recall(&outbox->batch);
-	if (lost && outbox->unsynced.records)
-		batch_restore(&outbox->batch, &outbox->unsynced.lines, outbox->unsynced.records);
-	if (lost)
-		forget_unsynced(outbox);
-	if (!lost || !outbox->held)
+	if (!lost)
 		return;
-	outbox->positioned = false;
-	outbox->position_in[0] = '\0';
-	outbox->held = 0;
-	outbox->returned++;
-	events_rewind(outbox->events);
-	gaps_return(outbox->gaps);
+	if (outbox->held) {
+		batch_recall(&outbox->batch);
+		outbox->positioned = false;
+		outbox->position_in[0] = '\0';
+		outbox->held = 0;
+		outbox->returned++;
+		events_rewind(outbox->events);
+		gaps_return(outbox->gaps);
+	}
+	if (outbox->unsynced.records)
+		batch_restore(&outbox->batch, &outbox->unsynced.lines, outbox->unsynced.records);
+	forget_unsynced(outbox);
 }
 
 /* ---- to the log ---------------------------------------------------------------------------------------------- */

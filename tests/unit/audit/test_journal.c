@@ -179,6 +179,16 @@ static void settle(struct journal *journal)
 	assert_int_equal(error, 0);
 }
 
+/* With its beginning on the disk. */
+static struct journal *opened_and_settled(void)
+{
+	struct journal *journal = opened_with_policy();
+
+	assert_int_equal(journal_tick(journal), 0);
+	settle(journal);
+	return journal;
+}
+
 /* Drains until one more try to bring it there has failed. */
 static void fail_once(struct journal *journal)
 {
@@ -321,9 +331,7 @@ static void test_what_a_disk_loses_while_room_is_held_is_written_again(void **st
 
 	(void)state;
 	sync_when = OUTBOX_SYNC_BATCH;
-	journal = opened_with_policy();
-	assert_int_equal(journal_tick(journal), 0);
-	settle(journal);
+	journal = opened_and_settled();
 	host_send_many(&host, &dropped, 10, NULL);
 	disk_fails = true;
 	fail_once(journal);
@@ -407,9 +415,7 @@ static void test_what_is_held_comes_again_behind_an_operation(void **state)
 
 	(void)state;
 	sync_when = OUTBOX_SYNC_BATCH;
-	journal = opened_with_policy();
-	assert_int_equal(journal_tick(journal), 0);
-	settle(journal);
+	journal = opened_and_settled();
 	host_send_many(&host, &dropped, 10, NULL);
 	disk_fails = true;
 	fail_once(journal);
@@ -438,9 +444,7 @@ static void test_an_operation_that_is_lost_is_written_again(void **state)
 		char number[32];
 
 		sync_when = when[i];
-		journal = opened_with_policy();
-		assert_int_equal(journal_tick(journal), 0);
-		settle(journal);
+		journal = opened_and_settled();
 		snprintf(number, sizeof(number), "backend-%zu", i);
 		disk_fails = true;
 		host_send_many(&host, &dropped, 10, NULL);
@@ -453,7 +457,7 @@ static void test_an_operation_that_is_lost_is_written_again(void **state)
 		assert_int_equal(lines_with("\"activity\":\"drain\"", number, NULL), 1);
 		journal_close(journal);
 
-		/* Nor with the last word of a daemon. */
+		/* So does the last sync of a daemon find it, and writes it again. */
 		journal = opened_with_policy();
 		disk_fails = true;
 		json_string(journal_operation(journal, "rotate", NULL), "backend", number);
@@ -464,7 +468,6 @@ static void test_an_operation_that_is_lost_is_written_again(void **state)
 		assert_int_equal(lines_with("\"activity\":\"rotate\"", number, NULL), 1);
 
 		/* What came there is not said again. */
-		disk_fails = false;
 		journal = opened_with_policy();
 		json_string(journal_operation(journal, "undrain", NULL), "backend", number);
 		assert_int_equal(journal_operation_end(journal), 0);
@@ -486,9 +489,7 @@ static void test_names_are_kept_while_room_is_held(void **state)
 
 	(void)state;
 	sync_when = OUTBOX_SYNC_BATCH;
-	journal = opened_with_policy();
-	assert_int_equal(journal_tick(journal), 0);
-	settle(journal);
+	journal = opened_and_settled();
 	host_send_many(&host, &dropped, 10, NULL);
 	for (int i = 0; i < 4; i++)
 		journal_catalog(journal, host_publish(&host, HOST_POLICY));
@@ -512,9 +513,7 @@ static void test_who_reads_the_rings_does_not_wait_for_the_disk(void **state)
 	(void)state;
 	clock_fake(&times);
 	unsynced_max = 100000;
-	journal = opened_with_policy();
-	assert_int_equal(journal_tick(journal), 0);
-	settle(journal);
+	journal = opened_and_settled();
 	host_send_many(&host, &dropped, 10, NULL);
 	assert_int_equal(drain(journal), 0);
 	disk_hangs = true;
