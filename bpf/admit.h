@@ -158,8 +158,7 @@ static __always_inline int admit_insert(struct desk *desk)
 	if (desk->decision.forward == USHER_FORWARD_NAT) {
 		result = nat_insert(desk);
 		if (result != FLOW_INSERTED) {
-			flow_figures_drop(desk->hit.ref.line);
-			flow_delete(&desk->hit.ref);
+			flow_withdraw(&desk->hit.ref);
 			return result;
 		}
 	}

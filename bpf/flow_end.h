@@ -64,15 +64,6 @@ static __always_inline void flow_figures_close(__u32 line, __u32 closing)
 		flow_figures_mark(line, closing);
 }
 
-/* It did not come to a flow: its end is not worth a record. */
-static __always_inline void flow_figures_drop(__u32 line)
-{
-	struct usher_flow_figures *figures = usher_boot.flow_ends ? flow_figures_at(line) : NULL;
-
-	if (figures)
-		*(volatile __u8 *)&figures->flags = 0;
-}
-
 /* One packet of so many bytes more to the backend, or from it. */
 __noinline int flow_figures_add(const struct flow_ref *ref, __u32 bytes, int from)
 {
@@ -178,7 +169,9 @@ __noinline int flow_end_record(__u32 line, __u64 tag, __u32 end)
 	record->event.ended = 0;
 	if (!flow || !figures)
 		return 0;
-	if (!(tag & USHER_TAG_RETURN) && figures->flags & USHER_FIGURES_RECORDED) {
+	/* Where it did not come to a flow, its end is not worth a record. */
+	if (!(tag & USHER_TAG_RETURN) && figures->flags & USHER_FIGURES_RECORDED &&
+	    (end & ~FLOW_END_STAYS) != FLOW_WITHDRAWN) {
 		__builtin_memset(record, 0, sizeof(*record));
 		record->event.flow_tag = tag;
 		record->event.flow_line = line;

@@ -204,7 +204,7 @@ static __always_inline int flow_follow(const union usher_flow_value *back, __u16
 
 /* ---- change --------------------------------------------------------------------------------------------- */
 
-enum flow_change { FLOW_PROMOTE, FLOW_STAMP, FLOW_CUT, FLOW_DELETE, FLOW_REST, FLOW_WAKE };
+enum flow_change { FLOW_PROMOTE, FLOW_STAMP, FLOW_CUT, FLOW_DELETE, FLOW_WITHDRAW, FLOW_REST, FLOW_WAKE };
 
 /* The tag after a change; the same tag if there is nothing to change. */
 static __always_inline __u64 flow_changed(__u64 tag, enum flow_change change, __u32 epoch)
@@ -221,6 +221,7 @@ static __always_inline __u64 flow_changed(__u64 tag, enum flow_change change, __
 	case FLOW_CUT:
 		return (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_CUT;
 	case FLOW_DELETE:
+	case FLOW_WITHDRAW:
 		return flow_leaving(tag);
 	case FLOW_REST:
 		return status == USHER_FLOW_LIVE ? (tag & ~USHER_TAG_STATUS_MASK) | USHER_FLOW_QUIET : tag;
@@ -261,8 +262,9 @@ __noinline int flow_change(struct flow_ref *ref, __u32 change, __u32 epoch)
 		}
 		found = flow_swap(flow, tag, desired);
 		if (found == tag) {
-			if (change == FLOW_DELETE)
-				flow_settle(ref->line, tag, tenant, FLOW_DELETED, true);
+			if (change == FLOW_DELETE || change == FLOW_WITHDRAW)
+				flow_settle(ref->line, tag, tenant,
+					    change == FLOW_DELETE ? FLOW_DELETED : FLOW_WITHDRAWN, true);
 			else if (change != FLOW_STAMP)
 				flow_recount(tag, desired, tenant);
 			ref->tag = desired;
@@ -312,6 +314,12 @@ static __always_inline int flow_cut(struct flow_ref *ref)
 static __always_inline int flow_delete(struct flow_ref *ref)
 {
 	return flow_change(ref, FLOW_DELETE, 0);
+}
+
+/* What was inserted just now does not come to a flow. */
+static __always_inline int flow_withdraw(struct flow_ref *ref)
+{
+	return flow_change(ref, FLOW_WITHDRAW, 0);
 }
 
 /*

@@ -54,7 +54,7 @@
 #define FLOW_TICKS_ACTIVE 56
 
 /* Why an entry leaves its line, or its place in it. */
-enum flow_end { FLOW_EXPIRED, FLOW_EVICTED, FLOW_REPLACED, FLOW_DELETED };
+enum flow_end { FLOW_EXPIRED, FLOW_EVICTED, FLOW_REPLACED, FLOW_DELETED, FLOW_WITHDRAWN };
 
 /* The clock of ticks, in ns. */
 static __always_inline __u64 flow_clock(void)

@@ -13,19 +13,20 @@
 
 struct gaps {
 	size_t cpus;
-	struct gap_totals found, kept_found;
-	uint64_t *kept;	 /* as `next` was when it was kept last */
-	uint64_t next[]; /* cpu * USHER_RINGS + ring */
+	struct gap_totals found, written_found, kept_found;
+	uint64_t *written, *kept; /* as `next` was when it was written, and was kept, last */
+	uint64_t next[];	  /* cpu * USHER_RINGS + ring */
 };
 
 int gaps_new(size_t cpus, struct gaps **ret_gaps)
 {
-	struct gaps *gaps = calloc(1, sizeof(*gaps) + 2 * cpus * USHER_RINGS * sizeof(gaps->next[0]));
+	struct gaps *gaps = calloc(1, sizeof(*gaps) + 3 * cpus * USHER_RINGS * sizeof(gaps->next[0]));
 
 	if (!gaps)
 		return -ENOMEM;
 	gaps->cpus = cpus;
-	gaps->kept = gaps->next + cpus * USHER_RINGS;
+	gaps->written = gaps->next + cpus * USHER_RINGS;
+	gaps->kept = gaps->written + cpus * USHER_RINGS;
 	*ret_gaps = gaps;
 	return 0;
 }
@@ -45,16 +46,28 @@ bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, 
 	return cpu < gaps->cpus && ring < USHER_RINGS && sequence < gaps->next[cpu * USHER_RINGS + ring];
 }
 
+static void copy(const struct gaps *gaps, uint64_t *to, const uint64_t *from)
+{
+	memcpy(to, from, gaps->cpus * USHER_RINGS * sizeof(*to));
+}
+
+void gaps_write(struct gaps *gaps)
+{
+	copy(gaps, gaps->written, gaps->next);
+	gaps->written_found = gaps->found;
+}
+
 void gaps_keep(struct gaps *gaps)
 {
-	memcpy(gaps->kept, gaps->next, gaps->cpus * USHER_RINGS * sizeof(gaps->next[0]));
-	gaps->kept_found = gaps->found;
+	copy(gaps, gaps->kept, gaps->written);
+	gaps->kept_found = gaps->written_found;
 }
 
 void gaps_return(struct gaps *gaps)
 {
-	memcpy(gaps->next, gaps->kept, gaps->cpus * USHER_RINGS * sizeof(gaps->next[0]));
+	copy(gaps, gaps->next, gaps->kept);
 	gaps->found = gaps->kept_found;
+	gaps_write(gaps);
 }
 
 struct gap_totals gaps_totals(const struct gaps *gaps)
@@ -164,6 +177,7 @@ int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id)
 	snprintf(boot, sizeof(boot), "\"boot\":\"%016" PRIx64 "\"", boot_id);
 	for (size_t i = segments.count; i-- > 0 && !error && lesson == LESSON_THIS_BOOT;)
 		error = learn_segment(gaps, folder, segments.items[i].name, boot, &lesson);
+	gaps_write(gaps);
 	gaps_keep(gaps);
 	return error;
 }

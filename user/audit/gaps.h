@@ -22,7 +22,8 @@ void gaps_free(struct gaps *gaps);
 int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id);
 /* Is this number in the log, by itself or in a gap? */
 bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence);
-/* What has come by now is where it has to be; and what has come since then is to come again. */
+/* What has come by now is written; what was written is where it has to be; and what has come since that is to come again. */
+void gaps_write(struct gaps *gaps);
 void gaps_keep(struct gaps *gaps);
 void gaps_return(struct gaps *gaps);
 /* Of those that were kept: none counts twice. */

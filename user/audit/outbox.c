@@ -39,8 +39,6 @@ static void forget_unsynced(struct outbox *outbox)
 /* The lines of the batch that nobody will say again are in the log; until they are on the disk, the log may lose them. */
 static void keep_unsynced(struct outbox *outbox)
 {
-	if (ledger_reach(outbox->ledger).synced >= outbox->unsynced.until)
-		forget_unsynced(outbox);
 	if (!outbox->batch.kept_records)
 		return;
 	json_raw(&outbox->unsynced.lines, outbox->batch.kept.bytes, outbox->batch.kept.length);
@@ -48,34 +46,38 @@ static void keep_unsynced(struct outbox *outbox)
 	outbox->unsynced.until = ledger_reach(outbox->ledger).written;
 }
 
+void outbox_release(struct outbox *outbox)
+{
+	if (outbox->held > outbox->synced)
+		return;
+	outbox->held = 0;
+	gaps_keep(outbox->gaps);
+	if (!outbox->batch.records)
+		events_release(outbox->events);
+}
+
 /* The log is on the disk up to there. */
 static void set_synced(struct outbox *outbox, uint64_t synced)
 {
+	if (synced != outbox->synced)
+		outbox->sync_error = 0;
 	outbox->synced = synced;
 	if (synced >= outbox->unsynced.until)
 		forget_unsynced(outbox);
-}
-
-void outbox_release(struct outbox *outbox)
-{
-	if (outbox->batch.records || outbox->held > outbox->synced)
-		return;
-	outbox->held = 0;
-	events_release(outbox->events);
-	gaps_keep(outbox->gaps);
+	outbox_release(outbox);
 }
 
 /*
  * The segment that held records are in may be lost: they are read and written again, and so are those that wait to be written. What is among these and does
- * not come again stays; a position does not, it would count them as there.
+ * not come again stays; a position does not, it would count them as there. Returns whether one is lost.
  */
-static void take_back(struct outbox *outbox)
+static bool take_back(struct outbox *outbox)
 {
 	bool lost = outbox->segments_lost != ledger_lost(outbox->ledger);
 
 	outbox->segments_lost = ledger_lost(outbox->ledger);
 	if (!lost)
-		return;
+		return false;
 	if (outbox->held) {
 		batch_recall(&outbox->batch);
 		outbox->positioned = false;
@@ -88,6 +90,7 @@ static void take_back(struct outbox *outbox)
 	if (outbox->unsynced.records)
 		batch_restore(&outbox->batch, &outbox->unsynced.lines, outbox->unsynced.records);
 	forget_unsynced(outbox);
+	return true;
 }
 
 /* ---- to the log ---------------------------------------------------------------------------------------------- */
@@ -103,10 +106,13 @@ int outbox_flush(struct outbox *outbox)
 		return 0;
 	lag_wait(&outbox->lag, clock_monotonic());
 	error = batch_append(&outbox->batch, outbox->ledger, &stamp);
-	if (error == -EIDRM && outbox->segments_lost != ledger_lost(outbox->ledger))
-		return outbox_flush(outbox); /* another segment has begun */
+	if (take_back(outbox))
+		return outbox_flush(outbox); /* another one has begun */
+	/* Where a segment had to end, what is held is on the disk, whatever comes of the batch. */
+	set_synced(outbox, ledger_reach(outbox->ledger).synced);
 	if (error)
 		return outbox_fail(outbox, error);
+	gaps_write(outbox->gaps);
 	outbox->written += outbox->batch.records;
 	keep_unsynced(outbox);
 	is_numbered = outbox->batch.numbered;
@@ -156,8 +162,7 @@ static int settle(struct outbox *outbox, int error)
 
 	take_back(outbox);
 	if (error) {
-		set_synced(outbox, reach.synced);
-		outbox_release(outbox); /* some of it may have come there before */
+		set_synced(outbox, reach.synced); /* some of it may have come there before */
 		lag_fail(&outbox->lag);
 		outbox->sync_error = error;
 		return outbox_fail(outbox, error);
@@ -167,12 +172,9 @@ static int settle(struct outbox *outbox, int error)
 	if (reach.synced == reach.written)
 		lag_go(&outbox->lag, !outbox->batch.records);
 	lag_come(&outbox->lag, clock_monotonic());
-	if (reach.synced != outbox->synced)
-		outbox->sync_error = 0;
 	if (reach.synced != outbox->synced && !outbox->batch.records)
 		outbox->error = 0;
 	set_synced(outbox, reach.synced);
-	outbox_release(outbox);
 	return 0;
 }
 

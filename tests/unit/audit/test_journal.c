@@ -24,7 +24,9 @@ static struct host host;
 static uint64_t revocations;
 static enum outbox_sync sync_when;
 static uint64_t unsynced_max;
+static struct store_limits limits;
 static atomic_bool disk_fails, disk_hangs;
+static atomic_int disk_works; /* so many times more, before it fails */
 static char witness[96];
 
 static void limit_files(rlim_t bytes)
@@ -43,8 +45,10 @@ static int begin(void **state)
 	revocations = 0;
 	sync_when = OUTBOX_SYNC_SECOND;
 	disk_fails = disk_hangs = false;
+	disk_works = 0;
 	limit_files(0);
 	unsynced_max = 0;
+	limits = (struct store_limits){0};
 	witness[0] = '\0';
 	host_stay(); /* with one CPU's rings */
 	host_open(&host);
@@ -69,7 +73,7 @@ int fdatasync(int file)
 	while (disk_hangs)
 		nanosleep(&moment, NULL);
 	errno = EIO;
-	return disk_fails ? -1 : 0;
+	return disk_fails && disk_works-- <= 0 ? -1 : 0;
 }
 
 static struct journal *opened(void)
@@ -86,6 +90,7 @@ static struct journal *opened(void)
 						   .client_keys = client_keys,
 						   .sync = sync_when,
 						   .unsynced_max = unsynced_max,
+						   .limits = limits,
 						   .witness = *witness ? witness : NULL},
 			 &problem, &journal))
 		fail_msg("%s", problem.text);
@@ -179,6 +184,17 @@ static void settle(struct journal *journal)
 	assert_int_equal(error, 0);
 }
 
+/* The same, with what nobody's room waits for. */
+static void settle_all(struct journal *journal)
+{
+	for (int i = 0; i < 10000 && totals_of(journal).unsynced; i++) {
+		drain(journal);
+		journal_tick(journal);
+		nanosleep(&moment, NULL);
+	}
+	settle(journal);
+}
+
 /* With its beginning on the disk. */
 static struct journal *opened_and_settled(void)
 {
@@ -213,12 +229,7 @@ static void lose_segment(struct journal *journal)
 	assert_int_equal(totals_of(journal).segments_lost, 1);
 	limit_files(0);
 	disk_fails = false;
-	for (int i = 0; i < 10000 && totals_of(journal).unsynced; i++) {
-		drain(journal);
-		journal_tick(journal); /* what nobody's room waits for */
-		nanosleep(&moment, NULL);
-	}
-	settle(journal);
+	settle_all(journal);
 }
 
 static void test_each_decision_has_one_record(void **state)
@@ -432,6 +443,34 @@ static void test_what_is_held_comes_again_behind_an_operation(void **state)
 	journal_close(journal);
 }
 
+/* One batch ends the segment of another that is held, which is on the disk then: if the next segment is lost, only what was in that comes again. */
+static void test_what_came_to_the_disk_when_its_segment_ended_does_not_come_again(void **state)
+{
+	struct host_packet dropped = host_dropped("192.0.2.10");
+	struct journal *journal;
+
+	(void)state;
+	sync_when = OUTBOX_SYNC_BATCH;
+	limits = (struct store_limits){64 << 10, 3600 * CLOCK_SECOND}; /* less than a batch: each has one */
+	journal = opened_and_settled();
+	host_send_many(&host, &dropped, 2 * BATCH, NULL);
+	disk_fails = true;
+	disk_works = 3; /* for segments that end */
+	fail_once(journal);
+	assert_true(disk_works < 0);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 2 * BATCH);
+	assert_int_equal(totals_of(journal).segments_lost, 0);
+	assert_int_equal(truncate(journal_path(journal), 0), 0);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), BATCH);
+	lose_segment(journal);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 2 * BATCH);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	tick(journal);
+	assert_int_equal(journal_waiting(journal), 0);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 2 * BATCH);
+	journal_close(journal);
+}
+
 /* Operations that are in the log, but not on the disk, come again where the disk loses them; decisions whose room was freed do not. */
 static void test_an_operation_that_is_lost_is_written_again(void **state)
 {
@@ -479,6 +518,69 @@ static void test_an_operation_that_is_lost_is_written_again(void **state)
 		assert_int_equal(lines_with("\"activity\":\"drain\"", "backend-9", NULL), i + 1);
 		journal_close(journal);
 	}
+}
+
+/* A disk that fails for long: what is kept for it is bounded, and who does more is told that it is not on record. */
+static void test_what_is_kept_for_a_failing_disk_is_bounded(void **state)
+{
+	struct journal *journal;
+	char why[3001];
+	int said = 0, error = -EIO;
+
+	(void)state;
+	memset(why, 'y', sizeof(why));
+	why[sizeof(why) - 1] = '\0';
+	journal = opened_and_settled();
+	disk_fails = true;
+	for (; said < 10000 && error == -EIO; said += error == -EIO) {
+		json_string(journal_operation(journal, "drain", NULL), "why", why);
+		error = journal_operation_end(journal);
+	}
+	assert_int_equal(error, -ENOBUFS);
+	assert_in_range(said, (16 << 20) / 3200, (16 << 20) / 3000);
+	assert_int_equal(lines_with("\"activity\":\"drain\"", "", NULL), said);
+	disk_fails = false;
+	json_string(journal_operation(journal, "undrain", NULL), "backend", "b1");
+	assert_int_equal(journal_operation_end(journal), -ENOBUFS);
+	settle_all(journal);
+	json_string(journal_operation(journal, "undrain", NULL), "backend", "b1");
+	assert_int_equal(journal_operation_end(journal), 0);
+	assert_int_equal(lines_with("\"activity\":\"drain\"", "", NULL), said);
+	assert_int_equal(lines_with("\"activity\":\"undrain\"", "", NULL), 1);
+	journal_close(journal);
+}
+
+/* The loss is found where the next segment is to begin. */
+static void test_a_loss_that_is_found_when_a_segment_ends(void **state)
+{
+	struct clock_times times = {.monotonic = clock_monotonic(), .realtime = clock_realtime()};
+	struct host_packet dropped = host_dropped("192.0.2.10");
+	struct journal *journal;
+
+	(void)state;
+	clock_fake(&times);
+	sync_when = OUTBOX_SYNC_BATCH;
+	limits = (struct store_limits){1 << 30, 10 * CLOCK_SECOND};
+	journal = opened_and_settled();
+	disk_fails = true;
+	host_send_many(&host, &dropped, 10, NULL);
+	fail_once(journal);
+	json_string(journal_operation(journal, "drain", NULL), "backend", "b1");
+	assert_int_equal(journal_operation_end(journal), -EIO);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10);
+	assert_int_equal(truncate(journal_path(journal), 0), 0);
+	disk_fails = false;
+	times.monotonic += 11 * CLOCK_SECOND;
+	json_string(journal_operation(journal, "undrain", NULL), "backend", "b1");
+	assert_int_equal(journal_operation_end(journal), 0);
+	clock_fake(NULL);
+	settle(journal);
+	assert_int_equal(totals_of(journal).segments_lost, 1);
+	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10);
+	assert_int_equal(lines_with("\"activity\":\"drain\"", "", NULL), 1);
+	assert_int_equal(lines_with("\"activity\":\"undrain\"", "", NULL), 1);
+	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	journal_close(journal);
 }
 
 /* Policies come and go before decisions are read: who has to read these again still knows their names. */
@@ -812,7 +914,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_a_disk_loses_while_room_is_held_is_written_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_an_operation_stays_where_decisions_come_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_held_comes_again_behind_an_operation, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_came_to_the_disk_when_its_segment_ended_does_not_come_again,
+						begin, end),
 		cmocka_unit_test_setup_teardown(test_an_operation_that_is_lost_is_written_again, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_is_kept_for_a_failing_disk_is_bounded, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_loss_that_is_found_when_a_segment_ends, begin, end),
 		cmocka_unit_test_setup_teardown(test_names_are_kept_while_room_is_held, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_reads_the_rings_does_not_wait_for_the_disk, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_checkpoint_is_handed_over_once_it_is_on_the_disk, begin, end),

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "audit/compressor.h"
 #include "audit/gaps.h"
 #include "audit/query.h"
+#include "audit/retention.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
 #include "scratch.h"
@@ -58,6 +60,20 @@ static void pass(int64_t seconds)
 	times.monotonic += seconds * CLOCK_SECOND;
 	times.realtime += seconds * CLOCK_SECOND;
 	stamp.realtime = times.realtime;
+}
+
+/* In the place of the C library's: once a deletion is on record in this segment, that is deleted. */
+static char lost[512];
+
+ssize_t write(int file, const void *bytes, size_t length)
+{
+	ssize_t written = syscall(SYS_write, file, bytes, length);
+
+	if (*lost && memmem(bytes, length, RETENTION_ACTIVITY, strlen(RETENTION_ACTIVITY))) {
+		assert_int_equal(unlink(lost), 0);
+		*lost = '\0';
+	}
+	return written;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------- */
@@ -611,6 +627,31 @@ static void a_deletion_that_was_not_carried_out(void **state)
 	free(bytes);
 }
 
+/* The segment that the record of a deletion went to is lost before it is on the disk: what was to be deleted stays until there is one. */
+static void a_deletion_waits_for_a_record_that_is_there(void **state)
+{
+	struct ledger *ledger = written();
+	struct keeper *keeper = kept(ledger);
+	struct segment_text text;
+	char path[512];
+
+	(void)state;
+	path_of(0, "", path);
+	keeper_retain(keeper, 2 * DAY + DAY / 4);
+	snprintf(lost, sizeof(lost), "%s", ledger_path(ledger));
+	assert_int_equal(keeper_tick(keeper, &stamp), -EIDRM);
+	assert_int_equal(*lost, '\0');
+	assert_int_equal(access(path, F_OK), 0);
+	pass(61);
+	tend(keeper);
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(segment_read(folder, strrchr(ledger_path(ledger), '/') + 1, &text), 0);
+	assert_non_null(memmem(text.bytes, text.length, RETENTION_ACTIVITY, strlen(RETENTION_ACTIVITY)));
+	segment_release(&text);
+	keeper_free(keeper);
+	ledger_close(ledger, &stamp);
+}
+
 static void what_the_chain_does_not_vouch_for_is_not_deleted(void **state)
 {
 	struct ledger *ledger = written();
@@ -691,6 +732,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_deletes_the_first_segment_is_found_out, begin, end),
 		cmocka_unit_test_setup_teardown(a_record_of_another_deletion_does_not_count, begin, end),
 		cmocka_unit_test_setup_teardown(a_deletion_that_was_not_carried_out, begin, end),
+		cmocka_unit_test_setup_teardown(a_deletion_waits_for_a_record_that_is_there, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_chain_does_not_vouch_for_is_not_deleted, begin, end),
 	};
 

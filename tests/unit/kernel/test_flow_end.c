@@ -47,20 +47,27 @@ struct connection {
 	struct host_packet client, backend; /* what each sends, flags aside */
 };
 
-/* The client's SYN, and where it came out. */
-static void begin_flow(uint16_t port, struct connection *connection)
+/* The client's SYN, and where it came out. False: it did not. */
+static bool try_flow(const char *client, uint16_t port, struct connection *connection)
 {
 	static char nat[INET_ADDRSTRLEN];
 	uint8_t out[256];
 
-	connection->client = host_syn("203.0.113.10", port);
-	assert_int_equal(host_send_many(&host, &connection->client, 1, out), XDP_TX);
+	connection->client = host_syn(client, port);
+	if (host_send_many(&host, &connection->client, 1, out) != XDP_TX)
+		return false;
 	inet_ntop(AF_INET, out + 26, nat, sizeof(nat));
 	connection->backend = (struct host_packet){.source = "10.1.0.11",
 						   .destination = nat,
 						   .source_port = 8000,
 						   .destination_port = (uint16_t)(out[34] << 8 | out[35]),
 						   .source_mac = host_backend_mac};
+	return true;
+}
+
+static void begin_flow(uint16_t port, struct connection *connection)
+{
+	assert_true(try_flow("203.0.113.10", port, connection));
 }
 
 static void say(struct host_packet *packet, uint8_t flags, uint32_t sequence, uint32_t acknowledgement)
@@ -81,12 +88,17 @@ static void from_backend(struct connection *connection, uint8_t flags)
 	say(&connection->backend, flags, BACKEND_NEXT + 1, CLIENT_NEXT);
 }
 
-/* SYN, SYN-ACK, ACK. */
+/* Behind its SYN: SYN-ACK, ACK. */
+static void prove_flow(struct connection *connection)
+{
+	say(&connection->backend, FRAME_TCP_SYN | HOST_ACK, BACKEND_NEXT, CLIENT_NEXT);
+	from_client(connection, HOST_ACK);
+}
+
 static void open_flow(uint16_t port, struct connection *connection)
 {
 	begin_flow(port, connection);
-	say(&connection->backend, FRAME_TCP_SYN | HOST_ACK, BACKEND_NEXT, CLIENT_NEXT);
-	from_client(connection, HOST_ACK);
+	prove_flow(connection);
 }
 
 /* ---- what is on record --------------------------------------------------------------------------------------- */
@@ -330,6 +342,40 @@ static void test_evicted(void **state)
 	assert_true(evicted > 0);
 }
 
+/* A line is left, but none for the way back: the refusal is on record, and there is nothing that could end. */
+static void test_what_finds_no_way_back_does_not_end(void **state)
+{
+	struct counters *counters = calloc(1, sizeof(*counters));
+	unsigned int begun = 0, openings = 0, ends = 0;
+	const struct usher_event *event;
+	struct mapping flows;
+
+	(void)state;
+	assert_non_null(counters);
+	assert_int_equal(mapping_open(program_map(host.program, "flows"), sizeof(struct usher_flow), true, &flows), 0);
+	((struct usher_flow *)flows.bytes)[0].tag = USHER_FLOW_BUSY; /* an odd number of them remains */
+	mapping_close(&flows);
+	for (unsigned int n = 0; n < 4000; n++) {
+		struct connection connection;
+
+		if (!try_flow("203.0.113.10", (uint16_t)(3000 + n), &connection))
+			continue;
+		prove_flow(&connection);
+		begun++;
+	}
+	assert_int_equal(begun, (HOST_FLOW_LINES - 1) / 2);
+	assert_int_equal(counters_read(host.program, counters), 0);
+	assert_true(counters->flows.deleted > 0); /* lines that were taken for a moment */
+	free(counters);
+	usleep(500000);
+	while ((event = events_next(events, USHER_RING_EVENTS))) {
+		ends += event->ended != 0;
+		openings += !event->ended && event->reason != USHER_REASON_CONFIRMED;
+	}
+	assert_int_equal(openings, 4000);
+	assert_int_equal(ends, 0);
+}
+
 static void test_datagrams(void **state)
 {
 	struct host_packet ask = {.source = "203.0.113.10",
@@ -418,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cut_by_policy, begin, end),
 		cmocka_unit_test_setup_teardown(test_replaced_by_a_new_syn, begin, end),
 		cmocka_unit_test_setup_teardown(test_evicted, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_finds_no_way_back_does_not_end, begin, end),
 		cmocka_unit_test_setup_teardown(test_datagrams, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_ring_is_that_of_the_opening, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_full_ring_delays_what_can_wait, begin, end),
