@@ -153,12 +153,10 @@ static __always_inline int flow_find(const struct usher_flow_key *key, __u64 has
 {
 	__u64 identity = flow_identity(key, hash);
 	__u32 home = flow_home(hash);
-	const struct usher_flow *flow = flow_at(home), *next = flow_at(home ^ 1);
+	const struct usher_flow *flow = flow_at(home);
 
-	if (!flow || !next)
+	if (!flow)
 		return -ENOENT;
-	/* Of a million flows one in four is not at home. What is next door comes from memory together with what is here. */
-	(void)FLOW_READ(next->tag);
 	if (flow_is_at(key, identity, home, 0, ret_ref, ret_value))
 		return 0;
 	if (flow_is_nowhere(flow, identity, FLOW_READ(flow->hint)))
