@@ -106,50 +106,64 @@ static bool in_time(const struct filter *filter, struct line_value value)
 	       (!filter->until[0] || strcmp(time, filter->until) < 0);
 }
 
-static bool is_pseudonym(const struct filter *filter, struct line_value endpoint)
+static bool is_one_of(struct line_value value, const char *texts, size_t size, size_t count)
 {
-	char text[VEIL_PSEUDONYM];
-	struct line_value value;
-
-	if (!filter->pseudonym_count || !line_find(endpoint, "pseudonym", &value) ||
-	    line_text(value, sizeof(text), text))
-		return false;
-	for (size_t i = 0; i < filter->pseudonym_count; i++)
-		if (!strcmp(text, filter->pseudonyms[i]))
+	for (size_t i = 0; i < count; i++)
+		if (line_equals(value, texts + i * size, strlen(texts + i * size)))
 			return true;
 	return false;
 }
 
-/* Of a client who is on record by his network: is what is asked for as wide as that? */
-static bool is_wide_enough(const struct filter *filter, struct line_value endpoint)
+static enum filter_answer of_pseudonym(const struct filter *filter, struct line_value endpoint)
 {
-	struct line_value value;
-	unsigned int bits = 0;
+	struct line_value pseudonym, key;
 
-	if (!line_find(endpoint, "bits", &value))
-		return true;
-	for (size_t i = 0; i < value.length && value.at[i] >= '0' && value.at[i] <= '9' && bits < 128; i++)
-		bits = bits * 10 + (unsigned int)(value.at[i] - '0');
-	return filter->client_bits <= bits + (filter->client_is_ipv4 ? 96 : 0);
+	if (!filter->pseudonym_count || !line_find(endpoint, "pseudonym", &pseudonym) ||
+	    !line_find(endpoint, "key", &key))
+		return FILTER_UNKNOWN;
+	if (is_one_of(pseudonym, *filter->pseudonyms, VEIL_PSEUDONYM, filter->pseudonym_count))
+		return FILTER_YES;
+	return is_one_of(key, *filter->pseudonym_keys, VEIL_ID, filter->pseudonym_count) ? FILTER_NO : FILTER_UNKNOWN;
 }
 
-static bool of_client(const struct filter *filter, struct line_value endpoint)
+/* How much of a client's address is on record, of 128 bits. */
+static unsigned int bits_of(const struct filter *filter, struct line_value endpoint)
 {
-	unsigned int whole = filter->client_bits / 8, rest = filter->client_bits % 8;
+	struct line_value value;
+	uint64_t bits;
+
+	if (!line_find(endpoint, "bits", &value) || line_number(value, &bits) || bits > 128)
+		return 128;
+	return (unsigned int)bits + (filter->client_is_ipv4 ? 96 : 0);
+}
+
+static bool are_same(const uint8_t *one, const uint8_t *other, unsigned int bits)
+{
+	unsigned int whole = bits / 8, rest = bits % 8;
+
+	return !memcmp(one, other, whole) && (!rest || !((one[whole] ^ other[whole]) >> (8 - rest)));
+}
+
+static enum filter_answer of_client(const struct filter *filter, struct line_value endpoint)
+{
 	struct usher_address address;
 	char text[CLIENT_ROOM];
 	struct line_value ip;
 	uint8_t bytes[16];
+	unsigned int bits;
 
-	if (is_pseudonym(filter, endpoint))
-		return true;
-	if (!line_find(endpoint, "ip", &ip) || line_text(ip, sizeof(text), text) || address_parse(text, &address) ||
-	    !is_wide_enough(filter, endpoint))
-		return false;
-	memcpy(bytes, &address, sizeof(bytes));
+	if (!line_find(endpoint, "ip", &ip))
+		return FILTER_NO;
+	if (line_text(ip, sizeof(text), text))
+		return of_pseudonym(filter, endpoint);
 	/* ::/0 is every IPv6 client, and none of those that are IPv4. */
-	return address_is_ipv4(&address) == filter->client_is_ipv4 && !memcmp(bytes, filter->client, whole) &&
-	       (!rest || !((bytes[whole] ^ filter->client[whole]) >> (8 - rest)));
+	if (address_parse(text, &address) || address_is_ipv4(&address) != filter->client_is_ipv4)
+		return FILTER_NO;
+	memcpy(bytes, &address, sizeof(bytes));
+	bits = bits_of(filter, endpoint);
+	if (!are_same(bytes, filter->client, bits < filter->client_bits ? bits : filter->client_bits))
+		return FILTER_NO;
+	return bits < filter->client_bits ? FILTER_UNKNOWN : FILTER_YES;
 }
 
 static bool of_flow(const struct filter *filter, struct line_value connection)
@@ -164,7 +178,8 @@ static bool of_flow(const struct filter *filter, struct line_value connection)
 /* What is still to be seen of a line. */
 struct wants {
 	bool time, type, client, flow;
-	unsigned int texts; /* bit by enum filter_text */
+	unsigned int texts;	   /* bit by enum filter_text */
+	enum filter_answer answer; /* if all of that is there */
 };
 
 /* False: this key says that the record is not meant. */
@@ -184,7 +199,8 @@ static bool take(const struct filter *filter, struct wants *wants, struct line_v
 	}
 	if (wants->client && line_equals(key, "src_endpoint", 12)) {
 		wants->client = false;
-		return of_client(filter, value);
+		wants->answer = of_client(filter, value);
+		return wants->answer != FILTER_NO;
 	}
 	if (wants->flow && line_equals(key, "connection_info", 15)) {
 		wants->flow = false;
@@ -205,12 +221,13 @@ static bool take(const struct filter *filter, struct wants *wants, struct line_v
 	return true;
 }
 
-bool filter_matches(const struct filter *filter, const char *bytes, size_t length)
+enum filter_answer filter_ask(const struct filter *filter, const char *bytes, size_t length)
 {
 	struct wants wants = {.time = filter->since[0] || filter->until[0],
 			      .type = true,
 			      .client = filter->by_client,
-			      .flow = filter->flow};
+			      .flow = filter->flow,
+			      .answer = FILTER_YES};
 	struct line_value key, value;
 	struct line line;
 
@@ -220,9 +237,15 @@ bool filter_matches(const struct filter *filter, const char *bytes, size_t lengt
 	while ((wants.time || wants.type || wants.client || wants.flow || wants.texts) &&
 	       line_next(&line, &key, &value))
 		if (!take(filter, &wants, key, value))
-			return false;
-	return !wants.time && !wants.type && !wants.client && !wants.flow && !wants.texts &&
-	       line_is_json(bytes, length);
+			return FILTER_NO;
+	if (wants.time || wants.type || wants.client || wants.flow || wants.texts || !line_is_json(bytes, length))
+		return FILTER_NO;
+	return wants.answer;
+}
+
+bool filter_matches(const struct filter *filter, const char *bytes, size_t length)
+{
+	return filter_ask(filter, bytes, length) == FILTER_YES;
 }
 
 bool filter_may_match(const struct filter *filter, const struct chain_span *span)

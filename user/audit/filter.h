@@ -35,6 +35,7 @@ struct filter {
 	uint8_t client[16]; /* IPv4 as mapped (abi.h) */
 	unsigned int client_bits;
 	const char (*pseudonyms)[VEIL_PSEUDONYM]; /* that stand for the client, where it is one address */
+	const char (*pseudonym_keys)[VEIL_ID];	  /* which these are of */
 	size_t pseudonym_count;
 	char since[CLOCK_TEXT], until[CLOCK_TEXT]; /* as clock_print; from the one on and before the other; "": any */
 };
@@ -48,7 +49,12 @@ int filter_set_client(struct filter *filter, const char *text);
 int filter_set_since(struct filter *filter, const char *text);
 int filter_set_until(struct filter *filter, const char *text);
 
+/* UNKNOWN: it would match if it were known who the client was: he is on record by a network that is wider than what is asked for, or by a
+ * pseudonym of which the key is not at hand, or which says nothing of prefixes. */
+enum filter_answer { FILTER_NO, FILTER_UNKNOWN, FILTER_YES };
+
 /* line: without what ends it. What is no JSON, and what the log notes of itself (positions, seals...), matches nothing. */
+enum filter_answer filter_ask(const struct filter *filter, const char *line, size_t length);
 bool filter_matches(const struct filter *filter, const char *line, size_t length);
 /* Can there be one that matches where all lines are of this span? */
 bool filter_may_match(const struct filter *filter, const struct chain_span *span);

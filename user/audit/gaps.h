@@ -20,6 +20,8 @@ void gaps_free(struct gaps *gaps);
 /* What the log in `folder` has of this boot already. Segments are read from the newest back to one with a position, or with
  * nothing of this boot. Returns 0 or -errno. */
 int gaps_learn(struct gaps *gaps, const char *folder, uint64_t boot_id);
+/* What is written of one (CPU, ring). */
+struct record_account gaps_account(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring);
 /* Is this number in the log, by itself or in a gap? */
 bool gaps_recorded(const struct gaps *gaps, uint32_t cpu, enum usher_ring ring, uint64_t sequence);
 /* What has come by now is written; what was written is where it has to be; and what has come since that is to come again. */

@@ -455,6 +455,25 @@ void journal_totals(const struct journal *journal, struct journal_totals *ret_to
 	};
 }
 
+int journal_accounts(const struct journal *journal, struct journal_account *ret_accounts, size_t cpus)
+{
+	_cleanup_free_ struct counters_cpu *given = calloc(cpus, sizeof(*given));
+	int error = given ? counters_sequences(journal->program, given, cpus) : -ENOMEM;
+
+	for (size_t i = 0; !error && i < cpus * USHER_RINGS; i++) {
+		uint32_t cpu = (uint32_t)(i / USHER_RINGS);
+		enum usher_ring ring = (enum usher_ring)(i % USHER_RINGS);
+		struct record_account account = gaps_account(journal->outbox.gaps, cpu, ring);
+		uint64_t taken = given[cpu].rings[ring].taken;
+
+		ret_accounts[i] = (struct journal_account){.taken = taken,
+							   .stored = account.next - account.lost,
+							   .lost = account.lost,
+							   .waiting = taken - account.next};
+	}
+	return error;
+}
+
 size_t journal_waiting(const struct journal *journal)
 {
 	return events_waiting(journal->outbox.events);

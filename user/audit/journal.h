@@ -88,6 +88,12 @@ struct journal_totals {
 	uint64_t disk_free, disk_size; /* bytes; 0: not known */
 };
 void journal_totals(const struct journal *journal, struct journal_totals *ret_totals);
+/* The numbers that one CPU has given to records of a ring since the program was loaded, by whatever daemons: taken = stored + lost + waiting. */
+struct journal_account {
+	uint64_t taken, stored, lost, waiting; /* given; with a record in the log; in its gaps; neither yet */
+};
+/* accounts: cpus * USHER_RINGS, by CPU. Returns 0 or -errno. */
+int journal_accounts(const struct journal *journal, struct journal_account *ret_accounts, size_t cpus);
 /* Records in the rings that are not in the log: they are gone through for that. */
 size_t journal_waiting(const struct journal *journal);
 /* Segment that is being written. */

@@ -55,6 +55,7 @@ static const char *last_seal(const char *from, const char *end)
 static int read_text(struct query *query, const struct segment_text *text, bool newest)
 {
 	const char *line = text->bytes, *end = text->bytes + text->length, *newline;
+	enum filter_answer matches;
 	int answer = 0;
 
 	if (query->place->offset >= text->length)
@@ -68,7 +69,9 @@ static int read_text(struct query *query, const struct segment_text *text, bool 
 		query->totals.lines++;
 		query->totals.bytes += (size_t)(newline + 1 - line);
 		query->place->offset = (size_t)(newline + 1 - text->bytes);
-		if (!filter_matches(query->filter, line, (size_t)(newline - line)))
+		matches = filter_ask(query->filter, line, (size_t)(newline - line));
+		query->totals.unknown += matches == FILTER_UNKNOWN;
+		if (matches != FILTER_YES)
 			continue;
 		query->totals.found++;
 		answer = query->found(line, (size_t)(newline - line), query->context);
@@ -140,6 +143,7 @@ int query_run(const char *folder, const struct filter *filter, struct query_plac
 		totals->bytes += query.totals.bytes;
 		totals->lines += query.totals.lines;
 		totals->found += query.totals.found;
+		totals->unknown += query.totals.unknown;
 		totals->damaged += query.totals.damaged;
 	}
 	return answer;

@@ -29,6 +29,7 @@ struct query_totals {
 	uint64_t segments, skipped; /* read, and left unread */
 	uint64_t bytes, lines;	    /* read */
 	uint64_t found;
+	uint64_t unknown; /* of which nobody can tell (FILTER_UNKNOWN) */
 	uint64_t damaged; /* compressed ones of which only a part could be read */
 };
 

@@ -306,16 +306,23 @@ void record_gap(struct json *to, const struct record_stamp *stamp, const struct 
 	json_newline(to);
 }
 
-void record_position(struct json *to, const struct record_stamp *stamp, const uint64_t *next, size_t cpus)
+void record_position(struct json *to, const struct record_stamp *stamp, const struct record_account *accounts,
+		     size_t cpus)
 {
 	static const char *const keys[USHER_RINGS] = {
 		[USHER_RING_EVENTS] = "next_events", [USHER_RING_REQUIRED] = "next_required"};
+	static const char *const lost_keys[USHER_RINGS] = {
+		[USHER_RING_EVENTS] = "lost_events", [USHER_RING_REQUIRED] = "lost_required"};
 
 	record_begin(to, stamp, "position");
 	for (size_t ring = 0; ring < USHER_RINGS; ring++) {
 		json_array_begin(to, keys[ring]);
 		for (size_t cpu = 0; cpu < cpus; cpu++)
-			json_unsigned(to, NULL, next[cpu * USHER_RINGS + ring]);
+			json_unsigned(to, NULL, accounts[cpu * USHER_RINGS + ring].next);
+		json_array_end(to);
+		json_array_begin(to, lost_keys[ring]);
+		for (size_t cpu = 0; cpu < cpus; cpu++)
+			json_unsigned(to, NULL, accounts[cpu * USHER_RINGS + ring].lost);
 		json_array_end(to);
 	}
 	json_object_end(to);

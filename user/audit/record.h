@@ -49,7 +49,7 @@
  * A segment, the first line of each file: number, log (the log's name), seal (number of the last one before it), key (that signs), previous
  *   (the hash of that seal, or null). A seal: number, lines (that it closes), sequences [cpu, ring, first, last] (numbers among them; or
  *   recovered: true), hash. A checkpoint: log, seal, key, hash, signature. See chain.h.
- * A position: next_events, next_required: arrays, by cpu, of the number that is due next.
+ * A position: next_events, next_required: arrays, by cpu, of the number that is due next; lost_events, lost_required: how many of those before it are in gaps.
  */
 #ifndef USHER_AUDIT_RECORD_H
 #define USHER_AUDIT_RECORD_H
@@ -75,6 +75,11 @@ struct record_gap {
 	uint64_t first, last;
 };
 
+/* Of the numbers of one (CPU, ring), since the program was loaded: those below `next` are on record, `lost` of them in gaps. */
+struct record_account {
+	uint64_t next, lost;
+};
+
 /* Names of verdicts and reasons; "unknown" for numbers that have none. */
 const char *record_reason(uint8_t reason);
 const char *record_verdict(uint8_t reason);
@@ -92,8 +97,9 @@ void record_flow(struct json *to, const struct record_stamp *stamp, const struct
 		 const struct catalog *catalog, const struct catalog_backend *backend, const struct usher_address *nat,
 		 const struct veil *veil);
 void record_gap(struct json *to, const struct record_stamp *stamp, const struct record_gap *gap);
-/* next: cpu * USHER_RINGS + ring */
-void record_position(struct json *to, const struct record_stamp *stamp, const uint64_t *next, size_t cpus);
+/* accounts: cpu * USHER_RINGS + ring */
+void record_position(struct json *to, const struct record_stamp *stamp, const struct record_account *accounts,
+		     size_t cpus);
 /* Begins an operation's object; the caller adds to it, then ends it with record_operation_end. actor: NULL for usher
  * itself. */
 void record_operation(struct json *to, const struct record_stamp *stamp, const char *activity,

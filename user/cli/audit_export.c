@@ -140,13 +140,15 @@ static int export_records(const char *folder, const struct filter *filter, const
 		return cli_fail(CLI_SYSTEM, "%s: %s", folder,
 				error == -ENOENT ? "there is no record" : strerror(-error));
 	if (totals.damaged)
-		return cli_fail(CLI_SYSTEM,
-				"%s: not all of it can be read: usher audit verify says where it is damaged", folder);
+		return audit_filter_rest(folder, &totals);
 	pass_on(&export, 0);
 	status = output_finish(&export.output);
 	if (status)
 		return status;
 	say(&export);
+	status = audit_filter_rest(folder, &totals);
+	if (status)
+		return status;
 	return export.written ? CLI_OK : CLI_NO;
 }
 

@@ -2,6 +2,7 @@
 #include "cli/audit_filter.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "audit/community_id.h"
@@ -23,7 +24,7 @@ static const char *const types[] = {"decision", "flow", "operation", "gap"};
 
 /* Of the one filter that a command has. */
 static const char *client_keys;
-static char pseudonyms[VEIL_KEYS_MAX][VEIL_PSEUDONYM];
+static char pseudonyms[VEIL_KEYS_MAX][VEIL_PSEUDONYM], pseudonym_keys[VEIL_KEYS_MAX][VEIL_ID];
 
 static bool among(const char *text, const char *const *words, size_t count)
 {
@@ -89,9 +90,12 @@ static int find_pseudonyms(struct filter *filter)
 	if (error && client_keys)
 		return cli_fail(CLI_SYSTEM, "%s: %s", path, error == -EBADMSG ? "it is damaged" : strerror(-error));
 	memcpy(&address, filter->client, sizeof(address));
-	for (size_t i = 0; i < keys.count; i++)
+	for (size_t i = 0; i < keys.count; i++) {
 		veil_pseudonym(&keys.items[i], &address, pseudonyms[i]);
+		memcpy(pseudonym_keys[i], keys.items[i].id, VEIL_ID);
+	}
 	filter->pseudonyms = pseudonyms;
+	filter->pseudonym_keys = pseudonym_keys;
 	filter->pseudonym_count = keys.count;
 	return CLI_OK;
 }
@@ -106,5 +110,20 @@ int audit_filter_check(struct filter *filter)
 	}
 	if (filter->since[0] && filter->until[0] && strcmp(filter->since, filter->until) >= 0)
 		return cli_misuse("nothing is since %s and before %s", filter->since, filter->until);
+	return CLI_OK;
+}
+
+int audit_filter_rest(const char *folder, const struct query_totals *totals)
+{
+	if (totals->damaged)
+		return cli_fail(CLI_SYSTEM,
+				"%s: not all of it can be read: usher audit verify says where it is damaged", folder);
+	if (totals->unknown)
+		return cli_fail(CLI_SYSTEM,
+				"%s: of %" PRIu64
+				" records more nobody can tell whether they are this client's: they have his network "
+				"only, or a pseudonym that is of a key which is not at hand (--client-keys) or says "
+				"nothing of prefixes",
+				folder, totals->unknown);
 	return CLI_OK;
 }

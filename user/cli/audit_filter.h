@@ -3,7 +3,7 @@
 #ifndef USHER_CLI_AUDIT_FILTER_H
 #define USHER_CLI_AUDIT_FILTER_H
 
-#include "audit/filter.h"
+#include "audit/query.h"
 #include "cli/audit.h"
 
 /* For a table of options: their letters are taken. Of decisions, and of all records. */
@@ -24,6 +24,9 @@
 int audit_filter_take(int letter, const char *text, struct filter *filter);
 /* Once all are there: the same, or CLI_SYSTEM if the keys of pseudonyms cannot be read. */
 int audit_filter_check(struct filter *filter);
+
+/* After an answer: CLI_SYSTEM, having said so, if it may not be all: records that cannot be read, or of which nobody can tell. */
+int audit_filter_rest(const char *folder, const struct query_totals *totals);
 
 /* What `help` says of them. */
 #define AUDIT_DECISION_HELP                                                                                            \

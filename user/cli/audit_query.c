@@ -68,8 +68,10 @@ int audit_query(int argc, char **argv)
 				error == -ENOENT ? "there is no record" : strerror(-error));
 	if (fflush(stdout) || error == BROKEN)
 		return CLI_SYSTEM;
-	if (totals.damaged)
-		return cli_fail(CLI_SYSTEM,
-				"%s: not all of it can be read: usher audit verify says where it is damaged", folder);
+	if (error == ENOUGH)
+		totals.unknown = 0; /* no more was asked for */
+	status = audit_filter_rest(folder, &totals);
+	if (status)
+		return status;
 	return answer.count ? CLI_OK : CLI_NO;
 }

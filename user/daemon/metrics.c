@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "daemon/core.h"
 #include "kernel/flows.h"
@@ -163,6 +164,25 @@ static void name_evaluators(const struct core *core, struct edge_page *page)
 	}
 }
 
+static void count_numbers(const struct core *core, struct edge_page *page)
+{
+	size_t cpus = counters_cpus() < EDGE_CPUS_MAX ? counters_cpus() : EDGE_CPUS_MAX;
+	_cleanup_free_ struct journal_account *accounts = calloc(cpus * USHER_RINGS, sizeof(*accounts));
+
+	if (!accounts)
+		abort();
+	if (journal_accounts(core->journal, accounts, cpus))
+		return;
+	page->audit_cpus = cpus;
+	for (size_t i = 0; i < cpus * USHER_RINGS; i++) {
+		uint64_t *numbers = page->audit_numbers[i / USHER_RINGS][i % USHER_RINGS];
+
+		numbers[EDGE_TAKEN] = accounts[i].taken;
+		numbers[EDGE_STORED] = accounts[i].stored;
+		numbers[EDGE_LOST] = accounts[i].lost;
+	}
+}
+
 void metrics_update(struct core *core)
 {
 	const struct usher_generation *active = publisher_active(core->publisher);
@@ -186,7 +206,6 @@ void metrics_update(struct core *core)
 		page->flows = flows->inserted - flows->expired - flows->evicted - flows->deleted;
 		page->audit_written = totals.written;
 		page->audit_gaps = totals.gaps;
-		page->audit_lost = totals.lost;
 		page->audit_errors = totals.write_errors;
 		page->audit_segment_errors = totals.keeper_errors;
 		page->audit_witness_errors = totals.witness_errors;
@@ -197,6 +216,7 @@ void metrics_update(struct core *core)
 		page->audit_disk_free = totals.disk_free;
 		page->audit_disk_size = totals.disk_size;
 		page->counters = *counters;
+		count_numbers(core, page);
 		name_services(core, page);
 		name_tenants(core, page);
 		name_rollouts(core, page);

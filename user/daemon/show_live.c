@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "kernel/counters.h"
 #include "kernel/flows.h"
@@ -57,6 +58,35 @@ void show_flows(struct question *question)
 }
 
 /* ---- stats, generation ---------------------------------------------------------------------------------------- */
+
+/* Of each CPU and ring that has given numbers. */
+static void show_numbers(const struct question *question)
+{
+	static const char *const rings[USHER_RINGS] = {
+		[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
+	size_t count = counters_cpus() * USHER_RINGS;
+	_cleanup_free_ struct journal_account *accounts = calloc(count, sizeof(*accounts));
+	struct json *to = question->to;
+
+	if (!accounts)
+		abort();
+	json_array_begin(to, "numbers");
+	if (journal_accounts(question->core->journal, accounts, counters_cpus()))
+		count = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!accounts[i].taken)
+			continue;
+		json_object_begin(to, NULL);
+		json_unsigned(to, "cpu", i / USHER_RINGS);
+		json_string(to, "ring", rings[i % USHER_RINGS]);
+		json_unsigned(to, "taken", accounts[i].taken);
+		json_unsigned(to, "stored", accounts[i].stored);
+		json_unsigned(to, "lost", accounts[i].lost);
+		json_unsigned(to, "waiting", accounts[i].waiting);
+		json_object_end(to);
+	}
+	json_array_end(to);
+}
 
 void show_stats(struct question *question)
 {
@@ -123,6 +153,7 @@ void show_stats(struct question *question)
 	json_string(to, "witness_error", totals.witness_error ? strerror(-totals.witness_error) : NULL);
 	json_unsigned(to, "disk_free", totals.disk_free);
 	json_unsigned(to, "disk_size", totals.disk_size);
+	show_numbers(question);
 	json_object_end(to);
 	free(verdicts);
 }

@@ -250,6 +250,11 @@ struct edge_gate {
 	double value, low, high, samples, age; /* NAN: nothing measured yet */
 };
 
+#define EDGE_CPUS_MAX 8192 /* as many as x86 may have */
+
+/* Numbers of records: given, and what became of them (journal_account). */
+enum edge_numbers { EDGE_TAKEN, EDGE_STORED, EDGE_LOST, EDGE_NUMBERS };
+
 /* What /metrics serves. `sequence` is odd while the core writes. */
 struct edge_page {
 	uint64_t sequence;
@@ -258,10 +263,12 @@ struct edge_page {
 	uint64_t closed;
 	uint64_t quarantines;
 	uint64_t flows;
-	uint64_t audit_written, audit_gaps, audit_lost, audit_errors;
+	uint64_t audit_written, audit_gaps, audit_errors;
 	uint64_t audit_segment_errors, audit_witness_errors, audit_segments_lost;
 	uint64_t audit_waiting_bytes, audit_behind_ms, audit_unsynced_bytes;
-	uint64_t audit_disk_free, audit_disk_size;	  /* bytes; size 0: not known */
+	uint64_t audit_disk_free, audit_disk_size; /* bytes; size 0: not known */
+	uint64_t audit_cpus;
+	uint64_t audit_numbers[EDGE_CPUS_MAX][USHER_RINGS][EDGE_NUMBERS];
 	char services[USHER_SERVICES_MAX][EDGE_NAME];	  /* by number; "": none */
 	struct edge_backend backends[USHER_BACKENDS_MAX]; /* by number; name "": none */
 	char tenants[USHER_TENANT_IDS][EDGE_NAME];	  /* the same */

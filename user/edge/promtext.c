@@ -91,22 +91,32 @@ static void print_verdicts(struct json *to, const struct edge_page *page)
 	}
 }
 
+static const char *const rings[USHER_RINGS] = {[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
+
+/* CPUs that have given none are left out. */
+static void print_numbers(struct json *to, const struct edge_page *page, enum edge_numbers which, const char *name,
+			  const char *help)
+{
+	promtext_family(to, name, "counter", help);
+	for (uint64_t cpu = 0; cpu < page->audit_cpus && cpu < EDGE_CPUS_MAX; cpu++)
+		for (size_t ring = 0; ring < USHER_RINGS; ring++)
+			if (page->audit_numbers[cpu][ring][EDGE_TAKEN])
+				promtext_line(to, "%s{ring=\"%s\",cpu=\"%llu\"} %llu", name, rings[ring],
+					      (unsigned long long)cpu,
+					      (unsigned long long)page->audit_numbers[cpu][ring][which]);
+}
+
 static void print_audit(struct json *to, const struct edge_page *page)
 {
-	static const char *const rings[USHER_RINGS] = {
-		[USHER_RING_EVENTS] = "events", [USHER_RING_REQUIRED] = "required"};
-
-	promtext_family(to, "usher_audit_taken_total", "counter",
-			"Numbers given to decisions, with a record or without.");
-	for (size_t i = 0; i < USHER_RINGS; i++)
-		promtext_line(to, "usher_audit_taken_total{ring=\"%s\"} %llu", rings[i],
-			      (unsigned long long)page->counters.sequences[i].taken);
+	print_numbers(to, page, EDGE_TAKEN, "usher_audit_taken_total",
+		      "Numbers given to records since the program was loaded: each is stored, lost, or waits.");
+	print_numbers(to, page, EDGE_STORED, "usher_audit_stored_total", "Numbers with a record in the log.");
+	print_numbers(to, page, EDGE_LOST, "usher_audit_lost_total", "Numbers in gap records.");
 	promtext_family(to, "usher_audit_refused_total", "counter", "Decisions that found no room in their ring.");
 	for (size_t i = 0; i < USHER_RINGS; i++)
 		promtext_line(to, "usher_audit_refused_total{ring=\"%s\"} %llu", rings[i],
 			      (unsigned long long)page->counters.sequences[i].lost);
 	single(to, "usher_audit_records_total", "counter", "Records written.", page->audit_written);
-	single(to, "usher_audit_lost_total", "counter", "Numbers in gap records.", page->audit_lost);
 	single(to, "usher_audit_gaps_total", "counter", "Gap records written.", page->audit_gaps);
 	single(to, "usher_audit_write_errors_total", "counter", "Writes to the log that failed.", page->audit_errors);
 	single(to, "usher_audit_segment_errors_total", "counter",

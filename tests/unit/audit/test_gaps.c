@@ -127,6 +127,42 @@ static void test_a_restart_goes_on_where_the_log_ends(void **state)
 	assert_true(gaps_recorded(gaps, 2, USHER_RING_EVENTS, 99));
 	assert_false(gaps_recorded(gaps, 2, USHER_RING_EVENTS, 100));
 	assert_false(gaps_recorded(gaps, 3, USHER_RING_EVENTS, 0));
+	assert_int_equal(gaps_account(gaps, 2, USHER_RING_EVENTS).lost, 100);
+	assert_int_equal(gaps_account(gaps, 0, USHER_RING_EVENTS).lost, 0);
+}
+
+/* Before a position, which says so; behind it, in its segment and in newer ones. */
+static void test_a_restart_knows_what_was_lost(void **state)
+{
+	_cleanup_(json_free) struct json oldest = {0}, old = {0}, recent = {0};
+	struct record_stamp stamp = {.realtime = 1, .boot_id = BOOT};
+	struct record_gap gap = {.cpu = 2, .ring = USHER_RING_REQUIRED, .first = 0, .last = 9};
+
+	(void)state;
+	record_gap(&oldest, &stamp, &gap);
+	put("usher-0000000001-x.jsonl", &oldest);
+	assert_int_equal(gaps_learn(gaps, folder, BOOT), 0);
+	assert_int_equal(gaps_account(gaps, 2, USHER_RING_REQUIRED).lost, 10);
+	gap.first = 10;
+	gap.last = 12;
+	record_gap(&old, &stamp, &gap);
+	assert_true(gaps_seen(gaps, 2, USHER_RING_REQUIRED, 13, &gap));
+	gaps_position(gaps, &old, &stamp); /* with those three */
+	gap.first = 14;
+	gap.last = 14;
+	record_gap(&old, &stamp, &gap);
+	put("usher-0000000002-x.jsonl", &old);
+	gap.first = 20;
+	gap.last = 29;
+	record_gap(&recent, &stamp, &gap);
+	put("usher-0000000003-x.jsonl", &recent);
+	gaps_free(gaps);
+	assert_int_equal(gaps_new(CPUS, &gaps), 0);
+	assert_int_equal(gaps_learn(gaps, folder, BOOT), 0);
+	assert_int_equal(gaps_account(gaps, 2, USHER_RING_REQUIRED).lost, 24);
+	assert_int_equal(gaps_account(gaps, 2, USHER_RING_REQUIRED).next, 30);
+	assert_int_equal(gaps_account(gaps, 2, USHER_RING_EVENTS).next, 0);
+	assert_int_equal(gaps_account(gaps, CPUS, USHER_RING_EVENTS).next, 0);
 }
 
 /* Its numbers are those of both rings, in one line. */
@@ -240,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_on_record_is_known, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_last_ones_are_missed_too, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_restart_goes_on_where_the_log_ends, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_restart_knows_what_was_lost, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_seal_teaches_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_position_spares_the_older_segments, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_comes_again_counts_once, begin, end),

@@ -163,6 +163,30 @@ static size_t lines_with(const char *word, const char *other, char last[4096])
 	return found;
 }
 
+/* Numbers in gap records of the whole log. */
+static uint64_t gap_numbers(void)
+{
+	struct dirent **entries;
+	int count = scandir(folder, &entries, is_segment, alphasort);
+	char line[4096], path[512];
+	uint64_t numbers = 0;
+
+	for (int i = 0; i < count; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+		file = fopen(path, "re");
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file))
+			if (strstr(line, "\"type\":\"gap\""))
+				numbers += strtoull(strstr(line, "\"count\":") + 8, NULL, 10);
+		fclose(file);
+		free(entries[i]);
+	}
+	free(entries);
+	return numbers;
+}
+
 static struct journal_totals totals_of(const struct journal *journal)
 {
 	struct journal_totals totals;
@@ -232,6 +256,28 @@ static void lose_segment(struct journal *journal)
 	settle_all(journal);
 }
 
+/* Given = stored + lost + waiting, on each CPU; and what is stored and lost is what the log has. Returns how many wait. */
+static uint64_t account(const struct journal *journal)
+{
+	struct journal_account sum[USHER_RINGS] = {0},
+			       *accounts = calloc(counters_cpus() * USHER_RINGS, sizeof(*accounts));
+	static const char *const rings[USHER_RINGS] = {"\"ring\":\"events\"", "\"ring\":\"required\""};
+	uint64_t waiting = 0;
+
+	assert_int_equal(journal_accounts(journal, accounts, counters_cpus()), 0);
+	for (size_t i = 0; i < counters_cpus() * USHER_RINGS; i++) {
+		assert_int_equal(accounts[i].taken, accounts[i].stored + accounts[i].lost + accounts[i].waiting);
+		sum[i % USHER_RINGS].stored += accounts[i].stored;
+		sum[i % USHER_RINGS].lost += accounts[i].lost;
+		waiting += accounts[i].waiting;
+	}
+	for (size_t ring = 0; ring < USHER_RINGS; ring++)
+		assert_int_equal(lines_with("\"sequence\":", rings[ring], NULL), sum[ring].stored);
+	assert_int_equal(gap_numbers(), sum[USHER_RING_EVENTS].lost + sum[USHER_RING_REQUIRED].lost);
+	free(accounts);
+	return waiting;
+}
+
 static void test_each_decision_has_one_record(void **state)
 {
 	struct host_packet allowed = host_syn("203.0.113.10", 40000), stranger = host_syn("198.18.0.10", 1);
@@ -246,8 +292,10 @@ static void test_each_decision_has_one_record(void **state)
 	host_send(&host, &strict);
 	host_send_many(&host, &dropped, 5000, NULL);
 	assert_int_equal(journal_waiting(journal), 5003);
+	assert_int_equal(account(journal), 5003);
 	assert_int_equal(drain(journal), 0);
 	assert_int_equal(journal_waiting(journal), 0);
+	assert_int_equal(account(journal), 0);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 5003);
 	assert_int_equal(lines_with("\"reason\":\"deny-rule\"", "\"rule\":\"no\"", NULL), 5000);
 	assert_int_equal(lines_with("\"tenant\":\"strict\"", "\"ring\":\"required\"", line), 1);
@@ -465,6 +513,7 @@ static void test_what_came_to_the_disk_when_its_segment_ended_does_not_come_agai
 	lose_segment(journal);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 2 * BATCH);
 	assert_int_equal(lines_with("\"type\":\"gap\"", "", NULL), 0);
+	assert_int_equal(account(journal), 0);
 	tick(journal);
 	assert_int_equal(journal_waiting(journal), 0);
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 2 * BATCH);
@@ -754,6 +803,7 @@ static void test_what_the_rings_had_no_room_for_is_a_gap(void **state)
 	assert_int_equal(lines_with("\"type\":\"gap\"", "", line), totals.gaps);
 	snprintf(wanted, sizeof(wanted), "\"count\":%llu}", (unsigned long long)totals.lost);
 	assert_non_null(strstr(line, wanted));
+	assert_int_equal(account(journal), 0);
 	free(counters);
 	journal_close(journal);
 }
@@ -842,6 +892,10 @@ static void test_the_next_daemon_goes_on_where_this_one_died(void **state)
 	assert_int_equal(lines_with("\"type\":\"gap\"", "", line), 1);
 	assert_non_null(strstr(line, "\"count\":500}"));
 	assert_int_equal(lines_with("\"type\":\"decision\"", "", NULL), 10 + RING_RECORDS);
+	assert_int_equal(account(journal), 0);
+	journal_close(journal);
+	journal = opened(); /* which has to learn what was lost */
+	assert_int_equal(account(journal), 0);
 	/* Names of a generation that this daemon has not compiled are not invented. */
 	assert_int_equal(lines_with("\"tenant\":null", "\"numbers\":{", NULL), RING_RECORDS);
 	journal_close(journal);

@@ -552,6 +552,55 @@ static void test_one_flow(void **state)
 		assert_int_equal(filter_matches(&filter, lines[i].line, strlen(lines[i].line)), lines[i].found);
 }
 
+/* Who cannot be told from others is neither found nor left out without a word. */
+static void test_a_client_of_whom_nobody_can_tell(void **state)
+{
+	static const char mine[][VEIL_PSEUDONYM] = {"00112233445566778899aabbccddeeff"};
+	static const char known[][VEIL_ID] = {"0123456789abcdef"};
+	static const struct {
+		const char *endpoint, *client;
+		enum filter_answer with_key, without;
+	} cases[] = {
+#define OWN "{\"ip\":null,\"pseudonym\":\"00112233445566778899aabbccddeeff\",\"key\":\"0123456789abcdef\",\"port\":1}"
+#define OTHERS                                                                                                         \
+	"{\"ip\":null,\"pseudonym\":\"ffffffffffffffffffffffffffffffff\",\"key\":\"0123456789abcdef\",\"port\":1}"
+#define LATER "{\"ip\":null,\"pseudonym\":\"ffffffffffffffffffffffffffffffff\",\"key\":\"fedcba9876543210\",\"port\":1}"
+#define NETWORK "{\"ip\":\"203.0.113.0\",\"bits\":24,\"port\":1}"
+		{OWN, "203.0.113.9", FILTER_YES, FILTER_UNKNOWN},
+		{OTHERS, "203.0.113.9", FILTER_NO, FILTER_UNKNOWN},
+		{LATER, "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN},
+		{"{\"ip\":null,\"pseudonym\":null,\"key\":null,\"port\":1}", "203.0.113.9", FILTER_UNKNOWN,
+		 FILTER_UNKNOWN},
+		{NETWORK, "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN},
+		{NETWORK, "203.0.113.0/25", FILTER_UNKNOWN, FILTER_UNKNOWN},
+		{NETWORK, "203.0.113.0/24", FILTER_YES, FILTER_YES},
+		{NETWORK, "203.0.112.0/23", FILTER_YES, FILTER_YES},
+		{NETWORK, "203.0.112.9", FILTER_NO, FILTER_NO},
+		{NETWORK, "::/0", FILTER_NO, FILTER_NO},
+		{"{\"ip\":\"2001:db8:1::\",\"bits\":48,\"port\":1}", "2001:db8:1::7", FILTER_UNKNOWN, FILTER_UNKNOWN},
+		{"{\"ip\":\"2001:db8:1::\",\"bits\":48,\"port\":1}", "2001:db8:2::7", FILTER_NO, FILTER_NO},
+		{"{\"ip\":\"203.0.113.9\",\"port\":1}", "203.0.113.9", FILTER_YES, FILTER_YES},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct filter filter = {0};
+		char line[256];
+		int length =
+			snprintf(line, sizeof(line), "{\"type\":\"decision\",\"src_endpoint\":%s}", cases[i].endpoint);
+
+		assert_int_equal(filter_set_client(&filter, cases[i].client), 0);
+		assert_int_equal(filter_ask(&filter, line, (size_t)length), cases[i].without);
+		filter.pseudonyms = mine;
+		filter.pseudonym_keys = known;
+		filter.pseudonym_count = 1;
+		if (filter.client_bits == 128)
+			assert_int_equal(filter_ask(&filter, line, (size_t)length), cases[i].with_key);
+		filter.texts[FILTER_TYPE] = "flow";
+		assert_int_equal(filter_ask(&filter, line, (size_t)length), FILTER_NO);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -563,6 +612,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_damaged_span_hides_nothing, begin, end),
 		cmocka_unit_test(times_as_people_write_them),
 		cmocka_unit_test(test_one_flow),
+		cmocka_unit_test(test_a_client_of_whom_nobody_can_tell),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

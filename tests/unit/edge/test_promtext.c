@@ -59,7 +59,10 @@ static void fill(void)
 		(struct edge_shipping){"syslog+tls://logs.example.com:6514", 1234, 567890, 3, 2, 4096, 12, 1};
 	page->shipping[1] = (struct edge_shipping){"journald", .lag = 0};
 	page->audit_written = 100;
-	page->audit_lost = 5;
+	page->audit_cpus = 2;
+	page->audit_numbers[1][USHER_RING_REQUIRED][EDGE_TAKEN] = 13;
+	page->audit_numbers[1][USHER_RING_REQUIRED][EDGE_STORED] = 8;
+	page->audit_numbers[1][USHER_RING_REQUIRED][EDGE_LOST] = 5;
 	page->audit_segments_lost = 1;
 	page->audit_waiting_bytes = 4096;
 	page->audit_behind_ms = 12034;
@@ -128,10 +131,11 @@ static void test_values_are_where_they_belong(void **state)
 	expect_line("usher_tenant_refused_packets_total{tenant=\"acme\",limit=\"active_flows\"} 8");
 	expect_line("usher_tenant_refused_packets_total{tenant=\"acme\",limit=\"bits_per_second\"} 9");
 	expect_line("usher_tenant_active_flows{tenant=\"labs\"} 0");
-	expect_line("usher_audit_taken_total{ring=\"required\"} 13");
+	expect_line("usher_audit_taken_total{ring=\"required\",cpu=\"1\"} 13");
+	expect_line("usher_audit_stored_total{ring=\"required\",cpu=\"1\"} 8");
+	expect_line("usher_audit_lost_total{ring=\"required\",cpu=\"1\"} 5");
 	expect_line("usher_audit_refused_total{ring=\"required\"} 4");
 	expect_line("usher_audit_records_total 100");
-	expect_line("usher_audit_lost_total 5");
 	expect_line("usher_audit_segments_lost_total 1");
 	expect_line("usher_audit_waiting_bytes 4096");
 	expect_line("usher_audit_behind_seconds 12");
