@@ -154,6 +154,8 @@ static const struct decision *decision_for(struct replay *replay, size_t service
 
 enum kind { WAS_ALLOWED, WAS_DENIED, WAS_NEITHER };
 
+/* As a flow began; an adopted one is decided like a new one. What comes later (confirmed, reaffirmed, revoked) is neither: it goes by who may
+ * continue, and its flow has been counted. */
 static enum kind kind_of(uint8_t reason)
 {
 	switch (reason) {
@@ -187,10 +189,23 @@ static size_t pool_part(const struct policy *policy, const char *backend)
 	return 0;
 }
 
-/* Could the backend of this name still answer, and if not, why? For the members of a pool, which nobody asks here, one of each region
+/* What of the policy keeps new flows from the candidate, or 0. Which overflow tiers are open and how far a roll-out is, are the moment's. */
+static uint8_t hindrance(const struct policy *policy, const struct shortlist *list, const struct candidate *candidate)
+{
+	const struct rollout_policy *rollout = list->rollout == POLICY_NONE ? NULL : &policy->rollouts[list->rollout];
+	size_t version = policy->backends[candidate->backend].version;
+
+	if (candidate->constraint_reason)
+		return candidate->constraint_reason;
+	if (candidate->start_reason != USHER_REASON_NO_SHARE)
+		return 0;
+	return rollout && (rollout->from == version || rollout->to == version) ? 0 : USHER_REASON_NO_SHARE;
+}
+
+/* Could a flow begin at the backend of this name, and if not, why? For the members of a pool, which nobody asks here, one of each region
  * stands in: one that could is enough. */
-static bool still_answers(const struct policy *policy, const struct shortlist *list, const char *backend,
-			  struct replay_answer *answer)
+static bool may_begin(const struct policy *policy, const struct shortlist *list, const char *backend,
+		      struct replay_answer *answer)
 {
 	size_t part = pool_part(policy, backend);
 
@@ -202,12 +217,25 @@ static bool still_answers(const struct policy *policy, const struct shortlist *l
 
 		if (part ? strncmp(name, backend, part) != 0 : strcmp(name, backend) != 0)
 			continue;
-		answer->reason = candidate->constraint_reason;
+		answer->reason = hindrance(policy, list, candidate);
 		answer->rule = candidate->rule;
-		if (!candidate->constraint_reason)
+		answer->rollout = answer->reason == USHER_REASON_NO_SHARE ? list->rollout : POLICY_NONE;
+		if (!answer->reason)
 			return true;
 	}
 	return false;
+}
+
+/* Who was rerouted may be again, in a moment like that one. What that list does not have may be the service's own. */
+static bool is_kept(const struct replay *replay, const struct replay_question *question,
+		    const struct decision *decision, struct replay_answer *why)
+{
+	bool again = question->reason == USHER_REASON_REROUTED && decision->rerouted;
+	const struct shortlist *list = again ? decision->rerouted : decision->answering;
+
+	return may_begin(replay->policy, list, question->backend, why) ||
+	       (why->reason == USHER_REASON_NO_BACKEND &&
+		may_begin(replay->policy, decision->own, question->backend, why));
 }
 
 static void compare(const struct replay *replay, const struct replay_question *question,
@@ -221,7 +249,7 @@ static void compare(const struct replay *replay, const struct replay_question *q
 	if (was && is && question->backend[0]) {
 		struct replay_answer why = *answer;
 
-		if (!still_answers(replay->policy, decision->answering, question->backend, &why)) {
+		if (!is_kept(replay, question, decision, &why)) {
 			*answer = why;
 			answer->outcome = REPLAY_MOVED;
 		}
@@ -287,7 +315,8 @@ static enum replay_outcome ask_by_recorded(struct replay *replay, const struct r
 
 void replay_ask(struct replay *replay, const struct replay_question *question, struct replay_answer *ret_answer)
 {
-	const struct replay_answer none = {.outcome = REPLAY_OF_THE_MOMENT, .rule = POLICY_NONE};
+	const struct replay_answer none = {
+		.outcome = REPLAY_OF_THE_MOMENT, .rule = POLICY_NONE, .rollout = POLICY_NONE};
 	struct replay_answer answer = none;
 	const struct replay_range *range = NULL;
 	enum replay_outcome outcome;

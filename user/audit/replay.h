@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Decisions that are on record, put to another policy: who would be denied that was allowed, allowed that was denied, and whose backend
- * could not answer any more. Pure.
+ * could not be given to a new flow any more. Pure.
  *
  * 1. What is compared is policy with policy: every backend of the other policy counts as healthy and free. A refusal that came of the
- *    moment (drains, probes, quarantine, gates, surges, limits) says nothing about a policy, and is counted apart.
+ *    moment (drains, probes, quarantine, gates, surges, limits) says nothing about a policy, and is counted apart. A backend that rules take
+ *    away, or that a split or roll-out gives no share, makes it moved. One that still has a share does not, however small: who gets which
+ *    of several, nobody can tell. Nor does a closed overflow tier, the step of a roll-out between its two versions, or a reroute that is
+ *    not in use.
  * 2. A client is classified anew, by its address, with the trees that the kernel would be given. Where the record has not all of it, but a range
  *    that it is in (the source prefix that classified it, or its network), whatever the other policy makes of addresses in that range may
  *    have become of it: if that is one outcome, it is this one. If not, the decision cannot be answered (REPLAY_SPLIT), but for one
@@ -22,7 +25,7 @@ enum replay_outcome {
 	REPLAY_SAME,
 	REPLAY_DENIED,	      /* was allowed */
 	REPLAY_ALLOWED,	      /* was denied */
-	REPLAY_MOVED,	      /* would be answered, but not by this backend */
+	REPLAY_MOVED,	      /* would be answered, but no new flow by this backend */
 	REPLAY_OF_THE_MOMENT, /* nothing that a policy decides */
 	REPLAY_UNANSWERABLE,  /* who it was, the other policy cannot tell */
 	REPLAY_SPLIT,	      /* of its range, the other policy answers one part like this and another like that */
@@ -49,6 +52,7 @@ struct replay_answer {
 	enum replay_outcome outcome;
 	uint8_t reason; /* of the other policy, enum usher_reason; of a range that it answers for several: of one of them */
 	size_t rule;	  /* of it, that is responsible, or POLICY_NONE */
+	size_t rollout;	  /* the same, of a backend without a share */
 	bool by_recorded; /* tenant and region are those of the record */
 };
 

@@ -119,11 +119,12 @@ static const struct verb verbs[] = {
 	 "  --state-dir DIR  the same (" OPTIONS_STATE_DIR ")",
 	 cli_detach},
 	{"simulate", "FILE [FILTER]... [--dir DIR]", "what another policy would have made of the decisions on record",
-	 "Who was allowed and would be denied, who was denied and would be allowed, whose backend could not answer any "
-	 "more:\n"
-	 "by tenant, region and service, with the rule responsible and examples. Needs no daemon. Every backend of "
-	 "FILE counts as\n"
-	 "healthy and free; refusals that came of the moment (drains, probes, gates, limits, ...) are counted apart.\n"
+	 "Who was allowed and would be denied, who was denied and would be allowed, whose backend would get no new\n"
+	 "connections any more: by tenant, region and service, with the rule responsible and examples. Needs no\n"
+	 "daemon. Every backend of FILE counts as healthy and free; refusals that came of the moment (drains, probes,\n"
+	 "gates, limits, ...) are counted apart. What cannot be known is not counted: which of the backends that "
+	 "still\n"
+	 "get new connections a client would get once their shares, capacities or rings change.\n"
 	 "FILTER, of which all have to hold:\n" AUDIT_DECISION_HELP "  --dir DIR       where the record is\n"
 	 "Exit status: 0 nothing would change, 1 something would.",
 	 cli_simulate},

@@ -40,7 +40,7 @@ struct group {
 struct group_key {
 	enum replay_outcome outcome;
 	uint8_t was, is;
-	size_t rule;
+	size_t rule, rollout;
 	char tenant[USHER_NAME_MAX + 1], region[8], service[USHER_NAME_MAX + 1], backend[USHER_NAME_MAX + 1];
 };
 
@@ -108,6 +108,7 @@ static int take_line(const char *line, size_t length, void *context)
 	key.was = question.reason;
 	key.is = answer.reason;
 	key.rule = answer.rule;
+	key.rollout = answer.rollout;
 	memcpy(key.tenant, question.tenant, sizeof(key.tenant));
 	memcpy(key.region, question.region, sizeof(key.region));
 	memcpy(key.service, question.service, sizeof(key.service));
@@ -171,6 +172,11 @@ static const char *rule_of(const struct simulation *simulation, const struct gro
 	return key->rule == POLICY_NONE ? NULL : simulation->policy->rules[key->rule].id;
 }
 
+static const char *rollout_of(const struct simulation *simulation, const struct group_key *key)
+{
+	return key->rollout == POLICY_NONE ? NULL : simulation->policy->rollouts[key->rollout].name;
+}
+
 static bool has_answer(const struct group_key *key)
 {
 	return key->outcome != REPLAY_UNANSWERABLE && key->outcome != REPLAY_SPLIT;
@@ -180,7 +186,7 @@ static void print_group(const struct simulation *simulation, size_t number)
 {
 	const struct group_key *key = key_at(simulation, number);
 	const struct group *group = &simulation->groups[number];
-	const char *rule = rule_of(simulation, key);
+	const char *rule = rule_of(simulation, key), *rollout = rollout_of(simulation, key);
 
 	printf("%s%-18s%s %10" PRIu64 "  %s from %s at %s: %s",
 	       ink(key->outcome == REPLAY_DENIED ? INK_BAD : INK_PLAIN), replay_outcome_words[key->outcome],
@@ -190,7 +196,9 @@ static void print_group(const struct simulation *simulation, size_t number)
 		printf(", away from %s: %s", key->backend, record_reason(key->is));
 	else if (has_answer(key))
 		printf(" -> %s", record_reason(key->is));
-	printf("%s%s%s\n", rule ? " (rule " : "", rule ? rule : "", rule ? ")" : "");
+	if (rule || rollout)
+		printf(" (%s %s)", rule ? "rule" : "roll-out", rule ? rule : rollout);
+	putchar('\n');
 	for (size_t e = 0; e < group->examples; e++)
 		printf("%-18s %10s  %s\n", "", "", group->example[e]);
 }
@@ -242,6 +250,7 @@ static void print_json(const struct simulation *simulation, const size_t *order)
 		json_string(&to, "after", has_answer(key) ? record_reason(key->is) : NULL);
 		json_string(&to, "backend", key->outcome == REPLAY_MOVED ? key->backend : NULL);
 		json_string(&to, "rule", rule_of(simulation, key));
+		json_string(&to, "rollout", rollout_of(simulation, key));
 		json_array_begin(&to, "examples");
 		for (size_t e = 0; e < group->examples; e++)
 			json_string(&to, NULL, group->example[e]);

@@ -19,18 +19,33 @@
 #include "policy/policy.h"
 #include "policy/prefix.h"
 
-#define POLICY(rules)                                                                                                  \
+#define POLICY_OF(rules, of_service, services, rest)                                                                   \
 	"{\"apiVersion\": \"usher/v1\", \"models\": {\"m\": {\"versions\": {\"1\": {\"stage\": \"production\"},"       \
-	"\"2\": {\"stage\": \"canary\"}}}},"                                                                           \
+	"\"2\": {\"stage\": \"canary\"}, \"3\": {\"stage\": \"canary\"}}},"                                            \
+	"\"n\": {\"versions\": {\"1\": {\"stage\": \"production\"}}}},"                                                \
 	"\"backends\": {\"de\": {\"address\": \"10.0.0.1:80\", \"serves\": \"m@1\", \"region\": \"DE\"},"              \
-	"\"fr\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@2\", \"region\": \"FR\"}},"                            \
-	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"}},"            \
+	"\"fr\": {\"address\": \"10.0.0.2:80\", \"serves\": \"m@2\", \"region\": \"FR\"},"                             \
+	"\"small\": {\"address\": \"10.0.0.3:80\", \"serves\": \"n@1\", \"region\": \"DE\"}},"                         \
+	"\"services\": {\"s\": {\"address\": \"192.0.2.1:443\", \"protocol\": \"tcp\", \"model\": \"m\"" of_service    \
+	"}" services "},"                                                                                              \
 	"\"tenants\": {\"x\": {\"sources\": [{\"prefix\": \"198.51.100.0/24\", \"region\": \"DE\"},"                   \
 	"{\"prefix\": \"198.51.100.64/26\", \"region\": \"FR\"}]},"                                                    \
 	"\"y\": {\"sources\": [{\"prefix\": \"203.0.113.0/24\", \"region\": \"DE\"}]}},"                               \
-	"\"rules\": [" rules "], \"nat\": {\"addresses\": [\"10.255.0.1\"]}}"
+	"\"rules\": [" rules "]" rest ", \"nat\": {\"addresses\": [\"10.255.0.1\"]}}"
+#define POLICY(rules) POLICY_OF(rules, "", "", "")
+#define ALLOW "{\"id\": \"all\", \"when\": {\"tenant\": [\"x\", \"y\"]}, \"allow\": true}"
+#define SPLIT(shares) "{\"id\": \"ab\", \"when\": {\"service\": [\"s\"]}, \"split\": {" shares "}},"
+#define ROLLOUT(from, step)                                                                                            \
+	POLICY_OF(ALLOW, "", "",                                                                                       \
+		  ", \"rollouts\": {\"r\": {\"service\": \"s\", \"from\": \"" from                                     \
+		  "\", \"to\": \"2\", \"steps\": [" step "], \"every\": \"1h\"}}")
+/* To a service of another model. */
+#define REROUTED(rules)                                                                                                \
+	POLICY_OF(rules                                                                                                \
+		  "{\"id\": \"aside\", \"when\": {\"service\": [\"s\"]}, \"reroute\": {\"service\": \"t\"}}," ALLOW,   \
+		  "", ", \"t\": {\"address\": \"192.0.2.2:443\", \"protocol\": \"tcp\", \"model\": \"n\"}", "")
 
-static const char everybody[] = POLICY("{\"id\": \"all\", \"when\": {\"tenant\": [\"x\", \"y\"]}, \"allow\": true}");
+static const char everybody[] = POLICY(ALLOW);
 static const char germans[] =
 	POLICY("{\"id\": \"home\", \"when\": {\"client_region\": [\"DE\"]}, \"require\": {\"region\": [\"DE\"]}},"
 	       "{\"id\": \"all\", \"when\": {\"tenant\": [\"x\"]}, \"allow\": true}");
@@ -106,6 +121,94 @@ static void who_was_allowed_and_who_was_not(void **state)
 	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "gone"), REPLAY_MOVED, USHER_REASON_NO_BACKEND, NULL);
 	expect(question_of(USHER_REASON_NO_ALLOW_RULE, "2001:db8::1", ""), REPLAY_SAME, USHER_REASON_NO_ALLOW_RULE,
 	       NULL);
+	end_replay();
+}
+
+/* A flow of this backend, however it began, under a policy. */
+static void expect_begun(const char *text, const char *backend, enum replay_outcome outcome, uint8_t reason,
+			 const char *rule)
+{
+	open_replay(text);
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", backend), outcome, reason, rule);
+	expect(question_of(USHER_REASON_ADOPTED, "198.51.100.5", backend), outcome, reason, rule);
+	end_replay();
+}
+
+static void a_version_without_a_share_gets_no_new_flow(void **state)
+{
+	static const char *const without[] = {POLICY(SPLIT("\"2\": 100") ALLOW),
+					      POLICY(SPLIT("\"1\": 0, \"2\": 1") ALLOW)};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		expect_begun(without[i], "de", REPLAY_MOVED, USHER_REASON_NO_SHARE, "ab");
+		expect_begun(without[i], "fr", REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	}
+	/* Nobody else is there: that is a denial; and the other way round. */
+	open_replay(POLICY(SPLIT("\"3\": 1") ALLOW));
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "de"), REPLAY_DENIED, USHER_REASON_NO_SHARE, "ab");
+	end_replay();
+	open_replay(without[0]);
+	expect(question_of(USHER_REASON_NO_SHARE, "198.51.100.5", ""), REPLAY_ALLOWED, USHER_REASON_ADMITTED, "all");
+	/* By tenant and region on record. */
+	expect(question_of(USHER_REASON_ADMITTED, NULL, "de"), REPLAY_MOVED, USHER_REASON_NO_SHARE, "ab");
+	end_replay();
+}
+
+static void what_an_open_flow_met_later_is_not_its_beginning(void **state)
+{
+	static const uint8_t later[] = {USHER_REASON_CONFIRMED, USHER_REASON_REAFFIRMED, USHER_REASON_ESTABLISHED,
+					USHER_REASON_REVOKED, USHER_REASON_STRAY_END};
+
+	(void)state;
+	open_replay(POLICY(SPLIT("\"2\": 100") ALLOW));
+	for (size_t i = 0; i < sizeof(later); i++)
+		expect(question_of(later[i], "198.51.100.5", "de"), REPLAY_OF_THE_MOMENT, 0, NULL);
+	end_replay();
+}
+
+static void another_share_moves_nobody_that_is_known(void **state)
+{
+	(void)state;
+	expect_begun(POLICY(SPLIT("\"1\": 90, \"2\": 10") ALLOW), "de", REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	expect_begun(POLICY(SPLIT("\"1\": 10, \"2\": 90") ALLOW), "de", REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	expect_begun(POLICY(SPLIT("\"1\": 10, \"2\": 90") ALLOW), "fr", REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+}
+
+static void how_far_a_rollout_is_and_which_tiers_are_open_are_of_the_moment(void **state)
+{
+	(void)state;
+	expect_begun(ROLLOUT("1", "100"), "de", REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	expect_begun(ROLLOUT("1", "100"), "fr", REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	/* Of neither of its versions. */
+	open_replay(ROLLOUT("3", "1"));
+	assert_int_equal(expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "de"), REPLAY_MOVED,
+				USHER_REASON_NO_SHARE, NULL)
+				 .rollout,
+			 0);
+	end_replay();
+	expect_begun(POLICY_OF(ALLOW, ", \"overflow\": [{\"region\": [\"FR\"]}]", "", ""), "fr", REPLAY_SAME,
+		     USHER_REASON_ADMITTED, "all");
+}
+
+static void who_was_rerouted_may_be_again(void **state)
+{
+	(void)state;
+	open_replay(REROUTED(""));
+	expect(question_of(USHER_REASON_REROUTED, "198.51.100.5", "small"), REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	expect(question_of(USHER_REASON_REROUTED, "198.51.100.5", "fr"), REPLAY_SAME, USHER_REASON_ADMITTED, "all");
+	expect(question_of(USHER_REASON_REROUTED, "198.51.100.5", "gone"), REPLAY_MOVED, USHER_REASON_NO_BACKEND, NULL);
+	end_replay();
+	/* But not without a reroute. */
+	open_replay(everybody);
+	expect(question_of(USHER_REASON_REROUTED, "198.51.100.5", "small"), REPLAY_MOVED, USHER_REASON_NO_BACKEND,
+	       NULL);
+	end_replay();
+	/* Rerouted by the split: it is what takes the backend away. */
+	open_replay(REROUTED(SPLIT("\"3\": 1")));
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "small"), REPLAY_SAME, USHER_REASON_REROUTED,
+	       "aside");
+	expect(question_of(USHER_REASON_ADMITTED, "198.51.100.5", "de"), REPLAY_MOVED, USHER_REASON_NO_SHARE, "ab");
 	end_replay();
 }
 
@@ -313,6 +416,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_was_allowed_and_who_was_not),
+		cmocka_unit_test(a_version_without_a_share_gets_no_new_flow),
+		cmocka_unit_test(what_an_open_flow_met_later_is_not_its_beginning),
+		cmocka_unit_test(another_share_moves_nobody_that_is_known),
+		cmocka_unit_test(how_far_a_rollout_is_and_which_tiers_are_open_are_of_the_moment),
+		cmocka_unit_test(who_was_rerouted_may_be_again),
 		cmocka_unit_test(what_is_of_the_moment_is_no_policys),
 		cmocka_unit_test(without_an_address_the_record_says_who_it_was),
 		cmocka_unit_test(a_prefix_on_record_is_enough_if_it_is_one_outcome),

@@ -573,6 +573,55 @@ def simulate_says_what_another_policy_would_have_made_of_it():
 
 
 @test
+def simulate_names_what_allows_and_what_moves():
+    folder = os.path.join(scratch.name, "audit-moved")
+    os.makedirs(folder)
+    base = {"type": "decision", "verdict": "forward", "reason": "admitted", "tenant": "acme-bank", "client_region": "DE", "service": "credit",
+            "src_endpoint": {"ip": "203.0.113.5", "port": 4711}, "dst_endpoint": {"ip": "198.51.100.10", "port": 443},
+            "connection_info": {"protocol_name": "tcp", "protocol_num": 6}}
+    labs = {"tenant": "labs", "client_region": "US", "src_endpoint": {"ip": "192.0.2.5", "port": 4711}}
+    changes = [{"backend": "fra1"}, {"backend": "fra1", "reason": "confirmed"}, {"backend": "fra1"}, {"backend": "par1"}, {"backend": "iad1"},
+               {"verdict": "refuse", "reason": "no-allow-rule", "backend": None, **labs}]
+    with open(os.path.join(folder, "usher-0000000001-20261101T090000Z.jsonl"), "w", encoding="utf-8") as log:
+        for second, change in enumerate(changes):
+            log.write(json.dumps({"time": f"2026-11-01T09:00:0{second}.000Z", **base, **change}, separators=(",", ":")) + "\n")
+
+    def simulated(change, *options):
+        with open(GOOD, encoding="utf-8") as file:
+            policy = json.load(file)
+        change(policy, next(rule for rule in policy["rules"] if rule["id"] == "canary"))
+        path = os.path.join(scratch.name, "moved.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+        return run(*options, "simulate", path, "--dir", folder)
+
+    def split(old, new):
+        return lambda policy, rule: rule.update(split={"3.1.0": old, "3.2.0": new})
+
+    def roll_out(policy, _rule):
+        policy["rollouts"] = {"skip": {"service": "credit", "from": "3.0.0", "to": "3.2.0", "steps": [1], "every": "1h"}}
+
+    allowed = "denied-to-allowed           1  labs from US at credit: no-allow-rule -> admitted (rule labs-credit)"
+    over_there = "moved                       1  acme-bank from DE at credit: admitted, away from iad1: require-rule (rule eea-stays)"
+    for change, cause in ((split(0, 100), "rule canary"), (roll_out, "roll-out skip")):
+        ended = simulated(change)
+        equal((ended.status, ended.out.splitlines()), (NO, [
+            allowed, "                               2026-11-01T09:00:05.000Z from 192.0.2.5",
+            f"moved                       2  acme-bank from DE at credit: admitted, away from fra1: no-share ({cause})",
+            "                               2026-11-01T09:00:00.000Z from 203.0.113.5 to fra1",
+            "                               2026-11-01T09:00:02.000Z from 203.0.113.5 to fra1",
+            over_there, "                               2026-11-01T09:00:04.000Z from 203.0.113.5 to iad1",
+            "6 decisions: 1 the same, 0 allowed and then denied, 1 denied and then allowed, 3 moved,",
+            "1 of the moment, 0 that the policy cannot answer, 0 of prefixes that it splits; 0 judged by the tenant and region on record"]), cause)
+        told = [(c["change"], c["backend"], c["after"], c["rule"], c["rollout"]) for c in json.loads(simulated(change, "-j").out)["changes"]]
+        equal(told, [("denied-to-allowed", None, "admitted", "labs-credit", None),
+                     ("moved", "fra1", "no-share", *(("canary", None) if "canary" in cause else (None, "skip"))),
+                     ("moved", "iad1", "require-rule", "eea-stays", None)], cause)
+    equal([line for line in simulated(split(10, 90)).out.splitlines() if line.startswith(("denied", "moved"))], [allowed, over_there],
+          "with another share")
+
+
+@test
 def explain_ends_with_1_when_the_client_is_refused():
     with Daemon() as daemon:
         ended = daemon.run("explain", "198.18.0.10", "credit")
