@@ -4,16 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/alarm.h"
 #include "cli/client.h"
 #include "cli/field.h"
 #include "cli/show.h"
 #include "cli/ink.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
-
-#define BEHIND_MS 5000		 /* a disk that keeps up takes a second */
-#define ROOM_BYTES (256ll << 20) /* four files of the log */
-#define ROOM_PART 20		 /* of the disk */
 
 /* One line: who, what. Text of a daemon and of a policy. */
 static void say(const char *backend, const char *subject, const char *text)
@@ -237,13 +234,13 @@ static size_t examine_audit(struct json_object *audit)
 
 	if (field(audit, "error"))
 		find(&found, "it cannot be written: %s", field_text(audit, "error"));
-	if (field_integer(audit, "behind_ms") >= BEHIND_MS)
+	if (field_integer(audit, "behind_ms") >= ALARM_BEHIND_MS)
 		find(&found, "records have waited for the disk for %s s",
 		     number_text(field_integer(audit, "behind_ms") / 1000, a));
 	if (unsynced && unsynced >= most / 2)
 		find(&found, "%s of it are not on the disk yet: with %s records wait in memory",
 		     bytes_text(unsynced, a), bytes_text(most, b));
-	if (size && (room < ROOM_BYTES || room < size / ROOM_PART))
+	if (alarm_is_short((uint64_t)room, (uint64_t)size))
 		find(&found, "its disk has %s of %s left", bytes_text(room, a), bytes_text(size, b));
 	if (field(audit, "segment_error"))
 		find(&found, "closed files cannot be compressed or deleted: %s", field_text(audit, "segment_error"));

@@ -42,47 +42,9 @@ static void follow_paths(struct core *core, int64_t now)
 	neighbours_paths(core->neighbours, now);
 }
 
-/* Said once, until a write succeeds again. */
-static void note_log(struct loop *loop, int error)
-{
-	if (error && !loop->log_failed)
-		core_problem(loop->core, "the audit log in %s cannot be written: %s; records wait in memory",
-			     loop->core->options->audit_dir, strerror(-error));
-	loop->log_failed = error;
-}
-
-/* The same of closed segments: records are written all the while. */
-static void note_keeper(struct loop *loop, int error)
-{
-	if (error && !loop->keeper_failed)
-		core_problem(loop->core,
-			     "closed files of the audit log in %s cannot be seen to: %s; tried again each minute",
-			     loop->core->options->audit_dir, strerror(-error));
-	if (error)
-		loop->keeper_failed = true;
-}
-
-/* Said once, until it writes again. That a file was lost is said each time. */
-static void note_others(struct loop *loop)
-{
-	struct journal_totals totals;
-
-	journal_totals(loop->core->journal, &totals);
-	if (totals.segments_lost != loop->segments_lost)
-		core_problem(loop->core,
-			     "the newest file of the audit log in %s was deleted, or a disk that failed has lost what "
-			     "was written to it; another one goes on",
-			     loop->core->options->audit_dir);
-	loop->segments_lost = totals.segments_lost;
-	if (totals.witness_error && !loop->witness_failed)
-		core_problem(loop->core, "the witness %s cannot be written: %s; the audit log goes on",
-			     loop->core->options->witness_file, strerror(-totals.witness_error));
-	loop->witness_failed = totals.witness_error;
-}
-
 static void drain(struct loop *loop)
 {
-	note_log(loop, journal_drain(loop->core->journal, see_event, loop->core));
+	alarms_log(&loop->alarms, loop->core, journal_drain(loop->core->journal, see_event, loop->core));
 }
 
 static void refresh_deadline(struct core *core, int64_t now)
@@ -118,8 +80,8 @@ static void every_second(struct loop *loop, int64_t now)
 	int64_t realtime = clock_realtime();
 
 	neighbours_tick(core->neighbours, now);
-	note_log(loop, journal_tick(core->journal));
-	note_others(loop);
+	alarms_log(&loop->alarms, core, journal_tick(core->journal));
+	alarms_look(&loop->alarms, core, clock_monotonic());
 	server_tick(loop->server, now);
 	metrics_update(core);
 	core_verdicts_unsaid(core);
@@ -150,7 +112,7 @@ static void tick(struct loop *loop)
 	if (loop->ticks % (BALANCE_EVERY / TICK) == 0)
 		balance_tick(loop->core, now);
 	if (loop->ticks % TEND_TICKS == 0)
-		note_keeper(loop, journal_tend(loop->core->journal));
+		alarms_keeper(&loop->alarms, loop->core, journal_tend(loop->core->journal));
 	if (loop->ticks % POOLS_TICKS == 0)
 		core_pools_tick(loop->core);
 	if (loop->ticks++ % SECOND_TICKS == 0)

@@ -3,6 +3,7 @@
 #ifndef USHER_DAEMON_LOOP_H
 #define USHER_DAEMON_LOOP_H
 
+#include "daemon/alarms.h"
 #include "daemon/core.h"
 #include "daemon/server.h"
 
@@ -12,8 +13,7 @@ struct loop {
 	int epoll, timer, signals;
 	uint64_t ticks;
 	int64_t refreshed;
-	uint64_t segments_lost;
-	bool log_failed, keeper_failed, witness_failed;
+	struct alarms alarms;
 	bool ending;
 };
 
