@@ -16,12 +16,15 @@
 
 #include <cmocka.h>
 
+#include "audit/community_id.h"
 #include "audit/ledger.h"
 #include "audit/line.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
+#include "base/address.h"
 #include "base/array.h"
 #include "base/moment.h"
+#include "cli/audit_filter.h"
 #include "cli/field.h"
 #include "scratch.h"
 
@@ -30,8 +33,12 @@
 #define RECORDS 6
 #define FILTERS 800
 #define BEGINS (1767225600 * CLOCK_SECOND)
+#define DAY 86400
+#define PORT 1000 /* of the first of ips, and so on: a client's port tells who it is where its address does not */
+#define TARGETS 3
 
-static char key_path[96];
+static char key_path[96], client_keys[96];
+static struct veil *veil;
 static uint64_t seed = 0x5eed;
 
 static unsigned int below(unsigned int count)
@@ -46,7 +53,9 @@ static const char *const words[] = {
 	"a", "b", "acme-bank", "quote\"d", "back\\slash", "caf\xc3\xa9", "line\nbreak\x01", "a\"", "\\"};
 static const char *const ips[] = {"203.0.113.7", "203.0.113.70",     "203.0.112.7",  "10.0.0.1",
 				  "2001:db8::1", "2001:db8:8000::1", "2001:db8::100"};
-static const char *const types[] = {"decision", "operation", "gap", "position", "other"};
+static const char *const types[] = {"decision", "flow", "operation", "gap", "position", "other"};
+static const char *const nats[] = {"10.1.0.1", "fd00::1"};
+static const char service_ip[] = "198.51.100.10";
 static const char *const texts[] = {"verdict", "reason", "rule", "tenant", "service", "model", "version", "backend"};
 
 static const char *word(void)
@@ -56,37 +65,154 @@ static const char *word(void)
 
 static int begin(void **state)
 {
+	struct problem problem = {0};
+	bool damaged;
+
 	(void)state;
 	if (scratch_make("query"))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
-	return 0;
+	snprintf(client_keys, sizeof(client_keys), "%s/client-keys", folder);
+	return veil_open(client_keys, &problem, &veil, &damaged);
 }
 
 static int end(void **state)
 {
 	(void)state;
+	veil_close(veil);
 	return scratch_remove();
 }
 
 /* ---- a random log --------------------------------------------------------------------------------------------- */
 
+/* Keys of pseudonyms last a day, and three more until they are destroyed. */
+static const struct client_privacy pseudonyms = {.mode = CLIENT_HMAC, .every_s = DAY, .keep_s = 3 * DAY};
+
+static void turn_keys(int64_t day)
+{
+	struct veil_turn turn;
+
+	veil_set(veil, &pseudonyms);
+	assert_int_equal(veil_turn(veil, BEGINS / CLOCK_SECOND + day * DAY, &turn), 0);
+}
+
+/* Plain as often as not. */
+static const struct veil *any_veil(void)
+{
+	static const struct client_privacy truncated = {.mode = CLIENT_TRUNCATED};
+
+	veil_set(veil, below(3) ? &pseudonyms : &truncated);
+	return below(2) ? veil : NULL;
+}
+
+static struct usher_address address_of(const char *text)
+{
+	struct usher_address address;
+
+	assert_int_equal(address_parse(text, &address), 0);
+	return address;
+}
+
+/* One flow of few, as its client's addresses have it, or its backend's. */
+struct flow {
+	unsigned int client, nat;
+	uint8_t protocol;
+	struct usher_address client_address, service_address, nat_address;
+};
+
+static struct flow any_flow(void)
+{
+	struct flow flow = {.client = below(ARRAY_COUNT(ips)),
+			    .nat = below(ARRAY_COUNT(nats)),
+			    .protocol = below(2) ? IPPROTO_TCP : IPPROTO_UDP};
+
+	flow.client_address = address_of(ips[flow.client]);
+	flow.service_address = address_of(service_ip);
+	flow.nat_address = address_of(nats[flow.nat]);
+	return flow;
+}
+
+static const char *flow_uid(const struct flow *flow, char text[COMMUNITY_ID])
+{
+	return community_id((struct community_end){&flow->client_address, htons((uint16_t)(PORT + flow->client))},
+			    (struct community_end){&flow->service_address, htons(443)}, flow->protocol, text);
+}
+
+static const char *backend_uid(const struct flow *flow, unsigned int target, char text[COMMUNITY_ID])
+{
+	struct usher_address server = address_of("10.2.0.1");
+
+	return community_id((struct community_end){&flow->nat_address, htons((uint16_t)(PORT + flow->client))},
+			    (struct community_end){&server, htons((uint16_t)(8000 + target))}, flow->protocol, text);
+}
+
+static void add_connection(struct json *to)
+{
+	struct flow flow = any_flow();
+	char text[COMMUNITY_ID];
+
+	if (!below(8)) {
+		json_null(to, "connection_info");
+		return;
+	}
+	json_object_begin(to, "connection_info");
+	if (below(4))
+		json_string(to, "community_uid", below(4) ? flow_uid(&flow, text) : NULL);
+	if (below(2))
+		json_string(to, "backend_community_uid", backend_uid(&flow, below(TARGETS), text));
+	json_object_end(to);
+}
+
+/* As usher writes them. */
+static void add_own(struct json *to, int64_t now)
+{
+	const struct record_stamp stamp = {.realtime = now, .boot_id = 7};
+	const unsigned int target = below(TARGETS);
+	const struct flow flow = any_flow();
+	const struct catalog_backend backend = {.name = (char *)word(),
+						.model = (char *)word(),
+						.version = (char *)word(),
+						.address = address_of("10.2.0.1"),
+						.port = (uint16_t)(8000 + target)};
+	struct usher_flow_end end = {
+		.event = {.client = flow.client_address,
+			  .service_address = flow.service_address,
+			  .client_port_be = htons((uint16_t)(PORT + flow.client)),
+			  .service_port_be = htons(443),
+			  .nat_port_be = below(3) ? htons((uint16_t)(PORT + flow.client)) : (uint16_t)0,
+			  .protocol = flow.protocol,
+			  .ended = USHER_ENDED_CLOSED_BY_CLIENT,
+			  .reason = USHER_REASON_ADMITTED}};
+
+	if (below(2))
+		record_flow(to, &stamp, &end, NULL, below(4) ? &backend : NULL, &flow.nat_address, any_veil());
+	else
+		record_decision(to, &stamp, &end.event, NULL, below(4) ? &backend : NULL, &flow.nat_address,
+				any_veil());
+}
+
 static void add_record(struct json *to, int64_t now)
 {
 	const struct record_stamp stamp = {.realtime = now, .boot_id = 7};
 
+	if (!below(4)) {
+		add_own(to, now);
+		return;
+	}
 	record_begin(to, &stamp, types[below(ARRAY_COUNT(types))]);
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
 		if (below(8))
 			json_string(to, texts[i], below(8) ? word() : NULL);
 	if (below(4)) {
-		json_object_begin(to, "src_endpoint");
-		json_string(to, "ip", ips[below(ARRAY_COUNT(ips))]);
-		json_unsigned(to, "port", below(65536));
-		json_object_end(to);
+		unsigned int client = below(ARRAY_COUNT(ips));
+		struct usher_address address = address_of(ips[client]);
+
+		veil_client(any_veil(), to, "src_endpoint", &address, (uint16_t)(PORT + client));
 	} else {
 		json_null(to, "src_endpoint");
 	}
+	if (below(4))
+		add_connection(to);
 	json_object_begin(to, "nested"); /* what is inside of other objects is not meant */
 	json_string(to, "tenant", word());
 	json_string(to, "}", "{[\"");
@@ -95,7 +221,7 @@ static void add_record(struct json *to, int64_t now)
 	json_newline(to);
 }
 
-/* The clock goes on, leaps, and is set back; within a batch as well. */
+/* The clock goes on, leaps, and is set back; within a batch as well. A key of pseudonyms to each segment but the first, which has none. */
 static void write_log(void)
 {
 	int64_t now = BEGINS;
@@ -107,6 +233,8 @@ static void write_log(void)
 		struct ledger *ledger;
 
 		assert_int_equal(ledger_open(folder, key_path, &stamp, &problem, &ledger, &found), 0);
+		if (s)
+			turn_keys(s);
 		for (int b = 0; b < BATCHES; b++) {
 			struct json text = {0};
 
@@ -128,21 +256,56 @@ static void write_log(void)
 
 /* ---- as anybody would ----------------------------------------------------------------------------------------- */
 
+/* Is the key there with which the pseudonym was made? */
+static bool naive_key(const char *id)
+{
+	static char text[65536];
+	FILE *file = fopen(client_keys, "re");
+	size_t length = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+	if (file)
+		fclose(file);
+	text[length] = '\0';
+	return strlen(id) == VEIL_ID - 1 && strstr(text, id);
+}
+
+/* Who it is, its port says. */
+static bool naive_pseudonym(struct json_object *endpoint, const char *wanted)
+{
+	unsigned int port = (unsigned int)json_object_get_int(field(endpoint, "port"));
+
+	return naive_key(field_text(endpoint, "key")) && port - PORT < ARRAY_COUNT(ips) &&
+	       !strcmp(wanted, ips[port - PORT]);
+}
+
 static bool naive_client(struct json_object *record, const char *wanted)
 {
 	char address[64];
 	uint8_t want[16], have[16];
-	const char *slash = strchr(wanted, '/'), *ip = field_text(field(record, "src_endpoint"), "ip");
-	int family = strchr(wanted, ':') ? AF_INET6 : AF_INET;
-	int bits = slash ? atoi(slash + 1) : family == AF_INET ? 32 : 128;
+	struct json_object *endpoint = field(record, "src_endpoint");
+	const char *slash = strchr(wanted, '/'), *ip = field_text(endpoint, "ip");
+	int family = strchr(wanted, ':') ? AF_INET6 : AF_INET, whole = family == AF_INET ? 32 : 128;
+	int bits = slash ? atoi(slash + 1) : whole;
 
 	snprintf(address, sizeof(address), "%.*s", slash ? (int)(slash - wanted) : (int)strlen(wanted), wanted);
+	if (bits == whole && field(endpoint, "pseudonym"))
+		return naive_pseudonym(endpoint, address);
 	if (inet_pton(family, address, want) != 1 || inet_pton(family, ip, have) != 1)
+		return false;
+	if (field(endpoint, "bits") && bits > json_object_get_int(field(endpoint, "bits")))
 		return false;
 	for (int i = 0; i < bits; i++)
 		if ((want[i / 8] ^ have[i / 8]) & (0x80 >> i % 8))
 			return false;
 	return true;
+}
+
+static bool naive_flow(struct json_object *record, const char *wanted)
+{
+	struct json_object *connection = field(record, "connection_info");
+
+	return !strcmp(field_text(connection, "community_uid"), wanted) ||
+	       !strcmp(field_text(connection, "backend_community_uid"), wanted);
 }
 
 struct question {
@@ -168,11 +331,25 @@ static bool naive(const struct question *question, const char *line, size_t leng
 		good &= !wanted || (field(record, key) && !strcmp(field_text(record, key), wanted));
 	}
 	good = good && (!question->client || naive_client(record, question->client));
+	good = good && (!question->filter.flow || naive_flow(record, question->filter.flow));
 	if (good && (question->since || question->until))
 		good = !moment_parse(field_text(record, "time"), false, &time) && time >= question->since &&
 		       (!question->until || time < question->until);
 	json_object_put(record);
 	return good;
+}
+
+/* As the command takes it. */
+static void ask_of_flow(struct filter *filter)
+{
+	static char uid[COMMUNITY_ID];
+	struct flow flow = any_flow();
+
+	if (below(2))
+		flow_uid(&flow, uid);
+	else
+		backend_uid(&flow, below(TARGETS), uid);
+	assert_int_equal(audit_filter_take('F', uid, filter), 0);
 }
 
 static struct question random_question(char client[64], bool timed)
@@ -190,8 +367,10 @@ static struct question random_question(char client[64], bool timed)
 		if (below(2))
 			snprintf(client, 64, "%s", ip);
 		question.client = client;
-		assert_int_equal(filter_set_client(&question.filter, client), 0);
+		assert_int_equal(audit_filter_take('c', client, &question.filter), 0);
 	}
+	if (!below(4))
+		ask_of_flow(&question.filter);
 	if (timed || below(2)) {
 		question.since = BEGINS + (int64_t)below(12000) * CLOCK_SECOND;
 		assert_int_equal(filter_set_since(&question.filter, clock_print(question.since, text)), 0);
@@ -200,6 +379,8 @@ static struct question random_question(char client[64], bool timed)
 		question.until = (question.since ? question.since : BEGINS) + (int64_t)(1 + below(1500)) * CLOCK_SECOND;
 		assert_int_equal(filter_set_until(&question.filter, clock_print(question.until, text)), 0);
 	}
+	assert_int_equal(audit_filter_take('K', client_keys, &question.filter), 0);
+	assert_int_equal(audit_filter_check(&question.filter), 0);
 	return question;
 }
 
@@ -234,7 +415,7 @@ static void a_query_gives_what_a_naive_scan_gives(void **state)
 {
 	struct query_totals totals = {0};
 	struct json all, found = {0}, wanted = {0};
-	uint64_t total = 0;
+	uint64_t total = 0, flows = 0, veiled = 0, ends = 0;
 	char client[64];
 
 	(void)state;
@@ -256,8 +437,13 @@ static void a_query_gives_what_a_naive_scan_gives(void **state)
 		if (found.length)
 			assert_memory_equal(found.bytes, wanted.bytes, found.length);
 		total += found.length;
+		flows += question.filter.flow ? found.length : 0;
+		json_raw(&found, "", 1);
+		veiled += question.client && strstr(found.bytes, "\"pseudonym\":\"");
+		ends += strstr(found.bytes, "\"type\":\"flow\"") != NULL;
 	}
 	assert_true(total > 20000);
+	assert_true(flows > 10000 && veiled > 8 && ends > 80);
 	assert_true(totals.skipped > FILTERS); /* else it has read them all */
 	json_free(&all);
 	json_free(&found);
@@ -272,9 +458,13 @@ static void lines_of_any_form(void **state)
 
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
-		struct question question = random_question(client, false);
+		struct question question;
 		struct json_object *record;
 		size_t length;
+
+		if (i % 2500 == 0)
+			turn_keys(i / 2500);
+		question = random_question(client, false);
 
 		json_clear(&text);
 		add_record(&text, BEGINS + (int64_t)below(12000) * CLOCK_SECOND);
@@ -287,6 +477,7 @@ static void lines_of_any_form(void **state)
 		if (filter_matches(&question.filter, line, length) != naive(&question, line, length))
 			fail_msg("%s | %s | %s %s", line, question.client, question.filter.since,
 				 question.filter.until);
+		question.filter.pseudonym_count = 0; /* a port that is edited says another client */
 		for (int m = 0; m < 3; m++)
 			line[below((unsigned int)length)] = (char)below(256);
 		length = 1 + below((unsigned int)length);
