@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A store of many segments, half of them compressed, and edits of every kind at random places: each is found, and located to its batch or its
- * segment. What is verified after an edit is the segment and its neighbours, by verify_range. A million records and ten thousand edits:
+ * segment. What is verified after an edit is the segment and its neighbours, by verify_range. One kind is none of a file's: the whole folder is set
+ * back, head.json and all, to what it was at some time while it was written. That is a log as good as any, and only what was kept elsewhere tells: it
+ * is judged as `usher audit verify` judges it, with `--witness` and without. A million records and ten thousand edits:
  *
  *   TAMPER_RECORDS=1000000 TAMPER_EDITS=10000 build/tests/unit/audit/test_tamper
  */
@@ -23,13 +25,19 @@
 #include "audit/ledger.h"
 #include "audit/segment.h"
 #include "audit/verify.h"
+#include "audit/witness.h"
+#include "cli/audit_trust.h"
 #include "scratch.h"
 
 #define BATCH 100
 #define SEGMENT_BYTES (1u << 20)
 #define CHECKPOINT_BATCHES 20
+#define SNAPSHOT_BATCHES 7
+#define SNAPSHOTS 4096
+#define SET_BACK_SEGMENTS 2 /* that are gone whole, at least */
+#define SET_BACK_WHOLE 8    /* of so many folders that are set back one is verified from its first byte on */
 
-static char key_path[96];
+static char key_path[96], public_path[256], witness_path[96];
 static struct signer_key *own;
 static struct chain_checkpoint head;
 static struct segments segments;
@@ -80,44 +88,81 @@ static void append(struct ledger *ledger, struct record_stamp *stamp, uint64_t f
 	assert_int_equal(ledger_append(ledger, stamp, text.bytes, text.length, BATCH, &range, 1), 0);
 }
 
-static void read_head(void)
+/* What the folder was at one time. Segments only grow, so it is all up to a byte of one of them, and the head. */
+struct snapshot {
+	uint32_t segment;
+	size_t length, head_length;
+	char head[WITNESS_LINE];
+};
+static struct snapshot snapshots[SNAPSHOTS];
+static size_t snapshot_count;
+
+static size_t load_head(char *line)
 {
-	char path[128], line[4096];
-	FILE *file;
+	char path[128];
 	size_t length;
+	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/" HEAD_FILE, folder);
 	file = fopen(path, "re");
 	assert_non_null(file);
-	length = fread(line, 1, sizeof(line), file);
+	length = fread(line, 1, WITNESS_LINE, file);
 	fclose(file);
-	assert_int_equal(chain_parse_checkpoint(line, length - 1, &head), 0);
+	return length;
+}
+
+static void take_snapshot(const struct ledger *ledger)
+{
+	struct snapshot *snapshot = &snapshots[snapshot_count];
+	struct stat status;
+
+	if (snapshot_count == SNAPSHOTS)
+		return;
+	assert_int_equal(stat(ledger_path(ledger), &status), 0);
+	snapshot->segment = ledger_number(ledger);
+	snapshot->length = (size_t)status.st_size;
+	snapshot->head_length = load_head(snapshot->head);
+	snapshot_count++;
+}
+
+static void write_log(struct ledger *ledger, struct record_stamp *stamp, struct witness *witness)
+{
+	unsigned long records = setting("TAMPER_RECORDS", 20000);
+
+	for (uint64_t batch = 0; batch < records / BATCH; batch++) {
+		append(ledger, stamp, batch * BATCH);
+		if (batch % CHECKPOINT_BATCHES == 0)
+			assert_int_equal(
+				ledger_checkpoint(ledger, stamp) || ledger_sync(ledger) || witness_run(witness), 0);
+		if (batch % SNAPSHOT_BATCHES == 0)
+			take_snapshot(ledger);
+	}
 }
 
 static int begin(void **state)
 {
 	struct record_stamp stamp = {.realtime = 1767225600 * CLOCK_SECOND, .boot_id = 7};
-	unsigned long records = setting("TAMPER_RECORDS", 20000);
 	struct problem problem = {0};
 	struct ledger_found found;
 	atomic_bool never = false;
+	struct witness *witness;
+	char line[WITNESS_LINE];
 	struct ledger *ledger;
-	char path[256];
 
 	(void)state;
 	assert_int_equal(scratch_make("tamper"), 0);
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
 	assert_int_equal(ledger_open(folder, key_path, &stamp, &problem, &ledger, &found), 0);
 	ledger_limit(ledger, &(struct store_limits){.bytes = SEGMENT_BYTES, .age = 86400 * CLOCK_SECOND});
-	for (uint64_t next = 0; next < records; next += BATCH) {
-		append(ledger, &stamp, next);
-		if (next / BATCH % CHECKPOINT_BATCHES == 0)
-			assert_int_equal(ledger_checkpoint(ledger, &stamp), 0);
-	}
-	snprintf(path, sizeof(path), "%s/%s.pem", folder, ledger_key(ledger));
+	snprintf(witness_path, sizeof(witness_path), "%s/witness", folder);
+	assert_int_equal(witness_new(witness_path, &witness), 0);
+	ledger_witness(ledger, witness);
+	write_log(ledger, &stamp, witness);
+	snprintf(public_path, sizeof(public_path), "%s/%s.pem", folder, ledger_key(ledger));
 	ledger_close(ledger, &stamp);
-	assert_int_equal(signer_key_read(path, &own), 0);
-	read_head();
+	witness_close(witness);
+	assert_int_equal(signer_key_read(public_path, &own), 0);
+	assert_int_equal(chain_parse_checkpoint(line, load_head(line) - 1, &head), 0);
 	assert_int_equal(segments_list(folder, &segments), 0);
 	assert_true(segments.count > 6);
 	for (size_t i = 0; i + 1 < segments.count; i += 2)
@@ -275,9 +320,23 @@ static size_t line_at(const struct lines *lines, size_t offset)
 
 /* ---- edits --------------------------------------------------------------------------------------------------- */
 
-enum kind { FLIP, DELETE, DUPLICATE, REORDER, TRUNCATE, SPLICE, INSERT, REPLACE, REMOVE, ROLL_BACK, DAMAGE, KINDS };
+enum kind {
+	FLIP,
+	DELETE,
+	DUPLICATE,
+	REORDER,
+	TRUNCATE,
+	SPLICE,
+	INSERT,
+	REPLACE,
+	REMOVE,
+	ROLL_BACK,
+	DAMAGE,
+	SET_BACK,
+	KINDS
+};
 static const char *const kind_words[KINDS] = {"flip",	"delete",  "duplicate", "reorder",   "truncate", "splice",
-					      "insert", "replace", "remove",	"roll back", "damage"};
+					      "insert", "replace", "remove",	"roll back", "damage",	 "set back"};
 static unsigned long counts[KINDS];
 
 /* Of a segment's text, which has room for as much again. Returns its new length. */
@@ -329,7 +388,7 @@ static size_t edit_text(enum kind kind, char *bytes, const struct lines *lines, 
 	}
 }
 
-/* An earlier state of the segment, or of the whole log: cut off behind a checkpoint that holds, with its seal. */
+/* An earlier state of the segment: cut off behind a checkpoint that holds, with its seal. */
 static size_t older(const struct lines *lines)
 {
 	size_t tries = 100;
@@ -418,6 +477,151 @@ static void tamper_file(enum kind kind, size_t i, unsigned long e)
 	free(bytes);
 }
 
+/* ---- the whole folder ----------------------------------------------------------------------------------------- */
+
+static void store_head(const char *line, size_t length)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/" HEAD_FILE, folder);
+	store(path, line, length);
+}
+
+/* Segments from i on are put away, or come back. */
+static void move_later(size_t i, bool away)
+{
+	char here[512], there[512];
+
+	snprintf(there, sizeof(there), "%s/later", folder);
+	assert_int_equal(away ? mkdir(there, 0700) : 0, 0);
+	for (; i < segments.count; i++) {
+		const char *end = segments.items[i].compressed ? SEGMENT_COMPRESSED : "";
+
+		path_of(i, segments.items[i].compressed, here);
+		snprintf(there, sizeof(there), "%s/later/%s%s", folder, segments.items[i].name, end);
+		assert_int_equal(away ? rename(here, there) : rename(there, here), 0);
+	}
+	snprintf(there, sizeof(there), "%s/later", folder);
+	assert_int_equal(away ? 0 : rmdir(there), 0);
+}
+
+/* As the command does, by a key that is kept elsewhere. */
+static void verify_as_told(const char *witness, uint32_t first, verify_found *found, void *context,
+			   struct verify_summary *ret_summary)
+{
+	struct verify_range range = {first, UINT32_MAX};
+	struct audit_trust trust = {0};
+	struct verify_trust given;
+
+	assert_int_equal(audit_trust_key(&trust, public_path), 0);
+	if (witness)
+		assert_int_equal(audit_trust_witness(&trust, witness), 0);
+	assert_int_equal(audit_trust_folder(&trust, folder), 0);
+	given = audit_trust_given(&trust);
+	assert_int_equal(verify_range(folder, range, &given, found, context, ret_summary), 0);
+	audit_trust_free(&trust);
+}
+
+/* What the witness has of a folder that ends with a seal. */
+struct missing {
+	uint32_t segment;
+	uint64_t last_seal;
+	uint64_t first, findings;
+	bool elsewhere;
+	char text[512];
+};
+
+static void note_missing(const struct verify_finding *finding, void *context)
+{
+	static const char says[] = "the log ends before seal ";
+	struct missing *missing = context;
+	uint64_t seal = strncmp(finding->text, says, sizeof(says) - 1) != 0
+				? 0
+				: strtoull(finding->text + sizeof(says) - 1, NULL, 10);
+
+	if (!missing->findings++)
+		missing->first = seal;
+	if (seal <= missing->last_seal || !finding->segment ||
+	    strtoul(finding->segment + 6, NULL, 10) != missing->segment)
+		missing->elsewhere = true;
+	snprintf(missing->text, sizeof(missing->text), "%.64s: %.400s", finding->segment, finding->text);
+}
+
+/* Of the witness's file: the first seal that is beyond this one, and how many are. */
+static uint64_t count_beyond(uint64_t seal, uint64_t *ret_first)
+{
+	FILE *file = fopen(witness_path, "re");
+	struct chain_checkpoint checkpoint;
+	uint64_t beyond = 0;
+	char line[WITNESS_LINE + 1];
+
+	assert_non_null(file);
+	*ret_first = UINT64_MAX;
+	while (fgets(line, sizeof(line), file)) {
+		assert_int_equal(chain_parse_checkpoint(line, strlen(line) - 1, &checkpoint), 0);
+		if (checkpoint.seal <= seal)
+			continue;
+		beyond++;
+		if (checkpoint.seal < *ret_first)
+			*ret_first = checkpoint.seal;
+	}
+	fclose(file);
+	return beyond;
+}
+
+static void judge_set_back(const struct snapshot *snapshot, unsigned long e)
+{
+	uint32_t first = counts[SET_BACK] % SET_BACK_WHOLE && snapshot->segment > 1 ? snapshot->segment - 1 : 1;
+	struct missing missing = {.segment = snapshot->segment};
+	struct verify_summary summary;
+	struct search none = {0};
+	uint64_t due, beyond;
+
+	verify_as_told(NULL, first, note, &none, &summary);
+	if (none.found)
+		fail_msg("edit %lu: without a witness nobody can tell, and it is said: %s", e, none.text);
+	missing.last_seal = summary.last_seal;
+	beyond = count_beyond(summary.last_seal, &due);
+	verify_as_told(witness_path, first, note_missing, &missing, &summary);
+	if (!missing.findings)
+		fail_msg("edit %lu (set back) to segment %u is not found", e, snapshot->segment);
+	if (missing.elsewhere || missing.first != due || missing.findings != beyond)
+		fail_msg("edit %lu (set back) to segment %u, seal %" PRIu64 ", is found elsewhere: %s", e,
+			 snapshot->segment, missing.last_seal, missing.text);
+	counts[SET_BACK]++;
+}
+
+/* Now and then the copy was made while a batch was being written. */
+static void set_back(unsigned long e)
+{
+	uint32_t last = segments.items[segments.count - 1].number;
+	char path[512], packed[512], aside[520], *bytes, now[WITNESS_LINE];
+	const struct snapshot *snapshot;
+	size_t i = 0, length, most;
+
+	do
+		snapshot = &snapshots[roll(snapshot_count)];
+	while (snapshot->segment + SET_BACK_SEGMENTS >= last);
+	while (segments.items[i].number != snapshot->segment)
+		i++;
+	load_text(i, &bytes, &most);
+	length = snapshot->length + (roll(2) ? 0 : roll(most - snapshot->length + 1));
+	path_of(i, false, path);
+	path_of(i, true, packed);
+	snprintf(aside, sizeof(aside), "%s/aside", folder);
+	move_later(i + 1, true);
+	assert_int_equal(rename(segments.items[i].compressed ? packed : path, aside), 0);
+	store(path, bytes, length);
+	most = load_head(now);
+	store_head(snapshot->head, snapshot->head_length);
+	judge_set_back(snapshot, e);
+	store_head(now, most);
+	unlink(path);
+	assert_int_equal(rename(aside, segments.items[i].compressed ? packed : path), 0);
+	move_later(i + 1, false);
+	free(bytes);
+}
+
 static void any_edit_of_a_large_store_is_found_where_it_is(void **state)
 {
 	unsigned long edits = setting("TAMPER_EDITS", 300);
@@ -430,6 +634,9 @@ static void any_edit_of_a_large_store_is_found_where_it_is(void **state)
 	assert_int_equal(verify_folder(folder, &trust, note, &none, &summary), 0);
 	if (none.found)
 		fail_msg("before any edit: %s", none.text);
+	verify_as_told(witness_path, 1, note, &none, &summary);
+	if (none.found)
+		fail_msg("by the witness, before any edit: %s", none.text);
 	for (unsigned long e = 0; e < edits; e++) {
 		enum kind kind = (enum kind)roll(KINDS);
 		size_t i = roll(segments.count);
@@ -438,6 +645,8 @@ static void any_edit_of_a_large_store_is_found_where_it_is(void **state)
 
 		if (kind == REMOVE) {
 			tamper_file(kind, i, e);
+		} else if (kind == SET_BACK) {
+			set_back(e);
 		} else if (kind == DAMAGE) {
 			path_of(i, segments.items[i].compressed, path);
 			load(path, &bytes, &length);
