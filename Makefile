@@ -158,7 +158,7 @@ $(B)/tests/fuzz/%.fuzz: tests/fuzz/%.c tests/model/wire.c tests/model/frame.c $(
 	$(CLANG) -Iinclude -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@
 
 # Without what comparisons tell the fuzzer, some ten times as many executions: after those that it has steered.
-SWEEPERS := $(patsubst %,$(B)/tests/fuzz/%.sweep,exposition series promreply)
+SWEEPERS := $(patsubst %,$(B)/tests/fuzz/%.sweep,exposition series promreply segment evidence reader)
 $(SWEEPERS): FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp
 
 # What the edge reads. The files of the tree that it takes, and no library.
@@ -184,9 +184,13 @@ $(B)/tests/fuzz/members.fuzz: tests/fuzz/members.c $(wildcard user/policy/*.c us
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lm -o $@
 
-# All that reads the log, and what that is made of; zstd and OpenSSL are not built for it.
+# All that reads the log, and what that is made of; zstd and OpenSSL are not built for it. Beside it: what reads evidence, and what sends lines on.
 LOG_READERS := $(patsubst %,user/audit/%.c,chain community_id filter gaps head hole keyring line query record replay retention segment sequences signer veil verifier verify witness)
-$(B)/tests/fuzz/segment.fuzz: tests/fuzz/segment.c $(LOG_READERS) $(wildcard user/base/*.c user/policy/*.c user/compile/*.c user/govern/*.c user/*/*.h tests/fuzz/*.h)
+LOG_FUZZERS := $(patsubst %,$(B)/tests/fuzz/%,segment.fuzz segment.sweep evidence.fuzz evidence.sweep reader.fuzz reader.sweep)
+$(B)/tests/fuzz/segment.fuzz $(B)/tests/fuzz/segment.sweep: tests/fuzz/segment.c
+$(B)/tests/fuzz/evidence.fuzz $(B)/tests/fuzz/evidence.sweep: tests/fuzz/evidence.c $(patsubst %,user/audit/%.c,evidence_form evidence_policies evidence_verify verify_excerpt)
+$(B)/tests/fuzz/reader.fuzz $(B)/tests/fuzz/reader.sweep: tests/fuzz/reader.c $(patsubst %,user/ship/%.c,cursor reader)
+$(LOG_FUZZERS): $(LOG_READERS) $(wildcard user/base/*.c user/policy/*.c user/compile/*.c user/govern/*.c user/*/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lzstd -lm -o $@
 

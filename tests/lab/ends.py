@@ -6,13 +6,19 @@
     ends.py count INTERFACE        counts what passes, until standard input ends; then one object:
         {"lost": packets that the kernel did not hand over, "seen": {"proto|source|port|destination|port": [packets, bytes of IP packets, resets]}}
     ends.py go ADDRESS PORT FIRST FATE COUNT
-      COUNT connections one after the other, from ports FIRST on, each of this fate, with some hundred bytes each way.
+      COUNT connections one after the other, from ports FIRST on, each of this fate, with some hundred bytes each way. One in REST_EACH rests for
+      some seconds once it is open, while others are made.
       hold: opens all, says "open", waits for a line, then says one byte more on each, and is reset.
-      Standard output: {"done": N, "wrong": [...]}
+      Standard output: {"done": N, "wrong": [...], "log": {"port": what this program knows of it, by its own clock and its own counting}}, of each
+        begun, connected    its first packet left between these times, in seconds since 1970
+        closing, closed     and the last one that was not dropped between these
+        sent, got           bytes of the application's
+        resent              packets that its kernel has sent again
 """
 
 import argparse
 import collections
+import concurrent.futures
 import contextlib
 import json
 import random
@@ -20,11 +26,14 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 # client, server: who closes first; datagram: nobody answers it; half-open: a SYN whose answer the client's kernel resets
 FATES = ("client", "server", "client-reset", "server-reset", "hold", "datagram", "half-open")
 LINGER = struct.pack("ii", 1, 0)  # close() is a reset
 SOL_PACKET, PACKET_STATISTICS = 263, 6
+TCP_INFO_ROOM, TOTAL_RETRANS = 104, 100
+REST_EACH, REST_MOST, REST_AT_ONCE = 10, 6, 64
 
 
 def read_exactly(connection, count):
@@ -114,6 +123,21 @@ def count(options):
 # ---- clients -------------------------------------------------------------------------------------------------------------------------
 
 
+class Log:
+    """Of one connection. What never came about ends when that is known, and may have sent its last packet at any time before."""
+
+    def __init__(self):
+        self.told = {"begun": time.time(), "sent": 0, "got": 0, "resent": 0}
+
+    def note(self, what):
+        self.told[what] = time.time()
+
+    def end(self):
+        closed = self.told.setdefault("closed", time.time())
+        self.told.setdefault("connected", closed)
+        self.told.setdefault("closing", self.told["begun"])
+
+
 def open_one(family, address, port, own):
     connection = socket.socket(family, socket.SOCK_STREAM)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -124,30 +148,45 @@ def open_one(family, address, port, own):
     return connection
 
 
-def say(connection, fate):
+def say(connection, fate, log):
     asked, wanted = random.randint(1, 900), random.randint(1, 1000)
     connection.sendall(f"{fate} {asked} {wanted}".ljust(32).encode() + b"x" * asked)
+    log.told["sent"] += 32 + asked
     return wanted
 
 
-def one(family, address, port, own, fate):
-    if fate == "datagram":
-        with socket.socket(family, socket.SOCK_DGRAM) as sender:
-            sender.bind(("", own))
-            sender.sendto(b"x" * random.randint(1, 1000), (address, port))
-        return
+def hear(connection, wanted, log):
+    log.told["got"] += len(read_exactly(connection, wanted))
+    log.told["resent"] = struct.unpack_from("I", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_ROOM), TOTAL_RETRANS)[0]
+
+
+def one_datagram(family, address, port, own, log):
+    with socket.socket(family, socket.SOCK_DGRAM) as sender:
+        sender.bind(("", own))
+        log.told["sent"] = sender.sendto(b"x" * random.randint(1, 1000), (address, port))
+
+
+def one(family, address, port, own, fate, rest, log):
     with open_one(family, address, port, own) as connection:
-        wanted = say(connection, fate)
+        log.note("connected")
+        time.sleep(rest)
+        log.note("closing")
+        wanted = say(connection, fate, log)
         if fate == "server-reset":
             with contextlib.suppress(ConnectionResetError):
                 connection.recv(1)
                 raise RuntimeError("no reset")
             return
-        read_exactly(connection, wanted)
+        hear(connection, wanted, log)
         if fate == "server" and connection.recv(1):
             raise RuntimeError("no end")
         if fate == "client-reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+        log.note("closing")
+        if fate == "client":
+            connection.shutdown(socket.SHUT_WR)
+            if connection.recv(1):
+                raise RuntimeError("more than was asked for")
 
 
 def syn(address, port, own):
@@ -165,11 +204,15 @@ def syn(address, port, own):
         raw.sendto(segment[:16] + struct.pack("!H", ~checksum & 0xffff) + segment[18:], (address, 0))
 
 
-def hold(family, options, wrong):
+def hold(family, options, wrong, logs):
     held = []
     for i in range(options.count):
+        log = logs[options.first + i] = Log()
         connection = open_one(family, options.address, options.port, options.first + i)
-        read_exactly(connection, say(connection, "hold"))
+        log.note("connected")
+        log.note("closing")
+        hear(connection, say(connection, "hold", log), log)
+        log.end()  # whatever comes later is dropped
         held.append(connection)
     print("open", flush=True)
     sys.stdin.readline()
@@ -185,21 +228,38 @@ def hold(family, options, wrong):
         connection.close()
 
 
+def make(family, options, own, rest, wrong, logs):
+    log = logs[own] = Log()
+    try:
+        if options.fate == "half-open":
+            syn(options.address, options.port, own)
+        elif options.fate == "datagram":
+            one_datagram(family, options.address, options.port, own, log)
+        else:
+            one(family, options.address, options.port, own, options.fate, rest, log)
+    except (OSError, EOFError, RuntimeError) as error:
+        wrong.append(repr(error))
+    log.end()
+
+
+def make_all(family, options, wrong, logs):
+    with concurrent.futures.ThreadPoolExecutor(REST_AT_ONCE) as resting:
+        for i in range(options.count):
+            words = (family, options, options.first + i, 0 if i % REST_EACH else random.uniform(0, REST_MOST), wrong, logs)
+            if i % REST_EACH:
+                make(*words)
+            else:
+                resting.submit(make, *words)
+
+
 def go(options):
     family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
-    wrong = []
+    wrong, logs = [], {}
     if options.fate == "hold":
-        hold(family, options, wrong)
+        hold(family, options, wrong, logs)
     else:
-        for i in range(options.count):
-            try:
-                if options.fate == "half-open":
-                    syn(options.address, options.port, options.first + i)
-                else:
-                    one(family, options.address, options.port, options.first + i, options.fate)
-            except (OSError, EOFError, RuntimeError) as error:
-                wrong.append(repr(error))
-    print(json.dumps({"done": options.count, "wrong": wrong[:5]}))
+        make_all(family, options, wrong, logs)
+    print(json.dumps({"done": options.count, "wrong": wrong[:5], "log": {port: log.told for port, log in logs.items()}}))
 
 
 def main():
