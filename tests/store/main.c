@@ -3,7 +3,8 @@
  * The audit log on a disk that fails and under a process that dies: a small log is written, with files that end, are compressed and deleted, and a key
  * that is changed. strace then has each of its calls in turn (open, write, fsync, rename, unlink, ...) fail, once or from there on, or kill the process.
  *
- * The same of the small files beside it (state.h).
+ * The same of a log that a full disk has torn (writer.h), of the small files beside it (state.h), of the state folder (policies.h), and of records that
+ * are sent elsewhere (shipping.h).
  *
  * Whatever happens, the process does not crash by itself; the log opens again and goes on; `verify` finds nothing that does not hold; and what
  * was acknowledged is in the log, once. Of each kind of call some are chosen; STORE_FAULTS=all takes each.
@@ -19,7 +20,10 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "policies.h"
 #include "power.h"
+#include "receiver.h"
+#include "shipping.h"
 #include "state.h"
 #include "writer.h"
 
@@ -32,6 +36,8 @@ struct subject {
 	const char *option, *name, *outcome;
 	int (*write)(struct told *told);
 	bool (*look)(const struct told *told);
+	const char *told_of; /* calls of which whoever writes is told when one fails; NULL: not of each */
+	bool once;	     /* what fails for good has nothing to be looked at */
 };
 
 /* What the one who writes was told is in memory that outlives it, and costs no call. */
@@ -55,6 +61,7 @@ static void name_paths(const char *name)
 {
 	snprintf(folder, sizeof(folder), "%s", name);
 	snprintf(key_path, sizeof(key_path), "%s/private", folder);
+	snprintf(receiver_path, sizeof(receiver_path), "/tmp/received-%s", strrchr(folder, '/') + 1);
 	snprintf(told_path, sizeof(told_path), "/tmp/told-%s", strrchr(folder, '/') + 1); /* none of the log's calls */
 }
 
@@ -67,6 +74,18 @@ static void clear_away(void)
 	snprintf(command, sizeof(command), "rm -rf %s %s", folder, told_path);
 	if (system(command))
 		abort();
+}
+
+/* Sockets and memory have no path: the latter is advised to be in large pages, if it is a segment's, and that is about the call before it. */
+static bool is_about(const char *line)
+{
+	static const char *const signs[] = {" socket(",	 " socketpair(", " memfd_create(",
+					    " connect(", " sendmsg(",	 "MADV_HUGEPAGE"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(signs); i++)
+		if (strstr(line, signs[i]))
+			return true;
+	return strstr(line, folder);
 }
 
 /* Which calls of this name, counted by thread, are about the log. Returns how many. */
@@ -83,8 +102,8 @@ static size_t find_calls(const struct subject *subject, const char *call, unsign
 
 	memset(threads, 0, sizeof(threads));
 	snprintf(log, sizeof(log), "%s.log", folder);
-	snprintf(command, sizeof(command), "strace -f -y -qq -o %s -e trace=%s -e signal=none %s %s %s", log, call,
-		 self, subject->option, folder);
+	snprintf(command, sizeof(command), "strace -f -y -qq -o %s -e trace=%s%s -e signal=none %s %s %s", log, call,
+		 !strcmp(call, "mmap") ? ",madvise" : "", self, subject->option, folder);
 	clear_away();
 	if (system(command))
 		abort();
@@ -95,14 +114,16 @@ static size_t find_calls(const struct subject *subject, const char *call, unsign
 
 		if (strstr(line, " resumed>"))
 			continue;
+		if (!strstr(line, call) && !strstr(line, "MADV_HUGEPAGE"))
+			continue;
 		while (t < thread_count && threads[t].thread != thread)
 			t++;
 		if (t == ARRAY_COUNT(threads))
 			break;
 		if (t == thread_count)
 			threads[thread_count++].thread = thread;
-		threads[t].count++;
-		if (threads[t].count < CALLS_MAX && strstr(line, folder))
+		threads[t].count += !strstr(line, "MADV_HUGEPAGE");
+		if (threads[t].count < CALLS_MAX && is_about(line))
 			about[threads[t].count] = true;
 	}
 	if (file)
@@ -122,6 +143,11 @@ static size_t choose(unsigned calls[CALLS_MAX], size_t found, size_t most, size_
 	for (size_t i = salt % apart; i < found; i += apart)
 		calls[chosen++] = calls[i];
 	return chosen;
+}
+
+static bool tells_of(const struct subject *subject, const char *call)
+{
+	return subject->told_of && strstr(subject->told_of, call);
 }
 
 /* Returns whether all is as it should be; otherwise that has been said. */
@@ -146,6 +172,9 @@ static bool run(const struct subject *subject, const char *call, const char *fau
 		   : !WIFEXITED(status) || (WEXITSTATUS(status) && WEXITSTATUS(status) != WRITER_NOT_OPENED &&
 					    !(WEXITSTATUS(status) == NOT_BEGUN && !told->opened)))
 		say("# it ended with status %#x\n", (unsigned)status);
+	if (!killed && tells_of(subject, call) && told->opened && told->errors <= told->refused &&
+	    WEXITSTATUS(status) != WRITER_NOT_OPENED)
+		say("# nobody was told\n");
 	good = subject->look(told);
 	if (!good)
 		printf("# %s %s:when=%u%s (%" PRIu64 " acknowledged, %" PRIu64 " errors)\n%s", call, fault, when,
@@ -167,16 +196,38 @@ static const struct fault log_faults[] = {
 	{"renameat", "error=EIO"},     {"renameat", "error=ENOSPC"}, {"fsync", "error=ENOSPC"},
 	{"fdatasync", "error=ENOSPC"}, {"newfstatat", "error=EIO"},  {"mkdir", "error=EIO"},
 	{"flock", "error=ENOLCK"},     {"openat", "error=ENFILE"},   {"pwrite64", "error=EIO"},
-	{"pwrite64", "error=ENOSPC"},
+	{"pwrite64", "error=ENOSPC"},  {"write", "error=EROFS"},     {"fdatasync", "error=EROFS"},
+	{"lseek", "error=EIO"},
 };
 static const char *const log_deaths[] = {"openat",   "write",	   "fsync", "fdatasync", "renameat",
 					 "unlinkat", "getdents64", "close", "mkdir",	 "pwrite64"};
+static const struct fault torn_faults[] = {
+	{"ftruncate", "error=EIO"}, {"ftruncate", "error=EROFS"}, {"lseek", "error=EIO"},
+	{"mmap", "error=ENOMEM"},   {"fstatfs", "error=EIO"},
+};
+static const struct fault shipping_faults[] = {
+	{"socket", "error=EMFILE"},	   {"socketpair", "error=EMFILE"}, {"memfd_create", "error=EMFILE"},
+	{"connect", "error=ECONNREFUSED"}, {"sendmsg", "error=ENOBUFS"},   {"openat", "error=EMFILE"},
+};
+static const char *const torn_deaths[] = {"ftruncate"};
 static const struct fault state_faults[] = {
 	{"openat", "error=EMFILE"}, {"openat", "error=EIO"},  {"openat", "error=ENOSPC"},   {"write", "error=ENOSPC"},
 	{"write", "error=EIO"},	    {"fsync", "error=EIO"},   {"renameat", "error=ENOSPC"}, {"renameat", "error=EROFS"},
-	{"read", "error=EIO"},	    {"pread64", "error=EIO"}, {"unlinkat", "error=EIO"},
+	{"read", "error=EIO"},	    {"pread64", "error=EIO"}, {"unlinkat", "error=EIO"},    {"openat", "error=EROFS"},
+	{"write", "error=EROFS"},   {"fsync", "error=EROFS"}, {"lseek", "error=EIO"},
 };
 static const char *const state_deaths[] = {"openat", "write", "fsync", "renameat", "close"};
+static const struct fault policy_faults[] = {
+	{"openat", "error=EMFILE"},   {"openat", "error=EROFS"},   {"openat", "error=EIO"},
+	{"openat", "error=ENOSPC"},   {"write", "error=ENOSPC"},   {"write", "error=EIO"},
+	{"write", "error=EROFS"},     {"fsync", "error=EIO"},	   {"fsync", "error=ENOSPC"},
+	{"renameat", "error=ENOSPC"}, {"renameat", "error=EROFS"}, {"renameat", "error=EIO"},
+	{"mkdir", "error=ENOSPC"},    {"mkdir", "error=EROFS"},	   {"read", "error=EIO"},
+	{"getdents64", "error=EIO"},  {"unlinkat", "error=EIO"},   {"unlinkat", "error=EROFS"},
+	{"newfstatat", "error=EIO"},
+};
+static const char *const policy_deaths[] = {"openat",	"write", "fsync",      "renameat",
+					    "unlinkat", "close", "getdents64", "mkdir"};
 
 static bool die_at(const struct subject *subject, const char *call, size_t salt, unsigned number)
 {
@@ -203,10 +254,10 @@ static bool fail_at(const struct subject *subject, const struct fault *fault, si
 
 	for (size_t c = 0; c < found; c++) {
 		bad += !run(subject, fault->call, fault->error, calls[c], "", NULL);
-		bad += !run(subject, fault->call, fault->error, calls[c], "+", NULL);
+		bad += !subject->once && !run(subject, fault->call, fault->error, calls[c], "+", NULL);
 	}
-	printf("%s %u - %s: %s at %zu of %zu %s, once and from there on\n", bad ? "not ok" : "ok", number,
-	       subject->name, fault->error, found, all, fault->call);
+	printf("%s %u - %s: %s at %zu of %zu %s, %s\n", bad ? "not ok" : "ok", number, subject->name, fault->error,
+	       found, all, fault->call, subject->once ? "once" : "once and from there on");
 	return !bad;
 }
 
@@ -215,23 +266,76 @@ static int write_it(struct told *told)
 	return write_log(20, told);
 }
 
+static int write_it_torn(struct told *told)
+{
+	return write_torn_log(20, told);
+}
+
 static bool look_at_log(const struct told *told)
 {
 	return look(told->acknowledged, NULL);
 }
 
-static const struct subject a_log = {"--write", "the log", "it opens, verifies and has what was acknowledged", write_it,
-				     look_at_log};
-static const struct subject a_state = {"--write-state", "keys, cursor, witness",
-				       "they open, go on and have what was acknowledged", write_state, look_at_state};
+static const struct subject a_log = {
+	"--write", "the log", "it opens, verifies and has what was acknowledged", write_it, look_at_log, NULL, false};
+static const struct subject torn_log = {
+	"--write-torn", "a torn log", "it opens, verifies and has what was acknowledged", write_it_torn, look_at_log,
+	"fstatfs",	false};
+static const struct subject a_state = {"--write-state",
+				       "keys, cursor, witness",
+				       "they open, go on and have what was acknowledged",
+				       write_state,
+				       look_at_state,
+				       NULL,
+				       false};
+static const struct subject policies = {"--write-policies",
+					"policies",
+					"the folder opens and has what was said to be kept",
+					write_policies,
+					look_at_policies,
+					"write fsync renameat mkdir getdents64",
+					false};
 
-/* --power: only where the power is cut. */
+static const struct subject shipped = {"--write-shipped",
+				       "records sent elsewhere",
+				       "all of them arrive",
+				       write_shipped,
+				       look_at_shipped,
+				       "socket memfd_create connect",
+				       true};
+
+static const struct campaign {
+	const struct subject *subject;
+	const char *const *deaths;
+	size_t death_count;
+	const struct fault *faults;
+	size_t fault_count;
+} campaigns[] = {
+	{&a_log, log_deaths, ARRAY_COUNT(log_deaths), log_faults, ARRAY_COUNT(log_faults)},
+	{&torn_log, torn_deaths, ARRAY_COUNT(torn_deaths), torn_faults, ARRAY_COUNT(torn_faults)},
+	{&shipped, NULL, 0, shipping_faults, ARRAY_COUNT(shipping_faults)},
+	{&a_state, state_deaths, ARRAY_COUNT(state_deaths), state_faults, ARRAY_COUNT(state_faults)},
+	{&policies, policy_deaths, ARRAY_COUNT(policy_deaths), policy_faults, ARRAY_COUNT(policy_faults)},
+};
+
+static bool run_campaign(const struct campaign *campaign, unsigned *count)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < campaign->death_count; i++)
+		good &= die_at(campaign->subject, campaign->deaths[i], i, ++*count);
+	for (size_t i = 0; i < campaign->fault_count; i++)
+		good &= fail_at(campaign->subject, &campaign->faults[i], i, ++*count);
+	return good;
+}
+
+/* --power: only where the power is cut. The name of a subject: only its calls. */
 int main(int argc, char **argv)
 {
-	const struct subject *const subjects[] = {&a_log, &a_state};
+	const struct subject *const subjects[] = {&a_log, &torn_log, &a_state, &policies, &shipped};
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	unsigned count = 0;
-	bool good;
+	bool good, receives;
 	char name[64];
 
 	if (length < 0)
@@ -247,17 +351,15 @@ int main(int argc, char **argv)
 	snprintf(name, sizeof(name), "%s/usher-faults-%d", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm",
 		 (int)getpid());
 	name_paths(name);
-	good = power_cuts(&count);
-	if (argc < 2) {
-		for (size_t i = 0; i < ARRAY_COUNT(log_deaths); i++)
-			good &= die_at(&a_log, log_deaths[i], i, ++count);
-		for (size_t i = 0; i < ARRAY_COUNT(log_faults); i++)
-			good &= fail_at(&a_log, &log_faults[i], i, ++count);
-		for (size_t i = 0; i < ARRAY_COUNT(state_deaths); i++)
-			good &= die_at(&a_state, state_deaths[i], i, ++count);
-		for (size_t i = 0; i < ARRAY_COUNT(state_faults); i++)
-			good &= fail_at(&a_state, &state_faults[i], i, ++count);
-	}
+	receives = !receiver_begin(receiver_path);
+	good = (argc == 2 && strcmp(argv[1], "--power") != 0) || power_cuts(&count);
+	for (size_t i = 0; i < ARRAY_COUNT(campaigns); i++)
+		if (campaigns[i].subject == &shipped && !receives)
+			printf("ok %u - %s # SKIP nobody can have a /run of his own here\n", ++count, shipped.name);
+		else if (argc < 2 || !strcmp(argv[1], campaigns[i].subject->name))
+			good &= run_campaign(&campaigns[i], &count);
+	receiver_end();
+	unlink(receiver_path);
 	clear_away();
 	printf("1..%u\n", count);
 	return !good;

@@ -16,6 +16,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "policies.h"
 #include "writer.h"
 
 #define OPERATIONS_MAX 4000
@@ -23,8 +24,8 @@
 #define DESCRIPTORS_MAX 256
 #define NAME_ROOM 96
 #define FOLDER (-1) /* the descriptor's file is the folder */
-#define SYNCS 4	    /* that fail, each in a log of its own */
-#define OTHER (-2)  /* is none of the log's */
+#define OTHER (-2)  /* is none of ours */
+#define ABOVE (-3)  /* is the folder that ours is in */
 
 enum change { NAMED, WRITTEN, CUT, SYNCED, RENAMED, REMOVED, FOLDER_SYNCED };
 
@@ -34,8 +35,8 @@ struct operation {
 	char name[NAME_ROOM], to[NAME_ROOM];
 	size_t at, length;
 	char *bytes;
-	bool dropped;	   /* by a kernel that could not write it */
-	uint64_t promised; /* numbers below this were on the disk before */
+	bool dropped;	      /* by a kernel that could not write it */
+	struct told promised; /* before */
 };
 
 static struct operation operations[OPERATIONS_MAX];
@@ -52,7 +53,20 @@ static struct {
 } descriptors[DESCRIPTORS_MAX];
 static size_t lengths[FILES_MAX];
 static int file_count;
-static unsigned sync_count, failing; /* of a file's bytes; the one that fails: 0 none does */
+static unsigned sync_count, failing; /* of those that may fail; the one that does: 0 none does */
+static bool above_synced;	     /* the folder is there after a power cut */
+
+/* What is written, and how it has to be after a power cut. */
+struct recorded {
+	const char *name, *outcome;
+	bool makes_folder; /* the one who writes does */
+	bool any_sync;	   /* may fail; otherwise those of a file's bytes alone */
+	unsigned syncs;	   /* that fail, each in a recording of its own */
+	int (*write)(int patience, struct told *told);
+	bool (*is_whole)(void); /* what was recorded */
+	bool (*look)(const struct told *promised, size_t end);
+};
+static const struct recorded *subject;
 
 /* The names of a folder, as they are or as they would be. */
 struct names {
@@ -99,7 +113,7 @@ static struct operation *record(enum change change, int file)
 
 	if (operation_count == OPERATIONS_MAX)
 		abort();
-	*operation = (struct operation){.change = change, .file = file, .promised = told.synced};
+	*operation = (struct operation){.change = change, .file = file, .promised = told};
 	return operation;
 }
 
@@ -133,6 +147,13 @@ static void record_bytes(int file, size_t at, const void *bytes, size_t length)
 	lengths[file] = at + length > lengths[file] ? at + length : lengths[file];
 }
 
+static bool is_above(const char *path)
+{
+	size_t length = strlen(folder);
+
+	return !strncmp(path, folder, length) && !strcmp(path + length, "/..");
+}
+
 static void record_open(int descriptor, const char *path, int flags)
 {
 	const char *name = name_of(path);
@@ -140,7 +161,7 @@ static void record_open(int descriptor, const char *path, int flags)
 
 	if (descriptor < 0 || descriptor >= DESCRIPTORS_MAX)
 		return;
-	descriptors[descriptor].file = !strcmp(path, folder) ? FOLDER : OTHER;
+	descriptors[descriptor].file = !strcmp(path, folder) ? FOLDER : is_above(path) ? ABOVE : OTHER;
 	if (!recording || !name)
 		return;
 	if (at < 0) {
@@ -176,6 +197,7 @@ static void record_sync(int descriptor)
 {
 	int file = recording && descriptor < DESCRIPTORS_MAX ? descriptors[descriptor].file : OTHER;
 
+	above_synced |= file == ABOVE;
 	if (file == FOLDER)
 		record(FOLDER_SYNCED, FOLDER);
 	if (file < 0)
@@ -236,12 +258,13 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t at)
 	return got;
 }
 
-/* If it is the one that fails, all that it was to bring to the disk is dropped: no later one brings it there. */
-static bool is_failing(int descriptor)
+/* If it is the one that fails, all bytes that it was to bring to the disk are dropped: no later one brings them there. */
+static bool is_failing(long call, int descriptor)
 {
 	int file = recording && descriptor < DESCRIPTORS_MAX ? descriptors[descriptor].file : OTHER;
+	bool may = subject->any_sync ? file >= 0 || file == FOLDER : file >= 0 && call == SYS_fdatasync;
 
-	if (file < 0 || ++sync_count != failing)
+	if (!may || ++sync_count != failing)
 		return false;
 	for (size_t i = operation_count; i-- > 0;) {
 		if (operations[i].file != file)
@@ -259,7 +282,7 @@ static int sync_by(long call, int descriptor)
 	int result;
 
 	pthread_mutex_lock(&lock);
-	result = call == SYS_fdatasync && is_failing(descriptor) ? -1 : (int)syscall(call, descriptor);
+	result = recording && is_failing(call, descriptor) ? -1 : (int)syscall(call, descriptor);
 	if (!result)
 		record_sync(descriptor);
 	pthread_mutex_unlock(&lock);
@@ -459,25 +482,77 @@ static void forget(void)
 	memset(lengths, 0, sizeof(lengths));
 	told = (struct told){0};
 	sync_count = 0;
+	above_synced = false;
 }
 
-static bool record_log(void)
+/* One that fails may be that of what is opened again, and who cannot have that does not begin; or the last, which nobody is told of. */
+static bool record_all(void)
 {
 	int status;
 
 	forget();
 	empty_folder();
+	if (subject->makes_folder && rmdir(folder))
+		abort();
 	for (size_t i = 0; i < DESCRIPTORS_MAX; i++)
 		descriptors[i].file = OTHER;
 	recording = true;
-	status = write_log(4000, &told); /* the thread that compresses gives way to all others */
+	status = subject->write(4000, &told); /* the thread that compresses gives way to all others */
 	recording = false;
-	printf("# %zu operations on %d files, %" PRIu64 " numbers\n", operation_count, file_count, told.synced);
-	/* The one that fails may be that of a log that is opened again, and who cannot have that does not begin; or the last, which nobody is told of. */
+	printf("# %zu operations on %d files\n", operation_count, file_count);
 	if (failing)
-		return status == WRITER_NOT_OPENED || (!status && told.ended);
-	return !status && told.ended && !told.errors && told.synced && deletes();
+		return status == WRITER_NOT_OPENED || (!status && told.ended && (told.errors || !subject->any_sync));
+	return !status && told.ended && !told.errors && above_synced && subject->is_whole();
 }
+
+/* ---- what is recorded ---------------------------------------------------------------------------------------- */
+
+static bool is_whole_log(void)
+{
+	return told.synced && deletes();
+}
+
+static bool look_after_cut(const struct told *promised, size_t end)
+{
+	return look(promised->synced, kept_elsewhere(end));
+}
+
+static int write_folder(int patience, struct told *to)
+{
+	(void)patience;
+	return write_policies(to);
+}
+
+static bool is_whole_folder(void)
+{
+	return told.kept && told.kept == told.listed && told.states_saved == told.states_given;
+}
+
+static bool look_at_folder(const struct told *promised, size_t end)
+{
+	struct told kept = *promised;
+
+	(void)end;
+	kept.gone = 0; /* what is refused may come back */
+	return look_at_policies(&kept);
+}
+
+static const struct recorded a_log = {.name = "a log",
+				      .outcome = "it opens, verifies and has what was synced",
+				      .syncs = 4,
+				      .write = write_log,
+				      .is_whole = is_whole_log,
+				      .look = look_after_cut};
+static const struct recorded a_folder = {.name = "a state folder",
+					 .outcome = "it opens, and has what was said to be kept",
+					 .makes_folder = true,
+					 .any_sync = true,
+					 .syncs = 20,
+					 .write = write_folder,
+					 .is_whole = is_whole_folder,
+					 .look = look_at_folder};
+
+/* ---- the cuts ------------------------------------------------------------------------------------------------ */
 
 struct kind {
 	enum left names, bytes;
@@ -490,15 +565,15 @@ static size_t cut_at_each(const struct kind *kind)
 	size_t bad = 0;
 
 	for (size_t end = 1; end <= operation_count; end++) {
-		uint64_t promised = end < operation_count ? operations[end].promised : told.synced;
+		const struct told promised = end < operation_count ? operations[end].promised : told;
 
 		build(end, kind->names, kind->bytes);
 		said[0] = '\0';
-		if (look(promised, kept_elsewhere(end)))
+		if (subject->look(&promised, end))
 			continue;
 		if (++bad <= 5)
 			printf("# after %zu operations, the last of kind %u to %s (%" PRIu64 " synced)\n%s", end,
-			       operations[end - 1].change, operations[end - 1].name, promised, said);
+			       operations[end - 1].change, operations[end - 1].name, promised.synced, said);
 	}
 	return bad;
 }
@@ -507,23 +582,22 @@ static size_t cut_at_each(const struct kind *kind)
 static bool failing_syncs(unsigned *count, unsigned all)
 {
 	static const struct kind kinds[] = {{NONE, NONE, ""}, {ALL, NONE, ""}, {ALL, ZEROS, ""}};
-	unsigned apart = getenv("STORE_FAULTS") || all <= SYNCS ? 1 : (all + SYNCS - 1) / SYNCS, failed = 0;
+	unsigned most = subject->syncs, failed = 0;
+	unsigned apart = getenv("STORE_FAULTS") || all <= most ? 1 : (all + most - 1) / most;
 	size_t bad = 0;
 
 	for (failing = 1; failing <= all; failing += apart, failed++) {
-		bad += !record_log();
+		bad += !record_all();
 		for (size_t k = 0; k < ARRAY_COUNT(kinds); k++)
 			bad += cut_at_each(&kinds[k]);
 	}
 	failing = 0;
-	printf("%s %u - %u of %u syncs fail, and the kernel drops what they were to write: the log has what was said "
-	       "to be "
-	       "synced\n",
-	       bad || !failed ? "not ok" : "ok", ++*count, failed, all);
+	printf("%s %u - %s: %u of %u syncs fail, and the kernel drops what they were to write: %s\n",
+	       bad || !failed ? "not ok" : "ok", ++*count, subject->name, failed, all, subject->outcome);
 	return !bad && failed;
 }
 
-bool power_cuts(unsigned *count)
+static bool cut(const struct recorded *what, unsigned *count)
 {
 	static const struct kind kinds[] = {
 		{ALL, ALL, "all there"},
@@ -536,17 +610,27 @@ bool power_cuts(unsigned *count)
 		{ALL, HOLE, "names, zeros, and good bytes behind them"},
 		{REMOVALS, ALL, "bytes, and names are gone but none has come"},
 	};
-	bool good = record_log();
-	unsigned syncs = sync_count;
+	unsigned syncs;
+	bool good;
 
-	printf("%s %u - a log is recorded\n", good ? "ok" : "not ok", ++*count);
+	subject = what;
+	good = record_all();
+	syncs = sync_count;
+	printf("%s %u - %s is recorded, and its folder is on the disk\n", good ? "ok" : "not ok", ++*count,
+	       subject->name);
 	for (size_t k = 0; k < ARRAY_COUNT(kinds); k++) {
 		size_t bad = cut_at_each(&kinds[k]);
 
-		printf("%s %u - the power is cut after each of %zu operations, %s: the log opens, verifies and has "
-		       "what was synced\n",
-		       bad ? "not ok" : "ok", ++*count, operation_count, kinds[k].text);
+		printf("%s %u - %s: the power is cut after each of %zu operations, %s: %s\n", bad ? "not ok" : "ok",
+		       ++*count, subject->name, operation_count, kinds[k].text, subject->outcome);
 		good &= !bad;
 	}
 	return failing_syncs(count, syncs) && good;
+}
+
+bool power_cuts(unsigned *count)
+{
+	bool good = cut(&a_log, count);
+
+	return cut(&a_folder, count) && good;
 }

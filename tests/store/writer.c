@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "writer.h"
 
+#include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "audit/keeper.h"
 #include "audit/query.h"
+#include "audit/segment.h"
 #include "audit/verify.h"
 #include "base/array.h"
+#include "base/cleanup.h"
+#include "base/file.h"
 
 #define BATCHES 12
 #define LINES 3
 #define NUMBERS_MAX 1000
 #define TRIES 4
+#define PART 100 /* bytes of a batch that there is room for */
 #define BEGINNING (1767225600 * CLOCK_SECOND)
 
 /* ---- the one who writes ------------------------------------------------------------------------------------- */
@@ -42,14 +50,32 @@ static int append(struct ledger *ledger, uint64_t first)
 	return error;
 }
 
+/* On a disk that is full before the batch is written: part of it is. */
+static int append_part(struct ledger *ledger, uint64_t first)
+{
+	struct rlimit before, full;
+	struct stat status;
+	int error;
+
+	if (stat(ledger_path(ledger), &status) || getrlimit(RLIMIT_FSIZE, &before))
+		return append(ledger, first);
+	full = (struct rlimit){.rlim_cur = (rlim_t)status.st_size + PART, .rlim_max = before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &full);
+	error = append(ledger, first);
+	setrlimit(RLIMIT_FSIZE, &before);
+	return error;
+}
+
 /* As the journal does: what cannot be written stays, and is tried again. */
-static int insist(struct ledger *ledger, struct told *told, uint64_t first)
+static int insist(struct ledger *ledger, struct told *told, uint64_t first, bool full)
 {
 	int error = -1;
 
 	for (int i = 0; error && i < TRIES; i++) {
-		error = append(ledger, first);
+		error = full && !i ? append_part(ledger, first) : append(ledger, first);
 		told->errors += error != 0;
+		told->refused += full && !i && error;
 	}
 	if (!error)
 		told->acknowledged = first + LINES;
@@ -112,8 +138,49 @@ static int begin(struct told *told, struct ledger **ret_ledger)
 	return 0;
 }
 
-/* Twice, since what opens a log again has other calls. */
-int write_log(int patience, struct told *told)
+static int ignore(const char *line, size_t length, void *context)
+{
+	(void)line;
+	(void)length;
+	(void)context;
+	return 0;
+}
+
+static void pass(const struct verify_finding *finding, void *context)
+{
+	(void)finding;
+	(void)context;
+}
+
+/* Those who read it have their calls as well. */
+static void read_back(struct told *told)
+{
+	const struct verify_trust trust = {0};
+	struct verify_summary summary;
+	struct filter filter = {0};
+	struct query_place place = {0};
+
+	told->errors += verify_folder(folder, &trust, pass, NULL, &summary) != 0;
+	told->errors += query_run(folder, &filter, &place, ignore, NULL, NULL) != 0;
+}
+
+/* What one has left who died while he wrote. */
+static bool tear(void)
+{
+	static const char half[] = "{\"time\":\"2026-01-01T0";
+	_cleanup_(segments_free) struct segments segments = {0};
+	_cleanup_close_ int file = -1;
+	char path[512];
+
+	if (segments_list(folder, &segments) || !segments.count)
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", folder, segments.items[segments.count - 1].name);
+	file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	return file >= 0 && !file_write(file, half, sizeof(half) - 1);
+}
+
+/* Twice, since what opens a log again has other calls. torn: the disk is full now and then, and the log ends with half a line when it is opened again. */
+static int write_all(int patience, bool torn, struct told *told)
 {
 	uint64_t next = 0;
 
@@ -122,18 +189,23 @@ int write_log(int patience, struct told *told)
 		struct problem problem = {0};
 		struct ledger *ledger;
 		struct keeper *keeper;
-		int error = begin(told, &ledger);
+		uint64_t room, size;
+		int error;
 
+		if (torn && start && !tear())
+			return 1;
+		error = begin(told, &ledger);
 		if (error)
 			return WRITER_NOT_OPENED;
 		if (keeper_new(ledger, &keeper))
 			return 1;
 		keeper_retain(keeper, 8 * 3600);
 		for (int b = 0; !error && b < BATCHES / 2; b++) {
-			error = insist(ledger, told, next);
+			error = insist(ledger, told, next, torn && b % 2);
 			if (!error)
 				next += LINES;
 			stamp.realtime += 3600 * CLOCK_SECOND;
+			told->errors += ledger_free(ledger, &room, &size) != 0;
 			if (b % 3 == 0)
 				told->errors += ledger_checkpoint(ledger, &stamp) != 0;
 			if (b % 3 == 1)
@@ -146,11 +218,23 @@ int write_log(int patience, struct told *told)
 		tend(keeper, patience, told);
 		keeper_free(keeper);
 		ledger_close(ledger, &stamp);
+		if (torn)
+			read_back(told);
 		if (error)
 			break;
 	}
 	told->ended = true;
 	return 0;
+}
+
+int write_log(int patience, struct told *told)
+{
+	return write_all(patience, false, told);
+}
+
+int write_torn_log(int patience, struct told *told)
+{
+	return write_all(patience, true, told);
 }
 
 /* ---- the one who looks --------------------------------------------------------------------------------------- */

@@ -61,15 +61,6 @@ static void cleanup_store(struct store **store)
 
 /* ---- the folder --------------------------------------------------------------------------------------------- */
 
-/* A folder that was made is there after a power cut as well. */
-static int sync_parent(const char *folder)
-{
-	char path[PATH_ROOM + 4];
-
-	return snprintf(path, sizeof(path), "%s/..", folder) >= (int)sizeof(path) ? -ENAMETOOLONG
-										  : file_sync_folder(path);
-}
-
 static int lock_folder(const char *folder, struct problem *problem, int *ret_lock)
 {
 	_cleanup_close_ int lock = -1;
@@ -87,7 +78,7 @@ static int lock_folder(const char *folder, struct problem *problem, int *ret_loc
 		return problem_set(problem, -errno, "cannot lock the audit folder %s: %s", folder, strerror(errno));
 	}
 	/* Whoever made it may have died before this. Where others made it, they may keep us from looking above it. */
-	error = sync_parent(folder);
+	error = file_sync_above(folder);
 	if (error && made)
 		return problem_set(problem, error, "cannot bring the audit folder %s to the disk: %s", folder,
 				   strerror(-error));

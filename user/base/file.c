@@ -70,6 +70,17 @@ int file_sync_folder(const char *folder)
 	return file < 0 || fsync(file) ? -errno : 0;
 }
 
+int file_sync_above(const char *folder)
+{
+	_cleanup_free_ char *above = NULL;
+
+	if (asprintf(&above, "%s/..", folder) < 0) {
+		above = NULL;
+		return -ENOMEM;
+	}
+	return file_sync_folder(above);
+}
+
 static int sync_folder_of(const char *path)
 {
 	_cleanup_free_ char *copy = strdup(path);

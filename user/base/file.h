@@ -17,5 +17,7 @@ int file_write(int file, const char *bytes, size_t length);
 int file_replace(const char *path, mode_t mode, const char *bytes, size_t length);
 /* The names in a folder are on the disk: 0 or -errno. */
 int file_sync_folder(const char *folder);
+/* And so is the folder's own. */
+int file_sync_above(const char *folder);
 
 #endif

@@ -164,6 +164,14 @@ static int read_start_policy(struct core *core, char **ret_text, size_t *ret_len
 	return 0;
 }
 
+static void save(struct core *core)
+{
+	int error = state_save(core->state);
+
+	if (error)
+		core_problem(core, "cannot write the state folder %s: %s", core->options->state_dir, strerror(-error));
+}
+
 /* The policy of --policy. */
 static int load_given(struct core *core, const char *text, size_t length, const char *digest)
 {
@@ -177,7 +185,7 @@ static int load_given(struct core *core, const char *text, size_t length, const 
 			     diagnostics.errors ? "it has errors" : problem.text);
 	} else {
 		memcpy(core->state->start_digest, digest, SHA256_HEX);
-		state_save(core->state);
+		save(core);
 	}
 	diagnostics_free(&diagnostics);
 	return error;

@@ -141,9 +141,16 @@ static void adopt(struct core *core, const char *digest, int64_t now)
 	_cleanup_free_ char *text = NULL;
 	struct policy *policy = NULL;
 	size_t length;
+	int error;
 
-	if (by_bytes(core, digest) || state_read_policy(core->state, digest, &text, &length))
+	if (by_bytes(core, digest))
 		return;
+	error = state_read_policy(core->state, digest, &text, &length);
+	if (error) {
+		core_problem(core, "policy-%s.json in %s: %s", digest, core->options->state_dir,
+			     error == -EBADMSG ? "it is damaged, and was renamed to .damaged" : strerror(-error));
+		return;
+	}
 	if (!policy_parse("", text, length, 0, &ignored, &policy)) {
 		memcpy(revision.bytes_digest, digest, SHA256_HEX);
 		memcpy(revision.digest, policy->digest, SHA256_HEX);
@@ -172,17 +179,21 @@ static int adopt_all(struct core *core, bool lost, struct problem *problem)
 	size_t before = core->revisions.count;
 	struct dirent *entry;
 	char digest[SHA256_HEX], again[80];
+	int error;
 
 	if (!folder)
 		return problem_set(problem, -errno, "cannot read %s: %s", core->state->folder, strerror(errno));
-	while ((entry = readdir(folder)) && core->revisions.count < REVISIONS_MAX) {
+	while (errno = 0, (entry = readdir(folder)) && core->revisions.count < REVISIONS_MAX) {
 		if (sscanf(entry->d_name, "policy-%64[0-9a-f].json", digest) != 1 || !is_digest(digest))
 			continue;
 		snprintf(again, sizeof(again), "policy-%s.json", digest);
 		if (!strcmp(entry->d_name, again))
 			adopt(core, digest, now);
 	}
+	error = entry ? 0 : -errno;
 	closedir(folder);
+	if (error)
+		return problem_set(problem, error, "cannot read %s: %s", core->state->folder, strerror(-error));
 	if (core->revisions.count > before || lost)
 		save(core);
 	return 0;
@@ -200,6 +211,15 @@ int revisions_open(struct core *core, struct problem *problem)
 
 /* ---- what comes, and what goes ------------------------------------------------------------------------------- */
 
+static void drop(struct core *core, const char *bytes_digest)
+{
+	int error = state_drop_policy(core->state, bytes_digest);
+
+	if (error)
+		core_problem(core, "cannot delete policy-%s.json in %s: %s", bytes_digest, core->options->state_dir,
+			     strerror(-error));
+}
+
 /* Returns 0 once it is on record, and gone. */
 static int delete (struct core *core, size_t index, const char *why)
 {
@@ -214,7 +234,7 @@ static int delete (struct core *core, size_t index, const char *why)
 	json_string(record, "why", why);
 	if (journal_operation_end(core->journal))
 		return -EIO; /* another time */
-	state_drop_policy(core->state, item->bytes_digest);
+	drop(core, item->bytes_digest);
 	core->revisions.count--;
 	memmove(&core->revisions.items[index], &core->revisions.items[index + 1],
 		(core->revisions.count - index) * sizeof(*item));
@@ -308,10 +328,10 @@ void revisions_note_closed(struct core *core, const char *text, size_t length, c
 	note(core, &revision);
 }
 
-void revisions_drop(const struct core *core, const char bytes_digest[SHA256_HEX])
+void revisions_drop(struct core *core, const char bytes_digest[SHA256_HEX])
 {
 	if (!by_bytes(core, bytes_digest) && !state_names_policy(core->state, bytes_digest))
-		state_drop_policy(core->state, bytes_digest);
+		drop(core, bytes_digest);
 }
 
 /* When the first record that is still there was written. Returns 0 or -errno. */

@@ -47,7 +47,7 @@ void revisions_note(struct core *core);
 /* No policy is, and in its place this one is, which refuses everybody: records name it too. */
 void revisions_note_closed(struct core *core, const char *text, size_t length, const char digest[SHA256_HEX]);
 /* It has not: its text goes, unless it is that of another. */
-void revisions_drop(const struct core *core, const char bytes_digest[SHA256_HEX]);
+void revisions_drop(struct core *core, const char bytes_digest[SHA256_HEX]);
 /* The newest that a revision number or the beginning of a digest (4 digits at least; of the policy or of its text) means; NULL: none. */
 const struct revision *revisions_find(const struct core *core, const char *text);
 const struct revision *revisions_by_bytes(const struct core *core, const char bytes_digest[SHA256_HEX]);

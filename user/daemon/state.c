@@ -171,6 +171,18 @@ static int read_state(const char *name, struct state **state)
 	return error;
 }
 
+/* Whoever made it may have died before it was on the disk. Where others made it, they may keep us from looking above it. */
+static int make_folder(const char *folder)
+{
+	bool made = !mkdir(folder, 0700);
+	int error;
+
+	if (!made && errno != EEXIST)
+		return -errno;
+	error = file_sync_above(folder);
+	return made ? error : 0;
+}
+
 int state_open(const char *folder, void (*damage)(void *context, const char *sentence), void *context,
 	       struct problem *problem, struct state **ret_state)
 {
@@ -183,8 +195,9 @@ int state_open(const char *folder, void (*damage)(void *context, const char *sen
 	state->folder = strdup(folder);
 	if (!state->folder)
 		return problem_set(problem, -ENOMEM, "no memory");
-	if (mkdir(folder, 0700) && errno != EEXIST)
-		return problem_set(problem, -errno, "cannot make the state folder %s: %s", folder, strerror(errno));
+	error = make_folder(folder);
+	if (error)
+		return problem_set(problem, error, "cannot make the state folder %s: %s", folder, strerror(-error));
 	copy = read_state(STATE_COPY, &state);
 	begin_anew(&state);
 	error = read_state(STATE_FILE, &state);
@@ -237,8 +250,8 @@ int state_keep_policy(const struct state *state, const char *bytes, size_t lengt
 	sha256_hex(bytes, length, digest);
 	policy_path(state, digest, path);
 	error = state_read_policy(state, digest, &there, &there_length);
-	if (error)
-		error = file_replace(path, 0600, bytes, length);
+	/* Its name may not be on the disk, if that has failed before. */
+	error = error ? file_replace(path, 0600, bytes, length) : file_sync_folder(state->folder);
 	if (!error)
 		memcpy(ret_digest, digest, sizeof(digest));
 	return error;
@@ -273,12 +286,12 @@ bool state_names_policy(const struct state *state, const char digest[SHA256_HEX]
 	return false;
 }
 
-void state_drop_policy(const struct state *state, const char digest[SHA256_HEX])
+int state_drop_policy(const struct state *state, const char digest[SHA256_HEX])
 {
 	char path[PATH_ROOM];
 
 	policy_path(state, digest, path);
-	unlink(path);
+	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
 void state_push(struct state *state, const struct state_entry *entry)

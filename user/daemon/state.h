@@ -115,8 +115,8 @@ bool state_was_set_aside(const struct state *state, const char *name);
 
 /* Keeps the text of a policy; one that is kept already stays as it is. Returns 0 or -errno. */
 int state_keep_policy(const struct state *state, const char *bytes, size_t length, char ret_digest[SHA256_HEX]);
-/* Deletes the text, which no entry may name. */
-void state_drop_policy(const struct state *state, const char digest[SHA256_HEX]);
+/* Deletes the text, which no entry may name. Returns 0 or -errno. */
+int state_drop_policy(const struct state *state, const char digest[SHA256_HEX]);
 /* Does an entry name it? */
 bool state_names_policy(const struct state *state, const char digest[SHA256_HEX]);
 /* Reads it again: 0, -ENOENT, -EBADMSG if it was damaged (and is set aside), or -errno. */

@@ -260,6 +260,14 @@ static int drop_rights(void)
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
 }
 
+static bool open_state(struct steward *steward)
+{
+	steward->state = open(steward->options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < steward->options->count && steward->state < 0; i++)
+		note(steward->statuses[i], "the state folder cannot be opened");
+	return steward->state >= 0;
+}
+
 /* Until the core has opened what is its own, and a steward of a daemon before it is gone: the state folder is locked. False: the core has ended. */
 static bool wait_for_turn(struct steward *steward)
 {
@@ -267,9 +275,9 @@ static bool wait_for_turn(struct steward *steward)
 
 	if (recv(CORE, &go, 1, 0) != 1)
 		return false;
-	steward->state = open(steward->options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (steward->state < 0)
-		return false;
+	while (!open_state(steward))
+		if (poll(&(struct pollfd){.fd = CORE, .events = POLLIN}, 1, (int)(REST / CLOCK_MILLISECOND)) > 0)
+			return false;
 	while (flock(steward->state, LOCK_EX | LOCK_NB))
 		if (poll(&(struct pollfd){.fd = CORE, .events = POLLIN}, 1, 50) > 0)
 			return false;
