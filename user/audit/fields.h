@@ -59,7 +59,9 @@
 	X(DURATION, "duration")                                                                                        \
 	X(SIDES, "sides")                                                                                              \
 	X(TRAFFIC, "traffic")                                                                                          \
-	X(OPENED_GENERATION, "opened_generation")
+	X(OPENED_GENERATION, "opened_generation")                                                                      \
+	X(APPROVALS, "approvals")                                                                                      \
+	X(PROBLEM, "problem")
 
 #define FIELDS_ENUM(name, key) FIELDS_##name,
 enum fields_key { FIELDS(FIELDS_ENUM) FIELDS_ALL };

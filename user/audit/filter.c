@@ -81,6 +81,36 @@ int filter_set_until(struct filter *filter, const char *text)
 	return set_time(filter->until, text, true);
 }
 
+static const char *describe_client(const struct filter *filter, struct arena *arena)
+{
+	unsigned int most = filter->client_is_ipv4 ? 32 : 128, bits = filter->client_bits - (128 - most);
+	struct usher_address address;
+	char text[ADDRESS_TEXT];
+
+	memcpy(&address, filter->client, sizeof(address));
+	address_print(&address, text);
+	return bits == most ? arena_printf(arena, "client %s", text) : arena_printf(arena, "client %s/%u", text, bits);
+}
+
+static void join(struct arena *arena, const char **all, const char *one)
+{
+	*all = *all ? arena_printf(arena, "%s, %s", *all, one) : one;
+}
+
+const char *filter_describe(const struct filter *filter, struct arena *arena)
+{
+	const char *all = NULL;
+
+	for (size_t i = 0; i < FILTER_TEXT_COUNT; i++)
+		if (filter->texts[i])
+			join(arena, &all, arena_printf(arena, "%s %s", keys[i].text, filter->texts[i]));
+	if (filter->by_client)
+		join(arena, &all, describe_client(filter, arena));
+	if (filter->flow)
+		join(arena, &all, arena_printf(arena, "flow %s", filter->flow));
+	return all;
+}
+
 /* ---- one line ------------------------------------------------------------------------------------------------- */
 
 /* How far the log has come, and what proves it, are no records of what has happened. */
@@ -152,6 +182,8 @@ static enum filter_answer of_client(const struct filter *filter, struct line_val
 	uint8_t bytes[16];
 	unsigned int bits;
 
+	if (endpoint.length == strlen("null"))
+		return FILTER_UNKNOWN; /* of many together */
 	if (!line_find(endpoint, "ip", &ip))
 		return FILTER_NO;
 	if (line_text(ip, sizeof(text), text))
@@ -164,6 +196,23 @@ static enum filter_answer of_client(const struct filter *filter, struct line_val
 	if (!are_same(bytes, filter->client, bits < filter->client_bits ? bits : filter->client_bits))
 		return FILTER_NO;
 	return bits < filter->client_bits ? FILTER_UNKNOWN : FILTER_YES;
+}
+
+/* Where the client himself is not on record, the source prefix that he was in may tell. */
+static enum filter_answer of_prefix(const struct filter *filter, struct line_value record)
+{
+	struct line_value value;
+	struct filter prefix;
+	char text[CLIENT_ROOM];
+	unsigned int bits;
+
+	if (!line_find(record, "client_prefix", &value) || line_text(value, sizeof(text), text) ||
+	    filter_set_client(&prefix, text))
+		return FILTER_UNKNOWN;
+	bits = prefix.client_bits < filter->client_bits ? prefix.client_bits : filter->client_bits;
+	if (prefix.client_is_ipv4 != filter->client_is_ipv4 || !are_same(prefix.client, filter->client, bits))
+		return FILTER_NO;
+	return prefix.client_bits < filter->client_bits ? FILTER_UNKNOWN : FILTER_YES;
 }
 
 static bool of_flow(const struct filter *filter, struct line_value connection)
@@ -240,7 +289,7 @@ enum filter_answer filter_ask(const struct filter *filter, const char *bytes, si
 			return FILTER_NO;
 	if (wants.time || wants.type || wants.client || wants.flow || wants.texts || !line_is_json(bytes, length))
 		return FILTER_NO;
-	return wants.answer;
+	return wants.answer == FILTER_UNKNOWN ? of_prefix(filter, (struct line_value){bytes, length}) : wants.answer;
 }
 
 bool filter_matches(const struct filter *filter, const char *bytes, size_t length)

@@ -9,6 +9,7 @@
 
 #include "audit/chain.h"
 #include "audit/veil.h"
+#include "base/arena.h"
 #include "base/clock.h"
 
 /* Fields of a record that are text: enum, key. */
@@ -50,8 +51,10 @@ int filter_set_since(struct filter *filter, const char *text);
 int filter_set_until(struct filter *filter, const char *text);
 
 /* UNKNOWN: it would match if it were known who the client was: he is on record by a network that is wider than what is asked for, or by a
- * pseudonym of which the key is not at hand, or which says nothing of prefixes. */
+ * pseudonym of which the key is not at hand, or which says nothing of prefixes, or together with others. */
 enum filter_answer { FILTER_NO, FILTER_UNKNOWN, FILTER_YES };
+/* What else than a time is asked for, in words such as "tenant acme-bank, client 203.0.113.0/26"; NULL: nothing. */
+const char *filter_describe(const struct filter *filter, struct arena *arena);
 
 /* line: without what ends it. What is no JSON, and what the log notes of itself (positions, seals...), matches nothing. */
 enum filter_answer filter_ask(const struct filter *filter, const char *line, size_t length);

@@ -67,12 +67,43 @@ static const char *skip_value(const char *at, const char *end)
 	return at;
 }
 
+static struct line begin(struct line_value value, char bracket)
+{
+	const char *end = value.at + value.length, *at = skip_space(value.at, end);
+
+	return (struct line){at < end && *at == bracket ? at + 1 : end, end};
+}
+
 void line_begin(struct line_value value, struct line *ret_line)
 {
-	const char *at = value.at, *end = value.at + value.length;
+	*ret_line = begin(value, '{');
+}
 
-	at = skip_space(at, end);
-	*ret_line = (struct line){at < end && *at == '{' ? at + 1 : end, end};
+void line_begin_list(struct line_value value, struct line *ret_line)
+{
+	*ret_line = begin(value, '[');
+}
+
+/* The value that stands here, and what follows its comma. */
+static bool take_value(struct line *line, const char *value, struct line_value *ret_value)
+{
+	const char *end = line->end, *behind = skip_value(value, end);
+
+	if (!behind)
+		return false;
+	*ret_value = (struct line_value){value, (size_t)(behind - value)};
+	behind = skip_space(behind, end);
+	if (behind < end && *behind == ',')
+		line->at = behind + 1;
+	return true;
+}
+
+bool line_item(struct line *line, struct line_value *ret_value)
+{
+	const char *value = skip_space(line->at, line->end);
+
+	line->at = line->end;
+	return take_value(line, value, ret_value) && ret_value->length;
 }
 
 bool line_next(struct line *line, struct line_value *ret_key, struct line_value *ret_value)
@@ -90,14 +121,7 @@ bool line_next(struct line *line, struct line_value *ret_key, struct line_value 
 		return false;
 	value = skip_space(value + 1, end);
 	*ret_key = (struct line_value){key, (size_t)(behind - key)};
-	behind = skip_value(value, end);
-	if (!behind)
-		return false;
-	*ret_value = (struct line_value){value, (size_t)(behind - value)};
-	behind = skip_space(behind, end);
-	if (behind < end && *behind == ',')
-		line->at = behind + 1;
-	return true;
+	return take_value(line, value, ret_value);
 }
 
 bool line_find(struct line_value object, const char *key, struct line_value *ret_value)

@@ -28,6 +28,9 @@ struct line {
 void line_begin(struct line_value value, struct line *ret_line);
 /* The next key, and what stands behind it. False: that was the last one, or what follows is no JSON. */
 bool line_next(struct line *line, struct line_value *ret_key, struct line_value *ret_value);
+/* The same of an array, whose items have no keys. */
+void line_begin_list(struct line_value value, struct line *ret_line);
+bool line_item(struct line *line, struct line_value *ret_value);
 /* Of one key. False: there is none. */
 bool line_find(struct line_value object, const char *key, struct line_value *ret_value);
 

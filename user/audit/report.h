@@ -1,41 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the records of a range come to: who was answered by what under which policy, who was refused and cut off and why, what was changed by
- * whom, and what is not on record. Gathered in one pass, in memory that does not grow with the log; what there is no room for is counted.
+ * whom, and what is not on record. Gathered in two passes, in memory that does not grow with the log; what there is no room for is counted.
  */
 #ifndef USHER_AUDIT_REPORT_H
 #define USHER_AUDIT_REPORT_H
 
+#include "audit/filter.h"
 #include "audit/page.h"
+#include "audit/report_list.h"
+#include "audit/report_policies.h"
 #include "audit/tally.h"
 #include "audit/verify.h"
 
-#define REPORT_CELLS 6
-#define REPORT_ENTRIES 2000 /* of a list */
 #define REPORT_FINDINGS 100
 
-/* Things one by one, in the order of the log. */
-struct report_list {
-	struct {
-		char time[CLOCK_TEXT];
-		const char *cells[REPORT_CELLS];
-	} * entries;
-	size_t count, room;
-	uint64_t left_out;
-};
-
+/* Zeroed: empty, and about all records. */
 struct report {
+	const struct filter *narrow; /* which decisions and ends are told; NULL: all */
 	struct arena arena;
-	uint64_t records, decisions;
+	uint64_t records, decisions, told;
+	uint64_t unclear; /* decisions that may be of the client that is asked for, or not */
 	char first[CLOCK_TEXT], last[CLOCK_TEXT];
 	struct tally answered, denied, revoked, ended, operations;
-	struct report_list policies, gates, rollouts, quarantines, gaps;
+	struct report_policies policies;
+	struct report_list gates, rollouts, quarantines, gaps;
 	uint64_t lost;
 };
 
 void report_free(struct report *report);
-/* line: a record that is JSON, without what ends it. */
+/* Each record of the range. line: JSON, without what ends it. */
 void report_take(struct report *report, const char *line, size_t length);
+/* Then, in a second pass, each operation up to the end of the range, from the beginning of the log on: what brought the policies. */
+void report_take_change(struct report *report, const char *since, const char *line, size_t length);
 
 /* What is said beside the records. */
 struct report_frame {

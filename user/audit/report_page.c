@@ -10,6 +10,7 @@
 #include "base/array.h"
 
 #define COLUMNS_MAX (TALLY_CELLS + 4)
+_Static_assert(REPORT_CELLS < COLUMNS_MAX, "a list's columns and its time");
 
 __attribute__((format(printf, 3, 4))) static void say(struct page *page, bool strong, const char *format, ...)
 {
@@ -85,7 +86,26 @@ static void print_list(struct page *page, const struct report_list *list, const 
 
 /* ---- sections --------------------------------------------------------------------------------------------------- */
 
-static void print_frame(const struct report *report, const struct report_frame *frame, struct page *page)
+static void print_narrowing(struct report *report, struct page *page)
+{
+	const char *what = report->narrow ? filter_describe(report->narrow, &report->arena) : NULL;
+
+	if (!what)
+		return;
+	say(page, true,
+	    "Answers, denials, revocations and ends below are those of %s alone: %" PRIu64
+	    " of these decisions. Policies "
+	    "and whatever else was changed, and gaps, are everybody's.",
+	    what, report->told);
+	if (report->unclear)
+		say(page, true,
+		    "%" PRIu64
+		    " more decisions may be of that client, or not: on record of their clients is no address "
+		    "(they were counted, or it is a pseudonym whose key is not at hand), or only the network.",
+		    report->unclear);
+}
+
+static void print_frame(struct report *report, const struct report_frame *frame, struct page *page)
 {
 	char made[CLOCK_TEXT];
 
@@ -98,6 +118,7 @@ static void print_frame(const struct report *report, const struct report_frame *
 		    report->records, report->first, report->last, report->decisions);
 	else
 		page_paragraph(page, true, "There is no record of that range.");
+	print_narrowing(report, page);
 	page_paragraph(page, false,
 		       "A decision is about a connection, not about a request. Times are UTC, by the gateway's clock.");
 }
@@ -142,38 +163,65 @@ static void print_verification(const struct report *report, const struct report_
 	print_findings(frame, page);
 }
 
+static bool asks_of_decisions(const struct filter *narrow)
+{
+	return narrow && (narrow->texts[FILTER_VERDICT] || narrow->texts[FILTER_REASON] || narrow->texts[FILTER_RULE]);
+}
+
 static void print_decisions(struct report *report, struct page *page)
 {
-	static const char *const answered[] = {"tenant",  "client region",  "service",
-					       "version", "backend region", "policy"};
+	static const char *const answered[] = {"tenant",	 "client region", "service", "version",
+					       "backend region", "rule",	  "policy"};
 	static const char *const denied[] = {"reason", "rule", "tenant", "client region", "service", "policy"};
 	static const char *const revoked[] = {"tenant", "service", "version", "backend", "rule", "policy"};
 
 	static const char *const ended[] = {"how", "tenant", "service", "version", "backend region"};
 
-	page_heading(page, "Who was answered by what, under which policy");
+	page_heading(page, "Who was answered by what, under which rule and policy");
 	page_paragraph(page, false,
 		       "Connections that were given to a backend. A policy is named by its revision and the beginning "
-		       "of its digest.");
+		       "of its digest; who brought and approved it stands under Policies.");
 	print_tally(page, &report->answered, answered, ARRAY_COUNT(answered), "Nobody was.");
 	page_heading(page, "Denials, by reason");
 	print_tally(page, &report->denied, denied, ARRAY_COUNT(denied), "There were none.");
 	page_heading(page, "Revocations: open connections that were cut");
 	print_tally(page, &report->revoked, revoked, ARRAY_COUNT(revoked), "There were none.");
 	page_heading(page, "Ends of connections");
-	print_tally(page, &report->ended, ended, ARRAY_COUNT(ended), "None is on record.");
+	if (asks_of_decisions(report->narrow))
+		page_paragraph(page, false, "An end has no verdict, reason and rule on record: none is told here.");
+	else
+		print_tally(page, &report->ended, ended, ARRAY_COUNT(ended), "None is on record.");
+}
+
+static void print_policies(struct report *report, struct page *page)
+{
+	static const char *const columns[] = {"what", "revision", "digest", "generation",
+					      "file", "who",	  "why",    "approved by"};
+	struct report_list list = {0};
+
+	page_heading(page, "Policies: who applied them, why, and who approved them");
+	page_paragraph(
+		page, false,
+		"Each change of the range, and before it what brought the policies that decisions above are "
+		"under. Approved by: those whose signatures usherd had checked, which are in the record of the "
+		"change; nobody: this host asked for none. Not in this log: no record up to the end of the range "
+		"says how that policy came into force.");
+	if (report->policies.left_out)
+		say(page, true, "Decisions are under more than %d policies: %" PRIu64 " are under others than these.",
+		    REPORT_POLICIES, report->policies.left_out);
+	report_policies_list(&report->policies, &report->arena, &list);
+	print_list(page, &list, columns, ARRAY_COUNT(columns), "None was applied or taken back.");
+	report_list_free(&list);
 }
 
 static void print_changes(struct report *report, struct page *page)
 {
-	static const char *const policies[] = {"what", "revision", "digest", "generation", "file", "who"};
 	static const char *const quarantines[] = {"what", "of", "gate", "who", "why"};
 	static const char *const gates[] = {"gate", "of", "state", "figure"};
 	static const char *const rollouts[] = {"roll-out", "version", "change", "share", "who", "why"};
-	static const char *const operations[] = {"what", "who"};
+	static const char *const operations[] = {"what", "of", "who", "why"};
 
-	page_heading(page, "Policies");
-	print_list(page, &report->policies, policies, ARRAY_COUNT(policies), "None was applied or taken back.");
+	print_policies(report, page);
 	page_heading(page, "Quarantines, releases and drains");
 	print_list(page, &report->quarantines, quarantines, ARRAY_COUNT(quarantines), "There were none.");
 	page_heading(page, "Gates");

@@ -120,10 +120,9 @@ int audit_filter_rest(const char *folder, const struct query_totals *totals)
 				"%s: not all of it can be read: usher audit verify says where it is damaged", folder);
 	if (totals->unknown)
 		return cli_fail(CLI_SYSTEM,
-				"%s: of %" PRIu64
-				" records more nobody can tell whether they are this client's: they have his network "
-				"only, or a pseudonym that is of a key which is not at hand (--client-keys) or says "
-				"nothing of prefixes",
+				"%s: of %" PRIu64 " records more nobody can tell whether they are this client's: they "
+				"have his network only, a pseudonym whose key is not at hand (--client-keys) or that "
+				"says nothing of prefixes, or were counted together",
 				folder, totals->unknown);
 	return CLI_OK;
 }

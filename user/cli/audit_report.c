@@ -41,10 +41,38 @@ static void note(const struct verify_finding *finding, void *context)
 	findings->count++;
 }
 
+struct changes {
+	struct report *report;
+	const char *since;
+};
+
 static int take_line(const char *line, size_t length, void *context)
 {
 	report_take(context, line, length);
 	return 0;
+}
+
+static int take_change(const char *line, size_t length, void *context)
+{
+	struct changes *changes = context;
+
+	report_take_change(changes->report, changes->since, line, length);
+	return 0;
+}
+
+/* What was in the range, and then what brought the policies that are named there. */
+static int read_log(const char *folder, const struct filter *filter, struct report *report)
+{
+	struct filter range = {0}, operations = {.texts[FILTER_TYPE] = "operation"};
+	struct query_place begin = {0}, again = {0};
+	struct changes changes = {report, filter->since};
+	int error;
+
+	memcpy(range.since, filter->since, sizeof(range.since));
+	memcpy(range.until, filter->until, sizeof(range.until));
+	memcpy(operations.until, filter->until, sizeof(operations.until));
+	error = query_run(folder, &range, &begin, take_line, report, NULL);
+	return error ? error : query_run(folder, &operations, &again, take_change, &changes, NULL);
 }
 
 static int fail(const char *folder, int error)
@@ -89,8 +117,6 @@ static int make(const char *folder, const struct filter *filter, const struct au
 	_cleanup_(report_free) struct report report = {0};
 	_cleanup_(free_findings) struct findings findings = {0};
 	const struct verify_trust given = audit_trust_given(trust);
-	struct query_place place = {0};
-	struct query_totals totals = {0};
 	struct verify_summary summary;
 	char log[CHAIN_LOG];
 	struct report_frame frame = {.log = log,
@@ -102,8 +128,11 @@ static int make(const char *folder, const struct filter *filter, const struct au
 				     .key_count = trust->key_count,
 				     .witness_count = trust->witness_count,
 				     .own_keys = trust->own_keys};
-	int error = query_run(folder, filter, &place, take_line, &report, &totals), status;
+	int error, status;
 
+	if (filter_describe(filter, &report.arena))
+		report.narrow = filter;
+	error = read_log(folder, filter, &report);
 	if (!error)
 		error = verify_folder(folder, &given, note, &findings, &summary);
 	if (error)
@@ -118,10 +147,13 @@ static int make(const char *folder, const struct filter *filter, const struct au
 int audit_report(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"since", required_argument, NULL, 'a'}, {"until", required_argument, NULL, 'z'},
-		{"html", no_argument, NULL, 'H'},	 {"output", required_argument, NULL, 'O'},
-		{"key", required_argument, NULL, 'k'},	 {"witness", required_argument, NULL, 'w'},
-		{"dir", required_argument, NULL, 'd'},	 {0},
+		{"html", no_argument, NULL, 'H'},
+		{"output", required_argument, NULL, 'O'},
+		{"key", required_argument, NULL, 'k'},
+		{"witness", required_argument, NULL, 'w'},
+		{"dir", required_argument, NULL, 'd'},
+		AUDIT_DECISION_OPTIONS,
+		{0},
 	};
 	_cleanup_(audit_trust_free) struct audit_trust trust = {0};
 	const char *folder = AUDIT_DIR, *path = NULL;
@@ -130,9 +162,7 @@ int audit_report(int argc, char **argv)
 	int letter, status = CLI_OK;
 
 	while (!status && (letter = cli_option(argc, argv, options)) != -1) {
-		if (letter == 'a' || letter == 'z')
-			status = audit_filter_take(letter, optarg, &filter);
-		else if (letter == 'k')
+		if (letter == 'k')
 			status = audit_trust_key(&trust, optarg);
 		else if (letter == 'w')
 			status = audit_trust_witness(&trust, optarg);
@@ -143,7 +173,7 @@ int audit_report(int argc, char **argv)
 		else if (letter == 'H')
 			html = true;
 		else
-			status = CLI_USAGE;
+			status = audit_filter_take(letter, optarg, &filter);
 	}
 	if (!status)
 		status = cli_operands(argc, 1, "report");

@@ -131,8 +131,7 @@ static const struct verb verbs[] = {
 	{"audit",
 	 "tail [-f] [-n N] [FILTER]... | query [--limit N] [FILTER]... | verify [EVIDENCE] [--key FILE]... [--witness "
 	 "FILE]... [--segments N[-M]] | "
-	 "export [--format FORM] [--output FILE] [FILTER]... | report [--since TIME] [--until TIME] [--html] [--output "
-	 "FILE] | "
+	 "export [--format FORM] [--output FILE] [FILTER]... | report [FILTER]... [--html] [--output FILE] | "
 	 "key | "
 	 "checkpoint, [--dir DIR] | client ADDRESS [--client-keys FILE] | rotate-key --why TEXT",
 	 "read the record of decisions, and prove it",
@@ -161,10 +160,11 @@ static const struct verb verbs[] = {
 	 "  --output FILE   whole or not at all; standard output\n"
 	 "  --sign FILE     evidence: a private key that also signs who has made it\n"
 	 "  --state-dir DIR  evidence: where the policies are kept that its records name (" OPTIONS_STATE_DIR ")\n"
-	 "report: who was answered by what under which policy, who was refused and cut off and why, what was changed "
-	 "by "
-	 "whom,\n"
-	 "gaps, and whether the record is as it was written. Markdown; -j for programs.\n"
+	 "report: who was answered by which version, under which rule and policy, who applied and approved that and "
+	 "why; who\n"
+	 "was refused and cut off; what else was changed, by whom; gaps; and whether the record is as it was written. "
+	 "Markdown;\n"
+	 "-j for programs. FILTER, but for --type, narrows answers, denials, revocations and ends.\n"
 	 "  --html          a page that needs nothing else, and prints well\n"
 	 "  --key FILE, --witness FILE, --output FILE  as above\n"
 	 "key: the public key that it is signed with. checkpoint: the last signature, for a witness to keep.\n"

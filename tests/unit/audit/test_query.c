@@ -751,34 +751,45 @@ static void test_a_client_of_whom_nobody_can_tell(void **state)
 	static const struct {
 		const char *endpoint, *client;
 		enum filter_answer with_key, without;
+		const char *prefix; /* that the client was in; NULL: not on record */
 	} cases[] = {
 #define OWN "{\"ip\":null,\"pseudonym\":\"00112233445566778899aabbccddeeff\",\"key\":\"0123456789abcdef\",\"port\":1}"
 #define OTHERS                                                                                                         \
 	"{\"ip\":null,\"pseudonym\":\"ffffffffffffffffffffffffffffffff\",\"key\":\"0123456789abcdef\",\"port\":1}"
 #define LATER "{\"ip\":null,\"pseudonym\":\"ffffffffffffffffffffffffffffffff\",\"key\":\"fedcba9876543210\",\"port\":1}"
 #define NETWORK "{\"ip\":\"203.0.113.0\",\"bits\":24,\"port\":1}"
-		{OWN, "203.0.113.9", FILTER_YES, FILTER_UNKNOWN},
-		{OTHERS, "203.0.113.9", FILTER_NO, FILTER_UNKNOWN},
-		{LATER, "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN},
+		{OWN, "203.0.113.9", FILTER_YES, FILTER_UNKNOWN, NULL},
+		{OTHERS, "203.0.113.9", FILTER_NO, FILTER_UNKNOWN, NULL},
+		{LATER, "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN, NULL},
 		{"{\"ip\":null,\"pseudonym\":null,\"key\":null,\"port\":1}", "203.0.113.9", FILTER_UNKNOWN,
-		 FILTER_UNKNOWN},
-		{NETWORK, "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN},
-		{NETWORK, "203.0.113.0/25", FILTER_UNKNOWN, FILTER_UNKNOWN},
-		{NETWORK, "203.0.113.0/24", FILTER_YES, FILTER_YES},
-		{NETWORK, "203.0.112.0/23", FILTER_YES, FILTER_YES},
-		{NETWORK, "203.0.112.9", FILTER_NO, FILTER_NO},
-		{NETWORK, "::/0", FILTER_NO, FILTER_NO},
-		{"{\"ip\":\"2001:db8:1::\",\"bits\":48,\"port\":1}", "2001:db8:1::7", FILTER_UNKNOWN, FILTER_UNKNOWN},
-		{"{\"ip\":\"2001:db8:1::\",\"bits\":48,\"port\":1}", "2001:db8:2::7", FILTER_NO, FILTER_NO},
-		{"{\"ip\":\"203.0.113.9\",\"port\":1}", "203.0.113.9", FILTER_YES, FILTER_YES},
+		 FILTER_UNKNOWN, NULL},
+		{"null", "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN, NULL}, /* of many together */
+		{"null", "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN, "203.0.0.0/16"},
+		{"null", "203.0.113.9", FILTER_NO, FILTER_NO, "203.1.0.0/16"},
+		{"null", "203.0.113.9", FILTER_NO, FILTER_NO, "2001:db8::/32"},
+		{LATER, "203.0.113.9", FILTER_NO, FILTER_NO, "203.1.0.0/16"},
+		{LATER, "203.0.0.0/15", FILTER_YES, FILTER_YES, "203.1.0.0/16"},
+		{LATER, "203.1.0.0/17", FILTER_UNKNOWN, FILTER_UNKNOWN, "203.1.0.0/16"},
+		{NETWORK, "203.0.113.9", FILTER_UNKNOWN, FILTER_UNKNOWN, NULL},
+		{NETWORK, "203.0.113.0/25", FILTER_UNKNOWN, FILTER_UNKNOWN, NULL},
+		{NETWORK, "203.0.113.0/24", FILTER_YES, FILTER_YES, NULL},
+		{NETWORK, "203.0.112.0/23", FILTER_YES, FILTER_YES, NULL},
+		{NETWORK, "203.0.112.9", FILTER_NO, FILTER_NO, NULL},
+		{NETWORK, "::/0", FILTER_NO, FILTER_NO, NULL},
+		{"{\"ip\":\"2001:db8:1::\",\"bits\":48,\"port\":1}", "2001:db8:1::7", FILTER_UNKNOWN, FILTER_UNKNOWN,
+		 NULL},
+		{"{\"ip\":\"2001:db8:1::\",\"bits\":48,\"port\":1}", "2001:db8:2::7", FILTER_NO, FILTER_NO, NULL},
+		{"{\"ip\":\"203.0.113.9\",\"port\":1}", "203.0.113.9", FILTER_YES, FILTER_YES, NULL},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
 		struct filter filter = {0};
 		char line[256];
-		int length =
-			snprintf(line, sizeof(line), "{\"type\":\"decision\",\"src_endpoint\":%s}", cases[i].endpoint);
+		int length = snprintf(line, sizeof(line),
+				      "{\"type\":\"decision\",\"src_endpoint\":%s,\"client_prefix\":%s%s%s}",
+				      cases[i].endpoint, cases[i].prefix ? "\"" : "",
+				      cases[i].prefix ? cases[i].prefix : "null", cases[i].prefix ? "\"" : "");
 
 		assert_int_equal(filter_set_client(&filter, cases[i].client), 0);
 		assert_int_equal(filter_ask(&filter, line, (size_t)length), cases[i].without);
@@ -789,6 +800,63 @@ static void test_a_client_of_whom_nobody_can_tell(void **state)
 			assert_int_equal(filter_ask(&filter, line, (size_t)length), cases[i].with_key);
 		filter.texts[FILTER_TYPE] = "flow";
 		assert_int_equal(filter_ask(&filter, line, (size_t)length), FILTER_NO);
+	}
+}
+
+static void test_what_is_asked_for_in_words(void **state)
+{
+	static const struct {
+		const char *client, *tenant, *words;
+	} cases[] = {{NULL, NULL, NULL},
+		     {NULL, "acme", "tenant acme"},
+		     {"203.0.113.7", NULL, "client 203.0.113.7"},
+		     {"203.0.113.0/24", "acme", "tenant acme, client 203.0.113.0/24"},
+		     {"2001:db8::7", NULL, "client 2001:db8::7"},
+		     {"2001:db8::/32", NULL, "client 2001:db8::/32"},
+		     {"::/0", NULL, "client ::/0"},
+		     {"0.0.0.0/0", NULL, "client 0.0.0.0/0"}};
+	struct arena arena = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct filter filter = {.texts[FILTER_TENANT] = cases[i].tenant, .since = "2026-03-03"};
+		const char *described;
+
+		if (cases[i].client)
+			assert_int_equal(filter_set_client(&filter, cases[i].client), 0);
+		described = filter_describe(&filter, &arena);
+		if (cases[i].words)
+			assert_string_equal(described, cases[i].words);
+		else
+			assert_null(described);
+	}
+	arena_free(&arena);
+}
+
+static void test_items_of_a_list(void **state)
+{
+	static const struct {
+		const char *text, *items; /* each ended by a line */
+	} cases[] = {{"[]", ""},
+		     {" [ ] ", ""},
+		     {"[1]", "1\n"},
+		     {"[ {\"a\":[1,2]} , \"b,]\\\"\" ,null,[3]]", "{\"a\":[1,2]}\n\"b,]\\\"\"\nnull\n[3]\n"},
+		     {"{\"a\":1}", ""},
+		     {"null", ""},
+		     {"[1,", "1\n"},
+		     {"[\"", ""}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct line_value item;
+		char found[256] = "";
+		struct line list;
+
+		line_begin_list((struct line_value){cases[i].text, strlen(cases[i].text)}, &list);
+		while (line_item(&list, &item))
+			snprintf(found + strlen(found), sizeof(found) - strlen(found), "%.*s\n", (int)item.length,
+				 item.at);
+		assert_string_equal(found, cases[i].items);
 	}
 }
 
@@ -804,6 +872,8 @@ int main(void)
 		cmocka_unit_test(times_as_people_write_them),
 		cmocka_unit_test(test_one_flow),
 		cmocka_unit_test(test_a_client_of_whom_nobody_can_tell),
+		cmocka_unit_test(test_what_is_asked_for_in_words),
+		cmocka_unit_test(test_items_of_a_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

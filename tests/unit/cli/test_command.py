@@ -7,6 +7,7 @@ Expected output for people is in expected/NAME.txt; run with --write to record w
 import base64
 import csv
 import hashlib
+import hmac
 import io
 import json
 import os
@@ -717,13 +718,17 @@ EXPORTED = [
      "src_endpoint": {"ip": "203.0.113.7", "port": 40000}, "dst_endpoint": {"ip": "198.51.100.10", "port": 443}}]
 
 
-def exported_log(name):
+def written_log(name, records):
     folder = os.path.join(scratch.name, name)
     os.makedirs(folder)
     with open(os.path.join(folder, "usher-0000000001-20261122T090000Z.jsonl"), "w", encoding="utf-8") as log:
-        for record in EXPORTED:
+        for record in records:
             log.write(json.dumps(record, separators=(",", ":")) + "\n")
     return folder
+
+
+def exported_log(name):
+    return written_log(name, EXPORTED)
 
 
 @test
@@ -798,10 +803,43 @@ def evidence_is_not_made_of_what_proves_nothing():
     misused("audit", "verify", GOOD, GOOD, words=["verify"])
 
 
+def operation(time, activity, **more):
+    return {"time": time, "type": "operation", "boot": "1", "activity": activity, **more}
+
+
+def policy_change(time, activity, revision, digest, approvers, **more):
+    return operation(time, activity, policy_digest=digest, policy_revision=revision, generation=revision - 34, file="policy.json", change=revision,
+                     **{"why": None, "approvals": [{"approver": name, "signature": "c2ln"} for name in approvers], **more})
+
+
+BY_ROOT, BY_CARL = {"uid": 0, "user": "root", "pid": 7}, {"uid": 1000, "user": "carl", "pid": 8}
+D40, D41, D42, D43 = "d40e57d40e57d40e57", "d41e57d41e57d41e57", "d16e57d16e57d16e57", "d43e57d43e57d43e57"
+# 42 was applied twice before the range, and confirmed; of 40, which an answer names, nothing is there; 41 is named by none.
+BEFORE = [
+    operation("2026-11-20T08:00:00.000Z", "start", version="0.1", generation=0, approvers=["anna", "ben"]),
+    policy_change("2026-11-20T08:00:00.100Z", "start", 41, D41, []),
+    policy_change("2026-11-20T09:00:00.000Z", "apply", 42, D42, ["anna", "ben"], actor=BY_CARL, why="the first time"),
+    policy_change("2026-11-21T09:00:00.000Z", "apply", 42, D42, ["anna", "ben"], actor=BY_ROOT, why="labs are | out"),
+    policy_change("2026-11-21T09:00:09.000Z", "confirm", 42, D42, ["anna", "ben"], actor=BY_CARL)]
+CHANGES = [
+    operation("2026-11-22T09:00:04.000Z", "policy-refused", actor=BY_CARL, verb="apply", file="new.json", document="ab", problem="0 of 2 approvals"),
+    policy_change("2026-11-22T09:00:05.000Z", "apply", 43, D43, ["anna", "carl"], actor=BY_ROOT, why="a try"),
+    policy_change("2026-11-22T09:00:06.000Z", "rollback", 42, D42, ["anna", "ben"], why="it was not confirmed in time"),
+    operation("2026-11-22T09:00:07.000Z", "pool", pool="gpus", policy_digest=D42, count=3),
+    operation("2026-11-22T09:00:08.000Z", "key-rotated", actor=BY_ROOT, why="the old one is \"lost\"")]
+VEIL_KEY = bytes(range(32))
+OLD = {**EXPORTED[0], "cpu": 1, "time": "2026-11-22T09:00:00.100Z", "policy_digest": D40, "policy_revision": 40, "rule": "old",
+       "src_endpoint": {"ip": None, "pseudonym": hmac.digest(VEIL_KEY, bytes(10) + b"\xff\xff\xcb\x00\x71\x09", "sha256")[:16].hex(), "port": 1}}
+
+
+def reported_log(name):
+    return written_log(name, [*BEFORE, OLD, *EXPORTED[:4], *CHANGES, *EXPORTED[4:]])
+
+
 @test
 def audit_report_is_a_page_for_people():
-    folder = exported_log("audit-report")
-    ended = run("audit", "report", "--dir", folder)
+    folder = reported_log("audit-report")
+    ended = run("audit", "report", "--dir", folder, "--since", "2026-11-22")
     equal(ended.status, NO, "a log without seals is not proven")
     expected("audit_report", "\n".join(line for line in ended.out.splitlines() if " Made " not in line and "seals" not in line) + "\n")
     html = run("audit", "report", "--html", "--dir", folder).out
@@ -814,11 +852,9 @@ def audit_report_is_a_page_for_people():
     for table in page.iter("table"):
         width = len(table.find("thead/tr"))
         holds(all(len(row) == width for row in table.iter("tr")), "as many cells as columns")
-    answer = json.loads(run("-j", "audit", "report", "--dir", folder).out)
-    sections = {section["title"]: section for section in answer["sections"]}
-    rows = sections["Denials, by reason"]["tables"][0]["rows"]
-    equal([row[:7] for row in rows], [["no-allow-rule", "-", "labs", "US", "credit", "42 (d16e57d16e57)", "7"]], "denials")
-    equal((sections["Roll-outs"]["tables"], sections["Ends of connections"]["tables"]), ([], []), "none")
+    sections = report_of(folder)
+    equal([row[:7] for row in sections["Denials, by reason"]], [["no-allow-rule", "-", "labs", "US", "credit", "42 (d16e57d16e57)", "7"]], "denials")
+    equal((sections["Roll-outs"], sections["Ends of connections"]), ([], []), "none")
     later = run("audit", "report", "--dir", folder, "--since", "2026-11-23", "--until", "2026-11-24").out
     holds("Nobody was." in later and "| acme-bank | credit | m@1 | fra-1 | acme |" in later, f"a range: {later}")
     target = os.path.join(scratch.name, "report.html")
@@ -828,7 +864,76 @@ def audit_report_is_a_page_for_people():
     one_line(run("audit", "report", "--dir", os.path.join(folder, "none")), SYSTEM, "No such file")
     misused("audit", "report", "--html", "-j", words=["--html"])
     misused("audit", "report", "--since", "yesterday", words=["2026-03-01"])
-    misused("audit", "report", "--tenant", "labs", words=["--tenant"])
+    misused("audit", "report", "--type", "decision", words=["--type"])
+
+
+ANSWERED = "Who was answered by what, under which rule and policy"
+POLICIES = "Policies: who applied them, why, and who approved them"
+
+
+def report_of(folder, *options):
+    """The rows of each section's table."""
+    answer = json.loads(run("-j", "audit", "report", "--dir", folder, *options).out)
+    return {section["title"]: section["tables"][0]["rows"] if section["tables"] else [] for section in answer["sections"]}
+
+
+@test
+def audit_report_names_who_approved_what_answered():
+    folder = reported_log("audit-approved")
+
+    def policies(*options):
+        return [(row[0][8:19], row[1], row[2], row[6], row[7], row[8]) for row in report_of(folder, *options)[POLICIES]]
+
+    first = [("20T08:00:00", "start", "41", "usher", "-", "nobody"), ("20T09:00:00", "apply", "42", "carl (uid 1000)", "the first time", "anna, ben")]
+    applied = ("21T09:00:00", "apply", "42", "root (uid 0)", "labs are | out", "anna, ben")
+    confirmed = ("21T09:00:09", "confirm", "42", "carl (uid 1000)", "-", "anna, ben")
+    tried = ("22T09:00:05", "apply", "43", "root (uid 0)", "a try", "anna, carl")
+    back = ("22T09:00:06", "rollback", "42", "usher", "it was not confirmed in time", "anna, ben")
+    unknown = ("", "not in this log", "40", "-", "-", "-")
+    equal(policies(), [unknown, *first, applied, confirmed, tried, back], "of all of the log")
+    equal(policies("--since", "2026-11-22"), [unknown, applied, confirmed, tried, back], "the last time before the range, and not what none names")
+    equal(policies("--since", "2026-11-22", "--rule", "acme"), [applied, confirmed, tried, back], "of those that are told")
+    equal(policies("--since", "2026-11-23"), [applied, confirmed, back], "also what came back by itself")
+    equal(policies("--until", "2026-11-20"), first, "nothing of what came later")
+    equal(policies("--since", "2026-11-21T09:00:01Z", "--until", "2026-11-21T12:00:00Z"), [confirmed], "what no decision names is not looked for")
+    operations = [(row[0], row[1], row[2], row[3], row[4]) for row in report_of(folder, "--since", "2026-11-22")["Other operations"]]
+    equal(sorted(operations), [("key-rotated", "-", "root (uid 0)", "the old one is \"lost\"", "1"), ("policy-refused", "-", "carl (uid 1000)", "0 of 2 approvals", "1"),
+                               ("pool", "-", "usher", "-", "1")], "who and why")
+
+
+@test
+def audit_report_can_be_narrowed():
+    folder = reported_log("audit-narrowed")
+
+    def counts(*options):
+        sections = report_of(folder, *options)
+        return tuple(sum(int(row[column]) for row in sections[title]) for title, column in
+                     ((ANSWERED, 7), ("Denials, by reason", 6), ("Revocations: open connections that were cut", 6)))
+
+    for options, wanted in (([], (2, 7, 1)), (["--tenant", "labs"], (0, 7, 0)), (["--tenant", "acme-bank"], (2, 0, 1)), (["--client", "203.0.113.7"], (1, 0, 1)),
+                            (["--client", "203.0.113.0/29"], (1, 0, 1)), (["--client", "203.0.113.8/29"], (0, 0, 0)), (["--service", "other"], (0, 0, 0)),
+                            (["--model", "m", "--version", "1"], (2, 0, 1)), (["--version", "2"], (0, 0, 0)), (["--backend", "fra-1"], (2, 0, 1)),
+                            (["--rule", "old"], (1, 0, 0)), (["--verdict", "revoke"], (0, 0, 1)), (["--until", "2026-11-22", "--rule", "acme"], (1, 0, 0))):
+        equal(counts(*options), wanted, f"answers, denials and revocations with {options}")
+
+    def told(*options):
+        return run("audit", "report", "--dir", folder, *options).out
+
+    holds("those of tenant acme-bank, service credit, model m, version 1, backend fra-1, rule acme, client 203.0.113.7 alone: 2 of these decisions"
+          in told("--client", "203.0.113.7", "--tenant", "acme-bank", "--service", "credit", "--model", "m", "--version", "1", "--backend", "fra-1", "--rule",
+                  "acme").replace("\\", ""), "what it was narrowed to")
+    holds("client 203.0.113.0/29 alone" in told("--client", "203.0.113.0/29"), "to a prefix")
+    holds("alone" not in told() and "alone" not in told("--since", "2026-11-22"), "not narrowed")
+    holds("8 more decisions may be of that client" in told("--client", "203.0.113.7"), "counted ones, and a pseudonym without its key")
+    holds("1 more decisions may be" in told("--client", "203.0.113.7", "--tenant", "acme-bank"), "of the tenant")
+    holds("more decisions" not in told("--tenant", "acme-bank"), "no client is asked for")
+    holds("An end has no verdict, reason and rule" in told("--rule", "acme"), "ends")
+    holds("| key-rotated |" in told("--tenant", "labs") and "| 10 |" in told("--tenant", "labs"), "what was changed, and gaps, are everybody's")
+    keys = os.path.join(scratch.name, "report-keys")
+    with open(keys, "w", encoding="utf-8") as file:
+        file.write(f"usher-client-keys/1\n{'0' * 15}1 {VEIL_KEY.hex()} 0 4000000000\n")
+    equal(counts("--client", "203.0.113.9", "--client-keys", keys), (1, 0, 0), "a client by its pseudonym")
+    holds("7 more decisions may be of that client" in told("--client", "203.0.113.9", "--client-keys", keys), "counted ones alone")
 
 
 @test
