@@ -158,7 +158,7 @@ $(B)/tests/fuzz/%.fuzz: tests/fuzz/%.c tests/model/wire.c tests/model/frame.c $(
 	$(CLANG) -Iinclude -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@
 
 # Without what comparisons tell the fuzzer, some ten times as many executions: after those that it has steered.
-SWEEPERS := $(patsubst %,$(B)/tests/fuzz/%.sweep,exposition series promreply segment evidence reader)
+SWEEPERS := $(patsubst %,$(B)/tests/fuzz/%.sweep,exposition series promreply members)
 $(SWEEPERS): FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp
 
 # What the edge reads. The files of the tree that it takes, and no library.
@@ -180,16 +180,16 @@ $(B)/tests/fuzz/identity.fuzz: tests/fuzz/identity.c user/edge/identity.c $(wild
 	$(CLANG) -Iinclude -Iuser -isystem $(B) -D_GNU_SOURCE $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lm -o $@
 
 # All of the policy's parser, since it is what reads them.
-$(B)/tests/fuzz/members.fuzz: tests/fuzz/members.c $(wildcard user/policy/*.c user/base/*.c user/policy/*.h user/base/*.h tests/fuzz/*.h)
+$(B)/tests/fuzz/members.fuzz $(B)/tests/fuzz/members.sweep: tests/fuzz/members.c $(wildcard user/policy/*.c user/base/*.c user/policy/*.h user/base/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lm -o $@
 
 # All that reads the log, and what that is made of; zstd and OpenSSL are not built for it. Beside it: what reads evidence, and what sends lines on.
 LOG_READERS := $(patsubst %,user/audit/%.c,chain community_id filter gaps head hole keyring line query record replay retention segment sequences signer veil verifier verify witness)
-LOG_FUZZERS := $(patsubst %,$(B)/tests/fuzz/%,segment.fuzz segment.sweep evidence.fuzz evidence.sweep reader.fuzz reader.sweep)
-$(B)/tests/fuzz/segment.fuzz $(B)/tests/fuzz/segment.sweep: tests/fuzz/segment.c
-$(B)/tests/fuzz/evidence.fuzz $(B)/tests/fuzz/evidence.sweep: tests/fuzz/evidence.c $(patsubst %,user/audit/%.c,evidence_form evidence_policies evidence_verify verify_excerpt)
-$(B)/tests/fuzz/reader.fuzz $(B)/tests/fuzz/reader.sweep: tests/fuzz/reader.c $(patsubst %,user/ship/%.c,cursor reader)
+LOG_FUZZERS := $(patsubst %,$(B)/tests/fuzz/%.fuzz,segment evidence reader)
+$(B)/tests/fuzz/segment.fuzz: tests/fuzz/segment.c
+$(B)/tests/fuzz/evidence.fuzz: tests/fuzz/evidence.c $(patsubst %,user/audit/%.c,evidence_form evidence_policies evidence_verify verify_excerpt)
+$(B)/tests/fuzz/reader.fuzz: tests/fuzz/reader.c $(patsubst %,user/ship/%.c,cursor reader)
 $(LOG_FUZZERS): $(LOG_READERS) $(wildcard user/base/*.c user/policy/*.c user/compile/*.c user/govern/*.c user/*/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) $(filter %.c,$^) -ljson-c -lcrypto -lzstd -lm -o $@
@@ -201,7 +201,7 @@ test-model: ## program against model, 20 million packets (MODEL_POLICIES=2000, M
 	@$(MAKE) --no-print-directory -s $(AT_ONCE) $(B)/tests/model.test
 	@MODEL_POLICIES=$(or $(MODEL_POLICIES),2000) MODEL_PACKETS=$(or $(MODEL_PACKETS),10000) $(B)/tests/model.test
 
-fuzz: ## the parsers of packets, metrics pages, Prometheus' replies and members of pools, and checksums, under libFuzzer and sanitizers: 10^8 executions each, those of pages and replies after ten minutes that are steered (FUZZ_SECONDS=60: a minute each)
+fuzz: ## the parsers of packets, metrics pages, Prometheus' replies, backends' identities and members of pools, checksums, and what reads the audit log and evidence, under libFuzzer and sanitizers: 10^8 executions each, those of pages, replies and members after ten minutes that are steered, but ten minutes of the last two (FUZZ_SECONDS=60: a minute each)
 	@scripts/packages build fuzz
 	@$(MAKE) --no-print-directory -s $(AT_ONCE) fuzzers
 	@tests/fuzz/run

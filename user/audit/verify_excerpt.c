@@ -60,7 +60,8 @@ int verify_excerpt(const struct verify_excerpt *excerpt, const struct verify_tru
 		return error;
 	verifier.summary.lines = verifier.line - excerpt->before;
 	verifier.summary.unsealed_lines = verifier.chain.lines;
-	if (!verifier.summary.last_seal || verifier.summary.signed_seal != verifier.summary.last_seal)
+	if (!verifier.summary.last_seal || verifier.summary.signed_seal != verifier.summary.last_seal ||
+	    !verifier.chain.lines)
 		verifier_find(&verifier, verifier.line, verifier.line, "no checkpoint that holds signs the last seal");
 	else if (verifier.chain.lines != 1)
 		verifier_find(&verifier, verifier.batch_line, verifier.line,
