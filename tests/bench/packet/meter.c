@@ -133,6 +133,7 @@ static void prepare(const struct meter *meter, const struct flood *flood)
 	traffic->prefixes = flood->prefixes;
 	traffic->is_random = flood->is_random;
 	traffic->lines = flood->lines;
+	traffic->awaited = flood->awaited;
 	traffic->is_ipv6 = flood->way.is_ipv6;
 	traffic->length = flood->way.is_ipv6 ? TRAFFIC_FRAME6 : TRAFFIC_FRAME4;
 	traffic->grows_in_front =

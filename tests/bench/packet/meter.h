@@ -26,7 +26,9 @@ struct flood {
 	bool is_elsewhere; /* to no service */
 	bool is_answered;  /* by a reset, which moves the end of the frame and not its start */
 	uint64_t first;
-	uint32_t lines;	      /* that `line` reads one of: a power of two, 0 for a target that is none */
+	uint32_t lines; /* that `line` reads one of: a power of two, 0 for a target that is none */
+	uint32_t
+		awaited; /* random ones of these lines, one of which the target waits for before each packet; 0: for none */
 	uint32_t floor_ahead; /* the floor gets packets of other flows, so many further on */
 };
 

@@ -233,6 +233,16 @@ static void many_prefixes(const struct bed *bed)
 	must(publish(bed->gateway->publisher, bed->tables->usual), "publish");
 }
 
+/* What comes of one flow, whose line is at hand, if each packet has to wait for some line as one of many flows has for its own. */
+static struct cost one_after(const struct bed *bed, uint32_t lines, double floor)
+{
+	struct flood flood = established(bed, 1);
+
+	flood.lines = (uint32_t)bed->gateway->flows.entries;
+	flood.awaited = lines;
+	return (struct cost){look(bed, bed->target, &flood, USHER_REASON_ESTABLISHED), floor};
+}
+
 static void one_flow(const struct bed *bed)
 {
 	bool is_ipv6 = bed->tables->way.is_ipv6;
@@ -241,6 +251,10 @@ static void one_flow(const struct bed *bed)
 	fill_lru(bed, &flood, 1);
 	open_flows(bed, 1);
 	bed->of[ROW_ONE] = look_both(bed, &flood, USHER_REASON_ESTABLISHED);
+	if (bed->is_first) {
+		bed->of[ROW_ONE_AFTER_100K] = one_after(bed, FLOWS_100K, bed->of[ROW_FLOWS_100K].floor);
+		bed->of[ROW_ONE_AFTER_1M] = one_after(bed, FLOWS_1M, bed->of[ROW_FLOWS_1M].floor);
+	}
 	flood.is_elsewhere = true;
 	meter_send(bed->meter, lru_insert(bed), &flood, 1);
 	bed->of[ROW_NONE] = look_both(bed, &flood, USHER_REASON_NOT_FOR_SERVICE);

@@ -32,6 +32,8 @@
 	X(LINE_1M_WAITED, "the same, each waited for", 0, LRU_1M)                                                      \
 	X(LINE_100K_WAITED, "100,000 random lines of it, each waited for", 0, LRU_100K)                                \
 	X(LINE_100K, "random one of 100,000 lines side by side read", 0, LRU_100K)                                     \
+	X(ONE_AFTER_100K, "1 flow, after one of 100,000 random lines", 0, LRU_100K)                                    \
+	X(ONE_AFTER_1M, "1 flow, after one of 1,000,000 random lines", 0, LRU_1M)                                      \
 	X(REWRITE, "parsed, MAC addresses exchanged, transmitted", 0, NONE)
 
 enum floor {

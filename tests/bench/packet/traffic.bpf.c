@@ -72,6 +72,28 @@ static __always_inline __u32 traffic_flow(struct traffic *traffic)
 	return (__u32)number;
 }
 
+/* Of a line: nothing, but no CPU knows that before it has it, and so nothing of what depends on it. */
+static __always_inline __u64 traffic_wait(struct traffic *traffic, __u32 number)
+{
+	const struct usher_flow *flow = bpf_map_lookup_elem(&flows, &number);
+	__u64 tag;
+
+	if (!flow)
+		return 0;
+	tag = *(const volatile __u64 *)&flow->tag;
+	asm volatile("%[tag] &= 0" : [tag] "+r"(tag));
+	traffic->nothing = tag;
+	return tag;
+}
+
+/* The same flow, once a random line is there. */
+static __always_inline __u32 traffic_after_line(struct traffic *traffic, __u32 flow)
+{
+	__u64 line = usher_mix64(usher_scale(usher_mix64(traffic->sent + traffic->nothing), traffic->awaited));
+
+	return flow + (__u32)traffic_wait(traffic, (__u32)line & (traffic->lines - 1));
+}
+
 static __noinline int traffic_turn(struct traffic *traffic)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -160,6 +182,8 @@ int traffic(struct xdp_md *ctx)
 	if (traffic->is_measured && !traffic->left--)
 		traffic_turn(traffic);
 	flow = traffic_flow(traffic);
+	if (traffic->awaited && traffic->phase == TRAFFIC_TARGET)
+		flow = traffic_after_line(traffic, flow);
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	if (traffic->is_ipv6) {
@@ -265,23 +289,16 @@ static __always_inline int read_line(const struct xdp_md *ctx, bool is_waited_fo
 	struct traffic *traffic = bpf_map_lookup_elem(&traffics, &zero);
 	const struct usher_flow *flow;
 	struct lru_key key;
-	__u64 tag;
 
 	if (!traffic || !floor_key(ctx, &key))
 		return floor_result(false);
 	number = (__u32)usher_mix64((__u64)key.source_be << 32 | key.ports) & (traffic->lines - 1);
-	if (is_waited_for)
-		number += (__u32)traffic->nothing;
+	if (is_waited_for) {
+		traffic_wait(traffic, number + (__u32)traffic->nothing);
+		return floor_result(true);
+	}
 	flow = bpf_map_lookup_elem(&flows, &number);
-	if (!flow)
-		return floor_result(false);
-	tag = *(const volatile __u64 *)&flow->tag;
-	if (!is_waited_for)
-		return floor_result(tag != 1);
-	/* Nothing, but no CPU knows that before it has the line, and so not which one is the next. */
-	asm volatile("%[tag] &= 0" : [tag] "+r"(tag));
-	traffic->nothing = tag;
-	return floor_result(true);
+	return floor_result(flow && *(const volatile __u64 *)&flow->tag != 1);
 }
 
 SEC("xdp")

@@ -25,6 +25,7 @@ struct traffic {
 	__u32 grows_in_front; /* the target encapsulates */
 	__u64 source;	      /* first prefix: an address, or the upper half of one; host byte order */
 	__u32 lines;	      /* of the flow table that `line` reads one of */
+	__u32 awaited;	      /* before its packet the target waits for one of so many random lines; 0: for none */
 	__u32 is_measured; /* each block of packets goes to one after the other; otherwise all of them to the target */
 	__u32 has_floor;
 	__u32 floor_ahead; /* the floor gets the packets that come so much later */
@@ -34,7 +35,7 @@ struct traffic {
 	__u64 begun;		     /* this phase, ns */
 	__u64 block_first;	     /* number of the packet that each phase begins with */
 	__u64 spent[TRAFFIC_PHASES]; /* ns in each */
-	__u64 nothing;		     /* of `line_waited` */
+	__u64 nothing;		     /* of a line that is waited for */
 	__u8 frame[TRAFFIC_FRAME6];
 };
 
