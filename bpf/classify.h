@@ -83,8 +83,8 @@ static __always_inline __u32 classify_last(__u32 before, __u32 here, __u32 rank)
 	return (before & (__u32)none) | (here & ~(__u32)none);
 }
 
-/* Class of an IPv4 source. */
-static __always_inline int classify_source4(__u32 slot, __u32 address)
+/* Class of an IPv4 source, by the tree. */
+static __always_inline int classify_tree4(__u32 slot, __u32 address)
 {
 	const struct usher_generation *generation = GENERATION_ENTRY(generations, 1, slot % USHER_SLOTS, 0);
 	const struct usher_line16 *class_line;
@@ -108,6 +108,33 @@ static __always_inline int classify_source4(__u32 slot, __u32 address)
 		return USHER_CLASS_UNKNOWN4;
 	class_line = GENERATION_ENTRY(source4_classes, USHER_SOURCE4_CLASS_LINES, slot, found / 32);
 	return class_line ? class_line->value[found % 32] : USHER_CLASS_UNKNOWN4;
+}
+
+/* The same by its first 16 or 24 bits. USHER_NONE: they do not tell. */
+static __always_inline __u32 classify_network(__u32 slot, __u32 address)
+{
+	const struct usher_line32 *wide = GENERATION_ENTRY(networks, USHER_NETWORKS_LINES, slot, address >> 20);
+	const struct usher_line16 *block;
+	__u32 value;
+
+	if (!wide)
+		return USHER_NONE;
+	value = wide->value[address >> 16 & 15];
+	if (value < USHER_NETWORK_BLOCK)
+		return value;
+	block = GENERATION_ENTRY(network_blocks, USHER_NETWORK_BLOCKS_MAX * USHER_NETWORK_BLOCK_LINES, slot,
+				 (value - USHER_NETWORK_BLOCK) * USHER_NETWORK_BLOCK_LINES + (address >> 13 & 7));
+	return block ? block->value[address >> 8 & 31] : USHER_NONE;
+}
+
+/* Class of an IPv4 source. A function of its own, so that it is verified once. */
+__noinline int classify_source4(__u32 slot, __u32 address)
+{
+	__u32 found;
+
+	slot %= USHER_SLOTS;
+	found = classify_network(slot, address);
+	return found == USHER_NONE ? classify_tree4(slot, address) : (int)found;
 }
 
 /* Class of an IPv6 source, its halves in host byte order. */

@@ -54,6 +54,8 @@ USHER_TABLE(source4, struct usher_source4_line, USHER_SOURCE4_LINES);
 USHER_TABLE(source6, struct usher_source6_line, USHER_SOURCE6_LINES);
 USHER_TABLE(source4_classes, struct usher_line16, USHER_SOURCE4_CLASS_LINES);
 USHER_TABLE(source6_classes, struct usher_line16, USHER_SOURCE6_CLASS_LINES);
+USHER_TABLE(networks, struct usher_line32, USHER_NETWORKS_LINES);
+USHER_TABLE(network_blocks, struct usher_line16, USHER_NETWORK_BLOCKS_MAX *USHER_NETWORK_BLOCK_LINES);
 USHER_TABLE(classes, struct usher_class, USHER_CLASSES_MAX);
 USHER_TABLE(services, struct usher_service, USHER_SERVICES_MAX);
 USHER_TABLE(route_index, struct usher_line16, USHER_ROUTE_INDEX_LINES);

@@ -19,7 +19,7 @@
 #include "reasons.h"
 
 /* Raised whenever a pinned map of an older program could be misread by a newer one. */
-#define USHER_ABI_VERSION 7
+#define USHER_ABI_VERSION 8
 
 #define USHER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
 
@@ -36,6 +36,11 @@ struct usher_line16 {
 	__u16 value[32];
 };
 USHER_ASSERT_SIZE(struct usher_line16, 64);
+
+struct usher_line32 {
+	__u32 value[16];
+};
+USHER_ASSERT_SIZE(struct usher_line32, 64);
 
 /*
  * Map `tenant_limits`, by tenant id. Buckets are kept in time: what passes spends some, and so much may be spent ahead of now. That of
@@ -162,6 +167,16 @@ struct usher_source6_line {
 	} first[USHER_SOURCE6_KEYS];
 };
 USHER_ASSERT_SIZE(struct usher_source6_line, 64);
+
+/*
+ * IPv4 sources by their first 16 bits (map `networks`): the class of all of them; or USHER_NETWORK_BLOCK + b: by their first 24 in block b of
+ * `network_blocks`, the class of all of them or USHER_NONE. That, and USHER_NETWORK_TREE, say that only the tree can tell.
+ */
+#define USHER_NETWORKS_LINES (65536 / 16)
+#define USHER_NETWORK_BLOCKS_MAX 32768
+#define USHER_NETWORK_BLOCK_LINES (256 / 32)
+#define USHER_NETWORK_BLOCK 0x10000u
+#define USHER_NETWORK_TREE 0xffffffffu
 
 #define USHER_NONE 0xffffu /* no tenant, rule, service or backend */
 

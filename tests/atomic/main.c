@@ -89,6 +89,9 @@ static void make_classes(struct tables *tables, uint16_t which)
 	tables->source4->first[0] = 0;
 	for (int i = 0; i < 32; i++)
 		tables->source4_classes->value[i] = (uint16_t)(CLASS_FIRST + which);
+	tables->networks = calloc(USHER_NETWORKS_LINES, sizeof(*tables->networks));
+	for (int i = 0; i < USHER_NETWORKS_LINES * 16; i++)
+		tables->networks[i / 16].value[i % 16] = (uint32_t)(CLASS_FIRST + which);
 	tables->class_count = CLASS_FIRST + GENERATIONS;
 	tables->classes = calloc(CLASS_FIRST + GENERATIONS, sizeof(*tables->classes));
 	tables->classes[CLASS_FIRST + which] = (struct usher_class){.tenant = 1, .flags = USHER_CLASS_AUDIT_REQUIRED};

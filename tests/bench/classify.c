@@ -27,7 +27,7 @@ static const char *const names[CLASSIFY_WAYS] = {"loop", "search tree", "LPM tri
 
 static struct {
 	struct classify_bpf *skeleton;
-	struct mapping generations, source4, source4_classes, direct, sources, runs;
+	struct mapping generations, source4, source4_classes, networks, network_blocks, direct, sources, runs;
 } bench;
 
 static void must(int error, const char *what)
@@ -40,8 +40,8 @@ static void must(int error, const char *what)
 
 static bool is_used(const char *name)
 {
-	static const char *const used[] = {"generations", "source4", "source4_classes", "trie", "direct",
-					   "sources",	  "runs"};
+	static const char *const used[] = {"generations", "source4", "source4_classes", "networks", "network_blocks",
+					   "trie",	  "direct",  "sources",		"runs"};
 
 	for (size_t i = 0; i < sizeof(used) / sizeof(*used); i++)
 		if (!strcmp(name, used[i]))
@@ -58,6 +58,8 @@ static void load(void)
 	} maps[] = {{"generations", sizeof(struct usher_generation), &bench.generations},
 		    {"source4", sizeof(struct usher_source4_line), &bench.source4},
 		    {"source4_classes", sizeof(struct usher_line16), &bench.source4_classes},
+		    {"networks", sizeof(struct usher_line32), &bench.networks},
+		    {"network_blocks", sizeof(struct usher_line16), &bench.network_blocks},
 		    {"direct", sizeof(struct usher_line16), &bench.direct},
 		    {"sources", sizeof(__u64), &bench.sources},
 		    {"runs", sizeof(struct classify_run), &bench.runs}};
@@ -112,6 +114,10 @@ static void put_prefixes(uint32_t count)
 	       compiled.tables->source4_lines * sizeof(*compiled.tables->source4));
 	memcpy(bench.source4_classes.bytes, compiled.tables->source4_classes,
 	       compiled.tables->source4_class_lines * sizeof(*compiled.tables->source4_classes));
+	memcpy(bench.networks.bytes, compiled.tables->networks,
+	       USHER_NETWORKS_LINES * sizeof(*compiled.tables->networks));
+	memcpy(bench.network_blocks.bytes, compiled.tables->network_blocks,
+	       compiled.tables->network_block_lines * sizeof(*compiled.tables->network_blocks));
 	compiled_free(&compiled);
 	free(text.text);
 }

@@ -279,6 +279,9 @@ static void take_trees(const struct policy *policy, struct compile_memory *memor
 	tables->source6_lines = trees->classes6.line_count;
 	tables->source4_class_lines = trees->classes4.value_line_count;
 	tables->source6_class_lines = trees->classes6.value_line_count;
+	tables->networks = trees->networks.wide;
+	tables->network_blocks = trees->networks.blocks;
+	tables->network_block_lines = trees->networks.block_count * USHER_NETWORK_BLOCK_LINES;
 	tables->header.source4_lines = (uint32_t)trees->classes4.line_count;
 	tables->header.source6_lines = (uint32_t)trees->classes6.line_count;
 	if (!memory || memory->trees == trees)

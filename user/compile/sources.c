@@ -101,6 +101,8 @@ static void build(const struct policy *policy, struct source_trees *trees, int f
 
 	intervals = source_intervals_of(prefixes, count, family, SOURCE_CLASS, &scratch);
 	*classes = plant(&intervals, family, false, &trees->arena);
+	if (family == AF_INET)
+		trees->networks = networks_of(&intervals, USHER_NETWORK_BLOCKS_MAX, &trees->arena);
 	intervals = source_intervals_of(prefixes, count, family, SOURCE_CLASS_AND_BITS, &scratch);
 	*with_lengths = plant(&intervals, family, true, &trees->arena);
 	arena_free(&scratch);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/sha256.h"
 #include "compile/classes.h"
+#include "compile/networks.h"
 
 /* Of one family: the first address of each interval, and what holds from there on. */
 struct source_tree {
@@ -29,6 +30,7 @@ struct source_trees {
 	char policy_digest[65];
 	struct classes classes;
 	struct source_tree classes4, classes6;	 /* what the kernel is given */
+	struct networks networks;		 /* and this, which says no more than classes4 */
 	struct source_tree prefixes4, prefixes6; /* with the bits of the prefix, which only records need */
 	uint8_t digest[SHA256_BYTES];		 /* of what the kernel is given */
 };

@@ -59,6 +59,9 @@ struct tables {
 	struct usher_source6_line *source6;
 	struct usher_line16 *source4_classes, *source6_classes;
 	size_t source4_lines, source6_lines, source4_class_lines, source6_class_lines;
+	struct usher_line32 *networks; /* USHER_NETWORKS_LINES */
+	struct usher_line16 *network_blocks;
+	size_t network_block_lines;
 	struct usher_class *classes;
 	size_t class_count;
 	struct usher_service *services; /* USHER_SERVICES_MAX */

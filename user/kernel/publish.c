@@ -27,6 +27,9 @@
 	  tables->source4_class_lines)                                                                                 \
 	X(source6_classes, struct usher_line16, USHER_SOURCE6_CLASS_LINES, tables->source6_classes,                    \
 	  tables->source6_class_lines)                                                                                 \
+	X(networks, struct usher_line32, USHER_NETWORKS_LINES, tables->networks, USHER_NETWORKS_LINES)                 \
+	X(network_blocks, struct usher_line16, USHER_NETWORK_BLOCKS_MAX *USHER_NETWORK_BLOCK_LINES,                    \
+	  tables->network_blocks, tables->network_block_lines)                                                         \
 	X(classes, struct usher_class, USHER_CLASSES_MAX, tables->classes, tables->class_count)                        \
 	X(services, struct usher_service, USHER_SERVICES_MAX, tables->services, USHER_SERVICES_MAX)                    \
 	X(route_index, struct usher_line16, USHER_ROUTE_INDEX_LINES, tables->route_index, tables->route_index_lines)   \
@@ -177,7 +180,7 @@ const struct usher_address *publisher_nat_address(const struct publisher *publis
 static bool is_source(size_t table)
 {
 	return table == TABLE_source4 || table == TABLE_source6 || table == TABLE_source4_classes ||
-	       table == TABLE_source6_classes;
+	       table == TABLE_source6_classes || table == TABLE_networks || table == TABLE_network_blocks;
 }
 
 static void fill(struct publisher *publisher, uint32_t slot, const struct tables *tables)

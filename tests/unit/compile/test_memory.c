@@ -192,6 +192,8 @@ static void expect_same(const struct tables *got, const struct tables *wanted)
 	SAME(source6, source6_lines);
 	SAME(source4_classes, source4_class_lines);
 	SAME(source6_classes, source6_class_lines);
+	SAME(network_blocks, network_block_lines);
+	assert_memory_equal(got->networks, wanted->networks, USHER_NETWORKS_LINES * sizeof(*got->networks));
 	SAME(route_index, route_index_lines);
 	SAME(routes, route_count);
 	SAME(arms, arm_count);

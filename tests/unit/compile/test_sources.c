@@ -44,6 +44,18 @@ static uint16_t search4(const struct tables *tables, uint32_t address)
 	return tables->source4_classes[(found - 1) / 32].value[(found - 1) % 32];
 }
 
+/* By the first 16 and 24 bits, which say what the tree says, or nothing. */
+static uint16_t search_networks(const struct tables *tables, uint32_t address)
+{
+	uint32_t value = tables->networks[address >> 20].value[address >> 16 & 15], line;
+
+	if (value < USHER_NETWORK_BLOCK)
+		return (uint16_t)value;
+	line = (value - USHER_NETWORK_BLOCK) * USHER_NETWORK_BLOCK_LINES + (address >> 13 & 7);
+	assert_true(value == USHER_NETWORK_TREE || line < tables->network_block_lines);
+	return value == USHER_NETWORK_TREE ? USHER_NONE : tables->network_blocks[line].value[address >> 8 & 31];
+}
+
 static uint16_t search6(const struct tables *tables, uint64_t high, uint64_t low)
 {
 	size_t line = 0, found = 0;
@@ -66,8 +78,14 @@ static uint16_t search6(const struct tables *tables, uint64_t high, uint64_t low
 
 static uint16_t search(const struct tables *tables, const struct usher_address *address)
 {
-	if (address_family(address) == AF_INET)
-		return search4(tables, __builtin_bswap32(address->words[3]));
+	if (address_family(address) == AF_INET) {
+		uint32_t number = __builtin_bswap32(address->words[3]);
+		uint16_t by_tree = search4(tables, number), by_network = search_networks(tables, number);
+
+		if (by_network != USHER_NONE)
+			assert_int_equal(by_network, by_tree);
+		return by_tree;
+	}
 	return search6(tables, __builtin_bswap64(address->halves[0]), __builtin_bswap64(address->halves[1]));
 }
 
