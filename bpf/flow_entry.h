@@ -153,14 +153,18 @@ static __always_inline int flow_find(const struct usher_flow_key *key, __u64 has
 {
 	__u64 identity = flow_identity(key, hash);
 	__u32 home = flow_home(hash);
-	const struct usher_flow *flow = flow_at(home);
+	const struct usher_flow *flow = flow_at(home), *next = flow_at(home ^ 1);
 
 	if (!flow)
 		return -ENOENT;
 	if (flow_is_at(key, identity, home, 0, ret_ref, ret_value))
 		return 0;
-	if (flow_is_nowhere(flow, identity, FLOW_READ(flow->hint)))
+	if (flow_is_nowhere(flow, identity, FLOW_READ(flow->hint))) {
+		/* Where somebody else is at home a newcomer tries next door: that comes from memory meanwhile. */
+		if (next && USHER_TAG_STATUS(FLOW_READ(flow->tag)) != USHER_FLOW_EMPTY)
+			(void)FLOW_READ(next->tag);
 		return -ENOENT;
+	}
 	/* Most that are not at home are next door. */
 	if (FLOW_READ(flow->hint) & 2 && flow_is_at(key, identity, home ^ 1, 1, ret_ref, ret_value))
 		return 0;

@@ -23,7 +23,7 @@
 
 #define ROUNDS 15
 
-static const char *const names[CLASSIFY_WAYS] = {"loop", "search tree", "LPM trie", "/24 table"};
+static const char *const names[CLASSIFY_WAYS] = {"loop", "usher", "LPM trie", "/24 table"};
 
 static struct {
 	struct classify_bpf *skeleton;

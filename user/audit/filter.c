@@ -148,12 +148,14 @@ static enum filter_answer of_pseudonym(const struct filter *filter, struct line_
 {
 	struct line_value pseudonym, key;
 
-	if (!filter->pseudonym_count || !line_find(endpoint, "pseudonym", &pseudonym) ||
-	    !line_find(endpoint, "key", &key))
+	if (!filter->pseudonym_count || !line_find(endpoint, "pseudonym", &pseudonym))
 		return FILTER_UNKNOWN;
 	if (is_one_of(pseudonym, *filter->pseudonyms, VEIL_PSEUDONYM, filter->pseudonym_count))
 		return FILTER_YES;
-	return is_one_of(key, *filter->pseudonym_keys, VEIL_ID, filter->pseudonym_count) ? FILTER_NO : FILTER_UNKNOWN;
+	return line_find(endpoint, "key", &key) &&
+			       is_one_of(key, *filter->pseudonym_keys, VEIL_ID, filter->pseudonym_count)
+		       ? FILTER_NO
+		       : FILTER_UNKNOWN;
 }
 
 /* How much of a client's address is on record, of 128 bits. */

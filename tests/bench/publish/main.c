@@ -247,7 +247,7 @@ static void tell_memory(void)
 		if (!strcmp(bpf_map__name(map), "flows") || !strcmp(bpf_map__name(map), "flow_moments") ||
 		    !strcmp(bpf_map__name(map), "flow_figures"))
 			flows += bytes;
-		if (!strncmp(bpf_map__name(map), "source", 6))
+		if (!strncmp(bpf_map__name(map), "source", 6) || !strncmp(bpf_map__name(map), "network", 7))
 			sources += bytes;
 	}
 	/* Whole bytes: a map's head and the rest of its last page are no flow's. */
